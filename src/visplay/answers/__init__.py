@@ -1,0 +1,8 @@
+"""Typed answers: taken out of a completion, brought to one form, compared, and counted."""
+
+from visplay.answers.extract import boxed_spans, extract_boxed
+from visplay.answers.match import match
+from visplay.answers.normalise import Answer, normalise
+from visplay.answers.vote import vote
+
+__all__ = ["Answer", "boxed_spans", "extract_boxed", "match", "normalise", "vote"]

@@ -1,0 +1,200 @@
+"""The program `visplay`: a thin verb each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from visplay import __version__
+
+# Errors that are the user's to mend: one line, exit code 2. Everything else is ours and shows its traceback.
+_SHOWN_SKIPPED = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run a verb.
+
+    Returns:
+        0, or 2 when the input was wrong; interrupted runs return 130.
+    """
+    options = _parser().parse_args(arguments)
+    # Set before transformers is imported, by whichever verb needs it.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        return int(options.verb(options))
+    except KeyboardInterrupt:
+        print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
+        return 130
+    except ValueError as error:
+        if not _is_the_users(error):
+            raise
+        print(f"visplay: {error}", file=sys.stderr)
+        return 2
+
+
+def _is_the_users(error: ValueError) -> bool:
+    from visplay.config import ConfigError
+    from visplay.evaluation.errors import EvaluationError
+    from visplay.images import ImageError
+    from visplay.models.vlm import ModelError
+    from visplay.runs import RunError
+
+    return isinstance(error, (ConfigError, EvaluationError, ImageError, ModelError, RunError))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="visplay", description="A VLM that improves itself from unlabeled images.")
+    parser.add_argument("--version", action="version", version=f"visplay {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    evolve = verbs.add_parser("evolve", help="run the loop")
+    evolve.add_argument("--images", help="'easy-vqa', a folder of images, or drawings such as lab/single")
+    evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
+    evolve.add_argument("--preset", default="default", help="default, paper, official, or a YAML file")
+    evolve.add_argument("--iterations", type=int)
+    evolve.add_argument("--seed", type=int)
+    evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+    evolve.add_argument("--controls", action="store_true", help="also run what a gain must beat")
+    evolve.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    evolve.add_argument("--out", required=True, type=Path, metavar="DIR")
+    evolve.set_defaults(verb=_evolve)
+
+    evaluate = verbs.add_parser("eval", help="score a model or a run's Reasoner on labelled questions")
+    evaluate.add_argument("model", metavar="MODEL_OR_RUN")
+    evaluate.add_argument("--data", required=True, type=Path, metavar="FILE.jsonl")
+    evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.set_defaults(verb=_evaluate)
+
+    lab = verbs.add_parser("lab", help="the embedded world").add_subparsers(required=True, metavar="VERB")
+    pretrain = lab.add_parser("pretrain", help="make the tiny VLM again, from its seed")
+    pretrain.add_argument("--out", required=True, type=Path, metavar="DIR")
+    pretrain.add_argument("--recipe", type=Path, metavar="FILE.json", help="default: the shipped model's")
+    pretrain.set_defaults(verb=_pretrain)
+    return parser
+
+
+def _evolve(options: argparse.Namespace) -> int:
+    from visplay.config import load_settings
+    from visplay.models.vlm import check_model
+    from visplay.players import model_name
+    from visplay.program import open_pictures, open_world, run_controls, run_evolution, summarize
+    from visplay.runs import RunDirectory
+
+    flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "seed")}
+    given = {name: value for name, value in flags.items() if value is not None}
+    resuming = options.resume and (options.out / "config.yaml").exists()
+    console = Console(soft_wrap=True)
+    if resuming and (given or options.set or options.preset != "default"):
+        console.print("a resumed run keeps its own settings; those of the command line are not used")
+    path = str(options.out / "config.yaml") if resuming else options.preset
+    settings = load_settings(path) if resuming else load_settings(path, options.set, given)
+    # Whatever can be refused is refused before the run's directory is made.
+    check_model(model_name(settings.model))
+    catalogue = open_pictures(settings)
+    console.print(f"{len(catalogue.pictures)} images from {catalogue.source}")
+    world = open_world(settings, catalogue)
+    with RunDirectory.open(options.out) if resuming else RunDirectory.create(options.out, settings) as run:
+        journal = run_evolution(run, world, console)
+        summary = summarize(journal)
+        if options.controls:
+            summary["controls"] = run_controls(run, world, console)
+            run.write_summary(summary)
+        _show(journal, summary, console)
+        _name_skipped(catalogue.skipped, console)
+        console.print(f"results in {options.out}")
+    return 0
+
+
+def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
+    from visplay.evaluation.table import plain_table, rich_table
+
+    base, iterations = journal.measurements()
+    if base is None and not iterations:
+        return
+    for decoding in ("greedy", "sampled"):
+        before = getattr(base, decoding) if base else None
+        after = [getattr(m, decoding) for m in iterations]
+        if any(after):
+            table = rich_table if console.is_terminal else plain_table
+            console.print(table(before, after, title=decoding), highlight=False)
+    for number, silver in enumerate(summary["silver"], start=1):
+        facts = ", ".join(
+            f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in silver.items() if v is not None
+        )
+        console.print(f"silver set of iteration {number}: {facts}", highlight=False)
+
+
+def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
+    if not skipped:
+        return
+    console.print(f"{len(skipped)} files were skipped:")
+    for one in skipped[:_SHOWN_SKIPPED]:
+        console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
+    if len(skipped) > _SHOWN_SKIPPED:
+        console.print(f"  and {len(skipped) - _SHOWN_SKIPPED} more")
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from visplay.engines.hf import HFEngine
+    from visplay.evaluation.jsonl import read_jsonl
+    from visplay.evaluation.runner import measure
+    from visplay.evaluation.summary import suites_summary
+    from visplay.models.policy import Policy
+    from visplay.models.vlm import VLM
+    from visplay.players import model_name
+    from visplay.roles.prompts import load_prompts
+
+    data = read_jsonl(options.data)
+    run = Path(options.model)
+    settings, name = _settings_of(run)
+    folder = model_name(name)
+    prompts = load_prompts(settings.prompts, Path(folder) if Path(folder).is_dir() else None)
+    vlm = VLM.load(folder, settings.dtype, settings.device)
+    vlm.model.requires_grad_(False)
+    engine = HFEngine(Policy(vlm), options.seed)
+    measurement = measure(engine, [data.suite], prompts.answer, settings.reasoner.sampling.max_tokens)
+    result = measurement.greedy[data.suite.name]
+    report = {
+        "model": options.model,
+        "data": str(options.data),
+        "suites": suites_summary(None, [measurement]),
+        "skipped": [str(row) for row in data.skipped],
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    low, high = result.ci95
+    print(f"{data.suite.name}: {100 * result.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {result.n} items")
+    for row in data.skipped:
+        print(f"skipped {row}")
+    return 0
+
+
+def _settings_of(path: Path) -> tuple[Any, str]:
+    """The settings to score with, and the model: a run's Reasoner, or what was named."""
+    from visplay.config import Settings, load_settings
+    from visplay.runs import RunError
+
+    if not (path / "config.yaml").is_file():
+        return Settings(), str(path)
+    if not (path / "reasoner").is_dir():
+        raise RunError(f"the run at {path} has no Reasoner yet; let it finish with `visplay evolve --resume`")
+    return load_settings(str(path / "config.yaml")), str(path / "reasoner")
+
+
+def _pretrain(options: argparse.Namespace) -> int:
+    from visplay.lab.pretrain import Recipe, pretrain
+
+    recipe = Recipe(**json.loads(options.recipe.read_text())) if options.recipe else Recipe()
+    pretrain(options.out, recipe)
+    print(f"the model is in {options.out / 'model'}")
+    return 0

@@ -1,0 +1,222 @@
+"""Every setting once: type, bound, unit, default and where the default comes from.
+
+A preset is a YAML file in `presets/` that names only what it changes. `load_settings`
+merges preset, the user's file and `key=value` overrides, and checks the whole before
+anything heavy is loaded. Sources: "paper" is arXiv 2511.15661, "official" its published
+code, "ours" a value chosen by the measurements in docs/results.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class ConfigError(ValueError):
+    """A setting is wrong; the message is one line that says which and what to do."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Sampling(_Section):
+    """How completions are drawn."""
+
+    temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy decoding (paper, official: 1.0)")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass kept (official: 0.99)")
+    top_k: int = Field(0, ge=0, description="tokens kept, 0 for all (official votes: 40)")
+    max_tokens: int | None = Field(
+        None, ge=1, le=16384, description="longest completion, tokens; null: the model's max_new_tokens, else 1024"
+    )
+
+
+class QuestionerSettings(_Section):
+    """The Questioner phase (ALGORITHM section 2: r = valid * max(0, r_unc - r_div))."""
+
+    steps: int = Field(8, ge=0, description="GRPO steps a phase; 0 leaves the Questioner untrained (paper: 20)")
+    images_per_step: int = Field(16, ge=1, description="pictures a step, one group each (official: 512)")
+    group_size: int = Field(8, ge=2, description="G, questions a picture (paper, official: 8)")
+    votes: int = Field(8, ge=1, description="m, Reasoner answers a question (official: 10)")
+    reward: Literal["paper", "official", "format", "random"] = Field(
+        "paper", description="'format' and 'random' are controls"
+    )
+    diversity_weight: float = Field(1.0, ge=0, description="lambda of r_div (official: 1)")
+    diversity_threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance that joins texts (official: 0.5)")
+    diversity_scope: Literal["picture", "batch"] = Field("picture", description="paper: picture; official: batch")
+    sampling: Sampling = Sampling()
+
+
+class SilverSettings(_Section):
+    """Synthesis: candidate questions, votes, band."""
+
+    images: int | None = Field(None, ge=1, description="pictures an iteration, drawn without replacement; null for all")
+    questions_per_image: int = Field(2, ge=1, description="N, candidate questions a picture")
+    votes: int = Field(8, ge=1, description="m (official: 9)")
+    band_low: float = Field(0.25, ge=0, le=1, description="least confidence kept (paper 0.25, official 0.3)")
+    band_high: float = Field(0.75, ge=0, le=1, description="greatest confidence kept (paper 0.75, official 0.8)")
+
+    @model_validator(mode="after")
+    def _band_is_ordered(self) -> SilverSettings:
+        if self.band_low > self.band_high:
+            raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
+        return self
+
+
+class ReasonerSettings(_Section):
+    """The Reasoner phase: GRPO on the silver set."""
+
+    steps: int = Field(20, ge=0, description="GRPO steps a phase (paper: 20 at 3B, 10 at 7B)")
+    questions_per_step: int = Field(64, ge=1, description="silver questions a step, one group each (official: 512)")
+    group_size: int = Field(8, ge=2, description="G, answers a question (paper, official: 8)")
+    reward: Literal["silver", "format", "random"] = Field("silver", description="'format' and 'random' are controls")
+    format_weight: float = Field(0.0, ge=0, le=1, description="share of the format reward (paper 0, official 0.1)")
+    sampling: Sampling = Sampling()
+
+
+class GRPOSettings(_Section):
+    """One policy update."""
+
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="AdamW; official 1e-6 for 3B and 7B")
+    weight_decay: float = Field(0.01, ge=0, description="official: 0.01")
+    max_grad_norm: float = Field(1.0, gt=0, description="official: 1.0")
+    clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")
+    clip_high: float = Field(0.2, gt=0, description="ratio is clipped above 1 + clip_high")
+    kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
+    updates_per_step: int = Field(1, ge=1, description="optimizer steps on one batch of rollouts (official: 4)")
+    normalisation: Literal["grpo", "dr_grpo", "dapo"] = Field("grpo", description="how token losses are averaged")
+    advantage_epsilon: float = Field(1e-6, gt=0, description="added to the group's standard deviation")
+    micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
+
+
+class EvaluationSettings(_Section):
+    """What is measured after each iteration; training never reads it."""
+
+    suites: tuple[str, ...] = Field(("easy_vqa", "lab"), description="named suites")
+    items_per_suite: int | None = Field(None, ge=1, description="at most so many items a suite, null for all")
+    sampled: bool = Field(True, description="also one answer at temperature 1")
+    before: bool = Field(True, description="measure the base first (needed for paired differences)")
+
+
+class LoraSettings(_Section):
+    """Adapters, used when `tune` is 'lora' (PEFT)."""
+
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class Settings(_Section):
+    """A whole run."""
+
+    model: str = Field("lab", description="'lab', a folder, or a hub id")
+    images: str = Field("easy-vqa", description="'easy-vqa', a folder, or drawings of the lab such as 'lab/single'")
+    prompts: Path | None = Field(None, description="YAML file with the roles' wording; null: the model's own or ours")
+    iterations: int = Field(3, ge=1, le=100, description="T (paper: 3)")
+    seed: int = Field(0, ge=0, lt=2**31)
+    tune: Literal["full", "lora"] = Field("full", description="'full' keeps a copy of the weights a role")
+    train_vision: bool = Field(False, description="train the vision tower too (only with 'full')")
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
+    checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
+    generation_batch: int = Field(512, ge=1, description="completions decoded at once")
+    questioner: QuestionerSettings = QuestionerSettings()
+    silver: SilverSettings = SilverSettings()
+    reasoner: ReasonerSettings = ReasonerSettings()
+    grpo: GRPOSettings = GRPOSettings()
+    lora: LoraSettings = LoraSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets."""
+    return sorted(p.name.removesuffix(".yaml") for p in _presets().iterdir() if p.name.endswith(".yaml"))
+
+
+def load_settings(
+    preset: str = "default", overrides: Iterable[str] = (), values: Mapping[str, Any] | None = None
+) -> Settings:
+    """Settings of a preset (a shipped name or a YAML file), then `values`, then `overrides`.
+
+    Args:
+        overrides: texts like `grpo.learning_rate=3e-5`; the value is read as YAML.
+        values: top-level settings already parsed, such as those of command-line flags.
+    Raises:
+        ConfigError: an unknown preset or key, or a value out of its bounds.
+    """
+    merged = _read_preset(preset)
+    for key, value in (values or {}).items():
+        merged[key] = value
+    for text in overrides:
+        _apply_override(merged, text)
+    return check_settings(merged, where=f"preset {preset}")
+
+
+def check_settings(values: Mapping[str, Any], where: str) -> Settings:
+    """Validate a nested mapping; every problem is named in one line."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise ConfigError(f"{where}: {problems}") from None
+
+
+def dump_settings(settings: Settings) -> str:
+    """YAML that `visplay evolve --preset FILE` reads back to the same settings."""
+    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _presets() -> Any:
+    return resources.files("visplay") / "presets"
+
+
+def _read_preset(preset: str) -> dict[str, Any]:
+    path = Path(preset)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ConfigError(f"no preset file {preset}")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(f"cannot read {preset} as UTF-8 text") from None
+    elif preset in preset_names():
+        text = (_presets() / f"{preset}.yaml").read_text(encoding="utf-8")
+    else:
+        raise ConfigError(f"no preset '{preset}'; choose one of {', '.join(preset_names())} or a .yaml file")
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{preset} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{preset} must hold a mapping of settings")
+    return values
+
+
+def _apply_override(values: dict[str, Any], text: str) -> None:
+    key, separator, raw = text.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"'{text}' is not key=value, for example grpo.learning_rate=3e-5")
+    *sections, name = key.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"'{key}': '{section}' is a value, not a section")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        raise ConfigError(f"'{text}': the value is not valid YAML") from None
+    # YAML 1.1 reads 3e-5 as a string; numbers are meant as numbers.
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
+    values[name] = value

@@ -1,0 +1,1 @@
+"""Engines: whatever samples completions from a policy."""

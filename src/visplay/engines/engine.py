@@ -1,0 +1,21 @@
+"""The one thing the loop asks of whatever generates text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from visplay.config import Sampling
+from visplay.records import Completion, Request
+
+
+class Engine(Protocol):
+    """Samples completions from a policy's present weights."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        """`request.n` completions of every request, by request id, in index order.
+
+        Raises:
+            ValueError: two requests have the same id.
+        """
+        ...

@@ -1,0 +1,76 @@
+"""Drawing tokens: one random stream a completion, so a result does not depend on its neighbours.
+
+Shapes: N completions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+from visplay.config import Sampling
+
+
+def uniforms(seed: int, request_id: str, index: int, count: int) -> np.ndarray:
+    """The first `count` numbers, float64 in [0, 1), of the stream named (seed, request id, index)."""
+    key = hashlib.blake2b(f"{seed}/{index}/{request_id}".encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).random(count)
+
+
+def draw(
+    logits_NV: torch.Tensor,
+    uniform_N: torch.Tensor,
+    sampling: Sampling,
+    banned: torch.Tensor,
+    greedy_N: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One token a row by inversion of the cut distribution, and its log-probability without any cut.
+
+    Temperature first, then top-k, then top-p on what top-k left, as transformers and vLLM do.
+
+    Args:
+        logits_NV: float32.
+        uniform_N: float64 in [0, 1), unused at temperature 0.
+        banned: int64 ids of tokens that are never drawn.
+        greedy_N: bool, rows that take their most probable token whatever `sampling` says.
+    Returns:
+        int64 token ids (N,), and natural-log probabilities (N,) at temperature 1 over the whole vocabulary.
+    """
+    allowed_NV = logits_NV.index_fill(1, banned, float("-inf"))
+    if sampling.temperature == 0:
+        tokens_N = allowed_NV.argmax(-1)
+    else:
+        probabilities_NV = (allowed_NV / sampling.temperature).softmax(-1)
+        if sampling.top_k or sampling.top_p < 1:
+            sorted_NV, order_NV = probabilities_NV.sort(dim=-1, descending=True, stable=True)
+            ranks_N = _invert(_cut(sorted_NV, sampling), uniform_N)
+            tokens_N = order_NV.gather(1, ranks_N[:, None])[:, 0]
+        else:
+            tokens_N = _invert(probabilities_NV, uniform_N)
+    if greedy_N is not None:
+        tokens_N = torch.where(greedy_N, allowed_NV.argmax(-1), tokens_N)
+    logprobs_N = logits_NV.gather(1, tokens_N[:, None])[:, 0] - logits_NV.logsumexp(-1)
+    return tokens_N, logprobs_N
+
+
+def _cut(sorted_NV: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Zero what lies beyond top-k and top-p; the most probable token always stays."""
+    kept_NV = sorted_NV.clone()
+    if sampling.top_k:
+        kept_NV[:, sampling.top_k :] = 0
+    if sampling.top_p < 1:
+        before_NV = kept_NV.cumsum(-1) - kept_NV
+        kept_NV[before_NV >= sampling.top_p * kept_NV.sum(-1, keepdim=True)] = 0
+    return kept_NV
+
+
+def _invert(weights_NV: torch.Tensor, uniform_N: torch.Tensor) -> torch.Tensor:
+    """Index at which the running share of `weights_NV` passes `uniform_N`; never one of weight zero."""
+    running_NV = weights_NV.double().cumsum(-1)
+    total_N1 = running_NV[:, -1:].contiguous()
+    index_N1 = torch.searchsorted(running_NV, uniform_N[:, None] * total_N1, right=True)
+    # Rounding may carry the product up to the total; the last token of any weight is where the total is reached.
+    last_N1 = torch.searchsorted(running_NV, total_N1)
+    return torch.minimum(index_N1, last_N1)[:, 0]

@@ -1,0 +1,49 @@
+"""The benchmark of the PyPI package easy-vqa: 9,673 test questions on 1,000 drawings.
+
+These labels are read to report and for nothing else. A guesser that never looks at the
+picture already gets two thirds of the whole right, because most questions are yes/no; so
+the open questions (colour, shape) are a suite of their own, made of the very same items.
+
+Source: Victor Zhou, easy-VQA, https://github.com/vzhou842/easy-VQA.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+from visplay.evaluation.errors import EvaluationError
+from visplay.records import Item, Picture, Suite
+
+SHAPES = frozenset({"circle", "rectangle", "triangle"})
+
+
+def easy_vqa_suites() -> tuple[Suite, Suite]:
+    """Suites `easy_vqa` (9,673 items) and `easy_vqa_open` (2,537 of them).
+
+    Raises:
+        EvaluationError: the package is not installed, or without its test questions.
+    """
+    spec = find_spec("easy_vqa")
+    if spec is None or spec.origin is None:
+        raise EvaluationError("the package easy-vqa is not installed; run: pip install easy-vqa")
+    folder = Path(spec.origin).parent / "data" / "test"
+    try:
+        rows = json.loads((folder / "questions.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise EvaluationError(
+            "the package easy-vqa holds no test questions; run: pip install --force-reinstall easy-vqa"
+        ) from None
+    pictures = {number: Picture(f"easy-vqa-test/{number}", folder / "images" / f"{number}.png") for *_, number in rows}
+    items = tuple(
+        Item(f"easy-vqa-test/question-{row}", pictures[number], question, answer, kind=_kind(answer))
+        for row, (question, answer, number) in enumerate(rows)
+    )
+    return Suite("easy_vqa", items), Suite("easy_vqa_open", tuple(i for i in items if i.kind != "yes/no"))
+
+
+def _kind(answer: str) -> str:
+    if answer in ("yes", "no"):
+        return "yes/no"
+    return "shape" if answer in SHAPES else "colour"

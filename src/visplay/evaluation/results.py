@@ -1,0 +1,124 @@
+"""What an evaluation found: marks of every item, by suite, greedy and sampled.
+
+Marks are kept one by one, not as totals, because a paired difference needs them and so
+does a reader who wants to check a figure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from visplay.evaluation.score import Answered
+from visplay.evaluation.statistics import Interval, PairedDifference, paired_difference, wilson_interval
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteResult:
+    """The marks of one suite.
+
+    Raises:
+        ValueError: no mark, or two of the same item.
+    """
+
+    name: str
+    answered: tuple[Answered, ...]
+
+    def __post_init__(self) -> None:
+        if not self.answered or len({mark.item_id for mark in self.answered}) != len(self.answered):
+            raise ValueError(f"suite {self.name} needs at least one mark, and one only for each item")
+
+    @property
+    def n(self) -> int:
+        """Items asked."""
+        return len(self.answered)
+
+    @property
+    def correct(self) -> int:
+        """Items answered right."""
+        return sum(mark.correct for mark in self.answered)
+
+    @property
+    def unboxed(self) -> int:
+        """Items without a boxed answer; they count as wrong."""
+        return sum(mark.given is None for mark in self.answered)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all items answered right, in [0, 1]."""
+        return self.correct / self.n
+
+    @property
+    def ci95(self) -> Interval:
+        """95 % Wilson interval of the accuracy."""
+        return wilson_interval(self.correct, self.n)
+
+    def difference_to(self, base: SuiteResult) -> PairedDifference:
+        """This accuracy minus the base's, paired by item.
+
+        Raises:
+            ValueError: the two are not about the same items.
+        """
+        return paired_difference(base.marks(), self.marks())
+
+    def marks(self) -> dict[str, bool]:
+        """Right or wrong, by item id."""
+        return {mark.item_id: mark.correct for mark in self.answered}
+
+
+Results = Mapping[str, SuiteResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One model on all suites, by suite name; `sampled` is empty when it was not asked for."""
+
+    greedy: Results
+    sampled: Results = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write one JSON line a mark."""
+        with path.open("w", encoding="utf-8") as file:
+            for decoding, results in (("greedy", self.greedy), ("sampled", self.sampled)):
+                for result in results.values():
+                    for mark in result.answered:
+                        row = {
+                            "decoding": decoding,
+                            "suite": result.name,
+                            "item": mark.item_id,
+                            "given": mark.given,
+                            "correct": mark.correct,
+                            "finished": mark.finished,
+                        }
+                        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Measurement:
+        """Read what `save` wrote."""
+        marks: dict[str, dict[str, list[Answered]]] = {"greedy": {}, "sampled": {}}
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                row = json.loads(line)
+                mark = Answered(row["item"], row["given"], row["correct"], row["finished"])
+                marks[row["decoding"]].setdefault(row["suite"], []).append(mark)
+        greedy, sampled = (
+            {name: SuiteResult(name, tuple(answered)) for name, answered in suites.items()} for suites in marks.values()
+        )
+        return cls(greedy, sampled)
+
+
+def task_of(suite: str) -> str | None:
+    """`lab/counting` for `lab/counting/pastel`; None for a suite that is no look of a task."""
+    parts = suite.split("/")
+    return "/".join(parts[:2]) if len(parts) == 3 and parts[0] == "lab" else None
+
+
+def pool_looks(results: Iterable[SuiteResult]) -> dict[str, SuiteResult]:
+    """Results by name, with the looks of each lab task pooled into one, in order of first appearance."""
+    marks: dict[str, tuple[Answered, ...]] = {}
+    for result in results:
+        name = task_of(result.name) or result.name
+        marks[name] = marks.get(name, ()) + result.answered
+    return {name: SuiteResult(name, answered) for name, answered in marks.items()}

@@ -1,0 +1,129 @@
+"""How sure an accuracy and a change of accuracy are.
+
+Everything is about right-or-wrong answers: an interval for one share, a paired difference
+on the same items, and a mean over seeds. Items are taken as independent draws; questions
+that share a picture are not quite that, so intervals are a little too narrow where a suite
+asks many questions a picture.
+
+Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947
+in its exact, binomial form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """Both ends of an interval, in the unit of what it is about."""
+
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """True when zero lies strictly outside."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """Accuracy after minus accuracy before, on the same items.
+
+    Attributes:
+        mean: the difference, a fraction in [-1, 1].
+        ci95: 95 % percentile interval of the paired bootstrap.
+        p_mcnemar: two-sided exact p-value of "as many items gained as lost".
+        n: items compared.
+    """
+
+    mean: float
+    ci95: Interval
+    p_mcnemar: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeedMean:
+    """A mean over runs that differ in the seed alone; no interval from a single run."""
+
+    mean: float
+    ci95: Interval | None
+    seeds: int
+
+
+def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
+    """Wilson score interval of a share, without continuity correction.
+
+    Raises:
+        ValueError: no items, or `correct` is not between 0 and `n`.
+    """
+    if n < 1 or not 0 <= correct <= n:
+        raise ValueError(f"no interval for {correct} correct of {n} items; it needs 0 <= correct <= n and n >= 1")
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    share = correct / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # The ends are 0 and 1 exactly there, but for rounding.
+    return Interval(0.0 if correct == 0 else middle - half, 1.0 if correct == n else middle + half)
+
+
+def paired_difference(
+    before: Mapping[str, bool], after: Mapping[str, bool], draws: int = 10_000, seed: int = 0
+) -> PairedDifference:
+    """Compare two sets of marks (item id → right or wrong) of the same items.
+
+    Drawing n items with replacement only matters through how many of them were gained,
+    kept and lost, and these three counts are multinomial; so one call draws exactly what
+    resampling item by item would, whatever n is.
+
+    Args:
+        draws: bootstrap samples.
+        seed: of the bootstrap; the same marks always give the same interval.
+    Raises:
+        ValueError: no items, or the two are not about the same items.
+    """
+    if not before or before.keys() != after.keys():
+        raise ValueError(
+            f"a paired difference needs the same items twice; got {len(before)} before, {len(after)} after, "
+            f"{len(before.keys() & after.keys())} in common"
+        )
+    n = len(before)
+    gained = sum(after[item] and not before[item] for item in before)
+    lost = sum(before[item] and not after[item] for item in before)
+    shares = np.array([gained, n - gained - lost, lost]) / n
+    counts = np.random.default_rng(seed).multinomial(n, shares, size=draws)
+    low, high = np.quantile((counts[:, 0] - counts[:, 2]) / n, [0.025, 0.975])
+    return PairedDifference((gained - lost) / n, Interval(float(low), float(high)), mcnemar(gained, lost), n)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Two-sided exact McNemar p-value; 1 when no item changed.
+
+    Raises:
+        ValueError: a negative count.
+    """
+    if gained < 0 or lost < 0:
+        raise ValueError(f"items gained and lost are counts, not {gained} and {lost}")
+    return float(stats.binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+
+
+def mean_over_seeds(values: Sequence[float]) -> SeedMean:
+    """Mean of one figure a seed, with Student's 95 % interval from two seeds on.
+
+    Raises:
+        ValueError: no value.
+    """
+    if not values:
+        raise ValueError("no seed to take a mean over")
+    mean = float(np.mean(values))
+    if len(values) == 1:
+        return SeedMean(mean, None, 1)
+    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return SeedMean(mean, Interval(mean - half, mean + half), len(values))

@@ -1,0 +1,61 @@
+"""The `suites` part of a run's summary.json. Accuracies are fractions in [0, 1].
+
+    {"easy_vqa_open": {
+        "base": {"accuracy", "ci95", "n", "sampled": {"accuracy", "ci95", "n"}},
+        "iterations": [{"accuracy", "ci95", "n", "difference": {"mean", "ci95", "p_mcnemar"},
+                        "sampled": {"accuracy", "ci95", "n", "difference": {…}}}, …]}, …}
+
+Lab suites appear look by look (`lab/counting/pastel`) and pooled by task (`lab/counting`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from visplay.evaluation.results import Measurement, Results, SuiteResult, pool_looks
+
+
+def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) -> dict[str, Any]:
+    """JSON-able figures of every suite and every pooled lab task.
+
+    Args:
+        base: None when it was not measured; `base` is then null and no `difference` is given.
+    """
+    before = _with_tasks(base) if base else None
+    after = [_with_tasks(measurement) for measurement in iterations]
+    names = dict.fromkeys(name for each in (before, *after) if each for name in each.greedy)
+    return {
+        name: {
+            "base": _figures(name, before, None) if before else None,
+            "iterations": [_figures(name, measurement, before) for measurement in after],
+        }
+        for name in names
+    }
+
+
+def _with_tasks(measurement: Measurement) -> Measurement:
+    return Measurement(_and_pooled(measurement.greedy), _and_pooled(measurement.sampled))
+
+
+def _and_pooled(results: Results) -> Results:
+    return {**pool_looks(results.values()), **results}
+
+
+def _figures(name: str, measurement: Measurement, base: Measurement | None) -> dict[str, Any]:
+    figures = _accuracy(measurement.greedy[name], base.greedy.get(name) if base else None)
+    if name in measurement.sampled:
+        figures["sampled"] = _accuracy(measurement.sampled[name], base.sampled.get(name) if base else None)
+    return figures
+
+
+def _accuracy(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:
+    figures: dict[str, Any] = {"accuracy": result.accuracy, "ci95": list(result.ci95), "n": result.n}
+    if base:
+        difference = result.difference_to(base)
+        figures["difference"] = {
+            "mean": difference.mean,
+            "ci95": list(difference.ci95),
+            "p_mcnemar": difference.p_mcnemar,
+        }
+    return figures

@@ -1,0 +1,261 @@
+"""One GRPO step of a role on groups of completions, over token trees.
+
+The groups of a picture share a tree, so its pixels and prompts are computed once for all
+their completions. Left out: learning-rate schedules (a phase is a few dozen steps) and
+several devices.
+
+Shapes: S sequences, T completion tokens, padded on the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, pstdev
+
+import torch
+from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils.rnn import pad_sequence
+
+from visplay.config import GRPOSettings
+from visplay.grpo.loss import advantages, grpo_loss, token_weights
+from visplay.models.pictures import Pixels
+from visplay.models.policy import Policy
+from visplay.models.tokentree import TokenTree
+from visplay.models.vlm import VLM, TokenScores
+from visplay.records import Group, Picture
+
+_STATE_FILE = "optimizer.pt"
+
+
+class TrainingError(ValueError):
+    """A step cannot be taken; the message is one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A completion with what the loss needs of it."""
+
+    token_ids: tuple[int, ...]
+    start: int
+    logprobs: tuple[float, ...]
+    advantage: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """The samples of one picture and their tree, whose paths are in the order of the samples."""
+
+    tree: TokenTree
+    pixels: Pixels
+    samples: tuple[_Sample, ...]
+
+
+@dataclass(slots=True)
+class _Totals:
+    """Sums over the tokens of a step that passed the model, and over its updates."""
+
+    loss: float = 0.0
+    kl: float = 0.0
+    entropy: float = 0.0
+    clipped: int = 0
+    tokens: int = 0
+    grad_norms: list[float] = field(default_factory=list)
+
+
+class Trainer:
+    """Updates a policy's trainable weights with AdamW.
+
+    Args:
+        max_tokens: the length limit of sampling, needed by the normalisation "dr_grpo" alone.
+    Raises:
+        TrainingError: the policy has nothing to train, or `max_tokens` is missing.
+    """
+
+    def __init__(self, policy: Policy, settings: GRPOSettings, max_tokens: int | None = None) -> None:
+        if not policy.trainable():
+            raise TrainingError(f"the {policy.role} has no trainable weights")
+        if settings.normalisation == "dr_grpo" and max_tokens is None:
+            raise TrainingError("normalisation 'dr_grpo' needs max_tokens, the length limit of sampling")
+        self.policy = policy
+        self.settings = settings
+        self.max_tokens = max_tokens
+        self.optimizer = torch.optim.AdamW(
+            policy.trainable(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+
+    def step(self, groups: Sequence[Group]) -> dict[str, float]:
+        """Learn from one batch of rollouts.
+
+        With `updates_per_step` above 1 the groups are cut into so many disjoint mini-batches, one
+        optimizer step each, and the ratio is taken to the log-probabilities recorded when sampling.
+        With 1 the policy is the one that sampled, so the ratio is exactly 1. Without a KL penalty
+        groups of zero advantage have no gradient and are not computed.
+
+        Returns:
+            loss, entropy (nats a token), kl (k3, nats a token; only with a KL penalty), clip_fraction,
+            grad_norm (before clipping), completion_tokens (mean), reward, reward_std (over all
+            completions), zero_advantage_groups (share).
+        Raises:
+            TrainingError: no groups, or a gradient that is not finite (the weights stay as they were).
+        """
+        if not groups:
+            raise TrainingError("a training step needs at least one group")
+        totals = _Totals()
+        with self.policy.active() as vlm:
+            vlm.model.train()
+            for part in _parts(groups, self.settings.updates_per_step):
+                self._update(vlm, part, totals)
+            vlm.model.eval()
+        return _metrics(groups, totals, with_kl=self.settings.kl > 0)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the optimizer's state; the weights are the policy's to save."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        torch.save(self.optimizer.state_dict(), Path(folder) / _STATE_FILE)
+
+    def restore(self, folder: str | Path) -> None:
+        """Read back what `save` wrote.
+
+        Raises:
+            TrainingError: there is no such state, or it is of other weights.
+        """
+        file = Path(folder) / _STATE_FILE
+        if not file.is_file():
+            raise TrainingError(f"no optimizer state '{file}'")
+        try:
+            self.optimizer.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise TrainingError(f"optimizer state '{file}' does not fit: {' '.join(str(error).split())}") from None
+
+    def _update(self, vlm: VLM, groups: Sequence[Group], totals: _Totals) -> None:
+        """One optimizer step, its gradient summed over micro-batches."""
+        examples = self._examples(vlm, groups)
+        if not examples:
+            return
+        self.optimizer.zero_grad(set_to_none=True)
+        for batch in _micro_batches(examples, self.settings.micro_batch_tokens):
+            self._accumulate(vlm, batch, totals)
+        norm = float(clip_grad_norm_(self.policy.trainable(), self.settings.max_grad_norm))
+        if not torch.isfinite(torch.tensor(norm)):
+            raise TrainingError(f"the gradient of the {self.policy.role} is not finite; lower grpo.learning_rate")
+        totals.grad_norms.append(norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _accumulate(self, vlm: VLM, batch: Sequence[_Example], totals: _Totals) -> None:
+        """Forward and backward over one micro-batch."""
+        reference_ST = self._reference_logprobs(batch)
+        scores = _score(vlm, batch)
+        samples = [sample for example in batch for sample in example.samples]
+        device = scores.logprobs_ST.device
+        old_ST = scores.logprobs_ST.detach()
+        if self.settings.updates_per_step > 1:
+            old_ST = pad_sequence([torch.tensor(s.logprobs) for s in samples], batch_first=True).to(device)
+        parts = grpo_loss(
+            scores.logprobs_ST,
+            old_ST,
+            reference_ST,
+            torch.tensor([s.advantage for s in samples], device=device),
+            torch.tensor([s.weight for s in samples], device=device),
+            scores.mask_ST,
+            clip_low=self.settings.clip_low,
+            clip_high=self.settings.clip_high,
+            kl=self.settings.kl,
+        )
+        parts.loss.backward()
+        totals.loss += float(parts.loss.detach())
+        totals.kl += parts.kl_sum
+        totals.clipped += parts.clipped
+        totals.entropy += float(scores.entropy_ST.sum())
+        totals.tokens += int(scores.mask_ST.sum())
+
+    def _reference_logprobs(self, batch: Sequence[_Example]) -> torch.Tensor | None:
+        if self.settings.kl == 0:
+            return None
+        with self.policy.reference() as vlm, torch.no_grad():
+            was_training = vlm.model.training
+            vlm.model.eval()
+            scores = _score(vlm, batch)
+            vlm.model.train(was_training)
+        return scores.logprobs_ST
+
+    def _examples(self, vlm: VLM, groups: Sequence[Group]) -> list[_Example]:
+        """One tree a picture, or several where it would not fit a micro-batch."""
+        lengths_S = torch.tensor([len(c.token_ids) for group in groups for c in group.completions])
+        weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
+        found: dict[Picture, tuple[Pixels, list[list[_Sample]]]] = {}
+        for group in groups:
+            advantages_G = advantages(group.rewards, self.settings.advantage_epsilon)
+            group_weights = [next(weights) for _ in group.completions]
+            if self.settings.kl == 0 and not advantages_G.any():
+                continue
+            prompt = vlm.encode(group.request.picture, group.request.prompt)
+            ids = prompt.token_ids
+            _, of_picture = found.setdefault(group.request.picture, (prompt.pixels, []))
+            of_picture.append(
+                [
+                    _Sample((*ids, *c.token_ids), len(ids), c.logprobs, advantage, weight)
+                    for c, advantage, weight in zip(
+                        group.completions, advantages_G.tolist(), group_weights, strict=True
+                    )
+                ]
+            )
+        limit = self.settings.micro_batch_tokens
+        return [_Example(_tree(s), pixels, tuple(s)) for pixels, lists in found.values() for s in _fit(lists, limit)]
+
+
+def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:
+    """`groups` in at most `count` consecutive parts of nearly equal size, none empty."""
+    count = min(count, len(groups))
+    for i in range(count):
+        yield groups[i * len(groups) // count : (i + 1) * len(groups) // count]
+
+
+def _tree(samples: Sequence[_Sample]) -> TokenTree:
+    return TokenTree.build([sample.token_ids for sample in samples])
+
+
+def _fit(lists: Sequence[list[_Sample]], limit: int) -> Iterator[list[_Sample]]:
+    """Join the groups of a picture while their tree has at most `limit` tokens."""
+    joined: list[_Sample] = []
+    for samples in lists:
+        if joined and len(_tree([*joined, *samples])) > limit:
+            yield joined
+            joined = []
+        joined = [*joined, *samples]
+    yield joined
+
+
+def _micro_batches(examples: Sequence[_Example], limit: int) -> Iterator[list[_Example]]:
+    """Trees of similar size together, at most `limit` tokens with padding, at least one tree."""
+    batch: list[_Example] = []
+    for example in sorted(examples, key=lambda e: len(e.tree), reverse=True):
+        if batch and len(batch[0].tree) * (len(batch) + 1) > limit:
+            yield batch
+            batch = []
+        batch.append(example)
+    yield batch
+
+
+def _score(vlm: VLM, batch: Sequence[_Example]) -> TokenScores:
+    starts = [[sample.start for sample in example.samples] for example in batch]
+    return vlm.logprobs([e.tree for e in batch], [e.pixels for e in batch], starts)
+
+
+def _metrics(groups: Sequence[Group], totals: _Totals, with_kl: bool) -> dict[str, float]:
+    tokens = max(1, totals.tokens)
+    rewards = [reward for group in groups for reward in group.rewards]
+    metrics = {
+        "loss": totals.loss / max(1, len(totals.grad_norms)),
+        "entropy": totals.entropy / tokens,
+        "clip_fraction": totals.clipped / tokens,
+        "grad_norm": fmean(totals.grad_norms) if totals.grad_norms else 0.0,
+        "completion_tokens": fmean(len(c.token_ids) for group in groups for c in group.completions),
+        "reward": fmean(rewards),
+        "reward_std": pstdev(rewards),
+        "zero_advantage_groups": fmean(len(set(group.rewards)) == 1 for group in groups),
+    }
+    return metrics | {"kl": totals.kl / tokens} if with_kl else metrics

@@ -1,0 +1,1 @@
+"""The lab: an embedded world whose truth is known, small enough for a laptop."""

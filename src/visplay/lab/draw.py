@@ -1,0 +1,157 @@
+"""Drawing a scene in one of the lab's looks, as a 64 × 64 RGB picture.
+
+`clean` is what the tiny VLM grew up with: flat shapes on muted, darker grounds. The other
+looks show the same truth differently, and are what it must adapt to.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from visplay.lab.scene import Scene, Thing
+
+SIZE = 64
+_SCALE = 4  # shapes are drawn larger and shrunk, for smooth edges
+
+LOOKS: tuple[str, ...] = ("clean", "pastel", "textured", "rotated", "noisy")
+
+_RGB: dict[str, tuple[int, int, int]] = {
+    "black": (18, 18, 18),
+    "gray": (140, 140, 140),
+    "red": (205, 45, 45),
+    "green": (50, 170, 60),
+    "blue": (50, 80, 210),
+    "teal": (30, 150, 150),
+    "brown": (130, 75, 35),
+    "yellow": (225, 205, 60),
+}
+# Pure screen colours: what a plotting program paints by these names.
+_RGB_PURE: dict[str, tuple[int, int, int]] = {
+    "black": (0, 0, 0),
+    "gray": (128, 128, 128),
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "teal": (0, 128, 128),
+    "brown": (165, 42, 42),
+    "yellow": (255, 255, 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a scene is painted: ground brightness range, palette, texture, noise, blur."""
+
+    ground: tuple[float, float] = (40.0, 130.0)
+    tint: float = 18.0
+    pure: bool = False
+    jitter: float = 14.0
+    texture: float = 0.0
+    noise: float = 0.0
+    blur: float = 0.0
+    sizes: tuple[float, float] = (0.09, 0.17)
+    turned: bool = False
+
+
+STYLES: dict[str, Look] = {
+    "clean": Look(),
+    "pastel": Look(ground=(228, 250), tint=14.0, pure=True, jitter=0.0, sizes=(0.07, 0.24)),
+    "textured": Look(texture=38.0),
+    "rotated": Look(turned=True),
+    "noisy": Look(noise=22.0, blur=0.7),
+}
+
+
+def draw(scene: Scene, look: str | Look, rng: np.random.Generator) -> Image.Image:
+    """Paint `scene`; the same generator state gives the same pixels."""
+    style = STYLES[look] if isinstance(look, str) else look
+    for _ in range(100):
+        ground = _ground(style, rng)
+        fills = [_fill(thing, style, rng) for thing in scene.things]
+        if all(np.abs(fill - ground).max() > 45 for fill in fills):
+            break
+    image = _canvas(ground, style, rng)
+    paint = ImageDraw.Draw(image)
+    for thing, fill in zip(scene.things, fills, strict=True):
+        paint.polygon(outline(thing, SIZE * _SCALE), fill=(int(fill[0]), int(fill[1]), int(fill[2])))
+    image = image.resize((SIZE, SIZE), Image.Resampling.BOX)
+    return _spoil(image, style, rng)
+
+
+def png(image: Image.Image) -> bytes:
+    """PNG bytes of a picture."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def outline(thing: Thing, size: int) -> list[tuple[float, float]]:
+    """Corner points of a thing in pixels of a `size` × `size` canvas."""
+    if thing.shape == "circle":
+        unit = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 48, endpoint=False)]
+    elif thing.shape == "rectangle":
+        unit = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    elif thing.shape == "triangle":
+        unit = [(0, -1), (1, 1), (-1, 1)]
+    else:
+        t = 1 / 3
+        unit = [
+            (-t, -1),
+            (t, -1),
+            (t, -t),
+            (1, -t),
+            (1, t),
+            (t, t),
+            (t, 1),
+            (-t, 1),
+            (-t, t),
+            (-1, t),
+            (-1, -t),
+            (-t, -t),
+        ]
+    cos, sin = math.cos(thing.turn), math.sin(thing.turn)
+    points = []
+    for u, v in unit:
+        dx, dy = u * thing.half_width, v * thing.half_height
+        points.append(((thing.x + dx * cos - dy * sin) * size, (thing.y + dx * sin + dy * cos) * size))
+    return points
+
+
+def mixed(look: Look, rng: np.random.Generator) -> Look:
+    """A small random departure from a look, so that pretraining is not one exact style."""
+    return replace(look, noise=float(rng.uniform(0, 5)), blur=float(rng.choice([0.0, 0.0, 0.4])))
+
+
+def _ground(style: Look, rng: np.random.Generator) -> np.ndarray:
+    return np.clip(rng.uniform(*style.ground) + rng.uniform(-style.tint, style.tint, size=3), 0, 255)
+
+
+def _fill(thing: Thing, style: Look, rng: np.random.Generator) -> np.ndarray:
+    base = np.array((_RGB_PURE if style.pure else _RGB)[thing.color], dtype=float)
+    return np.clip(base + rng.uniform(-style.jitter, style.jitter, size=3), 0, 255)
+
+
+def _canvas(ground: np.ndarray, style: Look, rng: np.random.Generator) -> Image.Image:
+    side = SIZE * _SCALE
+    if not style.texture:
+        return Image.new("RGB", (side, side), (int(ground[0]), int(ground[1]), int(ground[2])))
+    # Stripes of random direction and width: structure where the clean look has none.
+    angle, width = rng.uniform(0, math.pi), rng.uniform(4, 12) * _SCALE
+    ys, xs = np.mgrid[0:side, 0:side]
+    wave = np.sin((xs * math.cos(angle) + ys * math.sin(angle)) * 2 * math.pi / width)
+    pixels = np.clip(ground + style.texture / 2 * wave[..., None], 0, 255)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def _spoil(image: Image.Image, style: Look, rng: np.random.Generator) -> Image.Image:
+    if style.blur:
+        image = image.filter(ImageFilter.GaussianBlur(style.blur))
+    if style.noise:
+        pixels = np.asarray(image, dtype=float) + rng.normal(0, style.noise, size=(SIZE, SIZE, 3))
+        image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    return image

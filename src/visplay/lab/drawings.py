@@ -1,0 +1,36 @@
+"""The lab's drawings as unlabeled pictures, to evolve on: `--images lab/pastel`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from visplay.images import ImageError
+from visplay.lab.draw import LOOKS, STYLES, draw, png
+from visplay.lab.scene import ALL_PAIRS, Scene, random_scene
+from visplay.records import Picture
+
+SOURCES: tuple[str, ...] = (*LOOKS, "single")
+
+
+def drawings(source: str, count: int, seed: int) -> tuple[tuple[Picture, ...], dict[str, Scene]]:
+    """`count` pictures and, apart from them, the scene of each picture id.
+
+    Args:
+        source: a look, with one to three things a picture; or "single", one thing in the
+            pastel look, which is what easy-vqa resembles.
+    Raises:
+        ImageError: an unknown source.
+    """
+    if source not in SOURCES:
+        raise ImageError(f"no lab drawings '{source}'; choose one of {', '.join('lab/' + s for s in SOURCES)}")
+    look = "pastel" if source == "single" else source
+    style = STYLES[look]
+    rng = np.random.default_rng([seed, 3, SOURCES.index(source)])
+    pictures, scenes = [], {}
+    for number in range(count):
+        things = 1 if source == "single" else int(rng.integers(1, 4))
+        scene = random_scene(rng, things, ALL_PAIRS, style.sizes, style.turned)
+        picture = Picture(f"lab/{source}/{seed}/{number}", png(draw(scene, look, rng)))
+        pictures.append(picture)
+        scenes[picture.id] = scene
+    return tuple(pictures), scenes

@@ -1,0 +1,420 @@
+"""Pretraining the tiny VLM on the lab's own drawings: `visplay lab pretrain`.
+
+First the eyes alone: the vision tower tells, for each 8 × 8 cell, the colour
+and shape that lies there and where the cell is (a linear head, thrown away afterwards).
+Then the whole model on many questions a picture, packed as a token tree so that the
+picture is encoded once, with the eyes' loss kept on. One thing a picture at first, then up
+to three. AdamW, learning rate annealed to zero.
+
+Shapes: B pictures, L packed tokens, C cells of a picture, H hidden.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
+from torch import nn
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+
+from visplay.lab import model as lab_model
+from visplay.lab.draw import SIZE, STYLES, draw, mixed, outline
+from visplay.lab.language import TEMPLATES, Kind, Noun, Query, question_type, write
+from visplay.lab.oracle import answer, matching
+from visplay.lab.questions import RELATIONS, SIZES, noun_for, random_noun, random_query
+from visplay.lab.scene import COLORS, SHAPES, Scene, random_scene
+from visplay.models.tokentree import PackedTrees, TokenTree
+
+CELL = 8
+GRID = SIZE // CELL
+_LESSONS_A_STAGE = 10_000_000
+ASK = "ask a question."
+PROMPTS = f'questioner: "{ASK}"\nreasoner: "{{question}}"\nlearned: true\n'
+
+_KINDS: tuple[Kind, ...] = tuple(TEMPLATES)
+# Shares of the question kinds; relations and sizes are twofold or fourfold and so divided.
+_SHARES: dict[Kind, float] = {
+    "color": 0.22, "shape": 0.16, "exists": 0.12, "absent": 0.10, "count": 0.14, "more": 0.08,
+    "left": 0.03, "right": 0.03, "above": 0.03, "below": 0.03, "bigger": 0.03, "smaller": 0.03,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of training with a learning-rate schedule of its own.
+
+    Attributes:
+        whole: train the whole model on questions; otherwise the eyes alone.
+        steps: steps taken; the rate falls linearly from `rate` as if to zero after `horizon` steps.
+        questions, asks: sequences a picture for the Reasoner and for the Questioner.
+        single_until: fraction of the horizon with one thing a picture.
+        foreign: chance of a look other than clean, from the fraction `foreign_from` of the horizon on.
+        answer_weight: weight of the tokens after the reasoning, against 1 for all others.
+        spelled: the reasoning names what matches before it says yes, no or a number.
+    """
+
+    name: str
+    whole: bool
+    steps: int
+    horizon: int
+    rate: float = 1e-3
+    questions: int = 6
+    asks: int = 2
+    single_until: float = 0.0
+    foreign: float = 0.0
+    foreign_from: float = 0.0
+    answer_weight: float = 1.0
+    spelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the weights, with the seed."""
+
+    seed: int = 7
+    batch: int = 16
+    warmup: int = 50
+    weight_decay: float = 0.02
+    eye_weight: float = 0.3
+    stages: tuple[Stage, ...] = (
+        Stage("eyes", whole=False, steps=500, horizon=500),
+        Stage("words", whole=True, steps=900, horizon=1800, single_until=0.1, foreign=0.1, foreign_from=1 / 6),
+        Stage(
+            "answers",
+            whole=True,
+            steps=400,
+            horizon=1000,
+            rate=7e-4,
+            questions=7,
+            asks=1,
+            foreign=0.03,
+            answer_weight=3.0,
+        ),
+        Stage(
+            "facts",
+            whole=True,
+            steps=750,
+            horizon=750,
+            rate=7e-4,
+            questions=7,
+            asks=1,
+            foreign=0.03,
+            answer_weight=2.0,
+            spelled=True,
+        ),
+    )
+
+
+def corpus() -> Iterator[str]:
+    """Every word of the lab's language, in the places where it can stand."""
+    rng = np.random.default_rng(0)
+    for _ in range(3000):
+        scene = random_scene(rng, int(rng.integers(1, 4)))
+        for kind in _KINDS:
+            query = random_query(kind, scene, rng)
+            if query is not None:
+                yield write(query, rng)
+                yield reply(query, scene, spelled=False)
+                yield question_text(query, rng)
+    yield from [ASK, "user\n", "assistant\n", "\n"] * 50
+
+
+def reply(query: Query, scene: Scene, spelled: bool) -> str:
+    """What a perfect Reasoner writes: what it sees, what follows, the boxed answer.
+
+    Args:
+        spelled: for existence and counting, "what follows" names the things that match.
+    """
+    seen = ", ".join(f"{t.color} {t.shape}" for t in scene.things)
+    if query.kind in RELATIONS or query.kind in SIZES:
+        seen += f". {_fact(query, scene)}"
+    elif query.kind == "more" and query.other is not None:
+        seen += f". {len(matching(query.noun, scene))}, {len(matching(query.other, scene))}"
+    elif spelled and query.kind in ("exists", "absent", "count"):
+        seen += ". " + (", ".join(f"{t.color} {t.shape}" for t in matching(query.noun, scene)) or "no")
+    return f"<think>{seen}</think>\\boxed{{{answer(query, scene)}}}"
+
+
+def question_text(query: Query, rng: np.random.Generator) -> str:
+    """What a Questioner writes."""
+    return f"<type>{question_type(query.kind)}</type><question>{write(query, rng)}</question>"
+
+
+def _fact(query: Query, scene: Scene) -> str:
+    word: str = query.kind
+    if answer(query, scene) == "no":
+        opposite = {"left": "right", "right": "left", "above": "below", "below": "above"}
+        word = {**opposite, "bigger": "smaller", "smaller": "bigger"}[word]
+    first, second = query.noun, query.other or Noun()
+    return f"{first.words()} {word} {second.words()}"
+
+
+def random_ask(scene: Scene, rng: np.random.Generator) -> Query:
+    """A question a curious but untrained Questioner would ask: mostly about what is there."""
+    kind = _kind(rng)
+    if rng.random() < 0.8:
+        query = random_query(kind, scene, rng)
+        if query is not None:
+            return query
+    match kind:
+        case "color":
+            return Query(kind, Noun(None, str(rng.choice(SHAPES))))
+        case "shape":
+            return Query(kind, Noun(str(rng.choice(COLORS)), None))
+        case "exists" | "absent" | "count":
+            return Query(kind, random_noun(rng))
+        case _:
+            thing = scene.things[rng.integers(len(scene.things))]
+            return Query(kind, noun_for(thing, rng), random_noun(rng))
+
+
+def _kind(rng: np.random.Generator) -> Kind:
+    return _KINDS[rng.choice(len(_KINDS), p=[_SHARES[k] for k in _KINDS])]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One picture with its sequences: `starts[i]` is where the completion of `sequences[i]` begins."""
+
+    image: Image.Image
+    sequences: tuple[tuple[int, ...], ...]
+    starts: tuple[int, ...]
+    cells: np.ndarray
+
+
+class Teacher:
+    """Draws lessons; lesson `n` of a seed and stage is always the same."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.tokenizer = tokenizer
+        self._head = self._ids("<|im_start|>user\n<|vision_start|>" + "<|image_pad|>" * GRID**2 + "<|vision_end|>")
+        self._turn = "<|im_end|>\n<|im_start|>assistant\n"
+
+    def lesson(self, number: int, stage: Stage, progress: float) -> Lesson:
+        """The `number`-th lesson; `progress` in [0, 1] is how far the stage's horizon has come."""
+        rng = np.random.default_rng([self.recipe.seed, number])
+        count = 1 if progress < stage.single_until else int(rng.choice([1, 2, 3], p=[0.36, 0.32, 0.32]))
+        foreign = stage.foreign if progress >= stage.foreign_from else 0.0
+        style = STYLES["clean"]
+        if foreign and rng.random() < foreign:
+            style = STYLES[str(rng.choice([name for name in STYLES if name != "clean"]))]
+        scene = random_scene(rng, count, sizes=style.sizes, turned=style.turned)
+        image = draw(scene, mixed(style, rng) if style is STYLES["clean"] else style, rng)
+        pairs = [(ASK, question_text(random_ask(scene, rng), rng)) for _ in range(stage.asks)]
+        while len(pairs) < stage.asks + stage.questions:
+            query = random_query(_kind(rng), scene, rng)
+            if query is not None:
+                pairs.append((write(query, rng), reply(query, scene, stage.spelled)))
+        sequences, starts = [], []
+        for prompt, completion in pairs:
+            asked = self._head + self._ids(prompt + self._turn)
+            starts.append(len(asked))
+            sequences.append(asked + self._ids(completion + "<|im_end|>"))
+        return Lesson(image, tuple(sequences), tuple(starts), cells(scene))
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def cells(scene: Scene) -> np.ndarray:
+    """(C, 2) int64: colour and shape index of what covers a cell, -100 for the shape of bare ground.
+
+    Colour index len(COLORS) is bare ground.
+    """
+    owner = Image.new("L", (SIZE, SIZE), 0)
+    paint = ImageDraw.Draw(owner)
+    for number, thing in enumerate(scene.things, start=1):
+        paint.polygon(outline(thing, SIZE), fill=number)
+    blocks = np.asarray(owner).reshape(GRID, CELL, GRID, CELL).transpose(0, 2, 1, 3).reshape(GRID * GRID, -1)
+    labels = np.full((GRID * GRID, 2), -100, dtype=np.int64)
+    labels[:, 0] = len(COLORS)
+    for number, thing in enumerate(scene.things, start=1):
+        covered = (blocks == number).mean(axis=1) > 0.25
+        labels[covered] = COLORS.index(thing.color), SHAPES.index(thing.shape)
+    return labels
+
+
+class Eyes(nn.Module):
+    """The throw-away head of the vision tower: colour, shape, row and column of each cell."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.color = nn.Linear(hidden, len(COLORS) + 1)
+        self.shape = nn.Linear(hidden, len(SHAPES))
+        self.row = nn.Linear(hidden, GRID)
+        self.column = nn.Linear(hidden, GRID)
+
+    def forward(self, features_BCH: torch.Tensor, labels_BC2: torch.Tensor) -> torch.Tensor:
+        """Sum of the four mean cross-entropies."""
+        places = torch.arange(GRID * GRID).expand(features_BCH.shape[0], -1)
+        parts = (
+            (self.color, labels_BC2[..., 0]),
+            (self.shape, labels_BC2[..., 1]),
+            (self.row, places // GRID),
+            (self.column, places % GRID),
+        )
+        losses = [F.cross_entropy(head(features_BCH).flatten(0, 1), target.flatten()) for head, target in parts]
+        return torch.stack(losses).sum()
+
+
+class Pretraining:
+    """The stages, an optimizer each; `run` resumes from its last checkpoint."""
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer = lab_model.build_tokenizer(corpus())
+        self.model = lab_model.build_model(self.tokenizer, recipe.seed)
+        self.eyes = Eyes(self.model.lm_head.in_features)
+        self.processor = lab_model.build_image_processor()
+        self.teacher = Teacher(self.tokenizer, recipe)
+        self.head_positions = self._positions()
+        self._think_end = self.tokenizer.convert_tokens_to_ids("</think>")
+
+    def run(self) -> None:
+        """Train to the end, a log line every 25 steps and a checkpoint every 100."""
+        for number, stage in enumerate(self.recipe.stages):
+            self._train(number, stage)
+        lab_model.save(self.model, self.tokenizer, PROMPTS, self.folder / "model")
+
+    def _train(self, number: int, stage: Stage) -> None:
+        optimizer = self._optimizer()
+        first = self._restore(number, stage, optimizer)
+        started, seen = time.monotonic(), []
+        for step in range(first, stage.steps):
+            rate = self._rate(stage, step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            lessons = self._lessons(number, stage, step)
+            loss, parts = self._whole_loss(lessons, stage) if stage.whole else self._eye_loss(lessons)
+            loss.backward()
+            nn.utils.clip_grad_norm_([*self.model.parameters(), *self.eyes.parameters()], 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            seen.append(parts)
+            if (step + 1) % 25 == 0 or step + 1 == stage.steps:
+                means = {key: round(float(np.mean([p[key] for p in seen])), 4) for key in seen[0]}
+                line = {"stage": stage.name, "step": step + 1, **means, "lr": rate}
+                self._log({**line, "time": round(time.monotonic() - started, 1)})
+                seen.clear()
+            if (step + 1) % 100 == 0 or step + 1 == stage.steps:
+                self._checkpoint(number, step + 1, optimizer)
+
+    def _lessons(self, number: int, stage: Stage, step: int) -> list[Lesson]:
+        first = number * _LESSONS_A_STAGE + step * self.recipe.batch
+        progress = step / stage.horizon
+        return [self.teacher.lesson(first + i, stage, progress) for i in range(self.recipe.batch)]
+
+    def _eye_loss(self, lessons: Sequence[Lesson]) -> tuple[torch.Tensor, dict[str, float]]:
+        loss = self.eyes(self._look(lessons), self._cells(lessons))
+        return loss, {"eyes": loss.item()}
+
+    def _whole_loss(self, lessons: Sequence[Lesson], stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
+        features_BCH = self._look(lessons)
+        eyes = self.eyes(features_BCH, self._cells(lessons))
+        trees = [TokenTree.build(lesson.sequences) for lesson in lessons]
+        packed = PackedTrees.pack(trees, self.tokenizer.pad_token_id)
+        embeds_BLH = self.model.get_input_embeddings()(packed.ids_BL)
+        is_image = packed.ids_BL == self.model.config.image_token_id
+        embeds_BLH = embeds_BLH.masked_scatter(is_image[..., None], features_BCH)
+        hidden_BLH = self.model.model.language_model(
+            inputs_embeds=embeds_BLH,
+            attention_mask={"full_attention": packed.mask_B1LL},
+            position_ids=self.head_positions[:, packed.depth_BL],
+            use_cache=False,
+        ).last_hidden_state
+        rows: list[int] = []
+        parents: list[int] = []
+        targets: list[int] = []
+        weights: list[float] = []
+        for row, (tree, lesson) in enumerate(zip(trees, lessons, strict=True)):
+            for path, start in zip(tree.paths, lesson.starts, strict=True):
+                parents.extend(path[start - 1 : -1])
+                targets.extend(tree.ids_L[path[start:]])
+                weights.extend(self._weights(tree.ids_L[path[start:]], stage))
+                rows.extend([row] * (len(path) - start))
+        logits_NV = self.model.lm_head(hidden_BLH[torch.tensor(rows), torch.tensor(np.array(parents))])
+        losses_N = F.cross_entropy(logits_NV, torch.tensor(np.array(targets)), reduction="none")
+        weights_N = torch.tensor(weights)
+        words = (losses_N * weights_N).sum() / weights_N.sum()
+        return words + self.recipe.eye_weight * eyes, {"words": words.item(), "eyes": eyes.item()}
+
+    def _weights(self, completion: np.ndarray, stage: Stage) -> list[float]:
+        thought = completion == self._think_end
+        answer = np.cumsum(thought) > 0
+        return [float(w) for w in np.where(answer, stage.answer_weight, 1.0)]
+
+    def _look(self, lessons: Sequence[Lesson]) -> torch.Tensor:
+        inputs = self.processor([lesson.image for lesson in lessons], return_tensors="pt")
+        features = self.model.model.visual(inputs["pixel_values"], grid_thw=inputs["image_grid_thw"]).pooler_output
+        features_BCH: torch.Tensor = features.view(len(lessons), GRID * GRID, -1)
+        return features_BCH
+
+    def _cells(self, lessons: Sequence[Lesson]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([lesson.cells for lesson in lessons]))
+
+    def _positions(self) -> torch.Tensor:
+        """(3, 512) multimodal rotary positions by depth; all the lab's drawings have one grid."""
+        ids = torch.tensor([[*self.teacher.lesson(0, self.recipe.stages[-1], 0.0).sequences[0]]])
+        ids = F.pad(ids, (0, 512 - ids.shape[1]), value=self.tokenizer.pad_token_id)
+        grid = torch.tensor([[1, GRID * lab_model.MERGE, GRID * lab_model.MERGE]])
+        kinds = (ids == self.model.config.image_token_id).int()
+        positions_31D = self.model.model.get_rope_index(ids, mm_token_type_ids=kinds, image_grid_thw=grid)[0]
+        positions_3D: torch.Tensor = positions_31D[:, 0]
+        return positions_3D
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        parameters = [*self.model.parameters(), *self.eyes.parameters()]
+        return torch.optim.AdamW(parameters, weight_decay=self.recipe.weight_decay, betas=(0.9, 0.98))
+
+    def _rate(self, stage: Stage, step: int) -> float:
+        warm = min(1.0, (step + 1) / self.recipe.warmup)
+        return stage.rate * warm * max(0.02, 1 - step / stage.horizon)
+
+    def _checkpoint(self, number: int, step: int, optimizer: torch.optim.Optimizer) -> None:
+        state = {
+            "stage": number,
+            "step": step,
+            "model": self.model.state_dict(),
+            "eyes": self.eyes.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        }
+        part = self.folder / "checkpoint.part"
+        torch.save(state, part)
+        part.replace(self.folder / "checkpoint.pt")
+
+    def _restore(self, number: int, stage: Stage, optimizer: torch.optim.Optimizer) -> int:
+        """The step to go on from, with weights as they were there; a finished stage has none left."""
+        file = self.folder / "checkpoint.pt"
+        if not file.exists():
+            return 0
+        state = torch.load(file, weights_only=True)
+        if state["stage"] > number:
+            return stage.steps
+        self.model.load_state_dict(state["model"])
+        self.eyes.load_state_dict(state["eyes"])
+        if state["stage"] < number:
+            return 0
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"])
+
+    def _log(self, line: dict[str, object]) -> None:
+        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def pretrain(folder: Path, recipe: Recipe) -> Qwen2_5_VLForConditionalGeneration:
+    """Train (or continue) the tiny VLM in `folder`; its Hugging Face folder is `folder/model`."""
+    work = Pretraining(recipe, folder)
+    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+    work.run()
+    return work.model

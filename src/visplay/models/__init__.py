@@ -1,0 +1,1 @@
+"""Vision-language models: loading, encoding, forward passes, a policy a role."""

@@ -1,0 +1,148 @@
+"""A role's weights and the frozen reference they are held to.
+
+`FullPolicy` owns a copy of all weights and shares the base as its reference. `LoraPolicy`
+adds one adapter a role to a shared base; with the adapter off the base is the reference.
+`Policy` itself is a model nobody trains.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from peft import LoraConfig, load_peft_weights, set_peft_model_state_dict
+from safetensors import SafetensorError
+
+from visplay.config import LoraSettings
+from visplay.models.vlm import VLM, ModelError
+
+# The linear layers of the language model; the vision tower stays as it is.
+_ADAPTED = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
+
+
+class Policy:
+    """A frozen model in the place of a policy: it samples, it is its own reference, it trains nothing."""
+
+    def __init__(self, vlm: VLM, role: str = "base") -> None:
+        self.vlm = vlm
+        self.role = role
+
+    @property
+    def model(self) -> torch.nn.Module:
+        model: torch.nn.Module = self.vlm.model
+        return model
+
+    @contextmanager
+    def active(self) -> Iterator[VLM]:
+        """The VLM with this role's weights, for the length of a `with` block."""
+        yield self.vlm
+
+    @contextmanager
+    def reference(self) -> Iterator[VLM]:
+        """The VLM with the original weights, for the length of a `with` block."""
+        yield self.vlm
+
+    def trainable(self) -> list[torch.nn.Parameter]:
+        """Parameters of this role alone."""
+        return []
+
+    def save(self, folder: str | Path) -> None:
+        """Write the role in Hugging Face format: a whole model, or an adapter in PEFT format."""
+        with self.active() as vlm:
+            vlm.save(folder)
+
+    def load(self, folder: str | Path) -> None:
+        """Restore what `save` wrote.
+
+        Raises:
+            ModelError: the folder holds no weights, or weights of another model.
+        """
+        raise ModelError(f"the {self.role} is frozen; nothing can be loaded into it")
+
+
+class FullPolicy(Policy):
+    """All weights trained, in a copy of the base; the vision tower stays shared and frozen unless asked for."""
+
+    def __init__(self, base: VLM, role: str, train_vision: bool) -> None:
+        base.model.requires_grad_(False)
+        shared = {} if train_vision else {id(base.vision): base.vision}
+        model = copy.deepcopy(base.model, shared).requires_grad_(True)
+        model.base_model.visual.requires_grad_(train_vision)
+        super().__init__(base.with_model(model), role)
+        self._base = base
+
+    @contextmanager
+    def reference(self) -> Iterator[VLM]:
+        yield self._base
+
+    def trainable(self) -> list[torch.nn.Parameter]:
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def load(self, folder: str | Path) -> None:
+        if not any(Path(folder).glob("*.safetensors")):
+            raise ModelError(f"no weights (*.safetensors) in '{folder}'")
+        try:
+            restored = type(self.vlm.model).from_pretrained(folder, dtype=self.vlm.model.dtype)
+            self.vlm.model.load_state_dict(restored.state_dict())
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ModelError(f"weights in '{folder}' do not fit '{self.vlm.name}': {reason}") from None
+
+
+class LoraPolicy(Policy):
+    """An adapter of low rank on the language model's linear layers (LoRA, arXiv 2106.09685)."""
+
+    def __init__(self, base: VLM, role: str, settings: LoraSettings) -> None:
+        super().__init__(base, role)
+        base.model.requires_grad_(False)
+        config = LoraConfig(
+            r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=_ADAPTED
+        )
+        try:
+            with warnings.catch_warnings():
+                # PEFT warns of a second adapter on one model, which is the very idea here.
+                warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+                base.model.add_adapter(config, adapter_name=role)
+        except ValueError as error:
+            raise ModelError(f"cannot add an adapter to '{base.name}': {' '.join(str(error).split())}") from None
+
+    @contextmanager
+    def active(self) -> Iterator[VLM]:
+        self.vlm.model.enable_adapters()
+        self.vlm.model.set_adapter(self.role)
+        yield self.vlm
+
+    @contextmanager
+    def reference(self) -> Iterator[VLM]:
+        self.vlm.model.disable_adapters()
+        try:
+            yield self.vlm
+        finally:
+            self.vlm.model.enable_adapters()
+
+    def trainable(self) -> list[torch.nn.Parameter]:
+        return [p for name, p in self.model.named_parameters() if "lora_" in name and f".{self.role}." in name]
+
+    def save(self, folder: str | Path) -> None:
+        with self.active() as vlm:
+            vlm.model.save_pretrained(folder)
+
+    def load(self, folder: str | Path) -> None:
+        try:
+            weights = load_peft_weights(str(folder), device="cpu")
+            set_peft_model_state_dict(self.model, weights, adapter_name=self.role)
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ModelError(f"no adapter for '{self.vlm.name}' in '{folder}': {reason}") from None
+
+
+def new_policy(
+    base: VLM, role: str, tune: Literal["full", "lora"], lora: LoraSettings, train_vision: bool = False
+) -> Policy:
+    """A role that begins as `base` and is trained in the way `tune` says; `train_vision` is for "full" alone."""
+    return FullPolicy(base, role, train_vision) if tune == "full" else LoraPolicy(base, role, lora)

@@ -1,0 +1,125 @@
+"""Sequences that share prefixes, packed so that each distinct context is computed once.
+
+Everything in self-play hangs on a picture: one picture, many questions, many answers. A
+`TokenTree` is the trie of such sequences, laid out depth-first in one row; a token sees
+its ancestors only, so a forward pass over the row equals one pass a sequence.
+
+Left out: the forward pass itself (`models/vlm.py`) and any knowledge of a model family.
+
+Shapes: B trees, L packed tokens, S sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTree:
+    """A trie of token sequences in depth-first order.
+
+    Attributes:
+        ids_L: int64, the token at each node.
+        parent_L: int64, index of the node before it, -1 for the first token.
+        depth_L: int64, number of tokens before it in its own sequence.
+        paths: for each input sequence, the node of each of its tokens, int64.
+    """
+
+    ids_L: np.ndarray
+    parent_L: np.ndarray
+    depth_L: np.ndarray
+    paths: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids_L)
+
+    @classmethod
+    def build(cls, sequences: Sequence[Sequence[int]]) -> TokenTree:
+        """Find the common prefixes of `sequences`; equal sequences share every node.
+
+        Raises:
+            ValueError: no sequence, an empty one, or sequences that differ in the first token.
+        """
+        if not sequences or any(len(s) == 0 for s in sequences):
+            raise ValueError("a token tree needs at least one sequence, and none may be empty")
+        if len({s[0] for s in sequences}) > 1:
+            raise ValueError("the sequences of a token tree must begin with the same token")
+        ids: list[int] = []
+        parents: list[int] = []
+        depths: list[int] = []
+        paths: dict[int, np.ndarray] = {}
+        # In sorted order neighbours share the longest prefixes, so one path is enough to compare with.
+        previous: Sequence[int] = ()
+        nodes: list[int] = []
+        for index in sorted(range(len(sequences)), key=lambda i: tuple(sequences[i])):
+            sequence = sequences[index]
+            shared = _common_prefix(previous, sequence)
+            nodes = nodes[:shared]
+            for depth in range(shared, len(sequence)):
+                parents.append(nodes[-1] if nodes else -1)
+                nodes.append(len(ids))
+                ids.append(int(sequence[depth]))
+                depths.append(depth)
+            paths[index] = np.array(nodes, dtype=np.int64)
+            previous = sequence
+        return cls(
+            np.array(ids, dtype=np.int64),
+            np.array(parents, dtype=np.int64),
+            np.array(depths, dtype=np.int64),
+            tuple(paths[i] for i in range(len(sequences))),
+        )
+
+    def ancestor_mask_LL(self) -> np.ndarray:
+        """Bool: row i is True at node i and at every node before it in its sequence."""
+        size = len(self)
+        mask_LL = np.zeros((size, size), dtype=bool)
+        for node, parent in enumerate(self.parent_L):
+            if parent >= 0:
+                mask_LL[node, : parent + 1] = mask_LL[parent, : parent + 1]
+            mask_LL[node, node] = True
+        return mask_LL
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTrees:
+    """Trees of several pictures as one batch, padded on the right to the widest.
+
+    Attributes:
+        ids_BL: int64 token ids, padding filled with `pad_id`.
+        depth_BL: int64 depths, padding 0.
+        mask_B1LL: bool attention mask; a padding token sees only itself.
+        valid_BL: bool, False at padding.
+    """
+
+    ids_BL: torch.Tensor
+    depth_BL: torch.Tensor
+    mask_B1LL: torch.Tensor
+    valid_BL: torch.Tensor
+
+    @classmethod
+    def pack(cls, trees: Sequence[TokenTree], pad_id: int) -> PackedTrees:
+        """Stack `trees` in their order, one row each."""
+        width = max(len(tree) for tree in trees)
+        ids_BL = torch.full((len(trees), width), pad_id, dtype=torch.int64)
+        depth_BL = torch.zeros((len(trees), width), dtype=torch.int64)
+        valid_BL = torch.zeros((len(trees), width), dtype=torch.bool)
+        mask_B1LL = torch.eye(width, dtype=torch.bool).expand(len(trees), 1, width, width).clone()
+        for row, tree in enumerate(trees):
+            size = len(tree)
+            ids_BL[row, :size] = torch.from_numpy(tree.ids_L)
+            depth_BL[row, :size] = torch.from_numpy(tree.depth_L)
+            valid_BL[row, :size] = True
+            mask_B1LL[row, 0, :size, :size] = torch.from_numpy(tree.ancestor_mask_LL())
+        return cls(ids_BL, depth_BL, mask_B1LL, valid_BL)
+
+
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    limit = min(len(left), len(right))
+    for position in range(limit):
+        if left[position] != right[position]:
+            return position
+    return limit

@@ -1,0 +1,77 @@
+"""The two roles of a run with their weights, engines and trainers, made from the settings."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+from visplay.config import Settings
+from visplay.engines.hf import HFEngine
+from visplay.grpo.trainer import Trainer
+from visplay.models.policy import Policy, new_policy
+from visplay.models.vlm import VLM
+from visplay.roles.prompts import Prompts, load_prompts
+from visplay.roles.questioner import Questioner
+from visplay.roles.reasoner import Reasoner
+
+
+class Players:
+    """One base model in two roles; each has weights of its own and the base as its reference."""
+
+    def __init__(self, base: VLM, prompts: Prompts, settings: Settings) -> None:
+        self.prompts = prompts
+        tuning = (settings.tune, settings.lora, settings.train_vision)
+        self.questioner_policy: Policy = new_policy(base, "questioner", *tuning)
+        self.reasoner_policy: Policy = new_policy(base, "reasoner", *tuning)
+        self.questioner = Questioner(
+            HFEngine(self.questioner_policy, settings.seed, settings.generation_batch),
+            prompts,
+            settings.questioner,
+            settings.seed,
+        )
+        self.reasoner = Reasoner(
+            HFEngine(self.reasoner_policy, settings.seed, settings.generation_batch),
+            prompts,
+            settings.reasoner,
+            settings.seed,
+        )
+        self.questioner_trainer = Trainer(
+            self.questioner_policy, settings.grpo, settings.questioner.sampling.max_tokens or base.max_new_tokens
+        )
+        self.reasoner_trainer = Trainer(
+            self.reasoner_policy, settings.grpo, settings.reasoner.sampling.max_tokens or base.max_new_tokens
+        )
+
+    @classmethod
+    def load(cls, settings: Settings) -> Players:
+        """Open the base model and set both roles up.
+
+        Raises:
+            visplay.models.vlm.ModelError: no such model.
+            visplay.config.ConfigError: the prompts file is not usable.
+        """
+        name = model_name(settings.model)
+        torch.manual_seed(settings.seed)  # adapters begin at random
+        prompts = load_prompts(settings.prompts, Path(name) if Path(name).is_dir() else None)
+        return cls(VLM.load(name, settings.dtype, settings.device), prompts, settings)
+
+    def keep(self, folder: Path) -> None:
+        """Write both roles and both optimizers."""
+        self.questioner_policy.save(folder / "questioner")
+        self.reasoner_policy.save(folder / "reasoner")
+        self.questioner_trainer.save(folder / "questioner-trainer")
+        self.reasoner_trainer.save(folder / "reasoner-trainer")
+
+    def restore(self, folder: Path) -> None:
+        """Go back to what `keep` wrote."""
+        self.questioner_policy.load(folder / "questioner")
+        self.reasoner_policy.load(folder / "reasoner")
+        self.questioner_trainer.restore(folder / "questioner-trainer")
+        self.reasoner_trainer.restore(folder / "reasoner-trainer")
+
+
+def model_name(name: str) -> str:
+    """The folder of the embedded model for "lab", any other name as it is."""
+    return str(resources.files("visplay") / "lab" / "model") if name == "lab" else name

@@ -1,0 +1,105 @@
+"""One evolution from settings to summary, with its controls: what `visplay evolve` does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from visplay.config import Settings
+from visplay.evaluation.silver_truth import truth_about
+from visplay.evaluation.suites import open_suites
+from visplay.evaluation.summary import suites_summary
+from visplay.evolve import World, evolve
+from visplay.images import Catalogue, open_images
+from visplay.journal import Journal, peak_memory_bytes
+from visplay.lab.drawings import drawings
+from visplay.players import Players
+from visplay.runs import RunDirectory, read_metrics
+from visplay.silver import join_silver, silver_file
+
+LAB_DRAWINGS = 4000
+CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
+    "random_reward": {"questioner": {"reward": "random"}, "reasoner": {"reward": "random"}},
+    "format_reward": {"questioner": {"reward": "format"}, "reasoner": {"reward": "format"}},
+    "untrained_questioner": {"questioner": {"steps": 0}},
+}
+
+
+def open_pictures(settings: Settings) -> Catalogue:
+    """The pictures to evolve on: a folder, easy-vqa, or drawings of the lab.
+
+    Raises:
+        visplay.images.ImageError: the source cannot be used.
+    """
+    if not settings.images.startswith("lab/"):
+        return open_images(settings.images)
+    source = settings.images.removeprefix("lab/")
+    return Catalogue(settings.images, drawings(source, LAB_DRAWINGS, settings.seed)[0])
+
+
+def open_world(settings: Settings, catalogue: Catalogue) -> World:
+    """Pictures, suites and, where there is one, the oracle."""
+    suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
+    truth = truth_about(settings.images, LAB_DRAWINGS, settings.seed)
+    return World(catalogue.pictures, suites, truth)
+
+
+def run_evolution(run: RunDirectory, world: World, console: Console, title: str = "") -> Journal:
+    """Evolve to the end, write silver.parquet, both roles and summary.json."""
+    settings = run.settings
+    players = Players.load(settings)
+    journal = Journal(run, settings, console, title)
+    evolve(world, players, settings, journal)
+    join_silver([silver_file(run.path, t) for t in range(1, settings.iterations + 1)], run.path / "silver.parquet")
+    for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):
+        with run.result(role) as folder:
+            policy.save(folder)
+    run.write_summary(summarize(journal))
+    return journal
+
+
+def run_controls(run: RunDirectory, world: World, console: Console) -> dict[str, Any]:
+    """The same base and seed under rewards that say nothing, and with a Questioner that never learns.
+
+    Returns:
+        the summary of each control, by name.
+    """
+    found: dict[str, Any] = {}
+    for name, changes in CONTROLS.items():
+        folder = run.path / "controls" / name
+        settings = changed(run.settings, {**changes, "evaluation": {"before": False}})
+        exists = (folder / "config.yaml").exists()
+        with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
+            _share_base(run.path, folder)
+            found[name] = summarize(run_evolution(control, world, console, title=name))
+    return found
+
+
+def summarize(journal: Journal) -> dict[str, Any]:
+    """The figures of summary.json, without the controls."""
+    base, iterations = journal.measurements()
+    lines = [line for line in read_metrics(journal.run.path / "metrics.jsonl") if line["phase"] == "silver"]
+    keys = ("label_accuracy", "answerable", "kept", "asked", "valid", "candidates", "mean_confidence")
+    return {
+        "suites": suites_summary(base, iterations) if base or iterations else {},
+        "silver": [{key: line.get(key) for key in keys} for line in lines],
+        "controls": {},
+        "seconds": journal.seconds,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def changed(settings: Settings, changes: dict[str, dict[str, Any]]) -> Settings:
+    """Settings with some values of some sections replaced."""
+    sections = {name: getattr(settings, name).model_copy(update=values) for name, values in changes.items()}
+    return settings.model_copy(update=sections)
+
+
+def _share_base(run: Path, control: Path) -> None:
+    measured = run / "measurements" / "iteration-0.jsonl"
+    if measured.exists():
+        (control / "measurements").mkdir(exist_ok=True)
+        shutil.copyfile(measured, control / "measurements" / measured.name)

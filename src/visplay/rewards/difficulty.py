@@ -1,0 +1,34 @@
+"""How hard a question is, judged by how much the votes agree."""
+
+from __future__ import annotations
+
+
+def difficulty(confidence: float) -> float:
+    """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 where all votes agree or none (arXiv 2511.15661).
+
+    Raises:
+        ValueError: `confidence` is no share.
+    """
+    return 1.0 - abs(2.0 * checked_share(confidence) - 1.0)
+
+
+def in_band(confidence: float, low: float, high: float) -> bool:
+    """True when low ≤ c ≤ high: the question is neither hopeless nor already known.
+
+    Raises:
+        ValueError: `low` is above `high`, or `confidence` is no share.
+    """
+    if not low <= high:
+        raise ValueError(f"band: low {low} is above high {high}; swap them")
+    return low <= checked_share(confidence) <= high
+
+
+def checked_share(confidence: float) -> float:
+    """`confidence`, known to be within [0, 1].
+
+    Raises:
+        ValueError: it is outside or not a number.
+    """
+    if not 0.0 <= confidence <= 1.0:
+        raise ValueError(f"confidence {confidence} is not within [0, 1]; pass the majority's share of the votes")
+    return confidence

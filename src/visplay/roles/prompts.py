@@ -1,0 +1,87 @@
+"""The wording of both roles, in one place: reward, synthesis, training and evaluation use the same.
+
+A model folder may carry its own wording as `prompts.yaml`; `--prompts FILE` replaces both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from visplay.config import ConfigError
+
+_QUESTIONER = (
+    "Look at the image and write exactly one question about it. The question must need the image, need "
+    "reasoning, and have one short answer that can be checked. Say its type first: multiple choice, "
+    "numerical, regression or open. A multiple choice question is answered by yes or no, or lists its options "
+    "as A. to D.\n"
+    "Write nothing but:\n<type>the type</type>\n<question>the question</question>"
+)
+_REASONER = (
+    "{question}\n"
+    "Look at the image and reason step by step between <think> and </think>, then give the final answer in "
+    "\\boxed{}: a letter, yes or no, a number, or a short phrase."
+)
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What each role is told; `{question}` in `reasoner` stands for the question.
+
+    `learned` says that the model was trained to the formats, so the wording need not ask for them.
+    """
+
+    questioner: str = _QUESTIONER
+    reasoner: str = _REASONER
+    learned: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.questioner.strip():
+            raise ConfigError("prompts: 'questioner' is blank; write what the Questioner is told")
+        if self.reasoner.count("{question}") != 1:
+            raise ConfigError("prompts: 'reasoner' must hold {question} exactly once")
+        if self.learned:
+            return
+        for mark in ("<type>", "<question>"):
+            if mark not in self.questioner:
+                raise ConfigError(f"prompts: 'questioner' never asks for {mark}, which the parser reads")
+        if "\\boxed" not in self.reasoner:
+            raise ConfigError("prompts: 'reasoner' never asks for \\boxed{}, which the parser reads")
+
+    def ask(self) -> str:
+        """The Questioner's prompt."""
+        return self.questioner
+
+    def answer(self, question: str, choices: Sequence[str] = ()) -> str:
+        """The Reasoner's prompt for a question, its choices lettered below it."""
+        lines = [question, *(f"{letter}. {text}" for letter, text in zip(_LETTERS, choices, strict=False))]
+        return self.reasoner.replace("{question}", "\n".join(lines))
+
+
+def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts:
+    """The user's file, else the model's own `prompts.yaml`, else ours.
+
+    Raises:
+        ConfigError: the file is missing, no YAML, or does not ask for what the parser reads.
+    """
+    if file is None and model_folder is not None and (model_folder / "prompts.yaml").is_file():
+        file = model_folder / "prompts.yaml"
+    if file is None:
+        return Prompts()
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigError(f"no prompts file {file}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigError(f"{file} is not valid YAML") from None
+    known = {"questioner": str, "reasoner": str, "learned": bool}
+    if not isinstance(values, dict) or not set(values) <= set(known):
+        raise ConfigError(f"{file} must map questioner, reasoner and, if need be, learned")
+    for key, value in values.items():
+        if not isinstance(value, known[key]):
+            raise ConfigError(f"{file}: '{key}' must be {'true or false' if known[key] is bool else 'text'}")
+    return Prompts(**values)

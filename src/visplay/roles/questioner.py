@@ -1,0 +1,111 @@
+"""The Questioner Q(x | I): one picture in, one question out; rewarded for hard, varied, valid questions."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from visplay.config import QuestionerSettings
+from visplay.engines.engine import Engine
+from visplay.records import Completion, Group, Picture, Question, QuestionType, Request, Tally
+from visplay.rewards import diversity, official_questioner_reward, questioner_reward, random_reward
+from visplay.roles.prompts import Prompts
+
+_FORM = re.compile(r"\s*<type>([^<>]{1,40})</type>\s*<question>([^<>]{1,2000})</question>\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One completion of the Questioner; `question` is None when it is not in the agreed form."""
+
+    request: Request
+    completion: Completion
+    question: Question | None
+
+
+def parse_question(text: str) -> tuple[QuestionType, str] | None:
+    """Type and question of `<type>…</type><question>…</question>`, None for any other form."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        return None
+    words = " ".join(found[2].split())
+    for known in get_args(QuestionType):
+        if found[1].strip().lower() == known and words:
+            return known, words
+    return None
+
+
+class Questioner:
+    """Asks through an engine and is rewarded from the Reasoner's tallies."""
+
+    def __init__(self, engine: Engine, prompts: Prompts, settings: QuestionerSettings, seed: int) -> None:
+        self.engine = engine
+        self.prompts = prompts
+        self.settings = settings
+        self.seed = seed
+
+    def ask(self, pictures: Sequence[Picture], n: int, tag: str) -> list[Asked]:
+        """`n` completions a picture; `tag` makes the request ids, and so the random streams, unique."""
+        requests = [Request(f"{tag}/{p.id}", p, self.prompts.ask(), n) for p in pictures]
+        completions = self.engine.generate(requests, self.settings.sampling)
+        return [_read(request, c) for request in requests for c in completions[request.id]]
+
+    def groups(self, asked: Sequence[Asked], tallies: Mapping[str, Tally]) -> list[Group]:
+        """The completions of each picture with their rewards (ALGORITHM section 2).
+
+        Args:
+            tallies: the Reasoner's vote by question id, for every parsed question.
+        """
+        shares = self._shares(asked)
+        grouped: defaultdict[str, list[Asked]] = defaultdict(list)
+        for one in asked:
+            grouped[one.request.id].append(one)
+        return [
+            Group(
+                members[0].request,
+                tuple(one.completion for one in members),
+                tuple(self._reward(one, tallies, shares[_key(one)]) for one in members),
+            )
+            for members in grouped.values()
+        ]
+
+    def _reward(self, one: Asked, tallies: Mapping[str, Tally], share: float) -> float:
+        valid = one.question is not None
+        match self.settings.reward:
+            case "random":
+                return random_reward(self.seed, _key(one))
+            case "format":
+                return float(valid)
+            case "official":
+                confidence = tallies[one.question.id].confidence if one.question is not None else 0.0
+                return official_questioner_reward(valid, confidence, share)
+            case _:
+                confidence = tallies[one.question.id].confidence if one.question is not None else 0.0
+                return questioner_reward(valid, confidence, share)
+
+    def _shares(self, asked: Sequence[Asked]) -> dict[str, float]:
+        """λ · |cluster| / G of every completion, clustered within its picture or the whole batch."""
+        scopes: defaultdict[str, list[Asked]] = defaultdict(list)
+        for one in asked:
+            scopes[one.request.id if self.settings.diversity_scope == "picture" else ""].append(one)
+        shares: dict[str, float] = {}
+        for members in scopes.values():
+            texts = [one.question.text if one.question is not None else one.completion.text for one in members]
+            values = diversity(texts, self.settings.diversity_weight, self.settings.diversity_threshold)
+            shares |= {_key(one): value for one, value in zip(members, values, strict=True)}
+        return shares
+
+
+def _read(request: Request, completion: Completion) -> Asked:
+    parsed = parse_question(completion.text) if completion.finished else None
+    if parsed is None:
+        return Asked(request, completion, None)
+    question = Question(f"{request.id}#{completion.index}", request.picture, parsed[0], parsed[1])
+    return Asked(request, completion, question)
+
+
+def _key(one: Asked) -> str:
+    return f"{one.request.id}#{one.completion.index}"

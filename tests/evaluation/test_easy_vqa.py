@@ -1,0 +1,58 @@
+"""The real benchmark: its size, and that its two suites are answered together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from visplay.config import Sampling
+from visplay.evaluation.easy_vqa import easy_vqa_suites
+from visplay.evaluation.runner import evaluate
+from visplay.evaluation.suites import draw_items
+from visplay.images import easy_vqa as unlabeled
+from visplay.records import Request
+
+from .truth_table import TruthTable, wording
+
+
+def test_sizes_kinds_and_pictures() -> None:
+    whole, open_ones = easy_vqa_suites()
+    assert (whole.name, len(whole.items)) == ("easy_vqa", 9_673)
+    assert (open_ones.name, len(open_ones.items)) == ("easy_vqa_open", 2_537)
+    assert len({item.picture for item in whole.items}) == 1_000
+    assert all(item.picture.load().size == (64, 64) for item in whole.items[:20])
+    assert set(open_ones.items) == {item for item in whole.items if item.answer not in ("yes", "no")}
+    assert Counter(item.kind for item in open_ones.items).keys() == {"shape", "colour"}
+
+
+def test_no_test_picture_passes_for_a_training_one() -> None:
+    tested = {item.picture for suite in easy_vqa_suites() for item in suite.items}
+    trained = set(unlabeled().pictures)
+    assert not {picture.id for picture in tested} & {picture.id for picture in trained}
+    assert not {picture.data for picture in tested} & {picture.data for picture in trained}
+
+
+def test_each_question_is_asked_once_for_both_suites() -> None:
+    whole, open_ones = easy_vqa_suites()
+    truth = {(item.picture, item.question): item.answer for item in whole.items}
+
+    def knows_only_open(request: Request, sampling: Sampling) -> str:
+        answer = truth[request.picture, request.prompt]
+        return "purple" if answer in ("yes", "no") else answer
+
+    engine = TruthTable(knows_only_open)
+    results = evaluate(engine, [open_ones, whole], wording, Sampling(temperature=0), "greedy")
+    [(requests, _)] = engine.calls
+    assert len(requests) == len({request.id for request in requests}) == 9_673
+    assert [(r.name, r.n, r.correct) for r in results] == [
+        ("easy_vqa_open", 2_537, 2_537),
+        ("easy_vqa", 9_673, 2_537),
+    ]
+
+
+def test_drawing_items_is_stable_and_keeps_shared_items_shared() -> None:
+    whole, open_ones = easy_vqa_suites()
+    some, some_open = draw_items(whole, 500, seed=1), draw_items(open_ones, 500, seed=1)
+    assert len(some.items) == len(some_open.items) == 500
+    assert some == draw_items(whole, 500, seed=1) != draw_items(whole, 500, seed=2)
+    assert {item for item in some.items if item.kind != "yes/no"} <= set(some_open.items)
+    assert draw_items(open_ones, None, seed=1) is open_ones

@@ -1,0 +1,102 @@
+"""Labelled files: every usable row is read, every other one is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from visplay.evaluation.errors import EvaluationError
+from visplay.evaluation.jsonl import read_jsonl
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (20, 10), "red").save(tmp_path / "pictures" / "red.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
+    return tmp_path / "quiz.jsonl"
+
+
+def row(**changes: object) -> str:
+    values = {"image": "pictures/red.png", "question": "what colour?", "answer": "red"} | changes
+    return json.dumps({key: value for key, value in values.items() if value is not ...})
+
+
+def test_reads_rows_with_paths_relative_to_the_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    lines = [row(), "", row(id="x", type="colour"), row(answer=3), row(choices=["red", 2.5], answer="b", id=7)]
+    data.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    read = read_jsonl(data)
+    assert read.skipped == ()
+    assert read.suite.name == "quiz"
+    assert [item.id for item in read.suite.items] == ["quiz/line-1", "quiz/x", "quiz/line-4", "quiz/7"]
+    assert [item.answer for item in read.suite.items] == ["red", "red", "3", "b"]
+    assert [item.kind for item in read.suite.items] == ["", "colour", "", ""]
+    assert read.suite.items[-1].choices == ("red", "2.5")
+    assert {item.picture.load().size for item in read.suite.items} == {(20, 10)}
+
+
+MALFORMED = [
+    ("{not json", "not valid JSON"),
+    ('"text"', "not a JSON object"),
+    ("[" * 100_000, "not valid JSON"),
+    (row(answer=...), "no answer"),
+    (row(image=..., question=...), "no image, question"),
+    (row(question="  "), "question is blank"),
+    (row(answer=""), "answer is blank"),
+    (row(question=5), "question must be text"),
+    (row(answer=None), "answer must be text or a number"),
+    (row(answer=True), "answer must be text or a number"),
+    (row(answer=float("nan")), "answer must be text or a number"),
+    (row(answer=["red"]), "answer must be text or a number"),
+    (row(image="nowhere.png"), "nowhere.png (no such file)"),
+    (row(image="broken.png"), "cannot read image broken.png"),
+    (row(image="pictures"), "cannot read image pictures"),
+    (row(image="a\0b"), "cannot read image"),
+    (row(choices="red"), "choices must be a list"),
+    (row(choices=["red"]), "choices must be a list of 2 to 26"),
+    (row(choices=["red", "Red"]), "choices must differ"),
+    (row(choices=["blue", "green"]), "answer 'red' is none of the choices"),
+    (row(answer="C", choices=["blue", "green"]), "answer 'C' is none of the choices"),
+    (row(type=3), "type must be text"),
+    (row(question="\ud800?"), "surrogate"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), MALFORMED, ids=[reason for _, reason in MALFORMED])
+def test_a_malformed_row_is_skipped_and_named(data: Path, line: str, reason: str) -> None:
+    data.write_text(f"{row()}\n\n{line}\n{row()}\n", encoding="utf-8")
+    read = read_jsonl(data)
+    assert [item.id for item in read.suite.items] == ["quiz/line-1", "quiz/line-4"]
+    [skipped] = read.skipped
+    assert str(skipped).startswith("line 3: ")
+    assert reason in skipped.reason
+    assert "\n" not in str(skipped)
+
+
+def test_repeated_ids_and_other_encodings_are_skipped(data: Path) -> None:
+    data.write_bytes("\n".join([row(id="a"), row(id="a")]).encode() + b"\n\xff\xfe\n")
+    read = read_jsonl(data)
+    assert len(read.suite.items) == 1
+    assert [str(skipped) for skipped in read.skipped] == [
+        "line 2: id 'quiz/a' was used by an earlier row",
+        "line 3: not UTF-8 text",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "{}\n[]\n"])
+def test_a_file_without_a_usable_row_is_one_line_of_error(data: Path, text: str) -> None:
+    data.write_text(text, encoding="utf-8")
+    with pytest.raises(EvaluationError, match="no usable row") as caught:
+        read_jsonl(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_one_line_of_error(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.jsonl", tmp_path):
+        with pytest.raises(EvaluationError, match="cannot read") as caught:
+            read_jsonl(path)
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,98 @@
+"""Table and summary say the same as the marks, with n and intervals everywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from scipy.stats import binomtest
+
+from visplay.evaluation.results import Measurement, SuiteResult, pool_looks
+from visplay.evaluation.score import Answered
+from visplay.evaluation.summary import suites_summary
+from visplay.evaluation.table import plain_table, rich_table, table_rows
+
+
+def result(name: str, right: int, n: int) -> SuiteResult:
+    marks = tuple(Answered(f"{name}/{k}", "x" if k < right else None, k < right, True) for k in range(n))
+    return SuiteResult(name, marks)
+
+
+def measured(easy: int, clean: int, noisy: int, sampled: bool = True) -> Measurement:
+    results = [
+        result("easy_vqa", easy, 400),
+        result("lab/hallucination/clean", clean, 60),
+        result("lab/hallucination/noisy", noisy, 40),
+    ]
+    greedy = {each.name: each for each in results}
+    return Measurement(greedy, {"easy_vqa": greedy["easy_vqa"]} if sampled else {})
+
+
+BASE, FIRST, SECOND = measured(200, 30, 10), measured(250, 29, 10), measured(201, 60, 40, sampled=False)
+
+
+def test_pooling_keeps_every_mark_of_every_look() -> None:
+    pooled = pool_looks(BASE.greedy.values())
+    assert list(pooled) == ["easy_vqa", "lab/hallucination"]
+    assert (pooled["lab/hallucination"].correct, pooled["lab/hallucination"].n) == (40, 100)
+
+
+def test_rows_pool_looks_and_mark_certain_changes_alone() -> None:
+    rows = list(table_rows(BASE.greedy, [FIRST.greedy, SECOND.greedy]))
+    assert [(r.suite, r.items, r.model, r.accuracy.split()[0], r.change.endswith("*")) for r in rows] == [
+        ("easy_vqa", "400", "base", "50.0", False),
+        ("easy_vqa", "400", "iteration 1", "62.5", True),
+        ("easy_vqa", "400", "iteration 2", "50.2", False),
+        ("lab/hallucination", "100", "base", "40.0", False),
+        ("lab/hallucination", "100", "iteration 1", "39.0", False),
+        ("lab/hallucination", "100", "iteration 2", "100.0", True),
+    ]
+    assert rows[0].accuracy == "50.0 ± 4.9" and rows[0].change == ""
+    assert rows[1].change.startswith("+12.5 [+") and rows[4].change.startswith("-1.0 [")
+
+
+def test_both_tables_show_every_row_within_eighty_columns() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(rich_table(BASE.greedy, [FIRST.greedy, SECOND.greedy]))
+    printed, plain = console.export_text(), plain_table(BASE.greedy, [FIRST.greedy, SECOND.greedy])
+    for row in table_rows(BASE.greedy, [FIRST.greedy, SECOND.greedy]):
+        for text in (printed, plain):
+            assert any(
+                all(cell in line for cell in (row.suite, row.items, row.model, row.accuracy, row.change))
+                for line in text.splitlines()
+            )
+    assert "\x1b" not in plain
+
+
+def test_the_summary_has_its_shape_and_its_figures() -> None:
+    summary = json.loads(json.dumps(suites_summary(BASE, [FIRST, SECOND])))
+    assert set(summary) == {"easy_vqa", "lab/hallucination", "lab/hallucination/clean", "lab/hallucination/noisy"}
+    easy = summary["easy_vqa"]
+    assert set(easy) == {"base", "iterations"}
+    assert set(easy["base"]) == {"accuracy", "ci95", "n", "sampled"}
+    first, second = easy["iterations"]
+    assert set(first) == {"accuracy", "ci95", "n", "difference", "sampled"}
+    assert set(first["difference"]) == {"mean", "ci95", "p_mcnemar"}
+    assert set(second) == {"accuracy", "ci95", "n", "difference"}
+    assert (first["accuracy"], first["n"], first["difference"]["mean"]) == (0.625, 400, 0.125)
+    assert first["ci95"] == pytest.approx(list(binomtest(250, 400).proportion_ci(method="wilson")))
+    assert first["difference"]["p_mcnemar"] == pytest.approx(2 * 0.5**50)
+    assert first["sampled"]["difference"]["mean"] == 0.125
+    assert summary["lab/hallucination"]["iterations"][1]["difference"]["mean"] == pytest.approx(0.6)
+
+
+def test_without_a_measured_base_nothing_is_compared() -> None:
+    summary = suites_summary(None, [FIRST])
+    assert summary["easy_vqa"]["base"] is None
+    assert "difference" not in summary["easy_vqa"]["iterations"][0]
+    assert [row.change for row in table_rows(None, [FIRST.greedy])] == ["", ""]
+
+
+def test_marks_of_other_items_are_never_compared() -> None:
+    other = Measurement({"easy_vqa": SuiteResult("easy_vqa", (Answered("elsewhere", None, False, True),))})
+    with pytest.raises(ValueError, match="same items"):
+        suites_summary(BASE, [other])
+    with pytest.raises(ValueError, match="at least one mark"):
+        SuiteResult("s", ())

@@ -1,0 +1,92 @@
+"""Advantages and the loss against their formulas, token by token in double precision."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visplay.grpo.loss import Normalisation, advantages, grpo_loss, token_weights
+
+REWARDS = st.lists(st.floats(-2, 2), min_size=2, max_size=10)
+
+
+@given(REWARDS)
+def test_advantages_follow_the_formula(rewards: list[float]) -> None:
+    mean, deviation = statistics.fmean(rewards), statistics.stdev(rewards)
+    expected = torch.tensor([(r - mean) / (deviation + 1e-6) for r in rewards])
+    torch.testing.assert_close(advantages(rewards, 1e-6), expected, rtol=1e-4, atol=1e-4)
+
+
+@given(st.floats(-2, 2), st.integers(2, 10))
+def test_equal_rewards_teach_exactly_nothing(reward: float, size: int) -> None:
+    assert not advantages([reward] * size, 1e-6).any()
+
+
+def test_one_reward_has_nothing_to_compare_with() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        advantages([1.0], 1e-6)
+
+
+@pytest.mark.parametrize("normalisation", ["grpo", "dapo", "dr_grpo"])
+def test_weights_of_a_batch(normalisation: Normalisation) -> None:
+    lengths = torch.tensor([1, 4, 10])
+    expected = {"grpo": [1 / 3, 1 / 12, 1 / 30], "dapo": [1 / 15] * 3, "dr_grpo": [1 / 60] * 3}[normalisation]
+    torch.testing.assert_close(token_weights(lengths, normalisation, max_tokens=20), torch.tensor(expected))
+
+
+def test_dr_grpo_needs_a_length_limit() -> None:
+    with pytest.raises(ValueError, match="max_tokens"):
+        token_weights(torch.tensor([1]), "dr_grpo")
+
+
+def _by_hand(
+    new: torch.Tensor, old: torch.Tensor, ref: torch.Tensor, advantage: list[float], lengths: list[int], kl: float
+) -> tuple[float, list[list[float]]]:
+    """The "grpo" loss and its derivative by each log-probability, with plain arithmetic."""
+    total, slopes = 0.0, [[0.0] * new.shape[1] for _ in lengths]
+    for s, length in enumerate(lengths):
+        for t in range(length):
+            ratio = math.exp(float(new[s, t]) - float(old[s, t]))
+            gap = float(ref[s, t]) - float(new[s, t])
+            clipped = min(max(ratio, 0.8), 1.3)
+            weight = 1 / (len(lengths) * length)
+            total += weight * (-min(ratio * advantage[s], clipped * advantage[s]) + kl * (math.exp(gap) - gap - 1))
+            free = ratio * advantage[s] <= clipped * advantage[s]
+            slopes[s][t] = weight * ((-ratio * advantage[s] if free else 0.0) + kl * (1 - math.exp(gap)))
+    return total, slopes
+
+
+def test_loss_and_gradient_equal_plain_arithmetic() -> None:
+    generator = torch.Generator().manual_seed(0)
+    lengths, advantage = [5, 2, 7, 1], [1.2, -0.7, 0.0, -1.5]
+    old, noise, shift = (torch.randn(4, 7, generator=generator, dtype=torch.float64) for _ in range(3))
+    new = (old + 0.4 * noise).requires_grad_()
+    ref = old + 0.3 * shift
+    mask = torch.arange(7)[None] < torch.tensor(lengths)[:, None]
+    expected, slopes = _by_hand(new.detach(), old, ref, advantage, lengths, kl=0.05)
+    # What stands at padding must never count.
+    old[~mask] = float("inf")
+    parts = grpo_loss(
+        new,
+        old,
+        ref,
+        torch.tensor(advantage, dtype=torch.float64),
+        1 / (4 * torch.tensor(lengths, dtype=torch.float64)),
+        mask,
+        clip_low=0.2,
+        clip_high=0.3,
+        kl=0.05,
+    )
+    parts.loss.backward()
+    assert float(parts.loss.detach()) == pytest.approx(expected, rel=1e-12)
+    torch.testing.assert_close(new.grad, torch.tensor(slopes, dtype=torch.float64), rtol=1e-10, atol=1e-12)
+    gaps = (ref - new.detach())[mask]
+    assert parts.kl_sum == pytest.approx(float((gaps.exp() - gaps - 1).sum()), rel=1e-12)
+    ratios = (new.detach() - old)[mask].exp()
+    signs = torch.tensor(advantage, dtype=torch.float64)[:, None].expand(4, 7)[mask]
+    assert parts.clipped == int((((ratios > 1.3) & (signs > 0)) | ((ratios < 0.8) & (signs < 0))).sum()) > 0

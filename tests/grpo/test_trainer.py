@@ -1,0 +1,147 @@
+"""A step must learn what it is rewarded for, whatever way it is cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import torch
+
+from visplay.config import GRPOSettings, LoraSettings, Sampling
+from visplay.engines.hf import HFEngine
+from visplay.grpo.trainer import Trainer, TrainingError
+from visplay.models.policy import Policy, new_policy
+from visplay.models.vlm import VLM
+from visplay.records import Group, Picture, Request
+
+LORA = LoraSettings(rank=4, alpha=8)
+Tune = Literal["full", "lora"]
+
+
+def _share_of_even(ids: tuple[int, ...]) -> float:
+    return sum(i % 2 == 0 for i in ids) / len(ids)
+
+
+def _groups(policy: Policy, pictures: tuple[Picture, ...], seed: int = 0, n: int = 6) -> list[Group]:
+    """Sampled groups; the reward is the share of even tokens, which a policy can learn."""
+    requests = [Request(f"{p.id}/{q}", p, q, n) for p in pictures for q in ("What?", "Where is it?")]
+    found = HFEngine(policy, seed=seed).generate(requests, Sampling(max_tokens=6))
+    return [Group(r, found[r.id], tuple(_share_of_even(c.token_ids) for c in found[r.id])) for r in requests]
+
+
+def _settings(**changes: Any) -> GRPOSettings:
+    return GRPOSettings.model_validate({"learning_rate": 1e-3, **changes})
+
+
+def _weights(policy: Policy) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in policy.trainable()])
+
+
+def _gradient(vlm: VLM, groups: list[Group], **changes: Any) -> tuple[torch.Tensor, dict[str, float]]:
+    """The first AdamW moment after one step from the base: a tenth of the (unclipped) gradient."""
+    policy = new_policy(vlm, "reasoner", "full", LORA, train_vision=True)
+    trainer = Trainer(policy, _settings(max_grad_norm=1e9, **changes), max_tokens=6)
+    metrics = trainer.step(groups)
+    state = trainer.optimizer.state
+    return torch.cat([state[p]["exp_avg"].flatten() * 10 for p in policy.trainable()]), metrics
+
+
+@pytest.mark.parametrize("normalisation", ["grpo", "dr_grpo", "dapo"])
+def test_the_gradient_does_not_depend_on_the_cut(vlm: VLM, pictures: tuple[Picture, ...], normalisation: str) -> None:
+    groups = _groups(Policy(vlm), pictures[:4])
+    whole, metrics = _gradient(vlm, groups, normalisation=normalisation, micro_batch_tokens=100_000)
+    cut, cut_metrics = _gradient(vlm, groups, normalisation=normalisation, micro_batch_tokens=64)
+    assert float(whole.norm()) == pytest.approx(metrics["grad_norm"], rel=1e-4)
+    assert float((whole - cut).norm()) <= 1e-5 * float(whole.norm())
+    assert cut_metrics == pytest.approx(metrics, rel=1e-4, abs=1e-6)
+
+
+def test_the_gradient_is_that_of_the_plain_formula(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    """At ratio 1 and reference equal to the policy: minus the weighted advantage times grad log p."""
+    groups = _groups(Policy(vlm), pictures[:2])
+    found, metrics = _gradient(vlm, groups)
+    vlm.model.requires_grad_(True)
+    for group in groups:
+        rewards = torch.tensor(group.rewards)
+        scaled = (rewards - rewards.mean()) / (rewards.std() + 1e-6)
+        prompt = vlm.encode(group.request.picture, group.request.prompt)
+        pixels = {name: prompt.pixels[name] for name in ("pixel_values", "image_grid_thw")}
+        for completion, advantage in zip(group.completions, scaled, strict=True):
+            ids = torch.tensor([[*prompt.token_ids, *completion.token_ids]])
+            labels = ids.clone()
+            labels[0, : len(prompt.token_ids)] = -100
+            types = (ids == vlm.image_token_id).int()
+            # The model's own loss is the mean of -log p over the completion's tokens.
+            loss = vlm.model(input_ids=ids, labels=labels, mm_token_type_ids=types, **pixels).loss
+            (advantage * loss / (len(groups) * len(group.completions))).backward()
+    expected = torch.cat([p.grad.flatten() for p in vlm.model.parameters() if p.grad is not None])
+    assert float((found - expected).norm()) <= 1e-4 * float(expected.norm())
+    assert metrics["kl"] == pytest.approx(0, abs=1e-6) and metrics["clip_fraction"] == 0
+
+
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_the_reward_rises_and_the_kl_with_it(vlm: VLM, pictures: tuple[Picture, ...], tune: Tune) -> None:
+    torch.manual_seed(0)  # an adapter begins at random
+    policy = new_policy(vlm, "reasoner", tune, LORA)
+    trainer = Trainer(policy, _settings(learning_rate=3e-3 if tune == "full" else 2e-2))
+    history = [trainer.step(_groups(policy, pictures[:2], seed=step, n=12)) for step in range(8)]
+    first, last = history[0]["reward"], sum(m["reward"] for m in history[-2:]) / 2
+    assert last > first + 0.15
+    assert history[-1]["kl"] > 10 * abs(history[0]["kl"]) and history[-1]["kl"] > 1e-3
+
+
+def test_without_kl_groups_of_equal_reward_change_nothing(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    groups = _groups(Policy(vlm), pictures[:2])
+    flat = [Group(g.request, g.completions, (0.5,) * len(g.completions)) for g in groups]
+    policy = new_policy(vlm, "reasoner", "full", LORA)
+    before = _weights(policy)
+    metrics = Trainer(policy, _settings(kl=0)).step(flat)
+    assert torch.equal(_weights(policy), before)
+    assert metrics["zero_advantage_groups"] == 1 and metrics["grad_norm"] == 0 and "kl" not in metrics
+
+
+def test_skipping_them_is_no_change_to_the_others(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    """With a vanishing KL weight they are computed, without one they are skipped: the same gradient."""
+    groups = _groups(Policy(vlm), pictures[:3])
+    groups[0] = Group(groups[0].request, groups[0].completions, (1.0,) * 6)
+    skipped, _ = _gradient(vlm, groups, kl=0)
+    computed, _ = _gradient(vlm, groups, kl=1e-12)
+    assert float((skipped - computed).norm()) <= 1e-5 * float(computed.norm())
+
+
+def test_later_updates_are_held_to_the_sampling_policy(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    policy = new_policy(vlm, "reasoner", "full", LORA)
+    groups = _groups(policy, pictures[:3])
+    trainer = Trainer(policy, _settings(updates_per_step=3, learning_rate=1e-2, max_grad_norm=100))
+    metrics = trainer.step(groups)
+    assert {int(s["step"]) for s in trainer.optimizer.state.values()} == {3}
+    assert metrics["clip_fraction"] > 0
+
+
+def test_a_resumed_trainer_goes_on_as_if_never_stopped(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+    groups = _groups(Policy(vlm), pictures[:2])
+    policy = new_policy(vlm, "reasoner", "full", LORA)
+    trainer = Trainer(policy, _settings())
+    trainer.step(groups)
+    trainer.save(tmp_path / "trainer")
+    policy.save(tmp_path / "policy")
+    expected = trainer.step(groups)
+    other = new_policy(vlm, "reasoner", "full", LORA)
+    other.load(tmp_path / "policy")
+    resumed = Trainer(other, _settings())
+    resumed.restore(tmp_path / "trainer")
+    assert resumed.step(groups) == expected
+    assert torch.equal(_weights(other), _weights(policy))
+
+
+def test_what_cannot_be_trained_is_one_line(vlm: VLM, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no trainable weights"):
+        Trainer(Policy(vlm), _settings())
+    policy = new_policy(vlm, "reasoner", "full", LORA)
+    with pytest.raises(TrainingError, match="at least one group"):
+        Trainer(policy, _settings()).step([])
+    with pytest.raises(TrainingError, match="no optimizer state"):
+        Trainer(policy, _settings()).restore(tmp_path)
+    with pytest.raises(TrainingError, match="max_tokens"):
+        Trainer(policy, _settings(normalisation="dr_grpo"))

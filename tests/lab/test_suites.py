@@ -1,0 +1,82 @@
+"""Suites and drawings: from a seed alone, labelled truly, and apart from the truth they hide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visplay.images import ImageError, easy_vqa
+from visplay.lab.draw import LOOKS, draw
+from visplay.lab.drawings import drawings
+from visplay.lab.language import read
+from visplay.lab.scene import UNSEEN_PAIRS, Scene, Thing
+from visplay.lab.suites import TASKS, lab_suites
+from visplay.lab.truth import Truth, read_flat_scene
+from visplay.records import Picture, Question
+
+
+def test_a_seed_decides_a_suite() -> None:
+    first, again, other = (lab_suites(seed, 12, ["counting"], ["textured"])[0] for seed in (1, 1, 2))
+    assert first == again
+    assert first.items != other.items
+    assert first.items[0].picture.data != other.items[0].picture.data
+
+
+def test_every_task_and_look_has_its_suite_and_every_item_an_answer() -> None:
+    suites = lab_suites(0, 8)
+    assert {suite.name for suite in suites} == {f"lab/{task}/{look}" for task in TASKS for look in LOOKS}
+    items = [item for suite in suites for item in suite.items]
+    assert len({item.id for item in items}) == len(items) == 8 * len(suites)
+    assert all(item.answer and read(item.question) for item in items)
+
+
+def test_composition_draws_only_unseen_pairs() -> None:
+    (suite,) = lab_suites(3, 60, ["composition"], ["clean"])
+    answers = {(i.question, i.answer) for i in suite.items if i.question.startswith("what color is the ")}
+    for question, color in answers:
+        shape = question.removeprefix("what color is the ").removesuffix("?")
+        assert shape == "shape" or (color, shape) in UNSEEN_PAIRS
+
+
+def test_hallucination_asks_only_for_what_is_not_there() -> None:
+    (suite,) = lab_suites(3, 60, ["hallucination"], ["clean"])
+    for item in suite.items:
+        assert item.answer == {"exists": "no", "absent": "yes", "count": "0"}[item.kind]
+
+
+def test_looks_differ_and_drawing_repeats() -> None:
+    scene = Scene((Thing("red", "circle", 0.5, 0.5, 0.15, 0.15),))
+    pictures = {look: np.asarray(draw(scene, look, np.random.default_rng(0))) for look in LOOKS}
+    assert np.array_equal(pictures["noisy"], np.asarray(draw(scene, "noisy", np.random.default_rng(0))))
+    assert pictures["pastel"][0, 0].mean() > 200 > pictures["clean"][0, 0].mean()
+    # The thing itself is red in every look.
+    assert all(p[32, 32, 0] > p[32, 32, 1] + 60 for p in pictures.values())
+
+
+def test_drawings_keep_their_scenes_apart() -> None:
+    pictures, scenes = drawings("single", 5, seed=4)
+    assert [p.id for p in pictures] == list(scenes)
+    assert all(len(scene.things) == 1 for scene in scenes.values())
+    assert pictures == drawings("single", 5, seed=4)[0]
+    with pytest.raises(ImageError, match="lab/pastel"):
+        drawings("nothing", 1, 0)
+
+
+def test_the_scene_of_a_flat_picture_is_read_from_its_pixels() -> None:
+    """Checked against the benchmark's own test answers, which name shape and colour."""
+    import easy_vqa as package
+
+    texts, answers, images = package.get_test_questions()
+    paths = package.get_test_image_paths()
+    for text, answer, image in list(zip(texts, answers, images, strict=True))[::7]:
+        picture = Picture(str(image), Path(paths[image]))
+        question = Question("q", picture, "open", text)
+        assert Truth(read_flat_scene).answer(question) == answer, (text, image)
+
+
+def test_every_training_picture_of_easy_vqa_can_be_read() -> None:
+    found = [read_flat_scene(picture).things[0] for picture in easy_vqa().pictures[::40]]
+    assert {thing.shape for thing in found} == {"circle", "rectangle", "triangle"}
+    assert len({thing.color for thing in found}) == 8

@@ -1,0 +1,105 @@
+"""A role's weights, its reference, and that roles do not touch one another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+
+from visplay.config import LoraSettings
+from visplay.models.policy import Policy, new_policy
+from visplay.models.tokentree import TokenTree
+from visplay.models.vlm import VLM, ModelError
+from visplay.records import Picture
+
+Tune = Literal["full", "lora"]
+LORA = LoraSettings(rank=4, alpha=8)
+
+
+def _logprobs(vlm: VLM, picture: Picture) -> torch.Tensor:
+    prompt = vlm.encode(picture, "What?")
+    tree = TokenTree.build([[*prompt.token_ids, 40, 41, 42]])
+    with torch.no_grad():
+        return vlm.logprobs([tree], [prompt.pixels], [[len(prompt.token_ids)]]).logprobs_ST
+
+
+def _active(policy: Policy, picture: Picture) -> torch.Tensor:
+    with policy.active() as vlm:
+        return _logprobs(vlm, picture)
+
+
+def _reference(policy: Policy, picture: Picture) -> torch.Tensor:
+    with policy.reference() as vlm:
+        return _logprobs(vlm, picture)
+
+
+def _disturb(policy: Policy) -> None:
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in policy.trainable():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+
+
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_a_role_changes_itself_alone(vlm: VLM, pictures: tuple[Picture, ...], tune: Tune) -> None:
+    original = _logprobs(vlm, pictures[0])
+    questioner, reasoner = (new_policy(vlm, role, tune, LORA) for role in ("questioner", "reasoner"))
+    torch.testing.assert_close(_active(questioner, pictures[0]), original)
+    _disturb(questioner)
+    changed = _active(questioner, pictures[0])
+    assert (changed - original).abs().max() > 1e-2
+    torch.testing.assert_close(_active(reasoner, pictures[0]), original)
+    torch.testing.assert_close(_reference(questioner, pictures[0]), original)
+    torch.testing.assert_close(_reference(reasoner, pictures[0]), original)
+    torch.testing.assert_close(_active(questioner, pictures[0]), changed)
+    assert not {id(p) for p in questioner.trainable()} & {id(p) for p in reasoner.trainable()}
+
+
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_what_is_saved_is_restored(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path, tune: Tune) -> None:
+    first, second = (new_policy(vlm, role, tune, LORA) for role in ("questioner", "reasoner"))
+    _disturb(first)
+    first.save(tmp_path)
+    second.load(tmp_path)
+    torch.testing.assert_close(_active(second, pictures[0]), _active(first, pictures[0]))
+    assert (_active(second, pictures[0]) - _reference(second, pictures[0])).abs().max() > 1e-2
+
+
+def test_adapters_leave_the_vision_tower_alone(vlm: VLM) -> None:
+    policy = new_policy(vlm, "reasoner", "lora", LORA)
+    trained = [name for name, p in policy.model.named_parameters() if any(p is q for q in policy.trainable())]
+    layers = vlm.model.config.text_config.num_hidden_layers
+    assert len(trained) == 7 * 2 * layers and not any("visual" in name for name in trained)
+
+
+def test_a_full_role_is_a_model_like_any_other(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+    policy = new_policy(vlm, "reasoner", "full", LORA)
+    _disturb(policy)
+    policy.save(tmp_path)
+    torch.testing.assert_close(_logprobs(VLM.load(tmp_path, device="cpu"), pictures[0]), _active(policy, pictures[0]))
+
+
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_loading_from_an_empty_folder_is_one_line(vlm: VLM, tmp_path: Path, tune: Tune) -> None:
+    with pytest.raises(ModelError) as error:
+        new_policy(vlm, "reasoner", tune, LORA).load(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_frozen_policy_is_its_own_reference(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+    policy = Policy(vlm)
+    assert policy.trainable() == []
+    assert torch.equal(_active(policy, pictures[0]), _reference(policy, pictures[0]))
+    with pytest.raises(ModelError, match="frozen"):
+        policy.load(tmp_path)
+
+
+def test_the_vision_tower_is_shared_unless_it_is_trained(vlm: VLM) -> None:
+    frozen = new_policy(vlm, "reasoner", "full", LORA)
+    assert frozen.vlm.vision is vlm.vision
+    assert not any(p.requires_grad for p in frozen.vlm.vision.parameters())
+    trained = new_policy(vlm, "reasoner", "full", LORA, train_vision=True)
+    assert trained.vlm.vision is not vlm.vision
+    assert len(trained.trainable()) == len(frozen.trainable()) + len(list(vlm.vision.parameters()))

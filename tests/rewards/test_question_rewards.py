@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visplay.rewards import difficulty, in_band, official_questioner_reward, questioner_reward
+
+SHARES = st.floats(0, 1)
+
+
+@pytest.mark.parametrize(("confidence", "expected"), [(0, 0), (0.25, 0.5), (0.5, 1), (0.75, 0.5), (1, 0)])
+def test_difficulty_peaks_where_votes_split_evenly(confidence: float, expected: float) -> None:
+    assert difficulty(confidence) == expected
+
+
+@given(SHARES)
+def test_difficulty_is_symmetric_and_bounded(confidence: float) -> None:
+    assert 0 <= difficulty(confidence) <= 1
+    assert difficulty(confidence) == pytest.approx(difficulty(1 - confidence))
+
+
+@pytest.mark.parametrize("confidence", [-0.1, 1.1, math.nan])
+def test_a_confidence_that_is_no_share_is_refused(confidence: float) -> None:
+    for reward in (questioner_reward, official_questioner_reward):
+        with pytest.raises(ValueError, match="confidence"):
+            reward(True, confidence, 0.0)
+    with pytest.raises(ValueError, match="confidence"):
+        in_band(confidence, 0.0, 1.0)
+
+
+def test_paper_reward() -> None:
+    assert questioner_reward(True, 0.5, 0.125) == 0.875
+    assert questioner_reward(True, 0.75, 0.25) == 0.25
+    assert questioner_reward(True, 1.0, 0.5) == 0.0
+    assert questioner_reward(False, 0.5, 0.125) == 0.0
+
+
+def test_official_reward() -> None:
+    assert official_questioner_reward(True, 0.75, 0.5) == -0.25
+    assert official_questioner_reward(True, 0.5, 0.125) == 0.375
+    assert official_questioner_reward(False, 0.5, 0.25) == -1.25
+
+
+@given(SHARES, SHARES, SHARES)
+def test_an_invalid_question_never_pays(confidence: float, other: float, share: float) -> None:
+    assert questioner_reward(False, confidence, share) <= questioner_reward(True, other, share)
+    assert official_questioner_reward(False, confidence, share) < official_questioner_reward(True, other, share)
+
+
+def test_band_includes_its_ends() -> None:
+    assert [c for c in (0.2, 0.25, 0.5, 0.75, 0.8) if in_band(c, 0.25, 0.75)] == [0.25, 0.5, 0.75]
+    assert in_band(3 / 10, 0.3, 0.8) and in_band(8 / 10, 0.3, 0.8)
+    with pytest.raises(ValueError, match="above"):
+        in_band(0.5, 0.75, 0.25)

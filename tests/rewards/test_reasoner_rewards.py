@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from visplay.rewards import accuracy, format_score, reasoner_reward
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        (r"<think>two and one</think> \boxed{3}", 1),
+        (r"<think>maybe \boxed{2}</think> \boxed{3}", 1),
+        (r"two and one</think> \boxed{3}", 1),
+        (r"It is \boxed{3}.", 1),
+        (r"<think>two and one \boxed{3}", 0),
+        (r"<think>\boxed{3}</think>", 0),
+        (r"<think>a</think><think>b</think> \boxed{3}", 0),
+        (r"</think> <think> \boxed{3}", 0),
+        (r"\boxed{3} \boxed{4}", 0),
+        (r"\boxed{ }", 0),
+        (r"\boxed{3", 0),
+        ("3", 0),
+        ("", 0),
+    ],
+)
+def test_format(text: str, score: float) -> None:
+    assert format_score(text) == score
+
+
+def test_accuracy() -> None:
+    assert accuracy("3 cats", "three") == 1.0
+    assert accuracy("4", "three") == 0.0
+    assert accuracy(None, "None") == 0.0
+
+
+def test_reward_weighs_accuracy_and_format() -> None:
+    good, wrong, untidy = r"<think>.</think> \boxed{3}", r"<think>.</think> \boxed{4}", r"<think> \boxed{3}"
+    assert [reasoner_reward(text, "3") for text in (good, wrong, untidy)] == [1, 0, 1]
+    assert [reasoner_reward(text, "3", 0.1) for text in (good, wrong, untidy)] == pytest.approx([1, 0.1, 0.9])
+    assert [reasoner_reward(text, "3", 1.0) for text in (good, wrong, untidy)] == [1, 1, 0]
+    with pytest.raises(ValueError, match="format_weight"):
+        reasoner_reward(good, "3", 1.5)

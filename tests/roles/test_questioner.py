@@ -1,0 +1,96 @@
+"""The Questioner's form and its reward, on completions written by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visplay.config import QuestionerSettings
+from visplay.records import Completion, Picture, Question, Request, Tally
+from visplay.roles.prompts import Prompts
+from visplay.roles.questioner import Asked, Questioner, parse_question
+
+PICTURE = Picture("p", b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<type>open</type><question>what is it?</question>", ("open", "what is it?")),
+        (" <type> Multiple Choice </type>\n<question>is\nit red?</question> ", ("multiple choice", "is it red?")),
+        ("<type>open</type><question> </question>", None),
+        ("<type>riddle</type><question>what is it?</question>", None),
+        ("<question>what is it?</question>", None),
+        ("<type>open</type><question>a?</question><question>b?</question>", None),
+        ("sure! <type>open</type><question>what is it?</question>", None),
+        ("<type>open</type><question>what is it?", None),
+        ("", None),
+    ],
+)
+def test_form(text: str, expected: tuple[str, str] | None) -> None:
+    assert parse_question(text) == expected
+
+
+@given(st.text(max_size=200))
+def test_any_text_parses_or_does_not_but_never_fails(text: str) -> None:
+    parse_question(text)
+    parse_question(f"<type>open</type><question>{text}</question>")
+
+
+def asked(texts: list[str | None]) -> list[Asked]:
+    request = Request("1/questioner/0/p", PICTURE, "ask", len(texts))
+    found = []
+    for index, text in enumerate(texts):
+        completion = Completion(request.id, index, (1,), (0.0,), text or "rubbish", True)
+        question = None if text is None else Question(f"{request.id}#{index}", PICTURE, "open", text)
+        found.append(Asked(request, completion, question))
+    return found
+
+
+def rewards(texts: list[str | None], confidences: list[float], **settings: object) -> tuple[float, ...]:
+    members = asked(texts)
+    tallies = {
+        one.question.id: Tally(one.question.id, "x", confidence, 8, 0)
+        for one, confidence in zip(members, confidences, strict=True)
+        if one.question is not None
+    }
+    questioner = Questioner(None, Prompts(), QuestionerSettings(**settings), seed=0)  # type: ignore[arg-type]
+    (group,) = questioner.groups(members, tallies)
+    assert [c.index for c in group.completions] == list(range(len(texts)))
+    return group.rewards
+
+
+FOUR = ["what color is the big circle on top?", "how many crosses are there?", "is it a cat?", "why so serious today?"]
+
+
+def test_the_papers_reward_is_difficulty_less_the_share_of_its_cluster() -> None:
+    assert rewards(FOUR, [0.5, 0.75, 1.0, 0.5]) == pytest.approx((0.75, 0.25, 0.0, 0.75))
+
+
+def test_saying_the_same_four_times_costs_everything() -> None:
+    assert rewards([FOUR[0]] * 4, [0.5] * 4) == (0.0, 0.0, 0.0, 0.0)
+
+
+def test_an_invalid_question_earns_nothing_in_the_paper_and_is_punished_officially() -> None:
+    assert rewards([*FOUR[:3], None], [0.5] * 4)[3] == 0.0
+    assert rewards([*FOUR[:3], None], [0.5] * 4, reward="official")[3] == pytest.approx(-1.25)
+    assert rewards([*FOUR[:3], None], [0.5] * 4, reward="official")[0] == pytest.approx(0.5 - 0.25)
+
+
+def test_controls_know_nothing_of_the_votes() -> None:
+    assert rewards([*FOUR[:3], None], [0.5] * 4, reward="format") == (1.0, 1.0, 1.0, 0.0)
+    drawn = rewards(FOUR * 8, [0.5] * 32, reward="random")
+    assert drawn == rewards(FOUR * 8, [1.0] * 32, reward="random")
+    assert set(drawn) == {0.0, 1.0}
+
+
+def test_rewards_follow_ids_not_positions() -> None:
+    members = asked(list(FOUR))
+    tallies = {one.question.id: Tally(one.question.id, "x", 1.0, 8, 0) for one in members if one.question}
+    hard = members[2].question
+    assert hard is not None
+    tallies = dict(reversed(tallies.items())) | {hard.id: Tally(hard.id, "x", 0.5, 8, 0)}
+    questioner = Questioner(None, Prompts(), QuestionerSettings(), seed=0)  # type: ignore[arg-type]
+    (group,) = questioner.groups(members, tallies)
+    assert group.rewards.index(max(group.rewards)) == 2

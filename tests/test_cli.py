@@ -1,0 +1,120 @@
+"""The program as a user meets it: real photographs, wrong input, scoring a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+from visplay.cli import main
+
+TINY = [
+    "--iterations=1",
+    "--set=questioner.steps=1",
+    "--set=questioner.images_per_step=2",
+    "--set=questioner.group_size=2",
+    "--set=questioner.votes=2",
+    "--set=silver.votes=2",
+    "--set=silver.band_high=1.0",
+    "--set=reasoner.steps=1",
+    "--set=reasoner.questions_per_step=2",
+    "--set=reasoner.group_size=2",
+    "--set=evaluation.suites=[]",
+]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs that scikit-image ships, in the shapes users have them, and one broken file."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "nested").mkdir()
+    names = ("astronaut", "coffee", "camera", "chelsea")
+    for index, name in enumerate(n for n in names if hasattr(skimage.data, n)):
+        try:
+            image = Image.fromarray(getattr(skimage.data, name)())
+        except Exception:  # the packaged selection differs by release; two are enough
+            continue
+        if index == 0:
+            exif = image.getexif()
+            exif[0x0112] = 6
+            image.save(folder / f"{name}.jpg", exif=exif)
+        elif index == 1:
+            image.convert("RGBA").save(folder / "nested" / f"{name}.webp")
+        else:
+            image.save(folder / "nested" / f"{name}.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no image")
+    assert len([p for p in folder.rglob("*") if p.is_file()]) >= 3
+    return folder
+
+
+def test_a_folder_of_photographs_goes_through_the_whole_loop(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evolve", "--images", str(photos), *TINY, "--out", str(tmp_path / "run")]) == 0
+    told = capsys.readouterr().out
+    assert "broken.jpg" in told and "1 files were skipped" in told.replace("1 file was", "1 files were")
+    assert (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--images", "no-such-folder"], "no-such-folder"),
+        (["--model", "./no-such-model"], "no-such-model"),
+        (["--preset", "best"], "default"),
+        (["--set", "grpo.learning_rate=-1"], "learning_rate"),
+        (["--set", "grpo.speed=1"], "speed"),
+        (["--set", "nonsense"], "key=value"),
+        (["--set", "evaluation.suites=[imagenet]"], "imagenet"),
+        (["--images", "lab/cubist"], "cubist"),
+        (["--iterations", "0"], "iterations"),
+    ],
+)
+def test_wrong_input_gets_one_line_exit_code_2_and_leaves_nothing(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main(["evolve", *arguments, "--out", str(out)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error and error.startswith("visplay: ")
+    assert not out.exists()
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["evolve", "--images", str(tmp_path / "empty"), "--out", str(tmp_path / "run")]) == 2
+    assert "empty" in capsys.readouterr().err
+
+
+def test_a_run_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "precious.txt").write_text("keep me")
+    assert main(["evolve", "--out", str(tmp_path)]) == 2
+    assert (tmp_path / "precious.txt").read_text() == "keep me"
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_eval_scores_any_labelled_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.full((64, 64, 3), (70, 70, 80), dtype=np.uint8)).save(tmp_path / "plain.png")
+    rows = [
+        {"image": "plain.png", "question": "is there a red circle?", "answer": "no"},
+        {"image": "plain.png", "question": "is there a red circle?", "answer": "no", "choices": ["yes", "no"]},
+        {"image": "gone.png", "question": "?", "answer": "no"},
+    ]
+    data = tmp_path / "mine.jsonl"
+    data.write_text("\n".join(json.dumps(row) for row in rows))
+    assert main(["eval", "lab", "--data", str(data), "--out", str(tmp_path / "out" / "mine.json")]) == 0
+    report = json.loads((tmp_path / "out" / "mine.json").read_text())
+    (figures,) = report["suites"].values()
+    accuracy = figures["iterations"][0]
+    assert accuracy["n"] == 2 and accuracy["ci95"][0] <= accuracy["accuracy"] <= accuracy["ci95"][1]
+    assert len(report["skipped"]) == 1 and "line 3" in capsys.readouterr().out
+
+
+def test_eval_without_a_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["eval", "lab", "--data", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "o.json")]
+    assert main(arguments) == 2
+    assert "none.jsonl" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""The whole loop on the lab, small: what it leaves behind, that it repeats, that it can be interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import load_dataset
+
+from visplay.cli import main
+from visplay.evolve import portion
+from visplay.models.vlm import VLM
+from visplay.records import Picture, Question, SilverItem
+
+SMALL = [
+    "--images=lab/single",
+    "--iterations=2",
+    "--set=questioner.steps=2",
+    "--set=questioner.images_per_step=2",
+    "--set=questioner.group_size=4",
+    "--set=questioner.votes=4",
+    "--set=silver.images=6",
+    "--set=silver.votes=4",
+    "--set=reasoner.steps=2",
+    "--set=reasoner.questions_per_step=2",
+    "--set=reasoner.group_size=4",
+    "--set=silver.band_low=0.2",
+    "--set=silver.band_high=1.0",
+    "--set=evaluation.items_per_suite=2",
+]
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    """Metrics without what may differ between two runs."""
+    found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time"} for line in found]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("evolve") / "run"
+    assert main(["evolve", *SMALL, "--out", str(run)]) == 0
+    return run
+
+
+def test_every_phase_of_every_iteration_is_measured(finished: Path) -> None:
+    steps = [(line["iteration"], line["phase"], line["step"]) for line in lines(finished)]
+    one = [("questioner", 0), ("questioner", 1), ("silver", 0), ("reasoner", 0), ("reasoner", 1), ("measure", 0)]
+    assert steps == [(0, "measure", 0), *((t, phase, step) for t in (1, 2) for phase, step in one)]
+    silver = [line for line in lines(finished) if line["phase"] == "silver"]
+    for line in silver:
+        assert line["asked"] == 12 and line["kept"] <= line["candidates"] <= line["valid"] <= 12
+        assert 0 <= line["label_accuracy"] <= line["answerable"] <= 1
+        assert sum(line["confidence_histogram"]) == sum(line["types"].values()) == line["candidates"]
+
+
+def test_the_summary_has_the_agreed_shape(finished: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary.keys() == {"suites", "silver", "controls", "seconds", "peak_memory_bytes"}
+    suite = summary["suites"]["easy_vqa_open"]
+    assert suite["base"]["n"] == 2 and 0 <= suite["base"]["accuracy"] <= 1 and len(suite["base"]["ci95"]) == 2
+    assert len(suite["iterations"]) == 2 and {"difference", "sampled"} < suite["iterations"][0].keys()
+    assert [s["asked"] for s in summary["silver"]] == [12, 12]
+    assert summary["seconds"] > 0 and summary["peak_memory_bytes"] > 10**8
+
+
+def test_the_silver_set_opens_with_datasets_and_agrees_with_the_metrics(finished: Path) -> None:
+    rows = load_dataset("parquet", data_files=str(finished / "silver.parquet"), split="train")
+    kept = [line["kept"] for line in lines(finished) if line["phase"] == "silver"]
+    assert [row["iteration"] for row in rows] == [1] * kept[0] + [2] * kept[1]
+    for row in rows:
+        share = sum(vote == row["silver_answer"] for vote in row["votes"]) / len(row["votes"])
+        assert row["confidence"] >= share >= 0.2  # votes in other words of the same answer may add to the share
+        assert row["image"].startswith("lab/single/") and row["question"] and row["type"]
+
+
+def test_both_roles_are_written_as_models_and_differ_from_the_base(finished: Path) -> None:
+    roles = [VLM.load(finished / role, device="cpu").model.state_dict() for role in ("questioner", "reasoner")]
+    name = "model.language_model.layers.0.mlp.up_proj.weight"
+    assert not roles[0][name].equal(roles[1][name])
+
+
+def test_the_same_seed_gives_the_same_metrics(finished: Path, tmp_path: Path) -> None:
+    assert main(["evolve", *SMALL, "--out", str(tmp_path / "again")]) == 0
+    assert lines(tmp_path / "again") == lines(finished)
+
+
+def test_a_killed_run_goes_on_from_its_last_step(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    program = [sys.executable, "-c", "import sys; from visplay.cli import main; sys.exit(main())"]
+    process = subprocess.Popen([*program, "evolve", *SMALL, "--out", str(run)], env=dict(os.environ))
+    while not (run / "silver" / "iteration-1.parquet").exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < len(lines(run)) < len(lines(finished))
+    assert main(["evolve", "--resume", "--out", str(run)]) == 0
+    assert lines(run) == lines(finished)
+
+
+def test_controls_are_run_beside_it(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small = [*SMALL, "--iterations=1", "--set=reasoner.steps=1"]
+    assert main(["evolve", *small, "--controls", "--out", str(run)]) == 0
+    controls = json.loads((run / "summary.json").read_text())["controls"]
+    assert controls.keys() == {"random_reward", "format_reward", "untrained_questioner"}
+    base = [control["suites"]["easy_vqa"]["base"]["accuracy"] for control in controls.values()]
+    assert len(set(base)) == 1
+    untrained = lines(run / "controls" / "untrained_questioner")
+    assert not [line for line in untrained if line["phase"] == "questioner"]
+
+
+def test_portions_use_every_item_once_a_lap() -> None:
+    picture = Picture("p", b"")
+    items = [SilverItem(Question(str(n), picture, "open", "?"), "x", 1.0, ()) for n in range(7)]
+    lap = [item.question.id for step in range(3) for item in portion(items, 2, step, [0])]
+    assert len(set(lap)) == 6
+    assert portion(items, 2, 3, [0]) != portion(items, 2, 0, [0])
+    assert len(portion(items, 50, 9, [0])) == 7

@@ -1,0 +1,75 @@
+"""Synthesis and its file: the band, distinct questions, votes that stay with their question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from visplay.config import QuestionerSettings, ReasonerSettings, Sampling, SilverSettings
+from visplay.records import Completion, Picture, Request
+from visplay.roles.prompts import Prompts
+from visplay.roles.questioner import Questioner
+from visplay.roles.reasoner import Reasoner
+from visplay.silver import join_silver, read_silver, synthesize, write_silver
+
+PROMPTS = Prompts(questioner="ask", reasoner="{question}", learned=True)
+PICTURES = tuple(Picture(f"p{n}", b"") for n in range(600))
+
+
+class Script:
+    """An engine whose texts follow from the request alone."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        return {r.id: tuple(self._complete(r, i) for i in range(r.n)) for r in requests}
+
+    def _complete(self, request: Request, index: int) -> Completion:
+        number = int(request.picture.id.removeprefix("p"))
+        if request.prompt == "ask":
+            wording = "same?" if number % 3 == 0 else f"which {index}?"
+            text = "rubbish" if number % 5 == 4 else f"<type>open</type><question>{wording}</question>"
+        elif index < number % 9:
+            text = f"\\boxed{{answer {request.picture.id} {request.prompt}}}"
+        else:
+            text = "no box"
+        return Completion(request.id, index, (1,), (0.0,), text, True)
+
+
+def roles() -> tuple[Questioner, Reasoner]:
+    return Questioner(Script(), PROMPTS, QuestionerSettings(), 0), Reasoner(Script(), PROMPTS, ReasonerSettings(), 0)
+
+
+def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
+    settings = SilverSettings(questions_per_image=2, votes=8, band_low=0.25, band_high=0.75)
+    synthesis = synthesize(*roles(), PICTURES, settings, "1/silver")
+    assert synthesis.asked == 1200
+    assert synthesis.valid == sum(2 for n in range(600) if n % 5 != 4)
+    assert len(synthesis.candidates) == sum(1 if n % 3 == 0 else 2 for n in range(600) if n % 5 != 4)
+    kept = {int(item.question.picture.id[1:]) for item in synthesis.items}
+    assert kept == {n for n in range(600) if n % 5 != 4 and 2 <= n % 9 <= 6}
+
+
+def test_votes_stay_with_their_question() -> None:
+    synthesis = synthesize(*roles(), PICTURES, SilverSettings(), "1/silver")
+    for item in synthesis.items:
+        assert item.answer == f"answer {item.question.picture.id} {item.question.text}"
+        assert {vote.question_id for vote in item.votes} == {item.question.id}
+        boxed = sum(vote.answer is not None for vote in item.votes)
+        assert item.confidence == pytest.approx(boxed / 8)
+
+
+def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    items = synthesize(*roles(), PICTURES, SilverSettings(), "1/silver").items
+    write_silver(tmp_path / "a.parquet", items, 1)
+    write_silver(tmp_path / "b.parquet", (), 2)
+    pictures = {picture.id: picture for picture in PICTURES}
+    assert read_silver(tmp_path / "a.parquet", pictures) == items
+    join_silver([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "silver.parquet")
+    assert read_silver(tmp_path / "silver.parquet", pictures) == items
+
+
+def test_statistics_without_a_single_valid_question() -> None:
+    settings = SilverSettings()
+    statistics = synthesize(*roles(), PICTURES[4:5], settings, "1/silver").statistics()
+    assert statistics["candidates"] == statistics["kept"] == 0 and statistics["mean_confidence"] is None
