@@ -25,11 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 2 when the input was wrong; interrupted runs return 130.
     """
     options = _parser().parse_args(arguments)
-    # Set before transformers is imported, by whichever verb needs it.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
+        _quiet()
         return int(options.verb(options))
     except KeyboardInterrupt:
         print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
@@ -39,6 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"visplay: {error}", file=sys.stderr)
         return 2
+
+
+def _quiet() -> None:
+    """Let libraries speak of errors only: what is worth telling, the program tells itself."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def _is_the_users(error: ValueError) -> bool:
@@ -137,7 +143,7 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
 def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
     if not skipped:
         return
-    console.print(f"{len(skipped)} files were skipped:")
+    console.print("1 file was skipped:" if len(skipped) == 1 else f"{len(skipped)} files were skipped:")
     for one in skipped[:_SHOWN_SKIPPED]:
         console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
     if len(skipped) > _SHOWN_SKIPPED:
@@ -192,9 +198,9 @@ def _settings_of(path: Path) -> tuple[Any, str]:
 
 
 def _pretrain(options: argparse.Namespace) -> int:
-    from visplay.lab.pretrain import Recipe, pretrain
+    from visplay.lab.pretrain import Recipe, pretrain, read_recipe
 
-    recipe = Recipe(**json.loads(options.recipe.read_text())) if options.recipe else Recipe()
+    recipe = read_recipe(options.recipe) if options.recipe else Recipe()
     pretrain(options.out, recipe)
     print(f"the model is in {options.out / 'model'}")
     return 0

@@ -125,7 +125,7 @@ class Settings(_Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
     checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
-    generation_batch: int = Field(512, ge=1, description="completions decoded at once")
+    generation_batch: int = Field(256, ge=1, description="completions decoded at once")
     questioner: QuestionerSettings = QuestionerSettings()
     silver: SilverSettings = SilverSettings()
     reasoner: ReasonerSettings = ReasonerSettings()
