@@ -83,7 +83,7 @@ class ReasonerSettings(_Section):
 class GRPOSettings(_Section):
     """One policy update."""
 
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="AdamW; official 1e-6 for 3B and 7B")
+    learning_rate: float = Field(3e-5, gt=0, le=1, description="AdamW; official 1e-6 for 3B and 7B")
     weight_decay: float = Field(0.01, ge=0, description="official: 0.01")
     max_grad_norm: float = Field(1.0, gt=0, description="official: 1.0")
     clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")

@@ -81,7 +81,7 @@ def test_cells_mark_what_lies_in_them() -> None:
 def test_lessons_never_show_an_unseen_pair() -> None:
     rng = np.random.default_rng(0)
     pairs = {(t.color, t.shape) for _ in range(300) for t in random_scene(rng, 3).things}
-    assert len(pairs) == 30
+    assert len(pairs) == 26
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"speed": 1}', '{"stages": [{"name": "x"}]}', '{"stages": [1]}'])

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,14 +30,12 @@ from visplay.lab.draw import SIZE, STYLES, draw, mixed, outline
 from visplay.lab.language import TEMPLATES, Kind, Noun, Query, question_type, write
 from visplay.lab.oracle import answer, matching
 from visplay.lab.questions import RELATIONS, SIZES, noun_for, random_noun, random_query
-from visplay.lab.scene import COLORS, SEEN_PAIRS, SHAPES, Scene, random_scene
+from visplay.lab.scene import COLORS, SHAPES, Scene, random_scene
 from visplay.models.tokentree import PackedTrees, TokenTree
 
 CELL = 8
 GRID = SIZE // CELL
 _LESSONS_A_STAGE = 10_000_000
-# Withheld from the first stages, besides the pairs that are never shown.
-_LATE_PAIRS = (("teal", "triangle"), ("brown", "circle"), ("yellow", "rectangle"), ("blue", "triangle"))
 ASK = "ask a question."
 PROMPTS = f'questioner: "{ASK}"\nreasoner: "{{question}}"\nlearned: true\n'
 
@@ -64,7 +61,6 @@ class Stage:
         spelled: the reasoning names what matches before it says yes, no or a number.
         negated: share of "is there no …" among the questions of existence. Affirmed alone first, then both: a rule
             and its opposite at once are hard to learn.
-        withheld: pairs not shown in this stage, besides those that no stage shows.
     """
 
     name: str
@@ -80,7 +76,6 @@ class Stage:
     answer_weight: float = 1.0
     spelled: bool = False
     negated: float | None = None
-    withheld: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +88,54 @@ class Recipe:
     weight_decay: float = 0.02
     eye_weight: float = 0.3
     stages: tuple[Stage, ...] = (
-        Stage("eyes", whole=False, steps=500, horizon=500, withheld=_LATE_PAIRS),
-        Stage("words", whole=True, steps=300, horizon=1800, single_until=0.1, withheld=_LATE_PAIRS),
+        Stage("eyes", whole=False, steps=500, horizon=500),
+        Stage("words", whole=True, steps=900, horizon=1800, single_until=0.1, foreign=0.1, foreign_from=1 / 6),
+        Stage(
+            "answers",
+            whole=True,
+            steps=400,
+            horizon=1000,
+            rate=7e-4,
+            questions=7,
+            asks=1,
+            foreign=0.03,
+            answer_weight=3.0,
+        ),
         Stage(
             "facts",
             whole=True,
-            steps=450,
-            horizon=1100,
+            steps=200,
+            horizon=750,
+            rate=7e-4,
+            questions=7,
+            asks=1,
+            foreign=0.03,
             answer_weight=2.0,
-            foreign=0.012,
+            spelled=True,
+        ),
+        Stage(
+            "affirmed",
+            whole=True,
+            steps=200,
+            horizon=600,
+            rate=7e-4,
+            questions=7,
+            asks=1,
+            foreign=0.03,
+            answer_weight=4.0,
             spelled=True,
             negated=0.1,
         ),
         Stage(
-            "negations",
+            "negated",
             whole=True,
-            steps=550,
-            horizon=550,
-            rate=7e-4,
+            steps=400,
+            horizon=400,
+            rate=6e-4,
             questions=7,
             asks=1,
+            foreign=0.03,
             answer_weight=4.0,
-            foreign=0.012,
             spelled=True,
             negated=0.5,
         ),
@@ -129,7 +150,7 @@ def read_recipe(file: Path) -> Recipe:
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        stages = tuple(_read_stage(stage) for stage in values.pop("stages", ()))
+        stages = tuple(Stage(**stage) for stage in values.pop("stages", ()))
         return Recipe(**values, stages=stages) if stages else Recipe(**values)
     except OSError:
         raise ConfigError(f"no recipe file {file}") from None
@@ -137,16 +158,11 @@ def read_recipe(file: Path) -> Recipe:
         raise ConfigError(f"{file} is no recipe: {' '.join(str(error).split())}") from None
 
 
-def _read_stage(values: dict[str, Any]) -> Stage:
-    withheld = tuple((str(color), str(shape)) for color, shape in values.pop("withheld", ()))
-    return Stage(**values, withheld=withheld)
-
-
 def corpus() -> Iterator[str]:
     """Every word of the lab's language, in the places where it can stand."""
     rng = np.random.default_rng(0)
     for _ in range(3000):
-        scene = random_scene(rng, int(rng.integers(1, 4)), _pairs(_LATE_PAIRS))
+        scene = random_scene(rng, int(rng.integers(1, 4)))
         for kind in _KINDS:
             query = random_query(kind, scene, rng)
             if query is not None:
@@ -209,10 +225,6 @@ def _kind(rng: np.random.Generator) -> Kind:
     return _KINDS[rng.choice(len(_KINDS), p=[_SHARES[k] for k in _KINDS])]
 
 
-def _pairs(withheld: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple(pair for pair in SEEN_PAIRS if pair not in withheld)
-
-
 def _polarity(kind: Kind, stage: Stage, rng: np.random.Generator) -> Kind:
     if stage.negated is None or kind not in ("exists", "absent"):
         return kind
@@ -246,7 +258,7 @@ class Teacher:
         style = STYLES["clean"]
         if foreign and rng.random() < foreign:
             style = STYLES[str(rng.choice([name for name in STYLES if name != "clean"]))]
-        scene = random_scene(rng, count, _pairs(stage.withheld), style.sizes, style.turned)
+        scene = random_scene(rng, count, sizes=style.sizes, turned=style.turned)
         image = draw(scene, mixed(style, rng) if style is STYLES["clean"] else style, rng)
         pairs = [(ASK, question_text(random_ask(scene, rng), rng)) for _ in range(stage.asks)]
         while len(pairs) < stage.asks + stage.questions:

@@ -18,6 +18,10 @@ SHAPES: tuple[str, ...] = ("circle", "rectangle", "triangle", "cross")
 # Pairs that pretraining never draws; the composition suites draw little else.
 UNSEEN_PAIRS: frozenset[tuple[str, str]] = frozenset(
     {
+        ("teal", "triangle"),
+        ("brown", "circle"),
+        ("yellow", "rectangle"),
+        ("blue", "triangle"),
         ("gray", "circle"),
         ("red", "cross"),
     }
