@@ -94,7 +94,7 @@ def _evolve(options: argparse.Namespace) -> int:
     from visplay.models.vlm import check_model
     from visplay.players import model_name
     from visplay.program import open_pictures, open_world, run_controls, run_evolution, summarize
-    from visplay.runs import RunDirectory
+    from visplay.runs import RunDirectory, check_free
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -105,6 +105,8 @@ def _evolve(options: argparse.Namespace) -> int:
     path = str(options.out / "config.yaml") if resuming else options.preset
     settings = load_settings(path) if resuming else load_settings(path, options.set, given)
     # Whatever can be refused is refused before the run's directory is made.
+    if not resuming:
+        check_free(options.out)
     check_model(model_name(settings.model))
     catalogue = open_pictures(settings)
     console.print(f"{len(catalogue.pictures)} images from {catalogue.source}")

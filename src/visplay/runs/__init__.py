@@ -1,7 +1,7 @@
 """A run's directory: settings, metrics, state, checkpoints, one owner at a time."""
 
-from visplay.runs.directory import RunDirectory
+from visplay.runs.directory import RunDirectory, check_free
 from visplay.runs.metrics import MetricsLog, read_metrics
 from visplay.runs.state import RunError
 
-__all__ = ["MetricsLog", "RunDirectory", "RunError", "read_metrics"]
+__all__ = ["MetricsLog", "RunDirectory", "RunError", "check_free", "read_metrics"]

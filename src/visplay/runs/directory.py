@@ -58,11 +58,11 @@ class RunDirectory:
         """
         path = Path(path)
         with _one_line_errors(path):
-            _refuse_occupied(path)
+            check_free(path)
             path.mkdir(parents=True, exist_ok=True)
             with _lock_unless_error(path) as lock:
                 # Another process may have begun a run here, and ended, before the lock was ours.
-                _refuse_occupied(path)
+                check_free(path)
                 write_whole(path / "config.yaml", dump_settings(settings))
                 return cls(path, settings, lock, 0)
 
@@ -148,7 +148,12 @@ class RunDirectory:
         self.close()
 
 
-def _refuse_occupied(path: Path) -> None:
+def check_free(path: Path) -> None:
+    """Refuse a directory that a new run could not have, before anything is prepared for it.
+
+    Raises:
+        RunError: it is a file, or holds a run or anything else.
+    """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; choose a directory")
     if (path / "config.yaml").exists():
