@@ -15,7 +15,7 @@ from visplay.cli import main
 TINY = [
     "--iterations=1",
     "--set=questioner.steps=1",
-    "--set=questioner.images_per_step=2",
+    "--set=questioner.images_per_step=9",  # more than there are
     "--set=questioner.group_size=2",
     "--set=questioner.votes=2",
     "--set=silver.votes=2",

@@ -48,11 +48,11 @@ def evolve(world: World, players: Players, settings: Settings, journal: Journal)
 
     for t in range(1, settings.iterations + 1):
         for step in ledger.steps(t, "questioner", settings.questioner.steps):
-            pictures = sampler.take(settings.questioner.images_per_step)
+            pictures = sampler.take(min(settings.questioner.images_per_step, len(world.pictures)))
             train_questioner(players, pictures, settings, journal, t, step)
 
         for _ in ledger.steps(t, "silver", 1):
-            pictures = sampler.take(settings.silver.images or len(world.pictures))
+            pictures = sampler.take(min(settings.silver.images or len(world.pictures), len(world.pictures)))
             make_silver_set(players, pictures, world.truth, settings, journal, t)
         silver = read_silver(silver_file(folder, t), {picture.id: picture for picture in world.pictures})
 
