@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 from datasets import load_dataset
+from PIL import Image
 
 from visplay.cli import main
+from visplay.evaluation.results import Measurement
 from visplay.evolve import portion
+from visplay.lab.suites import lab_suites
 from visplay.models.vlm import VLM
 from visplay.records import Picture, Question, SilverItem
 
@@ -85,6 +88,33 @@ def test_both_roles_are_written_as_models_and_differ_from_the_base(finished: Pat
     roles = [VLM.load(finished / role, device="cpu").model.state_dict() for role in ("questioner", "reasoner")]
     name = "model.language_model.layers.0.mlp.up_proj.weight"
     assert not roles[0][name].equal(roles[1][name])
+
+
+def test_eval_of_a_run_agrees_with_what_the_run_measured(finished: Path, tmp_path: Path) -> None:
+    names = ("lab/color/clean", "lab/existence/noisy", "lab/counting/pastel")
+    suites = [suite for suite in lab_suites(0, 2) if suite.name in names]
+    rows = []
+    for number, item in enumerate(item for suite in suites for item in suite.items):
+        item.picture.load().save(tmp_path / f"{number}.png")
+        rows.append({"image": f"{number}.png", "question": item.question, "answer": item.answer})
+    (tmp_path / "items.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    measured = Measurement.load(finished / "measurements" / "iteration-2.jsonl").greedy
+    expected = sum(measured[name].correct for name in names) / len(rows)
+    for model in (finished, finished / "reasoner"):
+        arguments = ["eval", str(model), "--data", str(tmp_path / "items.jsonl"), "--out", str(tmp_path / "o.json")]
+        assert main(arguments) == 0
+        report = json.loads((tmp_path / "o.json").read_text())
+        assert report["suites"]["items"]["iterations"][0]["accuracy"] == pytest.approx(expected)
+
+
+def test_adapters_evolve_and_are_scored(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small = [*SMALL, "--iterations=1", "--set=tune=lora", "--set=lora.rank=2", "--set=evaluation.suites=[]"]
+    assert main(["evolve", *small, "--out", str(run)]) == 0
+    assert (run / "reasoner" / "prompts.yaml").exists()
+    Image.new("RGB", (64, 64), (80, 80, 90)).save(tmp_path / "plain.png")
+    (tmp_path / "d.jsonl").write_text('{"image": "plain.png", "question": "is there a cross?", "answer": "no"}')
+    assert main(["eval", str(run), "--data", str(tmp_path / "d.jsonl"), "--out", str(tmp_path / "o.json")]) == 0
 
 
 def test_the_same_seed_gives_the_same_metrics(finished: Path, tmp_path: Path) -> None:

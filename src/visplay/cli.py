@@ -157,19 +157,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     from visplay.evaluation.jsonl import read_jsonl
     from visplay.evaluation.runner import measure
     from visplay.evaluation.summary import suites_summary
-    from visplay.models.policy import Policy
-    from visplay.models.vlm import VLM
-    from visplay.players import model_name
-    from visplay.roles.prompts import load_prompts
+    from visplay.players import open_reasoner
 
     data = read_jsonl(options.data)
-    run = Path(options.model)
-    settings, name = _settings_of(run)
-    folder = model_name(name)
-    prompts = load_prompts(settings.prompts, Path(folder) if Path(folder).is_dir() else None)
-    vlm = VLM.load(folder, settings.dtype, settings.device)
-    vlm.model.requires_grad_(False)
-    engine = HFEngine(Policy(vlm), options.seed)
+    policy, prompts, settings = open_reasoner(options.model)
+    engine = HFEngine(policy, options.seed, settings.generation_batch)
     measurement = measure(engine, [data.suite], prompts.answer, settings.reasoner.sampling.max_tokens)
     result = measurement.greedy[data.suite.name]
     report = {
@@ -185,18 +177,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     for row in data.skipped:
         print(f"skipped {row}")
     return 0
-
-
-def _settings_of(path: Path) -> tuple[Any, str]:
-    """The settings to score with, and the model: a run's Reasoner, or what was named."""
-    from visplay.config import Settings, load_settings
-    from visplay.runs import RunError
-
-    if not (path / "config.yaml").is_file():
-        return Settings(), str(path)
-    if not (path / "reasoner").is_dir():
-        raise RunError(f"the run at {path} has no Reasoner yet; let it finish with `visplay evolve --resume`")
-    return load_settings(str(path / "config.yaml")), str(path / "reasoner")
 
 
 def _pretrain(options: argparse.Namespace) -> int:

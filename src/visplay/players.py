@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from visplay.config import Settings
+from visplay.config import Settings, load_settings
 from visplay.engines.hf import HFEngine
 from visplay.grpo.trainer import Trainer
 from visplay.models.policy import Policy, new_policy
@@ -15,6 +15,7 @@ from visplay.models.vlm import VLM
 from visplay.roles.prompts import Prompts, load_prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
+from visplay.runs import RunError
 
 
 class Players:
@@ -52,10 +53,9 @@ class Players:
             visplay.models.vlm.ModelError: no such model.
             visplay.config.ConfigError: the prompts file is not usable.
         """
-        name = model_name(settings.model)
         torch.manual_seed(settings.seed)  # adapters begin at random
-        prompts = load_prompts(settings.prompts, Path(name) if Path(name).is_dir() else None)
-        return cls(VLM.load(name, settings.dtype, settings.device), prompts, settings)
+        prompts = _prompts(settings.model, settings)
+        return cls(VLM.load(model_name(settings.model), settings.dtype, settings.device), prompts, settings)
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""
@@ -70,6 +70,42 @@ class Players:
         self.reasoner_policy.load(folder / "reasoner")
         self.questioner_trainer.restore(folder / "questioner-trainer")
         self.reasoner_trainer.restore(folder / "reasoner-trainer")
+
+
+def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
+    """What is to be scored: a run's Reasoner, or any model, with its wording and settings.
+
+    Args:
+        name: a run directory, "lab", a model folder or a hub id.
+    Raises:
+        RunError: the run has no Reasoner yet.
+        visplay.models.vlm.ModelError, visplay.config.ConfigError: as `Players.load`.
+    """
+    run = Path(name)
+    if not (run / "config.yaml").is_file():
+        settings = Settings()
+        return _frozen(name, settings), _prompts(name, settings), settings
+    settings = load_settings(str(run / "config.yaml"))
+    if not (run / "reasoner").is_dir():
+        raise RunError(f"the run at {run} has no Reasoner yet; let it finish with `visplay evolve --resume`")
+    prompts = _prompts(settings.model, settings)
+    if settings.tune == "full":
+        return _frozen(str(run / "reasoner"), settings), prompts, settings
+    base = VLM.load(model_name(settings.model), settings.dtype, settings.device)
+    policy = new_policy(base, "reasoner", settings.tune, settings.lora)
+    policy.load(run / "reasoner")
+    return policy, prompts, settings
+
+
+def _frozen(name: str, settings: Settings) -> Policy:
+    vlm = VLM.load(model_name(name), settings.dtype, settings.device)
+    vlm.model.requires_grad_(False)
+    return Policy(vlm)
+
+
+def _prompts(model: str, settings: Settings) -> Prompts:
+    folder = Path(model_name(model))
+    return load_prompts(settings.prompts, folder if folder.is_dir() else None)
 
 
 def model_name(name: str) -> str:

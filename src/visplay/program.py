@@ -57,6 +57,7 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):
         with run.result(role) as folder:
             policy.save(folder)
+            players.prompts.save(folder / "prompts.yaml")
     run.write_summary(summarize(journal))
     return journal
 

@@ -45,6 +45,12 @@ def test_wording_the_parser_could_not_use_is_refused_in_one_line(tmp_path: Path,
     assert "\n" not in str(error.value)
 
 
+def test_wording_is_saved_with_a_model_and_found_again(tmp_path: Path) -> None:
+    prompts = Prompts(questioner="frag.", reasoner="{question}\n\\boxed{} – bitte", learned=True)
+    prompts.save(tmp_path / "prompts.yaml")
+    assert load_prompts(None, tmp_path) == prompts
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.yaml"):
         load_prompts(tmp_path / "nothing.yaml")

@@ -6,7 +6,7 @@ A model folder may carry its own wording as `prompts.yaml`; `--prompts FILE` rep
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
@@ -51,6 +51,10 @@ class Prompts:
                 raise ConfigError(f"prompts: 'questioner' never asks for {mark}, which the parser reads")
         if "\\boxed" not in self.reasoner:
             raise ConfigError("prompts: 'reasoner' never asks for \\boxed{}, which the parser reads")
+
+    def save(self, file: Path) -> None:
+        """Write the wording where `load_prompts` finds it again: `prompts.yaml` in a model's folder."""
+        file.write_text(yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
     def ask(self) -> str:
         """The Questioner's prompt."""
