@@ -3,7 +3,7 @@
 A preset is a YAML file in `presets/` that names only what it changes. `load_settings`
 merges preset, the user's file and `key=value` overrides, and checks the whole before
 anything heavy is loaded. Sources: "paper" is arXiv 2511.15661, "official" its published
-code, "ours" a value chosen by the measurements in docs/results.md.
+code, "ours" everything else; docs/results.md says what our defaults reached.
 """
 
 from __future__ import annotations
