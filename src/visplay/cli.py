@@ -14,7 +14,6 @@ from rich.console import Console
 
 from visplay import __version__
 
-# Errors that are the user's to mend: one line, exit code 2. Everything else is ours and shows its traceback.
 _SHOWN_SKIPPED = 20
 
 
@@ -48,6 +47,7 @@ def _quiet() -> None:
 
 
 def _is_the_users(error: ValueError) -> bool:
+    """Whether the user can mend it; any other error is ours and shows its traceback."""
     from visplay.config import ConfigError
     from visplay.evaluation.errors import EvaluationError
     from visplay.images import ImageError
