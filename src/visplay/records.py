@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 QuestionType = Literal["multiple choice", "numerical", "regression", "open"]
+View = Literal["plain", "shifted", "smaller", "dimmer", "darker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One Reasoner answer to a question; `answer` is None when nothing was boxed."""
+    """One Reasoner answer to a question; `answer` is None when nothing was boxed.
+
+    `index` counts a question's votes from 0, over all `view`s of its picture.
+    """
 
     question_id: str
     index: int
     answer: str | None
     text: str
+    view: View = "plain"
 
 
 @dataclass(frozen=True, slots=True)
