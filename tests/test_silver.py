@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ class Script:
         return {r.id: tuple(self._complete(r, i) for i in range(r.n)) for r in requests}
 
     def _complete(self, request: Request, index: int) -> Completion:
-        number = int(request.picture.id.removeprefix("p"))
+        number = int(request.picture.id.removeprefix("p").partition("~")[0])
         if request.prompt == "ask":
             wording = "same?" if number % 3 == 0 else f"which {index}?"
             text = "rubbish" if number % 5 == 4 else f"<type>open</type><question>{wording}</question>"
@@ -48,6 +49,42 @@ def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
     assert len(synthesis.candidates) == sum(1 if n % 3 == 0 else 2 for n in range(600) if n % 5 != 4)
     kept = {int(item.question.picture.id[1:]) for item in synthesis.items}
     assert kept == {n for n in range(600) if n % 5 != 4 and 2 <= n % 9 <= 6}
+
+
+def test_votes_are_spread_over_views(tmp_path: Path) -> None:
+    settings = SilverSettings(votes=8, views=("plain", "darker", "shifted"), band_low=0, band_high=1)
+    synthesis = synthesize(*roles(), PICTURES[:10], settings, "1/silver")
+    for candidate in synthesis.candidates:
+        assert [vote.index for vote in candidate.votes] == list(range(8))
+        views = [vote.view for vote in candidate.votes]
+        assert views == ["plain"] * 3 + ["darker"] * 3 + ["shifted"] * 2
+    write_silver(tmp_path / "silver.parquet", synthesis.items, 1)
+    again = read_silver(tmp_path / "silver.parquet", {p.id: p for p in PICTURES})
+    assert again == synthesis.items
+    assert {item.question.picture.id for item in again} <= {p.id for p in PICTURES}, "learning uses the picture itself"
+
+
+def test_refusals_can_be_left_out() -> None:
+    class Shy(Script):
+        def _complete(self, request: Request, index: int) -> Completion:
+            completion = super()._complete(request, index)
+            shy = request.prompt != "ask" and int(request.picture.id[1:]) % 2 == 0
+            return replace(completion, text="\\boxed{unknown}") if shy else completion
+
+    questioner, _ = roles()
+    reasoner = Reasoner(Shy(), PROMPTS, ReasonerSettings(), 0)
+    band = {"band_low": 0.0, "band_high": 1.0}
+    kept = synthesize(questioner, reasoner, PICTURES[:60], SilverSettings(**band), "1/silver")
+    left_out = synthesize(questioner, reasoner, PICTURES[:60], SilverSettings(refusals=False, **band), "1/silver")
+    assert {item.answer == "unknown" for item in kept.items} == {True, False}
+    assert left_out.items == tuple(item for item in kept.items if item.answer != "unknown")
+    assert left_out.statistics()["refused"] == sum(item.answer == "unknown" for item in kept.items) > 0
+
+
+def test_fewer_votes_than_views_use_the_first_views() -> None:
+    settings = SilverSettings(votes=1, views=("darker", "plain"), band_low=0, band_high=1)
+    synthesis = synthesize(*roles(), PICTURES[:10], settings, "1/silver")
+    assert {vote.view for candidate in synthesis.candidates for vote in candidate.votes} == {"darker"}
 
 
 def test_votes_stay_with_their_question() -> None:

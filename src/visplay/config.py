@@ -17,6 +17,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from visplay.records import View
+
 
 class ConfigError(ValueError):
     """A setting is wrong; the message is one line that says which and what to do."""
@@ -59,6 +61,10 @@ class SilverSettings(_Section):
     images: int | None = Field(None, ge=1, description="pictures an iteration, drawn without replacement; null for all")
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions a picture")
     votes: int = Field(8, ge=1, description="m (official: 9)")
+    views: tuple[View, ...] = Field(
+        ("plain",), min_length=1, description="looks at the picture that the votes are spread over (paper: plain)"
+    )
+    refusals: bool = Field(True, description='keep questions whose silver answer is "unknown" or the like (paper)')
     band_low: float = Field(0.25, ge=0, le=1, description="least confidence kept (paper 0.25, official 0.3)")
     band_high: float = Field(0.75, ge=0, le=1, description="greatest confidence kept (paper 0.75, official 0.8)")
 

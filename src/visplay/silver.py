@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from visplay.answers import is_refusal
 from visplay.config import SilverSettings
 from visplay.records import Picture, Question, SilverItem, Tally, Vote
 from visplay.rewards import in_band
@@ -26,6 +27,7 @@ SCHEMA = pa.schema(
         ("question", pa.string()),
         ("type", pa.string()),
         ("votes", pa.list_(pa.string())),
+        ("views", pa.list_(pa.string())),
         ("reasoning", pa.list_(pa.string())),
         ("confidence", pa.float64()),
         ("silver_answer", pa.string()),
@@ -66,6 +68,7 @@ class Synthesis:
             "asked": self.asked,
             "valid": self.valid,
             "candidates": len(self.candidates),
+            "refused": sum(c.tally.answer is not None and is_refusal(c.tally.answer) for c in self.candidates),
             "kept": len(self.items),
             "distinct_texts": len({c.question.text for c in self.candidates}),
             "mean_confidence": sum(confidences) / len(confidences) if confidences else None,
@@ -87,12 +90,14 @@ def synthesize(
         written = [one.question for one in batch if one.question is not None]
         valid += len(written)
         questions = _distinct(written)
-        votes = reasoner.votes(questions, settings.votes)
+        votes = reasoner.votes(questions, settings.votes, settings.views)
         candidates += [Candidate(q, votes[q.id], tally(q, votes[q.id])) for q in questions]
     items = tuple(
         SilverItem(c.question, c.tally.answer, c.tally.confidence, c.votes)
         for c in candidates
-        if c.tally.answer is not None and in_band(c.tally.confidence, settings.band_low, settings.band_high)
+        if c.tally.answer is not None
+        and in_band(c.tally.confidence, settings.band_low, settings.band_high)
+        and (settings.refusals or not is_refusal(c.tally.answer))
     )
     return Synthesis(asked, valid, tuple(candidates), items)
 
@@ -111,6 +116,7 @@ def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> Non
             "question": item.question.text,
             "type": item.question.type,
             "votes": [v.answer for v in item.votes],
+            "views": [v.view for v in item.votes],
             "reasoning": [v.text for v in item.votes],
             "confidence": item.confidence,
             "silver_answer": item.answer,
@@ -136,8 +142,10 @@ def read_silver(path: Path, pictures: Mapping[str, Picture]) -> tuple[SilverItem
             row["silver_answer"],
             row["confidence"],
             tuple(
-                Vote(row["id"], index, answer, text)
-                for index, (answer, text) in enumerate(zip(row["votes"], row["reasoning"], strict=True))
+                Vote(row["id"], index, answer, text, view)
+                for index, (answer, text, view) in enumerate(
+                    zip(row["votes"], row["reasoning"], row["views"], strict=True)
+                )
             ),
         )
         for row in pq.read_table(path).to_pylist()

@@ -3,6 +3,7 @@
 from visplay.answers.extract import boxed_spans, extract_boxed
 from visplay.answers.match import match
 from visplay.answers.normalise import Answer, normalise
+from visplay.answers.refusal import is_refusal
 from visplay.answers.vote import vote
 
-__all__ = ["Answer", "boxed_spans", "extract_boxed", "match", "normalise", "vote"]
+__all__ = ["Answer", "boxed_spans", "extract_boxed", "is_refusal", "match", "normalise", "vote"]
