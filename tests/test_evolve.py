@@ -136,7 +136,7 @@ def test_a_killed_run_goes_on_from_its_last_step(finished: Path, tmp_path: Path)
     assert lines(run) == lines(finished)
 
 
-def test_controls_are_run_beside_it(tmp_path: Path) -> None:
+def test_controls_are_run_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     small = [*SMALL, "--iterations=1", "--set=reasoner.steps=1"]
     assert main(["evolve", *small, "--controls", "--out", str(run)]) == 0
@@ -144,6 +144,11 @@ def test_controls_are_run_beside_it(tmp_path: Path) -> None:
     assert controls.keys() == {"random_reward", "format_reward", "untrained_questioner"}
     base = [control["suites"]["easy_vqa"]["base"]["accuracy"] for control in controls.values()]
     assert len(set(base)) == 1
+    ours = json.loads((run / "summary.json").read_text())["suites"]["easy_vqa"]["iterations"][0]["accuracy"]
+    for control in controls.values():
+        theirs = control["suites"]["easy_vqa"]["iterations"][0]["accuracy"]
+        assert control["lead"]["easy_vqa"][0]["mean"] == pytest.approx(ours - theirs)
+    assert "ahead of random_reward after the last iteration" in capsys.readouterr().out
     untrained = lines(run / "controls" / "untrained_questioner")
     assert not [line for line in untrained if line["phase"] == "questioner"]
 

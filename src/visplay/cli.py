@@ -115,7 +115,7 @@ def _evolve(options: argparse.Namespace) -> int:
         journal = run_evolution(run, world, console)
         summary = summarize(journal)
         if options.controls:
-            summary["controls"] = run_controls(run, world, console)
+            summary["controls"] = run_controls(run, world, journal, console)
             run.write_summary(summary)
         _show(journal, summary, console)
         _name_skipped(catalogue.skipped, console)
@@ -124,7 +124,7 @@ def _evolve(options: argparse.Namespace) -> int:
 
 
 def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
-    from visplay.evaluation.table import plain_table, rich_table
+    from visplay.evaluation.table import lead_lines, plain_table, rich_table
 
     base, iterations = journal.measurements()
     if base is None and not iterations:
@@ -140,6 +140,10 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
             f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in silver.items() if v is not None
         )
         console.print(f"silver set of iteration {number}: {facts}", highlight=False)
+    for name, control in summary["controls"].items():
+        console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
+        for line in lead_lines(control["lead"]):
+            console.print(f"  {line}", highlight=False)
 
 
 def _name_skipped(skipped: Sequence[Any], console: Console) -> None:

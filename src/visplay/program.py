@@ -11,7 +11,7 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
-from visplay.evaluation.summary import suites_summary
+from visplay.evaluation.summary import lead, suites_summary
 from visplay.evolve import World, evolve
 from visplay.images import Catalogue, open_images
 from visplay.journal import Journal, peak_memory_bytes
@@ -62,20 +62,22 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     return journal
 
 
-def run_controls(run: RunDirectory, world: World, console: Console) -> dict[str, Any]:
+def run_controls(run: RunDirectory, world: World, main: Journal, console: Console) -> dict[str, Any]:
     """The same base and seed under rewards that say nothing, and with a Questioner that never learns.
 
     Returns:
-        the summary of each control, by name.
+        the summary of each control, by name; its `lead` is what the main run is ahead by.
     """
     found: dict[str, Any] = {}
+    _, ours = main.measurements()
     for name, changes in CONTROLS.items():
         folder = run.path / "controls" / name
         settings = changed(run.settings, {**changes, "evaluation": {"before": False}})
         exists = (folder / "config.yaml").exists()
         with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
             _share_base(run.path, folder)
-            found[name] = summarize(run_evolution(control, world, console, title=name))
+            journal = run_evolution(control, world, console, title=name)
+            found[name] = summarize(journal) | {"lead": lead(ours, journal.measurements()[1])}
     return found
 
 

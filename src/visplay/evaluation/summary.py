@@ -34,6 +34,13 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
     }
 
 
+def lead(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> dict[str, list[dict[str, Any]]]:
+    """Greedy accuracy of one run minus that of another, paired by item: by suite, iteration by iteration."""
+    pairs = [(_with_tasks(a).greedy, _with_tasks(b).greedy) for a, b in zip(ours, theirs, strict=False)]
+    names = dict.fromkeys(name for mine, other in pairs for name in mine if name in other)
+    return {name: [_difference(mine[name], other[name]) for mine, other in pairs] for name in names}
+
+
 def _with_tasks(measurement: Measurement) -> Measurement:
     return Measurement(_and_pooled(measurement.greedy), _and_pooled(measurement.sampled))
 
@@ -52,10 +59,10 @@ def _figures(name: str, measurement: Measurement, base: Measurement | None) -> d
 def _accuracy(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:
     figures: dict[str, Any] = {"accuracy": result.accuracy, "ci95": list(result.ci95), "n": result.n}
     if base:
-        difference = result.difference_to(base)
-        figures["difference"] = {
-            "mean": difference.mean,
-            "ci95": list(difference.ci95),
-            "p_mcnemar": difference.p_mcnemar,
-        }
+        figures["difference"] = _difference(result, base)
     return figures
+
+
+def _difference(result: SuiteResult, base: SuiteResult) -> dict[str, Any]:
+    difference = result.difference_to(base)
+    return {"mean": difference.mean, "ci95": list(difference.ci95), "p_mcnemar": difference.p_mcnemar}

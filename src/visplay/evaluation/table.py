@@ -5,13 +5,14 @@ No figure stands without the number of items it was taken on, nor without its in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from visplay.evaluation.results import Results, SuiteResult, pool_looks
+from visplay.evaluation.results import Results, SuiteResult, pool_looks, task_of
 
 COLUMNS = ("suite", "items", "model", "accuracy %", "change, points")
 LEGEND = (
@@ -69,6 +70,14 @@ def plain_table(base: Results | None, iterations: Sequence[Results], title: str 
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     body = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
     return "\n".join([title, *body, LEGEND])
+
+
+def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """One line a suite, the looks of a lab task only pooled, of what `summary.lead` found for the last iteration."""
+    for name, iterations in lead.items():
+        if task_of(name) is None:
+            low, high = iterations[-1]["ci95"]
+            yield f"{name}: {100 * iterations[-1]['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def _row(result: SuiteResult, model: str, base: SuiteResult | None) -> Row:
