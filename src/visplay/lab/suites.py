@@ -1,8 +1,8 @@
 """Labelled suites of the lab, generated from a seed: a task in a look, `lab/<task>/<look>`.
 
 Tasks: what pretraining taught (colour, shape, existence, counting), what needs two things
-(comparison, relation), pairs never seen in pretraining (composition), and things that are
-not there (hallucination).
+(comparison, relation), pairs never seen in pretraining (composition), things that are
+not there (hallucination), and one thing alone of any pair (single), as easy-vqa draws it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from visplay.lab.draw import LOOKS, STYLES, draw, png
 from visplay.lab.language import Kind, Noun, Query, write
 from visplay.lab.oracle import answer
 from visplay.lab.questions import RELATIONS, SIZES, absent_noun, random_query
-from visplay.lab.scene import SEEN_PAIRS, UNSEEN_PAIRS, Scene, random_scene
+from visplay.lab.scene import ALL_PAIRS, SEEN_PAIRS, UNSEEN_PAIRS, Scene, random_scene
 from visplay.records import Item, Picture, Suite
 
 QUESTIONS_PER_PICTURE = 4
@@ -41,6 +41,7 @@ TASKS: dict[str, Task] = {
     "relation": Task(RELATIONS, counts=(2, 3)),
     "composition": Task(("color", "shape", "exists"), counts=(1, 2), pairs=sorted(UNSEEN_PAIRS)),
     "hallucination": Task(("exists", "absent", "count"), absent_only=True),
+    "single": Task(("color", "shape"), counts=(1,), pairs=ALL_PAIRS),
 }
 
 
