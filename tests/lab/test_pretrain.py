@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import torch
 
 from visplay.answers import extract_boxed
 from visplay.config import ConfigError
-from visplay.lab.language import Kind
-from visplay.lab.oracle import answer
+from visplay.lab.language import Kind, Noun, Query
+from visplay.lab.oracle import answer, matching
 from visplay.lab.pretrain import Pretraining, Recipe, Stage, cells, pretrain, read_recipe, reply
 from visplay.lab.questions import random_query
-from visplay.lab.scene import COLORS, SHAPES, Scene, Thing, random_scene
+from visplay.lab.scene import COLORS, SEEN_PAIRS, SHAPES, Scene, Thing, random_scene
 from visplay.models.vlm import VLM
 
 SMALL = Recipe(
@@ -24,7 +25,7 @@ SMALL = Recipe(
     warmup=1,
     stages=(
         Stage("eyes", whole=False, steps=2, horizon=4),
-        Stage("words", whole=True, steps=3, horizon=3, questions=2, asks=1, foreign=0.5, spelled=True, negated=0.5),
+        Stage("words", whole=True, steps=3, horizon=3, questions=2, asks=1, unknown=0.3, negated=0.5),
     ),
 )
 
@@ -41,7 +42,7 @@ def test_an_interrupted_pretraining_ends_where_an_uninterrupted_one_does(tmp_pat
     pretrain(tmp_path / "parts", SMALL)
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    assert VLM.load(tmp_path / "whole" / "model", device="cpu").max_new_tokens == 40
+    assert VLM.load(tmp_path / "whole" / "model", device="cpu").max_new_tokens == 48
     assert read_recipe(tmp_path / "whole" / "recipe.json") == SMALL
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in log] == [("eyes", 2), ("words", 3)]
@@ -59,16 +60,54 @@ def test_lessons_repeat_and_their_completions_begin_where_they_say(tmp_path: Pat
 def test_replies_box_the_truth_and_reason_from_what_is_there() -> None:
     scene = Scene((Thing("red", "circle", 0.2, 0.5, 0.1, 0.1), Thing("blue", "cross", 0.7, 0.5, 0.1, 0.1)))
     rng = np.random.default_rng(0)
-    facts = {"exists": {"red circle", "blue cross", "no"}, "left": {"circle left cross", "cross right circle"}}
     kinds: tuple[Kind, ...] = ("exists", "left", "more", "color")
     for kind in kinds:
         query = random_query(kind, scene, rng)
         assert query is not None
-        text = reply(query, scene, spelled=True)
-        seen, _, fact = text.removeprefix("<think>").partition("</think>")[0].partition(". ")
+        text = reply(query, scene)
+        seen, *facts = text.removeprefix("<think>").partition("</think>")[0].split(". ")
         assert seen == "red circle, blue cross"
-        assert fact in facts.get(kind, {fact})
+        assert len(facts) == (1 if query.other is None else 2)
+        digit = {"left": {"red circle": " 2", "blue cross": " 7"}}.get(kind, {})
+        for noun, fact in zip([query.noun, query.other], facts, strict=False):
+            assert noun is not None
+            names = [f"{t.color} {t.shape}" for t in matching(noun, scene)]
+            assert fact == (", ".join(name + digit.get(name, "") for name in names) or "no")
         assert extract_boxed(text) == answer(query, scene)
+
+
+def test_digits_of_things_that_are_compared_differ_and_order_them() -> None:
+    rng = np.random.default_rng(4)
+    kinds: tuple[Kind, ...] = ("left", "right", "above", "below", "bigger", "smaller")
+    for _ in range(600):
+        scene = random_scene(rng, 2, sizes=(0.07, 0.24))
+        kind = kinds[rng.integers(len(kinds))]
+        query = random_query(kind, scene, rng)
+        if query is not None:
+            first, second = (int(digit) for digit in re.findall(r" (\d)\b", reply(query, scene)))
+            larger = kind in ("right", "below", "bigger")
+            assert answer(query, scene) == ("yes" if (first > second if larger else first < second) else "no")
+
+
+def test_what_a_scene_does_not_settle_is_unknown() -> None:
+    scene = Scene((Thing("red", "circle", 0.2, 0.5, 0.1, 0.1), Thing("blue", "circle", 0.7, 0.5, 0.1, 0.1)))
+    assert reply(Query("color", Noun(None, "cross")), scene).endswith(". no</think>\\boxed{unknown}")
+    twice = reply(Query("color", Noun(None, "circle")), scene)
+    assert twice.endswith(". red circle, blue circle</think>\\boxed{unknown}")
+
+
+def test_lessons_hold_as_many_questions_without_answer_as_asked_for(tmp_path: Path) -> None:
+    work = Pretraining(SMALL, tmp_path)
+    stage = replace(SMALL.stages[1], questions=6)
+    lessons = [work.teacher.lesson(number, stage, 0.5) for number in range(100)]
+    texts = [
+        work.tokenizer.decode(sequence[start:])
+        for lesson in lessons
+        for sequence, start in zip(lesson.sequences, lesson.starts, strict=True)
+    ]
+    replies = [text for text in texts if text.startswith("<think>")]
+    assert len(replies) == 600
+    assert sum("unknown" in text for text in replies) / 600 == pytest.approx(stage.unknown, abs=0.06)
 
 
 def test_cells_mark_what_lies_in_them() -> None:
@@ -81,7 +120,7 @@ def test_cells_mark_what_lies_in_them() -> None:
 def test_lessons_never_show_an_unseen_pair() -> None:
     rng = np.random.default_rng(0)
     pairs = {(t.color, t.shape) for _ in range(300) for t in random_scene(rng, 3).things}
-    assert len(pairs) == 26
+    assert len(pairs) == len(SEEN_PAIRS) == 29
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"speed": 1}', '{"stages": [{"name": "x"}]}', '{"stages": [1]}'])

@@ -1,6 +1,6 @@
 """Drawing a scene in one of the lab's looks, as a 64 × 64 RGB picture.
 
-`clean` is what the tiny VLM grew up with: flat shapes on muted, darker grounds. The other
+`clean` is what the tiny VLM grew up with: flat shapes on dark to middling grounds. The other
 looks show the same truth differently, and are what it must adapt to.
 """
 
@@ -47,7 +47,7 @@ _RGB_PURE: dict[str, tuple[int, int, int]] = {
 class Look:
     """How a scene is painted: ground brightness range, palette, texture, noise, blur."""
 
-    ground: tuple[float, float] = (40.0, 130.0)
+    ground: tuple[float, float] = (40.0, 170.0)
     tint: float = 18.0
     pure: bool = False
     jitter: float = 14.0

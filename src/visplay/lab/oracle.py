@@ -8,6 +8,10 @@ from __future__ import annotations
 from visplay.lab.language import Noun, Query, read
 from visplay.lab.scene import Scene, Thing
 
+# Too close to call is not a fact a viewer could be held to: fractions of the canvas, and of the greater area.
+PLACE_GAP = 0.1
+SIZE_GAP = 0.25
+
 
 def truth(question: str, scene: Scene) -> str | None:
     """The true answer to a question in the lab's language.
@@ -60,8 +64,7 @@ def _compare(kind: str, a: Thing, b: Thing) -> str | None:
         "smaller": (b.area - a.area) / max(a.area, b.area),
     }
     gap = gaps[kind]
-    # Too close to call is not a fact a viewer could be held to.
-    least = 0.25 if kind in ("bigger", "smaller") else 0.06
+    least = SIZE_GAP if kind in ("bigger", "smaller") else PLACE_GAP
     return None if abs(gap) < least else _yes(gap > 0)
 
 

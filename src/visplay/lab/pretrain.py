@@ -12,6 +12,7 @@ Shapes: B pictures, L packed tokens, C cells of a picture, H hidden.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,15 +29,17 @@ from visplay.config import ConfigError
 from visplay.lab import model as lab_model
 from visplay.lab.draw import SIZE, STYLES, draw, mixed, outline
 from visplay.lab.language import TEMPLATES, Kind, Noun, Query, question_type, write
-from visplay.lab.oracle import answer, matching
-from visplay.lab.questions import RELATIONS, SIZES, noun_for, random_noun, random_query
-from visplay.lab.scene import COLORS, SHAPES, Scene, random_scene
+from visplay.lab.oracle import SIZE_GAP, answer, matching
+from visplay.lab.questions import noun_for, random_noun, random_query
+from visplay.lab.scene import COLORS, SHAPES, Scene, Thing, random_scene
 from visplay.models.tokentree import PackedTrees, TokenTree
 
 CELL = 8
 GRID = SIZE // CELL
 _LESSONS_A_STAGE = 10_000_000
 ASK = "ask a question."
+UNKNOWN = "unknown"
+_SMALL_AREA = 0.0125
 PROMPTS = f'questioner: "{ASK}"\nreasoner: "{{question}}"\nlearned: true\n'
 
 _KINDS: tuple[Kind, ...] = tuple(TEMPLATES)
@@ -56,11 +59,10 @@ class Stage:
         steps: steps taken; the rate falls linearly from `rate` as if to zero after `horizon` steps.
         questions, asks: sequences a picture for the Reasoner and for the Questioner.
         single_until: fraction of the horizon with one thing a picture.
-        foreign: chance of a look other than clean, from the fraction `foreign_from` of the horizon on.
+        unknown: share of questions that the picture does not answer.
         answer_weight: weight of the tokens after the reasoning, against 1 for all others.
-        spelled: the reasoning names what matches before it says yes, no or a number.
-        negated: share of "is there no …" among the questions of existence. Affirmed alone first, then both: a rule
-            and its opposite at once are hard to learn.
+        negated: share of "is there no …" among the questions of existence: few first, then as many as of the
+            others, since a rule and its opposite at once are hard to learn.
     """
 
     name: str
@@ -71,11 +73,9 @@ class Stage:
     questions: int = 6
     asks: int = 2
     single_until: float = 0.0
-    foreign: float = 0.0
-    foreign_from: float = 0.0
-    answer_weight: float = 1.0
-    spelled: bool = False
-    negated: float | None = None
+    unknown: float = 0.1
+    answer_weight: float = 2.0
+    negated: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,56 +89,8 @@ class Recipe:
     eye_weight: float = 0.3
     stages: tuple[Stage, ...] = (
         Stage("eyes", whole=False, steps=500, horizon=500),
-        Stage("words", whole=True, steps=900, horizon=1800, single_until=0.1, foreign=0.1, foreign_from=1 / 6),
-        Stage(
-            "answers",
-            whole=True,
-            steps=400,
-            horizon=1000,
-            rate=7e-4,
-            questions=7,
-            asks=1,
-            foreign=0.03,
-            answer_weight=3.0,
-        ),
-        Stage(
-            "facts",
-            whole=True,
-            steps=200,
-            horizon=750,
-            rate=7e-4,
-            questions=7,
-            asks=1,
-            foreign=0.03,
-            answer_weight=2.0,
-            spelled=True,
-        ),
-        Stage(
-            "affirmed",
-            whole=True,
-            steps=200,
-            horizon=600,
-            rate=7e-4,
-            questions=7,
-            asks=1,
-            foreign=0.03,
-            answer_weight=4.0,
-            spelled=True,
-            negated=0.1,
-        ),
-        Stage(
-            "negated",
-            whole=True,
-            steps=400,
-            horizon=400,
-            rate=6e-4,
-            questions=7,
-            asks=1,
-            foreign=0.03,
-            answer_weight=4.0,
-            spelled=True,
-            negated=0.5,
-        ),
+        Stage("words", whole=True, steps=1000, horizon=2000, single_until=0.08),
+        Stage("negated", whole=True, steps=600, horizon=600, rate=7e-4, answer_weight=4.0, negated=0.5),
     )
 
 
@@ -167,25 +119,21 @@ def corpus() -> Iterator[str]:
             query = random_query(kind, scene, rng)
             if query is not None:
                 yield write(query, rng)
-                yield reply(query, scene, spelled=False)
+                yield reply(query, scene)
                 yield question_text(query, rng)
-    yield from [ASK, "user\n", "assistant\n", "\n"] * 50
+    yield from [UNKNOWN, ASK, "user\n", "assistant\n", "\n"] * 50
 
 
-def reply(query: Query, scene: Scene, spelled: bool) -> str:
-    """What a perfect Reasoner writes: what it sees, what follows, the boxed answer.
+def reply(query: Query, scene: Scene) -> str:
+    """What a perfect Reasoner writes: what it sees, what of it the question is about, the boxed answer.
 
-    Args:
-        spelled: for existence and counting, "what follows" names the things that match.
+    Things that are compared carry a digit: of ten columns, rows or sizes. A question that the
+    scene does not settle is answered "unknown".
     """
-    seen = ", ".join(f"{t.color} {t.shape}" for t in scene.things)
-    if query.kind in RELATIONS or query.kind in SIZES:
-        seen += f". {_fact(query, scene)}"
-    elif query.kind == "more" and query.other is not None:
-        seen += f". {len(matching(query.noun, scene))}, {len(matching(query.other, scene))}"
-    elif spelled and query.kind in ("exists", "absent", "count"):
-        seen += ". " + (", ".join(f"{t.color} {t.shape}" for t in matching(query.noun, scene)) or "no")
-    return f"<think>{seen}</think>\\boxed{{{answer(query, scene)}}}"
+    parts = [", ".join(f"{t.color} {t.shape}" for t in scene.things), _named(query, query.noun, scene)]
+    if query.other is not None:
+        parts.append(_named(query, query.other, scene))
+    return f"<think>{'. '.join(parts)}</think>\\boxed{{{answer(query, scene) or UNKNOWN}}}"
 
 
 def question_text(query: Query, rng: np.random.Generator) -> str:
@@ -193,22 +141,36 @@ def question_text(query: Query, rng: np.random.Generator) -> str:
     return f"<type>{question_type(query.kind)}</type><question>{write(query, rng)}</question>"
 
 
-def _fact(query: Query, scene: Scene) -> str:
-    word: str = query.kind
-    if answer(query, scene) == "no":
-        opposite = {"left": "right", "right": "left", "above": "below", "below": "above"}
-        word = {**opposite, "bigger": "smaller", "smaller": "bigger"}[word]
-    first, second = query.noun, query.other or Noun()
-    return f"{first.words()} {word} {second.words()}"
+def _named(query: Query, noun: Noun, scene: Scene) -> str:
+    return ", ".join(f"{t.color} {t.shape}{_measure(query, t)}" for t in matching(noun, scene)) or "no"
+
+
+def _measure(query: Query, thing: Thing) -> str:
+    """The digit to compare by, fine enough that things whose difference the oracle calls a fact never share one."""
+    match query.kind:
+        case "left" | "right":
+            return f" {int(10 * thing.x)}"
+        case "above" | "below":
+            return f" {int(10 * thing.y)}"
+        case "bigger" | "smaller":
+            steps = math.log(thing.area / _SMALL_AREA) / -math.log(1 - SIZE_GAP)
+            return f" {min(9, max(0, int(steps)))}"
+        case _:
+            return ""
 
 
 def random_ask(scene: Scene, rng: np.random.Generator) -> Query:
     """A question a curious but untrained Questioner would ask: mostly about what is there."""
     kind = _kind(rng)
-    if rng.random() < 0.8:
+    if rng.random() < 0.9:
         query = random_query(kind, scene, rng)
         if query is not None:
             return query
+    return careless_query(kind, scene, rng)
+
+
+def careless_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query:
+    """A query about things that need not be there, which the scene may or may not answer."""
     match kind:
         case "color":
             return Query(kind, Noun(None, str(rng.choice(SHAPES))))
@@ -226,9 +188,19 @@ def _kind(rng: np.random.Generator) -> Kind:
 
 
 def _polarity(kind: Kind, stage: Stage, rng: np.random.Generator) -> Kind:
-    if stage.negated is None or kind not in ("exists", "absent"):
+    if kind not in ("exists", "absent"):
         return kind
     return "absent" if rng.random() < stage.negated else "exists"
+
+
+def _question(scene: Scene, stage: Stage, rng: np.random.Generator) -> Query:
+    """A query for the Reasoner: `stage.unknown` of them without an answer, the others with one."""
+    unknown = rng.random() < stage.unknown
+    while True:
+        kind = _polarity(_kind(rng), stage, rng)
+        query = careless_query(kind, scene, rng) if unknown else random_query(kind, scene, rng)
+        if query is not None and (answer(query, scene) is None) == unknown:
+            return query
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,17 +226,13 @@ class Teacher:
         """The `number`-th lesson; `progress` in [0, 1] is how far the stage's horizon has come."""
         rng = np.random.default_rng([self.recipe.seed, number])
         count = 1 if progress < stage.single_until else int(rng.choice([1, 2, 3], p=[0.36, 0.32, 0.32]))
-        foreign = stage.foreign if progress >= stage.foreign_from else 0.0
         style = STYLES["clean"]
-        if foreign and rng.random() < foreign:
-            style = STYLES[str(rng.choice([name for name in STYLES if name != "clean"]))]
-        scene = random_scene(rng, count, sizes=style.sizes, turned=style.turned)
-        image = draw(scene, mixed(style, rng) if style is STYLES["clean"] else style, rng)
+        scene = random_scene(rng, count, sizes=style.sizes)
+        image = draw(scene, mixed(style, rng), rng)
         pairs = [(ASK, question_text(random_ask(scene, rng), rng)) for _ in range(stage.asks)]
-        while len(pairs) < stage.asks + stage.questions:
-            query = random_query(_polarity(_kind(rng), stage, rng), scene, rng)
-            if query is not None:
-                pairs.append((write(query, rng), reply(query, scene, stage.spelled)))
+        for _ in range(stage.questions):
+            query = _question(scene, stage, rng)
+            pairs.append((write(query, rng), reply(query, scene)))
         sequences, starts = [], []
         for prompt, completion in pairs:
             asked = self._head + self._ids(prompt + self._turn)
