@@ -1,0 +1,77 @@
+"""The shipped tiny VLM: competent in its own look, unsure elsewhere, able to ask and to decline."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visplay.answers import extract_boxed, is_refusal
+from visplay.config import Sampling
+from visplay.engines.hf import HFEngine
+from visplay.evaluation.runner import measure
+from visplay.lab.drawings import drawings
+from visplay.lab.language import read, write
+from visplay.lab.oracle import answer, truth
+from visplay.lab.pretrain import careless_query
+from visplay.lab.suites import lab_suites
+from visplay.models.policy import Policy
+from visplay.models.vlm import VLM
+from visplay.records import Request
+from visplay.roles.prompts import load_prompts, parse_question
+
+FOLDER = Path(str(resources.files("visplay") / "lab" / "model"))
+PROMPTS = load_prompts(None, FOLDER)
+
+
+@pytest.fixture(scope="module")
+def engine() -> HFEngine:
+    vlm = VLM.load(FOLDER, device="cpu")
+    vlm.model.requires_grad_(False)
+    return HFEngine(Policy(vlm), seed=0)
+
+
+def test_it_knows_what_it_was_taught(engine: HFEngine) -> None:
+    suites = lab_suites(31, 100, ["color", "shape", "existence", "counting"], ["clean"])
+    found = measure(engine, suites, PROMPTS.answer, None, sampled=False).greedy
+    assert {name: result.accuracy for name, result in found.items() if result.accuracy < 0.9} == {}
+
+
+def test_it_is_small_enough_to_ship() -> None:
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 12e6
+
+
+def test_it_asks_questions_that_can_be_read_and_mostly_answered(engine: HFEngine) -> None:
+    pictures, scenes = drawings("clean", 60, 41)
+    requests = [Request(f"ask/{picture.id}", picture, PROMPTS.ask(), 2) for picture in pictures]
+    completions = engine.generate(requests, Sampling())
+    asked = [
+        (scenes[r.picture.id], parsed[1])
+        for r in requests
+        for completion in completions[r.id]
+        if (parsed := parse_question(completion.text)) is not None
+    ]
+    assert len(asked) > 0.95 * 120
+    assert sum(read(text) is not None for _, text in asked) > 0.9 * len(asked)
+    assert sum(truth(text, scene) is not None for scene, text in asked) > 0.6 * len(asked)
+
+
+def test_it_declines_what_a_picture_does_not_answer(engine: HFEngine) -> None:
+    pictures, scenes = drawings("clean", 200, 43)
+    rng = np.random.default_rng(0)
+    requests: dict[str, Request] = {}
+    answerable: dict[str, bool] = {}
+    for picture in pictures:
+        query = careless_query(("color", "shape")[rng.integers(2)], scenes[picture.id], rng)
+        requests[picture.id] = Request(f"q/{picture.id}", picture, PROMPTS.answer(write(query, rng)), greedy=True)
+        answerable[picture.id] = answer(query, scenes[picture.id]) is not None
+    completions = engine.generate(list(requests.values()), Sampling())
+    declined = {
+        name: is_refusal(extract_boxed(completions[request.id][0].text) or "") for name, request in requests.items()
+    }
+    without = [declined[name] for name, known in answerable.items() if not known]
+    with_one = [declined[name] for name, known in answerable.items() if known]
+    assert len(without) > 50 and np.mean(without) > 0.8
+    assert len(with_one) > 20 and np.mean(with_one) < 0.2
