@@ -20,7 +20,8 @@ from visplay.lab.suites import lab_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 from visplay.records import Request
-from visplay.roles.prompts import load_prompts, parse_question
+from visplay.roles.prompts import load_prompts
+from visplay.roles.questioner import parse_question
 
 FOLDER = Path(str(resources.files("visplay") / "lab" / "model"))
 PROMPTS = load_prompts(None, FOLDER)
