@@ -81,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(verb=_evaluate)
 
+    compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
+    compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    compare.set_defaults(verb=_compare)
+
     lab = verbs.add_parser("lab", help="the embedded world").add_subparsers(required=True, metavar="VERB")
     pretrain = lab.add_parser("pretrain", help="make the tiny VLM again, from its seed")
     pretrain.add_argument("--out", required=True, type=Path, metavar="DIR")
@@ -180,6 +184,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(f"{data.suite.name}: {100 * result.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {result.n} items")
     for row in data.skipped:
         print(f"skipped {row}")
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from visplay.evaluation.seeds import seed_lines
+    from visplay.runs import read_summaries
+
+    for line in seed_lines(read_summaries(options.runs)):
+        print(line)
     return 0
 
 

@@ -3,5 +3,6 @@
 from visplay.runs.directory import RunDirectory, check_free
 from visplay.runs.metrics import MetricsLog, read_metrics
 from visplay.runs.state import RunError
+from visplay.runs.summaries import read_summaries
 
-__all__ = ["MetricsLog", "RunDirectory", "RunError", "check_free", "read_metrics"]
+__all__ = ["MetricsLog", "RunDirectory", "RunError", "check_free", "read_metrics", "read_summaries"]
