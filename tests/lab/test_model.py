@@ -15,7 +15,7 @@ from visplay.evaluation.runner import measure
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read, write
 from visplay.lab.oracle import answer, truth
-from visplay.lab.pretrain import careless_query
+from visplay.lab.questions import careless_query
 from visplay.lab.suites import lab_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM

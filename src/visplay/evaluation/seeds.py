@@ -8,6 +8,7 @@ from typing import Any
 from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import task_of
 from visplay.evaluation.statistics import mean_over_seeds
+from visplay.evaluation.table import points
 
 Summary = Mapping[str, Any]
 """What a run's summary.json holds."""
@@ -49,11 +50,6 @@ def _block(title: str, runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> Itera
     yield title
     for name in runs[0]:
         if all(name in run for run in runs):
-            each = "  ".join(_points(run[name]["mean"], run[name]["ci95"]) for run in runs)
+            each = "  ".join(points(run[name]["mean"], run[name]["ci95"]) for run in runs)
             mean = mean_over_seeds([run[name]["mean"] for run in runs])
-            yield f"  {name:20} {each}  mean {_points(mean.mean, mean.ci95)}"
-
-
-def _points(mean: float, ci95: Sequence[float] | None) -> str:
-    interval = f" [{100 * ci95[0]:+.1f}, {100 * ci95[1]:+.1f}]" if ci95 else ""
-    return f"{100 * mean:+.1f}{interval}"
+            yield f"  {name:20} {each}  mean {points(mean.mean, mean.ci95)}"

@@ -76,8 +76,13 @@ def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]
     """One line a suite, the looks of a lab task only pooled, of what `summary.lead` found for the last iteration."""
     for name, iterations in lead.items():
         if task_of(name) is None:
-            low, high = iterations[-1]["ci95"]
-            yield f"{name}: {100 * iterations[-1]['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+            yield f"{name}: {points(iterations[-1]['mean'], iterations[-1]['ci95'])}"
+
+
+def points(mean: float, ci95: Sequence[float] | None) -> str:
+    """A difference of fractions in points, with its interval if it has one: `+1.5 [+0.2, +2.8]`."""
+    interval = f" [{100 * ci95[0]:+.1f}, {100 * ci95[1]:+.1f}]" if ci95 else ""
+    return f"{100 * mean:+.1f}{interval}"
 
 
 def _row(result: SuiteResult, model: str, base: SuiteResult | None) -> Row:
@@ -88,6 +93,5 @@ def _row(result: SuiteResult, model: str, base: SuiteResult | None) -> Row:
 
 def _change(result: SuiteResult, base: SuiteResult) -> str:
     difference = result.difference_to(base)
-    low, high = difference.ci95
     mark = " *" if difference.ci95.excludes_zero else ""
-    return f"{100 * difference.mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]{mark}"
+    return points(difference.mean, difference.ci95) + mark

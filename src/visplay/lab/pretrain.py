@@ -30,7 +30,7 @@ from visplay.lab import model as lab_model
 from visplay.lab.draw import SIZE, STYLES, draw, mixed, outline
 from visplay.lab.language import TEMPLATES, Kind, Noun, Query, question_type, write
 from visplay.lab.oracle import SIZE_GAP, answer, matching
-from visplay.lab.questions import noun_for, random_noun, random_query
+from visplay.lab.questions import careless_query, random_query
 from visplay.lab.scene import COLORS, SHAPES, Scene, Thing, random_scene
 from visplay.models.tokentree import PackedTrees, TokenTree
 
@@ -167,20 +167,6 @@ def random_ask(scene: Scene, rng: np.random.Generator) -> Query:
         if query is not None:
             return query
     return careless_query(kind, scene, rng)
-
-
-def careless_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query:
-    """A query about things that need not be there, which the scene may or may not answer."""
-    match kind:
-        case "color":
-            return Query(kind, Noun(None, str(rng.choice(SHAPES))))
-        case "shape":
-            return Query(kind, Noun(str(rng.choice(COLORS)), None))
-        case "exists" | "absent" | "count":
-            return Query(kind, random_noun(rng))
-        case _:
-            thing = scene.things[rng.integers(len(scene.things))]
-            return Query(kind, noun_for(thing, rng), random_noun(rng))
 
 
 def _kind(rng: np.random.Generator) -> Kind:

@@ -28,6 +28,20 @@ def random_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query | 
     return None
 
 
+def careless_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query:
+    """A query about things that need not be there, which the scene may or may not answer."""
+    match kind:
+        case "color":
+            return Query(kind, Noun(None, str(rng.choice(SHAPES))))
+        case "shape":
+            return Query(kind, Noun(str(rng.choice(COLORS)), None))
+        case "exists" | "absent" | "count":
+            return Query(kind, random_noun(rng))
+        case _:
+            thing = scene.things[rng.integers(len(scene.things))]
+            return Query(kind, noun_for(thing, rng), random_noun(rng))
+
+
 def noun_for(thing: Thing, rng: np.random.Generator) -> Noun:
     """One of the three ways to name a thing: colour and shape, shape alone, colour alone."""
     return (Noun(thing.color, thing.shape), Noun(None, thing.shape), Noun(thing.color, None))[rng.integers(3)]
