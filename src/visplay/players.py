@@ -11,6 +11,7 @@ from visplay.config import Settings, load_settings
 from visplay.engines.hf import HFEngine
 from visplay.grpo.trainer import Trainer
 from visplay.models.policy import Policy, new_policy
+from visplay.models.probe import Probe, probe
 from visplay.models.vlm import VLM
 from visplay.roles.prompts import Prompts, load_prompts
 from visplay.roles.questioner import Questioner
@@ -19,10 +20,15 @@ from visplay.runs import RunError
 
 
 class Players:
-    """One base model in two roles; each has weights of its own and the base as its reference."""
+    """One base model in two roles; each has weights of its own and the base as its reference.
 
-    def __init__(self, base: VLM, prompts: Prompts, settings: Settings) -> None:
+    Attributes:
+        path: whether token trees are valid for the model, and how that was found.
+    """
+
+    def __init__(self, base: VLM, prompts: Prompts, settings: Settings, path: Probe) -> None:
         self.prompts = prompts
+        self.path = path
         tuning = (settings.tune, settings.lora, settings.train_vision)
         self.questioner_policy: Policy = new_policy(base, "questioner", *tuning)
         self.reasoner_policy: Policy = new_policy(base, "reasoner", *tuning)
@@ -55,7 +61,8 @@ class Players:
         """
         torch.manual_seed(settings.seed)  # adapters begin at random
         prompts = _prompts(settings.model, settings)
-        return cls(VLM.load(model_name(settings.model), settings.dtype, settings.device), prompts, settings)
+        base = VLM.load(model_name(settings.model), settings.dtype, settings.device)
+        return cls(base, prompts, settings, probe(base))
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""
@@ -92,6 +99,7 @@ def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
     if settings.tune == "full":
         return _frozen(str(run / "reasoner"), settings), prompts, settings
     base = VLM.load(model_name(settings.model), settings.dtype, settings.device)
+    probe(base)
     policy = new_policy(base, "reasoner", settings.tune, settings.lora)
     policy.load(run / "reasoner")
     return policy, prompts, settings
@@ -99,6 +107,7 @@ def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
 
 def _frozen(name: str, settings: Settings) -> Policy:
     vlm = VLM.load(model_name(name), settings.dtype, settings.device)
+    probe(vlm)
     vlm.model.requires_grad_(False)
     return Policy(vlm)
 

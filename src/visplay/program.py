@@ -51,6 +51,8 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     """Evolve to the end, write silver.parquet, both roles and summary.json."""
     settings = run.settings
     players = Players.load(settings)
+    if not title:
+        console.print(str(players.path), highlight=False)
     journal = Journal(run, settings, console, title)
     evolve(world, players, settings, journal)
     join_silver([silver_file(run.path, t) for t in range(1, settings.iterations + 1)], run.path / "silver.parquet")

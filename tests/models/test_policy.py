@@ -98,8 +98,8 @@ def test_a_frozen_policy_is_its_own_reference(vlm: VLM, pictures: tuple[Picture,
 
 def test_the_vision_tower_is_shared_unless_it_is_trained(vlm: VLM) -> None:
     frozen = new_policy(vlm, "reasoner", "full", LORA)
-    assert frozen.vlm.vision is vlm.vision
-    assert not any(p.requires_grad for p in frozen.vlm.vision.parameters())
+    assert frozen.vlm.vision[0] is vlm.vision[0]
+    assert not any(p.requires_grad for p in frozen.vlm.vision_parameters())
     trained = new_policy(vlm, "reasoner", "full", LORA, train_vision=True)
-    assert trained.vlm.vision is not vlm.vision
-    assert len(trained.trainable()) == len(frozen.trainable()) + len(list(vlm.vision.parameters()))
+    assert trained.vlm.vision[0] is not vlm.vision[0]
+    assert len(trained.trainable()) == len(frozen.trainable()) + len(list(vlm.vision_parameters()))

@@ -14,6 +14,7 @@ from PIL import Image
 from transformers import GPT2Config
 
 from visplay.models import pictures as module
+from visplay.models.probe import probe
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM, ModelError
 from visplay.records import Picture
@@ -65,7 +66,7 @@ def test_the_picture_cache_forgets_and_finds_again(
     before = [vlm.encode(p, "?").pixels["pixel_values"] for p in pictures]
     held = vlm._pictures
     assert held._bytes <= 60_000 and 1 <= len(held._entries) < len(pictures)
-    assert held._bytes == sum(t.nbytes for entry in held._entries.values() for t in entry.values())
+    assert held._bytes == sum(entry.nbytes for entry in held._entries.values())
     after = [vlm.encode(p, "?").pixels["pixel_values"] for p in pictures]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -75,12 +76,12 @@ def test_a_frozen_tower_looks_once_and_a_trained_one_each_time(vlm: VLM, picture
     tree = TokenTree.build([encoded.token_ids])
     vlm.model.requires_grad_(True)
     live = vlm.hidden([tree], [encoded.pixels])
-    assert "features" not in encoded.pixels and live.requires_grad
+    assert encoded.pixels.features is None and live.requires_grad
     vlm.model.requires_grad_(False)
     first = vlm.hidden([tree], [encoded.pixels])
-    kept = encoded.pixels["features"]
+    kept = encoded.pixels.features
     assert torch.allclose(first, live, atol=1e-6)
-    assert torch.equal(vlm.hidden([tree], [encoded.pixels]), first) and encoded.pixels["features"] is kept
+    assert torch.equal(vlm.hidden([tree], [encoded.pixels]), first) and encoded.pixels.features is kept
 
 
 @pytest.mark.parametrize(("mode", "size"), [("L", (31, 47)), ("RGBA", (200, 9)), ("P", (5, 5)), ("RGB", (900, 600))])
@@ -131,12 +132,12 @@ def test_damaged_weights_are_one_line(model_folder: Path, tmp_path: Path) -> Non
     _one_line(error)
 
 
-def test_sliding_windows_are_refused(model_folder: Path, tmp_path: Path) -> None:
+def test_sliding_windows_take_the_plain_path(model_folder: Path, tmp_path: Path, pictures: tuple[Picture, ...]) -> None:
     shutil.copytree(model_folder, tmp_path / "sliding")
     file = tmp_path / "sliding" / "config.json"
     config = json.loads(file.read_text())
-    config["text_config"]["layer_types"] = ["full_attention", "sliding_attention"]
-    file.write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="token trees are not valid") as error:
-        VLM.load(tmp_path / "sliding")
-    _one_line(error)
+    config["text_config"] |= {"layer_types": ["full_attention", "sliding_attention"], "use_sliding_window": True}
+    file.write_text(json.dumps(config | {"sliding_window": 4}))
+    sliding = VLM.load(tmp_path / "sliding", device="cpu")
+    assert sliding.plain_because == "the model has layers of sliding_attention"
+    assert str(probe(sliding)) == "plain path: the model has layers of sliding_attention"

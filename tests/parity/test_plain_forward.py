@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from visplay.models import vlm as module
+from visplay.models import scores as module
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.records import Picture

@@ -22,8 +22,9 @@ from visplay.config import GRPOSettings
 from visplay.grpo.loss import advantages, grpo_loss, token_weights
 from visplay.models.pictures import Pixels
 from visplay.models.policy import Policy
+from visplay.models.scores import TokenScores
 from visplay.models.tokentree import TokenTree
-from visplay.models.vlm import VLM, TokenScores
+from visplay.models.vlm import VLM
 from visplay.records import Group, Picture
 
 _STATE_FILE = "optimizer.pt"
@@ -46,7 +47,7 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Example:
-    """The samples of one picture and their tree, whose paths are in the order of the samples."""
+    """Samples of one picture and their tree, whose paths are in the order of the samples."""
 
     tree: TokenTree
     pixels: Pixels
@@ -183,7 +184,7 @@ class Trainer:
         return scores.logprobs_ST
 
     def _examples(self, vlm: VLM, groups: Sequence[Group]) -> list[_Example]:
-        """One tree a picture, or several where it would not fit a micro-batch."""
+        """One tree a picture, or several where it would not fit a micro-batch; on the plain path one a completion."""
         lengths_S = torch.tensor([len(c.token_ids) for group in groups for c in group.completions])
         weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
         found: dict[Picture, tuple[Pixels, list[list[_Sample]]]] = {}
@@ -203,8 +204,11 @@ class Trainer:
                     )
                 ]
             )
-        limit = self.settings.micro_batch_tokens
-        return [_Example(_tree(s), pixels, tuple(s)) for pixels, lists in found.values() for s in _fit(lists, limit)]
+        return [
+            _Example(_tree(samples), pixels, tuple(samples))
+            for pixels, lists in found.values()
+            for samples in (_alone(lists) if vlm.plain_because else _fit(lists, self.settings.micro_batch_tokens))
+        ]
 
 
 def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:
@@ -227,6 +231,11 @@ def _fit(lists: Sequence[list[_Sample]], limit: int) -> Iterator[list[_Sample]]:
             joined = []
         joined = [*joined, *samples]
     yield joined
+
+
+def _alone(lists: Sequence[list[_Sample]]) -> Iterator[list[_Sample]]:
+    """Each completion by itself."""
+    return ([sample] for samples in lists for sample in samples)
 
 
 def _micro_batches(examples: Sequence[_Example], limit: int) -> Iterator[list[_Example]]:

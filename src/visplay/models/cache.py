@@ -1,62 +1,81 @@
-"""The keys and values of a token tree that is still growing.
+"""The keys and values of a token tree, and of the answers that grow on it.
 
-Rows of a batch are trees, columns are tree nodes in the order they were computed, so one
-copy of a picture's keys serves all of its questions and answers.
+A tree is computed once and kept; then each of its answers grows a token a step in a
+buffer of its own, so one copy of a picture's keys serves all of its questions and answers.
 
-Left out: sliding windows and any state that is not keys and values; `VLM.load` refuses
-models that need them.
+Left out: sliding windows and any state that is not keys and values; such models take the
+plain path.
 
-Shapes: B trees, H key-value heads, N new nodes, K nodes so far, D head size.
+Shapes: B trees, G key-value heads, N new nodes, K shared nodes, R answers of a tree, T own
+tokens of an answer, D head size.
 """
 
 from __future__ import annotations
 
 import torch
 
-_GROWTH = 1.5
+from visplay.models.attention import Branches
+
+# Own tokens there is room for at first; a full buffer doubles.
+_ROOM = 32
 
 
 class TreeCache:
     """What a transformers decoder takes as `past_key_values`: it calls `update` once a layer.
 
-    Buffers are allocated ahead and grow geometrically, so a step copies only its new nodes.
+    The first forward pass fills the shared part. From the second on every pass adds one
+    token to each answer.
     """
 
     def __init__(self) -> None:
-        self._keys: list[torch.Tensor] = []
-        self._values: list[torch.Tensor] = []
-        self._used: list[int] = []
+        self._keys: list[_Layer] = []
+        self._values: list[_Layer] = []
 
     def update(
-        self, keys_BHND: torch.Tensor, values_BHND: torch.Tensor, layer: int, *_: object, **__: object
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append new nodes to a layer; return all its keys and values, each (B, H, K, D)."""
-        if layer == len(self._used):
-            self._keys.append(keys_BHND[:, :, :0])
-            self._values.append(values_BHND[:, :, :0])
-            self._used.append(0)
-        start = self._used[layer]
-        end = start + keys_BHND.shape[2]
-        if end > self._keys[layer].shape[2]:
-            self._keys[layer] = _enlarge(self._keys[layer], start, end)
-            self._values[layer] = _enlarge(self._values[layer], start, end)
-        self._keys[layer][:, :, start:end] = keys_BHND
-        self._values[layer][:, :, start:end] = values_BHND
-        self._used[layer] = end
-        return self._keys[layer][:, :, :end], self._values[layer][:, :, :end]
+        self, keys_BGND: torch.Tensor, values_BGND: torch.Tensor, layer: int, *_: object, **__: object
+    ) -> tuple[torch.Tensor, torch.Tensor] | tuple[Branches, Branches]:
+        """Keep a layer's new keys and values; return all that its attention is to see."""
+        if layer == len(self._keys):
+            self._keys.append(_Layer(keys_BGND))
+            self._values.append(_Layer(values_BGND))
+            return keys_BGND, values_BGND
+        return self._keys[layer].grow(keys_BGND), self._values[layer].grow(values_BGND)
 
-    def select(self, trees_B: torch.Tensor, columns_BK: torch.Tensor) -> None:
-        """Keep, for each new row, the `columns_BK` of the old row `trees_B` (both int64)."""
-        for buffers in (self._keys, self._values):
-            for layer, buffer in enumerate(buffers):
-                _, heads, _, size = buffer.shape
-                index_BHKD = columns_BK[:, None, :, None].expand(-1, heads, -1, size)
-                buffers[layer] = buffer[trees_B].gather(2, index_BHKD)
-        self._used = [columns_BK.shape[1]] * len(self._used)
+    def select(self, trees_B: torch.Tensor, rows_BR: torch.Tensor, columns_BK: torch.Tensor) -> None:
+        """Keep, of the old trees `trees_B`, the answers `rows_BR` and the shared nodes `columns_BK` (all int64)."""
+        for layer in (*self._keys, *self._values):
+            layer.select(trees_B, rows_BR, columns_BK)
 
 
-def _enlarge(buffer: torch.Tensor, used: int, needed: int) -> torch.Tensor:
-    batch, heads, _, size = buffer.shape
-    larger = buffer.new_empty(batch, heads, int(needed * _GROWTH), size)
-    larger[:, :, :used] = buffer[:, :, :used]
-    return larger
+class _Layer:
+    """Keys or values of one layer."""
+
+    def __init__(self, shared_BGKD: torch.Tensor) -> None:
+        self._shared_BGKD = shared_BGKD
+        self._own_BGRTD = shared_BGKD.new_empty(0)
+        self._used = 0
+
+    def grow(self, new_BGRD: torch.Tensor) -> Branches:
+        if self._used == 0:
+            self._own_BGRTD = _buffer(new_BGRD, _ROOM)
+        elif self._used == self._own_BGRTD.shape[3]:
+            larger_BGRTD = _buffer(new_BGRD, 2 * self._used)
+            larger_BGRTD[:, :, :, : self._used] = self._own_BGRTD
+            self._own_BGRTD = larger_BGRTD
+        self._own_BGRTD[:, :, :, self._used] = new_BGRD
+        self._used += 1
+        return Branches(self._shared_BGKD, self._own_BGRTD[:, :, :, : self._used])
+
+    def select(self, trees_B: torch.Tensor, rows_BR: torch.Tensor, columns_BK: torch.Tensor) -> None:
+        _, groups, _, size = self._shared_BGKD.shape
+        index_BGKD = columns_BK[:, None, :, None].expand(-1, groups, -1, size)
+        self._shared_BGKD = self._shared_BGKD[trees_B].gather(2, index_BGKD)
+        if self._used:
+            room = self._own_BGRTD.shape[3]
+            index_BGRTD = rows_BR[:, None, :, None, None].expand(-1, groups, -1, room, size)
+            self._own_BGRTD = self._own_BGRTD[trees_B].gather(2, index_BGRTD)
+
+
+def _buffer(like_BGRD: torch.Tensor, room: int) -> torch.Tensor:
+    batch, groups, rows, size = like_BGRD.shape
+    return like_BGRD.new_empty(batch, groups, rows, room, size)

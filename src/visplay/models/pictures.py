@@ -1,8 +1,12 @@
-"""Pictures as a model takes them, kept so that none is prepared or seen twice without need."""
+"""Pictures as a model takes them, kept so that none is prepared or seen twice without need.
+
+Shapes: T image tokens, H hidden size.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,9 +15,43 @@ from visplay.records import Picture
 
 _MOST_BYTES = 2**30
 
-Pixels = dict[str, torch.Tensor]
-"""`pixel_values` float32 (patches, numbers a patch), `image_grid_thw` int64 (1, 3) in patches; and,
-once a frozen vision tower has seen the picture, its `features` (image tokens, H)."""
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a vision tower said of a picture, as the language model takes it.
+
+    Attributes:
+        pooled: the embeddings of the image tokens, (T, H), or (tiles, T / tiles, H) where the picture was cut.
+        deep_TH: what is added to them after the first decoder layers, one tensor a layer (DeepStack,
+            arXiv 2406.04334); empty for most families.
+        listed: whether the model's code wants a list of pictures, not one tensor.
+    """
+
+    pooled: torch.Tensor
+    deep_TH: tuple[torch.Tensor, ...]
+    listed: bool
+
+    def __len__(self) -> int:
+        """Image tokens."""
+        return self.pooled.shape[:-1].numel()
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (self.pooled, *self.deep_TH))
+
+
+class Pixels(dict[str, torch.Tensor]):
+    """The model's own keyword arguments for a picture, such as `pixel_values` and `image_grid_thw`.
+
+    Attributes:
+        features: what a vision tower that nobody trains saw; None before it looked.
+    """
+
+    features: Features | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.values()) + (self.features.nbytes if self.features else 0)
 
 
 class PictureCache:
@@ -36,18 +74,21 @@ class PictureCache:
             return self._entries[picture]
         # Tensors born in inference mode could not be used for training later.
         with torch.inference_mode(False):
-            pixels: Pixels = dict(self._image_processor(images=[picture.load()], return_tensors="pt"))
+            pixels = Pixels(self._image_processor(images=[picture.load()], return_tensors="pt"))
         self._entries[picture] = pixels
         self._held.add(id(pixels))
-        self.grown(pixels, sum(tensor.nbytes for tensor in pixels.values()))
+        self._grown(pixels.nbytes)
         return pixels
 
-    def grown(self, pixels: Pixels, size: int) -> None:
-        """Account for bytes added to an entry, if it is still held, and forget what no longer fits."""
-        if id(pixels) not in self._held:
-            return
+    def keep(self, pixels: Pixels, features: Features) -> None:
+        """Remember what was seen in a picture, and forget what no longer fits."""
+        pixels.features = features
+        if id(pixels) in self._held:
+            self._grown(features.nbytes)
+
+    def _grown(self, size: int) -> None:
         self._bytes += size
         while self._bytes > _MOST_BYTES and len(self._entries) > 1:
             _, forgotten = self._entries.popitem(last=False)
             self._held.remove(id(forgotten))
-            self._bytes -= sum(tensor.nbytes for tensor in forgotten.values())
+            self._bytes -= forgotten.nbytes

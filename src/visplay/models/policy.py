@@ -8,6 +8,7 @@ adds one adapter a role to a shared base; with the adapter off the base is the r
 from __future__ import annotations
 
 import copy
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,6 @@ from safetensors import SafetensorError
 
 from visplay.config import LoraSettings
 from visplay.models.vlm import VLM, ModelError
-
-# The linear layers of the language model; the vision tower stays as it is.
-_ADAPTED = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
 
 
 class Policy:
@@ -70,10 +68,11 @@ class FullPolicy(Policy):
 
     def __init__(self, base: VLM, role: str, train_vision: bool) -> None:
         base.model.requires_grad_(False)
-        shared = {} if train_vision else {id(base.vision): base.vision}
+        shared = {} if train_vision else {id(part): part for part in base.vision}
         model = copy.deepcopy(base.model, shared).requires_grad_(True)
-        model.base_model.visual.requires_grad_(train_vision)
         super().__init__(base.with_model(model), role)
+        for parameter in self.vlm.vision_parameters():
+            parameter.requires_grad_(train_vision)
         self._base = base
 
     @contextmanager
@@ -101,7 +100,10 @@ class LoraPolicy(Policy):
         super().__init__(base, role)
         base.model.requires_grad_(False)
         config = LoraConfig(
-            r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=_ADAPTED
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules=_linear_layers(base),
         )
         try:
             with warnings.catch_warnings():
@@ -139,6 +141,13 @@ class LoraPolicy(Policy):
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"no adapter for '{self.vlm.name}' in '{folder}': {reason}") from None
+
+
+def _linear_layers(base: VLM) -> str:
+    """A pattern for the linear layers of the language model; the vision tower stays as it is."""
+    decoder = base.model.get_decoder()
+    name = next(name for name, module in base.model.named_modules() if module is decoder)
+    return rf"{re.escape(name)}\..*\.(q|k|v|o|gate|up|down)_proj"
 
 
 def new_policy(

@@ -73,15 +73,22 @@ class TokenTree:
             tuple(paths[i] for i in range(len(sequences))),
         )
 
+    def ends_L(self) -> np.ndarray:
+        """Int64: a node's descendants are the nodes after it and before its end, as the order is depth-first."""
+        ends_L = np.arange(1, len(self) + 1)
+        for node in range(len(self) - 1, 0, -1):
+            parent = self.parent_L[node]
+            ends_L[parent] = max(ends_L[parent], ends_L[node])
+        return ends_L
+
+    def ancestors_NL(self, nodes_N: np.ndarray) -> np.ndarray:
+        """Bool (N, L): row i is True at node `nodes_N[i]` and at every node before it in its sequence."""
+        seen_NL: np.ndarray = (np.arange(len(self)) <= nodes_N[:, None]) & (nodes_N[:, None] < self.ends_L())
+        return seen_NL
+
     def ancestor_mask_LL(self) -> np.ndarray:
         """Bool: row i is True at node i and at every node before it in its sequence."""
-        size = len(self)
-        mask_LL = np.zeros((size, size), dtype=bool)
-        for node, parent in enumerate(self.parent_L):
-            if parent >= 0:
-                mask_LL[node, : parent + 1] = mask_LL[parent, : parent + 1]
-            mask_LL[node, node] = True
-        return mask_LL
+        return self.ancestors_NL(np.arange(len(self)))
 
 
 @dataclass(frozen=True, slots=True)

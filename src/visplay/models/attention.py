@@ -1,0 +1,81 @@
+"""Attention over token trees, as one more attention of transformers' registry.
+
+While a tree is computed its tokens attend under the tree's mask, by PyTorch's own kernel.
+While it is decoded, every answer attends to what its tree shares and to its own tokens:
+the shared keys meet the queries of all answers in one matrix product, so they are read
+once a step and not once an answer (cascade attention; Hydragen, arXiv 2402.05099).
+
+Shapes: B trees, H query heads, G key-value heads, E query heads a key-value head, R answers
+of a tree, K shared nodes, T own tokens of an answer, D head size.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+TREE_ATTENTION = "visplay_tree"
+
+
+class Branches(NamedTuple):
+    """Keys or values of growing answers.
+
+    Attributes:
+        shared_BGKD: of the nodes computed before, one copy for all answers of a tree.
+        own_BGRTD: of each answer's own tokens.
+    """
+
+    shared_BGKD: torch.Tensor
+    own_BGRTD: torch.Tensor
+
+
+def tree_attention(
+    module: torch.nn.Module,
+    query_BHRD: torch.Tensor,
+    keys: torch.Tensor | Branches,
+    values: torch.Tensor | Branches,
+    mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """What a transformers attention layer calls; the output is (B, R, H, D).
+
+    Args:
+        keys, values: tensors while a tree is computed; `Branches`, from `TreeCache`, while it is decoded.
+        mask: additive; while decoding (B, 1, R, K), over the shared nodes alone.
+    """
+    if isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor):
+        return sdpa_attention_forward(module, query_BHRD, keys, values, mask, scaling=scaling, **kwargs)
+    assert isinstance(keys, Branches) and isinstance(values, Branches)
+    size = query_BHRD.shape[-1]
+    return _cascade(query_BHRD * (size**-0.5 if scaling is None else scaling), keys, values, mask), None
+
+
+def _cascade(
+    query_BHRD: torch.Tensor, keys: Branches, values: Branches, mask_B1RK: torch.Tensor | None
+) -> torch.Tensor:
+    """One softmax over both parts, which is what joining them by their log-sum-exp amounts to."""
+    batch, heads, rows, size = query_BHRD.shape
+    groups, shared = keys.shared_BGKD.shape[1:3]
+    query_BGERD = query_BHRD.view(batch, groups, heads // groups, rows, size)
+    flat_BGQD = query_BGERD.reshape(batch, groups, -1, size)
+    scores_BGERK = (flat_BGQD @ keys.shared_BGKD.mT).view(batch, groups, -1, rows, shared)
+    if mask_B1RK is not None:
+        scores_BGERK = scores_BGERK + mask_B1RK[:, :, None]
+    query_BGRED = query_BGERD.transpose(2, 3)
+    own_BGERT = (query_BGRED @ keys.own_BGRTD.mT).transpose(2, 3)
+    scores_BGERS = torch.cat([scores_BGERK, own_BGERT], dim=-1)
+    weights_BGERS = scores_BGERS.softmax(-1, dtype=torch.float32).to(query_BHRD.dtype)
+    weights_BGERK, weights_BGERT = weights_BGERS.split([shared, own_BGERT.shape[-1]], dim=-1)
+    from_shared_BGERD = (weights_BGERK.reshape(batch, groups, -1, shared) @ values.shared_BGKD).view_as(query_BGERD)
+    from_own_BGERD = (weights_BGERT.transpose(2, 3) @ values.own_BGRTD).transpose(2, 3)
+    output_BHRD: torch.Tensor = (from_shared_BGERD + from_own_BGERD).reshape(batch, heads, rows, size)
+    return output_BHRD.transpose(1, 2)
+
+
+AttentionInterface.register(TREE_ATTENTION, tree_attention)
+AttentionMaskInterface.register(TREE_ATTENTION, sdpa_mask)

@@ -1,0 +1,103 @@
+"""Log-probabilities of given tokens, from the hidden states they are predicted from.
+
+Only wanted tokens reach the vocabulary, in chunks, so the memory of logits does not grow
+with what is scored.
+
+Shapes: B rows, L tokens of a row, H hidden size, V vocabulary, M distinct scored tokens,
+S sequences, T scored tokens of a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from visplay.models.tokentree import TokenTree
+
+# Logits of one chunk take at most this many numbers, so scoring needs the same memory at any length.
+_CHUNK_NUMBERS = 2**24
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """What a model says of given tokens; sequences of all trees in order, padded on the right.
+
+    Attributes:
+        logprobs_ST: float32, natural-log probability of each token at temperature 1, 0 at padding.
+        entropy_ST: float32, entropy in nats of the distribution it came from, without gradient.
+        mask_ST: bool, False at padding.
+    """
+
+    logprobs_ST: torch.Tensor
+    entropy_ST: torch.Tensor
+    mask_ST: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Tokens to score: distinct ones (M) and where each belongs.
+
+    Row `b`'s token `n` is numbered `b * width + n`. The tokens of `mask_ST` in order are `ids_M[inverse]`.
+
+    Attributes:
+        ids_M: int64, the tokens.
+        parents_M: int64, the numbers of the tokens before them, whose hidden states predict them.
+    """
+
+    ids_M: np.ndarray
+    parents_M: np.ndarray
+    inverse: np.ndarray
+    mask_ST: np.ndarray
+
+    @classmethod
+    def of(cls, trees: Sequence[TokenTree], starts: Sequence[Sequence[int]], width: int) -> Wanted:
+        """Of each tree, one a row, each sequence's tokens from its start on; what sequences share is wanted once.
+
+        Raises:
+            ValueError: a start is not at least 1 and within its sequence.
+        """
+        spans: list[np.ndarray] = []
+        for row, (tree, firsts) in enumerate(zip(trees, starts, strict=True)):
+            for path, first in zip(tree.paths, firsts, strict=True):
+                if not 1 <= first < len(path):
+                    raise ValueError(f"cannot score a sequence of {len(path)} tokens from token {first} on")
+                spans.append(row * width + path[first:])
+        nodes_M, inverse = np.unique(np.concatenate(spans), return_inverse=True)
+        rows_M, local_M = np.divmod(nodes_M, width)
+        ids_M = np.array([trees[row].ids_L[node] for row, node in zip(rows_M, local_M, strict=True)])
+        parents_M = np.array([row * width + trees[row].parent_L[n] for row, n in zip(rows_M, local_M, strict=True)])
+        lengths_S = np.array([len(span) for span in spans])
+        mask_ST = np.arange(lengths_S.max())[None, :] < lengths_S[:, None]
+        return cls(ids_M, parents_M, inverse, mask_ST)
+
+
+def token_scores(hidden_BLH: torch.Tensor, head: torch.nn.Linear, wanted: Wanted) -> TokenScores:
+    """Scores of the wanted tokens; gradients pass through hidden states and `head`, whose weight is (V, H)."""
+    device = hidden_BLH.device
+    hidden_MH = hidden_BLH.flatten(0, 1)[torch.from_numpy(wanted.parents_M).to(device)]
+    scores_M2 = _score(hidden_MH, torch.from_numpy(wanted.ids_M).to(device), head)
+    mask_ST = torch.from_numpy(wanted.mask_ST).to(device)
+    padded_ST2 = scores_M2.new_zeros(*mask_ST.shape, 2)
+    padded_ST2[mask_ST] = scores_M2[torch.from_numpy(wanted.inverse).to(device)]
+    return TokenScores(padded_ST2[..., 0], padded_ST2[..., 1].detach(), mask_ST)
+
+
+def _score(hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear) -> torch.Tensor:
+    """Log-probability and entropy, (M, 2), in chunks whose logits are recomputed for the gradient."""
+    size = max(1, _CHUNK_NUMBERS // len(head.weight))
+    if len(ids_M) <= size:
+        return _score_chunk(hidden_MH, ids_M, head)
+    chunks = zip(hidden_MH.split(size), ids_M.split(size), strict=True)
+    return torch.cat([checkpoint(_score_chunk, h, i, head, use_reentrant=False) for h, i in chunks])
+
+
+def _score_chunk(hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear) -> torch.Tensor:
+    logprobs_MV = head(hidden_MH).float().log_softmax(-1)
+    chosen_M = logprobs_MV.gather(1, ids_M[:, None])[:, 0]
+    with torch.no_grad():
+        entropy_M = -(logprobs_MV.exp() * logprobs_MV).sum(-1)
+    return torch.stack([chosen_M, entropy_M], dim=-1)

@@ -1,0 +1,220 @@
+"""Tiny random models of vision-language families, of transformers' own classes, with pictures of random pixels.
+
+No processor is needed: a picture is given as the tensors and the run of tokens that the family's processor would
+make of it. Weights are drawn larger than usual, so that the picture and every earlier token visibly change what
+follows. Token ids below `TEXT_IDS` are text; pictures use the ids above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import transformers as hf
+
+TEXT_IDS = 290
+_IMAGE, _START, _END, _VIDEO, _TILE, _WHOLE = range(TEXT_IDS, 296)
+_VOCABULARY = 300
+_TEXT = {
+    "vocab_size": _VOCABULARY,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 1024,
+    "eos_token_id": None,
+    "bos_token_id": None,
+    "pad_token_id": 0,
+}
+# Towers that see square tiles of 16 x 16 pixels, 16 patches each.
+_TOWER = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 16,
+    "patch_size": 4,
+}
+_TILED = {"vision_config": _TOWER, "image_token_id": _IMAGE, "scale_factor": 2, "pad_token_id": 0}
+_QWEN_TOWER = {"depth": 2, "num_heads": 2, "patch_size": 4, "spatial_merge_size": 2}
+_QWEN_IDS = {
+    "image_token_id": _IMAGE,
+    "video_token_id": _VIDEO,
+    "vision_start_token_id": _START,
+    "vision_end_token_id": _END,
+}
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A model and what it takes for one picture.
+
+    Attributes:
+        picture_ids: the tokens that stand for the picture, with the markers around them.
+        pixel_shape: of the picture's `pixel_values`.
+        extras: the other tensors that belong to the picture.
+        types: name of the argument that marks image tokens with 1, for models that want one.
+    """
+
+    name: str
+    model: Any
+    picture_ids: tuple[int, ...]
+    pixel_shape: tuple[int, ...]
+    extras: dict[str, torch.Tensor] = field(default_factory=dict)
+    types: str | None = None
+    image_token_id: int = _IMAGE
+
+    def pixels(self, seed: int) -> dict[str, torch.Tensor]:
+        """The model's keyword arguments for one picture of noise."""
+        noise = torch.randn(self.pixel_shape, generator=torch.Generator().manual_seed(seed))
+        return {"pixel_values": noise, **self.extras}
+
+
+def plain(tiny: Tiny, pixels: dict[str, torch.Tensor], ids: Sequence[int]) -> torch.Tensor:
+    """Logits (tokens, vocabulary) of one sequence on one picture, as a user of transformers computes them."""
+    ids_1T = torch.tensor([list(ids)])
+    types = {tiny.types: (ids_1T == tiny.image_token_id).int()} if tiny.types else {}
+    logits: torch.Tensor = tiny.model(
+        input_ids=ids_1T, attention_mask=torch.ones_like(ids_1T), use_cache=False, **types, **pixels
+    ).logits
+    return logits[0]
+
+
+def _random(kind: Callable[[Any], Any], config: Any) -> Any:
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        model = kind(config)
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, 0.15)
+    return model.eval()
+
+
+def _rope(**more: object) -> dict[str, object]:
+    return {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, **more}}
+
+
+def _qwen(name: str, kind: Callable[[Any], Any], config: Any) -> Tiny:
+    """A picture of 4 x 6 patches, each 2 x 2 of them one token."""
+    return Tiny(
+        name,
+        _random(kind, config),
+        picture_ids=(_START, *[_IMAGE] * 6, _END),
+        pixel_shape=(24, 3 * 2 * 4 * 4),
+        extras={"image_grid_thw": torch.tensor([[1, 4, 6]])},
+        types="mm_token_type_ids",
+    )
+
+
+def qwen2_vl() -> Tiny:
+    text = _TEXT | _rope(mrope_section=[2, 3, 3])
+    tower = _QWEN_TOWER | {"embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2}
+    config = hf.Qwen2VLConfig(text_config=text, vision_config=tower, **_QWEN_IDS)
+    return _qwen("qwen2_vl", hf.Qwen2VLForConditionalGeneration, config)
+
+
+def qwen2_5_vl() -> Tiny:
+    text = _TEXT | _rope(mrope_section=[2, 3, 3])
+    tower = _QWEN_TOWER | {"hidden_size": 32, "intermediate_size": 48, "out_hidden_size": 64}
+    tower |= {"window_size": 16, "fullatt_block_indexes": [1]}
+    config = hf.Qwen2_5_VLConfig(text_config=text, vision_config=tower, **_QWEN_IDS)
+    return _qwen("qwen2_5_vl", hf.Qwen2_5_VLForConditionalGeneration, config)
+
+
+def qwen3_vl() -> Tiny:
+    """Its picture also enters after the first decoder layer (DeepStack)."""
+    text = _TEXT | _rope(mrope_section=[4, 2, 2], mrope_interleaved=True)
+    tower = _QWEN_TOWER | {"hidden_size": 32, "intermediate_size": 48, "out_hidden_size": 64}
+    tower |= {"num_position_embeddings": 16, "deepstack_visual_indexes": [0]}
+    config = hf.Qwen3VLConfig(text_config=text, vision_config=tower, **_QWEN_IDS)
+    return _qwen("qwen3_vl", hf.Qwen3VLForConditionalGeneration, config)
+
+
+def _tiled(name: str, kind: Callable[[Any], Any], config: Any) -> Tiny:
+    """Two tiles with four tokens each, the second one the whole picture; the right edge is padding."""
+    seen = torch.ones(1, 2, 16, 16, dtype=torch.int64)
+    seen[..., 12:] = 0
+    return Tiny(
+        name,
+        _random(kind, config),
+        picture_ids=(_START, _TILE, *[_IMAGE] * 4, _START, _WHOLE, *[_IMAGE] * 4, _START),
+        pixel_shape=(1, 2, 3, 16, 16),
+        extras={"pixel_attention_mask": seen},
+    )
+
+
+def idefics3() -> Tiny:
+    text = _TEXT | _rope() | {"model_type": "llama"}
+    config = hf.Idefics3Config(text_config=text, **_TILED)
+    return _tiled("idefics3", hf.Idefics3ForConditionalGeneration, config)
+
+
+def smolvlm() -> Tiny:
+    text = _TEXT | _rope() | {"model_type": "llama"}
+    config = hf.SmolVLMConfig(text_config=text, **_TILED)
+    return _tiled("smolvlm", hf.SmolVLMForConditionalGeneration, config)
+
+
+def llava_onevision() -> Tiny:
+    """A picture of 16 x 32 pixels: the whole, then its two tiles, with a token at each line's end."""
+    config = hf.LlavaOnevisionConfig(
+        text_config=_TEXT | _rope() | {"model_type": "qwen2"},
+        vision_config=_TOWER | {"model_type": "siglip_vision_model", "vision_use_head": False},
+        image_token_index=_IMAGE,
+        video_token_index=_VIDEO,
+        image_grid_pinpoints=[[16, 16], [16, 32], [32, 16]],
+    )
+    return Tiny(
+        "llava_onevision",
+        _random(hf.LlavaOnevisionForConditionalGeneration, config),
+        picture_ids=(_IMAGE,) * (4 * 4 + 4 * (8 + 1)),
+        pixel_shape=(1, 3, 3, 16, 16),
+        extras={"image_sizes": torch.tensor([[16, 32]])},
+    )
+
+
+def internvl() -> Tiny:
+    """A picture of two tiles."""
+    config = hf.InternVLConfig(
+        text_config=_TEXT | _rope() | {"model_type": "qwen2"},
+        vision_config=_TOWER,
+        image_token_id=_IMAGE,
+        image_seq_length=4,
+        tie_word_embeddings=False,
+    )
+    return Tiny(
+        "internvl",
+        _random(hf.InternVLForConditionalGeneration, config),
+        picture_ids=(_START, *[_IMAGE] * 8, _END),
+        pixel_shape=(2, 3, 16, 16),
+    )
+
+
+def gemma3() -> Tiny:
+    """Its first layer sees eight tokens back, and a picture's tokens see each other."""
+    text = _TEXT | {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
+    config = hf.Gemma3Config(
+        text_config=text | {"query_pre_attn_scalar": 16},
+        vision_config=_TOWER | {"vision_use_head": False},
+        mm_tokens_per_image=4,
+        image_token_index=_IMAGE,
+        boi_token_index=_START,
+        eoi_token_index=_END,
+    )
+    return Tiny(
+        "gemma3",
+        _random(hf.Gemma3ForConditionalGeneration, config),
+        picture_ids=(_START, *[_IMAGE] * 4, _END),
+        pixel_shape=(1, 3, 16, 16),
+        types="token_type_ids",
+    )
+
+
+FAMILIES: dict[str, Callable[[], Tiny]] = {
+    make.__name__: make
+    for make in (qwen2_vl, qwen2_5_vl, qwen3_vl, idefics3, smolvlm, llava_onevision, internvl, gemma3)
+}
