@@ -19,7 +19,7 @@ from visplay.models.probe import probe
 from visplay.models.tokentree import TokenTree
 from visplay.models.treemodel import TreeModel
 from visplay.models.vlm import EncodedPrompt
-from visplay.records import Completion, Picture, Request
+from visplay.records import Picture, Request
 
 PROMPTS = ([30], [30, 31, 32])
 COMPLETIONS = ([40, 41, 42, 43], [40, 41, 50], [60], [40, 41, 42, 43])
