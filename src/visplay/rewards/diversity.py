@@ -5,7 +5,7 @@ on. BLEU equals NLTK's `sentence_bleu(…, smoothing_function=SmoothingFunction(
 uniform weights on 1- to 4-grams; tokens are `text.split()`, case kept. So two equal texts of
 fewer than four tokens do not reach BLEU 1, as with NLTK.
 
-Shapes: G texts, F distinct n-gram occurrences.
+Shapes: G texts, D distinct ones, U distinct lengths, F distinct n-gram occurrences.
 """
 
 from __future__ import annotations
@@ -67,23 +67,41 @@ def bleu_matrix(texts: Sequence[str]) -> np.ndarray:
     Entry (i, j) is the mean of BLEU(i against j) and BLEU(j against i). A text without tokens has
     BLEU 0 with everything, itself included.
     """
-    tokens = [text.split() for text in texts]
+    row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+    rows_G = np.array([row_of[text] for text in texts], dtype=np.int64)
+    bleu_DD = _distinct_bleu([text.split() for text in row_of])
+    return bleu_DD if len(row_of) == len(texts) else bleu_DD[rows_G[:, None], rows_G]
+
+
+def _distinct_bleu(tokens: Sequence[Sequence[str]]) -> np.ndarray:
+    """BLEU is the geometric mean of matches, which two texts share, times what their lengths alone decide."""
     size = len(tokens)
-    length_G = np.array([len(words) for words in tokens], dtype=np.float64)
-    log_matches_GG = np.zeros((size, size))
-    log_ngrams_G = np.zeros(size)
-    no_common_word_GG = np.zeros((size, size), dtype=bool)
+    length_D = np.array([len(words) for words in tokens], dtype=np.int64)
+    log_matches_DD = np.zeros((size, size))
+    no_common_word_DD = np.zeros((size, size), dtype=bool)
+    # Counts are small whole numbers: their logarithms come from a table.
+    counts = np.arange(length_D.max(initial=0) + 1, dtype=np.float64)
+    counts[0] = _EPSILON
+    log_counts = np.log(counts)
     for n in range(1, _LONGEST_NGRAM + 1):
-        matches_GG = _clipped_matches(tokens, n)
+        matches_DD = _clipped_matches(tokens, n)
         if n == 1:
-            no_common_word_GG = matches_GG == 0
-        log_matches_GG += np.log(np.where(matches_GG == 0, _EPSILON, matches_GG))
-        log_ngrams_G += np.log(np.maximum(length_G - n + 1, 1))
+            no_common_word_DD = matches_DD == 0
+        log_matches_DD += log_counts[matches_DD]
+    bleu_DD: np.ndarray = np.exp(log_matches_DD / _LONGEST_NGRAM) * _length_factor(length_D)
+    bleu_DD[no_common_word_DD] = 0.0
+    return bleu_DD
+
+
+def _length_factor(length_D: np.ndarray) -> np.ndarray:
+    """Brevity penalty over the geometric mean of n-gram counts, averaged over both directions, float64 (D, D)."""
+    lengths_U, of_D = np.unique(length_D, return_inverse=True)
+    orders = np.arange(_LONGEST_NGRAM)
+    log_ngrams_U = np.log(np.maximum(lengths_U[:, None] - orders, 1)).mean(1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        brevity_GG = np.minimum(0.0, 1.0 - length_G[None, :] / length_G[:, None])
-    bleu_GG = np.exp((log_matches_GG - log_ngrams_G[:, None]) / _LONGEST_NGRAM + brevity_GG)
-    bleu_GG[no_common_word_GG] = 0.0
-    return np.asarray((bleu_GG + bleu_GG.T) / 2)
+        brevity_UU = np.minimum(0.0, 1.0 - lengths_U[None, :] / lengths_U[:, None])
+    factor_UU = np.exp(brevity_UU - log_ngrams_U[:, None])
+    return np.asarray((factor_UU + factor_UU.T)[of_D[:, None], of_D] / 2)
 
 
 def _clipped_matches(tokens: Sequence[Sequence[str]], n: int) -> np.ndarray:
