@@ -1,7 +1,8 @@
 """Attention over token trees, as one more attention of transformers' registry.
 
-While a tree is computed its tokens attend under the tree's mask, by PyTorch's own kernel.
-While it is decoded, every answer attends to what its tree shares and to its own tokens:
+While a tree is computed its tokens attend under the tree's mask, by PyTorch's own kernels: on
+a GPU FlexAttention, which skips the blocks where no token sees another, else one that takes
+a dense mask. While it is decoded, every answer attends to what its tree shares and to its own tokens:
 the shared keys meet the queries of all answers in one matrix product, so they are read
 once a step and not once an answer (cascade attention; Hydragen, arXiv 2402.05099).
 
@@ -11,9 +12,11 @@ of a tree, K shared nodes, T own tokens of an answer, D head size.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -38,7 +41,7 @@ def tree_attention(
     query_BHRD: torch.Tensor,
     keys: torch.Tensor | Branches,
     values: torch.Tensor | Branches,
-    mask: torch.Tensor | None,
+    mask: torch.Tensor | BlockMask | None,
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
@@ -46,13 +49,60 @@ def tree_attention(
 
     Args:
         keys, values: tensors while a tree is computed; `Branches`, from `TreeCache`, while it is decoded.
-        mask: additive; while decoding (B, 1, R, K), over the shared nodes alone.
+        mask: additive; while decoding (B, 1, R, K), over the shared nodes alone. Or a `block_mask`.
     """
+    if isinstance(mask, BlockMask):
+        assert isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor)
+        return _fused(query_BHRD, keys, values, mask, scaling), None
     if isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor):
         return sdpa_attention_forward(module, query_BHRD, keys, values, mask, scaling=scaling, **kwargs)
     assert isinstance(keys, Branches) and isinstance(values, Branches)
     size = query_BHRD.shape[-1]
     return _cascade(query_BHRD * (size**-0.5 if scaling is None else scaling), keys, values, mask), None
+
+
+def block_mask(ends_BL: torch.Tensor) -> BlockMask:
+    """The mask of packed trees for FlexAttention, which takes memory for blocks alone (`PackedTrees.ends_BL`)."""
+    batch, width = ends_BL.shape
+
+    def sees(row: torch.Tensor, _: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        return (j <= i) & (i < ends_BL[row, j])
+
+    return create_block_mask(sees, batch, None, width, width, device=ends_BL.device)
+
+
+@cache
+def flex_runs(device: torch.device, dtype: torch.dtype, heads: int, groups: int, size: int) -> bool:
+    """Whether FlexAttention works here, forward and backward, and says what the dense kernel says."""
+    if device.type != "cuda":
+        return False  # PyTorch has no backward pass for it elsewhere
+    ends_BL = torch.tensor([[300, *[150] * 149, *range(151, 301)]], device=device)
+    query, keys, values = (torch.randn(1, n, 300, size, dtype=dtype, device=device) for n in (heads, groups, groups))
+    query.requires_grad_()
+    try:
+        fused = _fused(query, keys, values, block_mask(ends_BL), None)
+        (gradient,) = torch.autograd.grad(fused.sum(), query)
+    except Exception:  # whatever a compiler may raise: the dense mask is there
+        return False
+    nodes = torch.arange(300, device=device)
+    mask = (nodes <= nodes[:, None]) & (nodes[:, None] < ends_BL[0])
+    dense = torch.nn.functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, enable_gqa=True)
+    return bool(gradient.isfinite().all()) and torch.allclose(fused, dense.transpose(1, 2), atol=0.02)
+
+
+@cache
+def _compiled() -> Any:
+    return torch.compile(flex_attention, dynamic=True)
+
+
+def _fused(
+    query_BHLD: torch.Tensor, keys_BGLD: torch.Tensor, values_BGLD: torch.Tensor, mask: BlockMask, scale: float | None
+) -> torch.Tensor:
+    attend = _compiled() if query_BHLD.device.type == "cuda" else flex_attention
+    output_BHLD: torch.Tensor = attend(
+        query_BHLD, keys_BGLD, values_BGLD, block_mask=mask, scale=scale, enable_gqa=True
+    )
+    return output_BHLD.transpose(1, 2)
 
 
 def _cascade(

@@ -98,13 +98,14 @@ class PackedTrees:
     Attributes:
         ids_BL: int64 token ids, padding filled with `pad_id`.
         depth_BL: int64 depths, padding 0.
-        mask_B1LL: bool attention mask; a padding token sees only itself.
+        ends_BL: int64, see `TokenTree.ends_L`; token i sees token j where j <= i < end of j. A padding
+            token sees only itself.
         valid_BL: bool, False at padding.
     """
 
     ids_BL: torch.Tensor
     depth_BL: torch.Tensor
-    mask_B1LL: torch.Tensor
+    ends_BL: torch.Tensor
     valid_BL: torch.Tensor
 
     @classmethod
@@ -114,14 +115,21 @@ class PackedTrees:
         ids_BL = torch.full((len(trees), width), pad_id, dtype=torch.int64)
         depth_BL = torch.zeros((len(trees), width), dtype=torch.int64)
         valid_BL = torch.zeros((len(trees), width), dtype=torch.bool)
-        mask_B1LL = torch.eye(width, dtype=torch.bool).expand(len(trees), 1, width, width).clone()
+        ends_BL = torch.arange(1, width + 1).repeat(len(trees), 1)
         for row, tree in enumerate(trees):
             size = len(tree)
             ids_BL[row, :size] = torch.from_numpy(tree.ids_L)
             depth_BL[row, :size] = torch.from_numpy(tree.depth_L)
             valid_BL[row, :size] = True
-            mask_B1LL[row, 0, :size, :size] = torch.from_numpy(tree.ancestor_mask_LL())
-        return cls(ids_BL, depth_BL, mask_B1LL, valid_BL)
+            ends_BL[row, :size] = torch.from_numpy(tree.ends_L())
+        return cls(ids_BL, depth_BL, ends_BL, valid_BL)
+
+    @property
+    def mask_B1LL(self) -> torch.Tensor:
+        """Bool attention mask, dense."""
+        nodes_L = torch.arange(self.ends_BL.shape[1])
+        mask_BLL: torch.Tensor = (nodes_L <= nodes_L[:, None]) & (nodes_L[:, None] < self.ends_BL[:, None, :])
+        return mask_BLL[:, None]
 
 
 def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

@@ -19,9 +19,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch.nn.attention.flex_attention import BlockMask
 from torch.nn.utils.rnn import pad_sequence
 
-from visplay.models.attention import TREE_ATTENTION
+from visplay.models.attention import TREE_ATTENTION, block_mask, flex_runs
 from visplay.models.cache import TreeCache
 from visplay.models.pictures import Features, PictureCache, Pixels
 from visplay.models.scores import TokenScores, Wanted, token_scores
@@ -114,7 +115,7 @@ class TreeModel:
         positions = [self.positions(tree, picture) for tree, picture in zip(trees, pixels, strict=True)]
         output = self.model.base_model(
             input_ids=packed.ids_BL.to(self.device),
-            attention_mask=_additive(packed.mask_B1LL.to(self.device), self.model.dtype),
+            attention_mask=self._mask(packed),
             position_ids=_stacked(positions).to(self.device),
             mm_encoder_outputs={"image": self._seen(trees, pixels)},
             past_key_values=cache,
@@ -180,6 +181,14 @@ class TreeModel:
         )
         positions_3L: torch.Tensor = positions_31D[:, 0, depth_L]
         return positions_3L
+
+    def _mask(self, packed: PackedTrees) -> torch.Tensor | BlockMask:
+        text = self.model.config.get_text_config()
+        heads, groups = text.num_attention_heads, text.num_key_value_heads
+        size = getattr(text, "head_dim", None) or text.hidden_size // heads
+        if flex_runs(self.device, self.model.dtype, heads, groups, size):
+            return block_mask(packed.ends_BL.to(self.device))
+        return _additive(packed.mask_B1LL.to(self.device), self.model.dtype)
 
     def token_types(self, ids_SL: torch.Tensor) -> dict[str, torch.Tensor]:
         """The argument that marks a picture's tokens with 1, by the name this family gives it."""
