@@ -114,6 +114,25 @@ def test_eval_scores_any_labelled_file(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(report["skipped"]) == 1 and "line 3" in capsys.readouterr().out
 
 
+def test_eval_scores_named_suites_against_a_base(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["eval", "lab", "--suites", "lab", "--items", "2", "--base", "lab", "--out", str(tmp_path / "o.json")]
+    assert main(arguments) == 0
+    suites = json.loads((tmp_path / "o.json").read_text())["suites"]
+    assert suites["lab/counting"]["base"]["n"] == 10 and suites["lab/counting/pastel"]["base"]["n"] == 2
+    # A model is no better than itself, item by item.
+    assert all(suite["iterations"][0]["difference"]["mean"] == 0 for suite in suites.values())
+    assert "of 10 items, +0.0 [+0.0, +0.0] from the base" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [["--suites", "imagenet"], ["--suites", "lab", "--items", "0"]])
+def test_eval_of_no_known_suite_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    assert main(["eval", "lab", *given, "--out", str(tmp_path / "o.json")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("visplay: ") and error.count("\n") == 1
+
+
 def test_eval_without_a_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["eval", "lab", "--data", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "o.json")]
     assert main(arguments) == 2

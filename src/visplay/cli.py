@@ -76,9 +76,13 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = verbs.add_parser("eval", help="score a model or a run's Reasoner on labelled questions")
     evaluate.add_argument("model", metavar="MODEL_OR_RUN")
-    evaluate.add_argument("--data", required=True, type=Path, metavar="FILE.jsonl")
+    asked = evaluate.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--data", type=Path, metavar="FILE.jsonl", help="lines of image, question, answer")
+    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
+    evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
+    evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
     evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
-    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
@@ -161,28 +165,35 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from visplay.engines.hf import HFEngine
+    from visplay.config import ConfigError
     from visplay.evaluation.jsonl import read_jsonl
-    from visplay.evaluation.runner import measure
+    from visplay.evaluation.suites import draw_items, open_suites
     from visplay.evaluation.summary import suites_summary
-    from visplay.players import open_reasoner
+    from visplay.evaluation.table import score_lines
+    from visplay.program import score_reasoner
+    from visplay.records import Suite
 
-    data = read_jsonl(options.data)
-    policy, prompts, settings = open_reasoner(options.model)
-    engine = HFEngine(policy, options.seed, settings.generation_batch)
-    measurement = measure(engine, [data.suite], prompts.answer, settings.reasoner.sampling.max_tokens)
-    result = measurement.greedy[data.suite.name]
+    if options.items is not None and options.items < 1:
+        raise ConfigError("--items must be at least 1")
+    data = read_jsonl(options.data) if options.data else None
+    if data:
+        suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
+    else:
+        suites = open_suites(options.suites, options.seed, options.items)
+    base = score_reasoner(options.base, suites, options.seed) if options.base else None
+    measurement = score_reasoner(options.model, suites, options.seed)
     report = {
         "model": options.model,
-        "data": str(options.data),
-        "suites": suites_summary(None, [measurement]),
-        "skipped": [str(row) for row in data.skipped],
+        "base": options.base,
+        "data": str(options.data) if data else options.suites,
+        "suites": suites_summary(base, [measurement]),
+        "skipped": [str(row) for row in data.skipped] if data else [],
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    low, high = result.ci95
-    print(f"{data.suite.name}: {100 * result.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {result.n} items")
-    for row in data.skipped:
+    for line in score_lines(measurement.greedy, base.greedy if base else None):
+        print(line)
+    for row in report["skipped"]:
         print(f"skipped {row}")
     return 0
 

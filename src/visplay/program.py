@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from visplay.config import Settings
+from visplay.engines.hf import HFEngine
+from visplay.evaluation.results import Measurement
+from visplay.evaluation.runner import measure
 from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
 from visplay.evaluation.summary import lead, suites_summary
@@ -16,7 +20,8 @@ from visplay.evolve import World, evolve
 from visplay.images import Catalogue, open_images
 from visplay.journal import Journal, peak_memory_bytes
 from visplay.lab.drawings import drawings
-from visplay.players import Players
+from visplay.players import Players, open_reasoner
+from visplay.records import Suite
 from visplay.runs import RunDirectory, read_metrics
 from visplay.silver import join_silver, silver_file
 
@@ -62,6 +67,17 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
             players.prompts.save(folder / "prompts.yaml")
     run.write_summary(summarize(journal))
     return journal
+
+
+def score_reasoner(name: str, suites: Sequence[Suite], seed: int) -> Measurement:
+    """A run's Reasoner, or any model, on suites.
+
+    Raises:
+        visplay.runs.RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_reasoner`.
+    """
+    policy, prompts, settings = open_reasoner(name)
+    engine = HFEngine(policy, seed, settings.generation_batch)
+    return measure(engine, suites, prompts.answer, settings.reasoner.sampling.max_tokens)
 
 
 def run_controls(run: RunDirectory, world: World, main: Journal, console: Console) -> dict[str, Any]:

@@ -72,6 +72,15 @@ def plain_table(base: Results | None, iterations: Sequence[Results], title: str 
     return "\n".join([title, *body, LEGEND])
 
 
+def score_lines(results: Results, base: Results | None) -> Iterator[str]:
+    """One line a suite, the looks of a lab task pooled: accuracy, interval, items, and the change from a base."""
+    before = pool_looks(base.values()) if base else {}
+    for name, result in pool_looks(results.values()).items():
+        low, high = result.ci95
+        change = f", {_change(result, before[name])} from the base" if base else ""
+        yield f"{name}: {100 * result.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {result.n} items{change}"
+
+
 def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     """One line a suite, the looks of a lab task only pooled, of what `summary.lead` found for the last iteration."""
     for name, iterations in lead.items():
