@@ -64,9 +64,16 @@ class SilverSettings(_Section):
     views: tuple[View, ...] = Field(
         ("plain",), min_length=1, description="looks at the picture that the votes are spread over (paper: plain)"
     )
-    refusals: bool = Field(True, description='keep questions whose silver answer is "unknown" or the like (paper)')
+    gates: tuple[Literal["answered", "balance", "band", "needs_image"], ...] = Field(
+        ("band",), description="what a voted question must pass to be learned from, in this order (paper: band)"
+    )
     band_low: float = Field(0.25, ge=0, le=1, description="least confidence kept (paper 0.25, official 0.3)")
     band_high: float = Field(0.75, ge=0, le=1, description="greatest confidence kept (paper 0.75, official 0.8)")
+    chance_corrected: bool = Field(False, description='gate "band": yes/no confidence counts above chance')
+    most_refusals: float = Field(1.0, ge=0, le=1, description='gate "answered": share of votes that may say "unknown"')
+    most_of_one_answer: float = Field(0.5, gt=0, le=1, description='gate "balance": share of the set with one answer')
+    blind_votes: int = Field(4, ge=1, description='gate "needs_image": other pictures a question is put before')
+    most_blind: float = Field(0.5, ge=0, lt=1, description='gate "needs_image": share of them that may agree')
 
     @model_validator(mode="after")
     def _band_is_ordered(self) -> SilverSettings:

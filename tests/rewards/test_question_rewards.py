@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rewards import difficulty, in_band, official_questioner_reward, questioner_reward
+from visplay.rewards import above_chance, difficulty, in_band, official_questioner_reward, questioner_reward
 
 SHARES = st.floats(0, 1)
 
@@ -55,3 +55,10 @@ def test_band_includes_its_ends() -> None:
     assert in_band(3 / 10, 0.3, 0.8) and in_band(8 / 10, 0.3, 0.8)
     with pytest.raises(ValueError, match="above"):
         in_band(0.5, 0.75, 0.25)
+
+
+@pytest.mark.parametrize(("confidence", "options", "expected"), [(0.5, 2, 0), (0.75, 2, 0.5), (0.1, 4, 0), (1, 3, 1)])
+def test_agreement_above_chance(confidence: float, options: int, expected: float) -> None:
+    assert above_chance(confidence, options) == expected
+    with pytest.raises(ValueError, match="at least 2"):
+        above_chance(confidence, 1)

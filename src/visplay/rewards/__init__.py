@@ -2,12 +2,13 @@
 
 from visplay.rewards.accuracy import accuracy, reasoner_reward
 from visplay.rewards.control import random_reward
-from visplay.rewards.difficulty import difficulty, in_band
+from visplay.rewards.difficulty import above_chance, difficulty, in_band
 from visplay.rewards.diversity import bleu_matrix, clusters, diversity
 from visplay.rewards.question import official_questioner_reward, questioner_reward
 from visplay.rewards.validity import format_score
 
 __all__ = [
+    "above_chance",
     "accuracy",
     "bleu_matrix",
     "clusters",

@@ -23,6 +23,17 @@ def in_band(confidence: float, low: float, high: float) -> bool:
     return low <= checked_share(confidence) <= high
 
 
+def above_chance(confidence: float, options: int) -> float:
+    """(c − 1/k) / (1 − 1/k), at least 0: what agreement is left when k options are guessed among.
+
+    Raises:
+        ValueError: fewer than two options, or `confidence` is no share.
+    """
+    if options < 2:
+        raise ValueError(f"{options} options leave nothing to guess; pass at least 2")
+    return max(0.0, (checked_share(confidence) - 1 / options) / (1 - 1 / options))
+
+
 def checked_share(confidence: float) -> float:
     """`confidence`, known to be within [0, 1].
 

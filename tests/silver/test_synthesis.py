@@ -75,10 +75,23 @@ def test_refusals_can_be_left_out() -> None:
     reasoner = Reasoner(Shy(), PROMPTS, ReasonerSettings(), 0)
     band = {"band_low": 0.0, "band_high": 1.0}
     kept = synthesize(questioner, reasoner, PICTURES[:60], SilverSettings(**band), "1/silver")
-    left_out = synthesize(questioner, reasoner, PICTURES[:60], SilverSettings(refusals=False, **band), "1/silver")
+    left_out = synthesize(
+        questioner, reasoner, PICTURES[:60], SilverSettings(gates=("answered", "band"), **band), "1/silver"
+    )
     assert {item.answer == "unknown" for item in kept.items} == {True, False}
     assert left_out.items == tuple(item for item in kept.items if item.answer != "unknown")
     assert left_out.statistics()["refused"] == sum(item.answer == "unknown" for item in kept.items) > 0
+
+
+def test_what_was_dropped_is_named_with_its_gate() -> None:
+    settings = SilverSettings(gates=("answered", "needs_image", "band"))
+    synthesis = synthesize(*roles(), PICTURES[:60], settings, "1/silver")
+    answered = {c.question.id for c in synthesis.candidates if c.tally.answer is not None}
+    kept = {item.question.id for item in synthesis.items}
+    # The script's answers name the picture, so every question needs its image.
+    assert {gate for gate, _ in synthesis.dropped.values()} == {"band"}
+    assert kept and kept | synthesis.dropped.keys() == answered and not kept & synthesis.dropped.keys()
+    assert synthesis.statistics()["dropped"] == {"band": len(synthesis.dropped)}
 
 
 def test_fewer_votes_than_views_use_the_first_views() -> None:

@@ -1,0 +1,83 @@
+"""The silver set on disk: one Parquet file an iteration, one for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from visplay.records import Picture, Question, SilverItem, Vote
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("image", pa.string()),
+        ("question", pa.string()),
+        ("type", pa.string()),
+        ("votes", pa.list_(pa.string())),
+        ("views", pa.list_(pa.string())),
+        ("reasoning", pa.list_(pa.string())),
+        ("confidence", pa.float64()),
+        ("silver_answer", pa.string()),
+        ("iteration", pa.int32()),
+    ]
+)
+
+
+def silver_file(run: Path, iteration: int) -> Path:
+    """Where an iteration's silver set lies in a run directory."""
+    return run / "silver" / f"iteration-{iteration}.parquet"
+
+
+def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> None:
+    """One Parquet row an item; `datasets.load_dataset("parquet", data_files=...)` opens it."""
+    rows = [
+        {
+            "id": item.question.id,
+            "image": item.question.picture.id,
+            "question": item.question.text,
+            "type": item.question.type,
+            "votes": [v.answer for v in item.votes],
+            "views": [v.view for v in item.votes],
+            "reasoning": [v.text for v in item.votes],
+            "confidence": item.confidence,
+            "silver_answer": item.answer,
+            "iteration": iteration,
+        }
+        for item in items
+    ]
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), part)
+    part.replace(path)
+
+
+def read_silver(path: Path, pictures: Mapping[str, Picture]) -> tuple[SilverItem, ...]:
+    """The items of a file that `write_silver` wrote.
+
+    Args:
+        pictures: the run's pictures by id.
+    """
+    return tuple(
+        SilverItem(
+            Question(row["id"], pictures[row["image"]], row["type"], row["question"]),
+            row["silver_answer"],
+            row["confidence"],
+            tuple(
+                Vote(row["id"], index, answer, text, view)
+                for index, (answer, text, view) in enumerate(
+                    zip(row["votes"], row["reasoning"], row["views"], strict=True)
+                )
+            ),
+        )
+        for row in pq.read_table(path).to_pylist()
+    )
+
+
+def join_silver(parts: Sequence[Path], path: Path) -> None:
+    """All iterations' rows in one file, in order."""
+    joined = path.with_name(path.name + ".part")
+    pq.write_table(pa.concat_tables([pq.read_table(part) for part in parts]), joined)
+    joined.replace(path)

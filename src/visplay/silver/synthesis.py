@@ -1,0 +1,90 @@
+"""Making a silver set: candidate questions, their votes, and the gates they must pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from visplay.answers import is_refusal
+from visplay.config import SilverSettings
+from visplay.records import Picture, Question, SilverItem
+from visplay.roles.questioner import Questioner
+from visplay.roles.reasoner import Reasoner, tally
+from visplay.silver.candidate import Candidate
+from visplay.silver.gates import make_gates
+
+HISTOGRAM_BINS = 10
+_CHUNK = 512  # pictures put to the engine at once: bounds the memory of texts in flight
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """Everything one synthesis asked, and what of it passed the gates.
+
+    `asked` counts completions of the Questioner, `candidates` the valid ones that are not
+    the same words about the same picture again; `dropped` names the gate and its reason by
+    question id, for those with an answer that did not pass.
+    """
+
+    asked: int
+    valid: int
+    candidates: tuple[Candidate, ...]
+    items: tuple[SilverItem, ...]
+    dropped: Mapping[str, tuple[str, str]]
+
+    def statistics(self) -> dict[str, object]:
+        """Counts, shares and the confidence histogram, for the metrics."""
+        confidences = [c.tally.confidence for c in self.candidates]
+        bins = Counter(min(int(c * HISTOGRAM_BINS), HISTOGRAM_BINS - 1) for c in confidences)
+        types = Counter(c.question.type for c in self.candidates)
+        votes = sum(c.tally.votes for c in self.candidates)
+        return {
+            "asked": self.asked,
+            "valid": self.valid,
+            "candidates": len(self.candidates),
+            "refused": sum(c.tally.answer is not None and is_refusal(c.tally.answer) for c in self.candidates),
+            "dropped": dict(Counter(gate for gate, _ in self.dropped.values())),
+            "kept": len(self.items),
+            "distinct_texts": len({c.question.text for c in self.candidates}),
+            "mean_confidence": sum(confidences) / len(confidences) if confidences else None,
+            "unboxed_share": sum(c.tally.unboxed for c in self.candidates) / votes if votes else None,
+            "confidence_histogram": [bins[i] for i in range(HISTOGRAM_BINS)],
+            "types": {name: types[name] for name in sorted(types)},
+        }
+
+
+def synthesize(
+    questioner: Questioner, reasoner: Reasoner, pictures: Sequence[Picture], settings: SilverSettings, tag: str
+) -> Synthesis:
+    """N questions a picture, m votes a question, majority, gates (arXiv 2511.15661, section 3; the paper's gate
+    is the band)."""
+    asked = valid = 0
+    candidates: list[Candidate] = []
+    for start in range(0, len(pictures), _CHUNK):
+        batch = questioner.ask(pictures[start : start + _CHUNK], settings.questions_per_image, tag)
+        asked += len(batch)
+        written = [one.question for one in batch if one.question is not None]
+        valid += len(written)
+        questions = _distinct(written)
+        votes = reasoner.votes(questions, settings.votes, settings.views)
+        candidates += [Candidate(q, votes[q.id], tally(q, votes[q.id])) for q in questions]
+    passed = [candidate for candidate in candidates if candidate.tally.answer is not None]
+    dropped: dict[str, tuple[str, str]] = {}
+    for name, gate in make_gates(settings, reasoner).items():
+        reasons = gate.dropped(passed)
+        dropped |= {question_id: (name, reason) for question_id, reason in reasons.items()}
+        passed = [candidate for candidate in passed if candidate.question.id not in reasons]
+    items = tuple(
+        SilverItem(c.question, c.tally.answer, c.tally.confidence, c.votes)
+        for c in passed
+        if c.tally.answer is not None
+    )
+    return Synthesis(asked, valid, tuple(candidates), items, dropped)
+
+
+def _distinct(questions: Iterable[Question]) -> list[Question]:
+    seen: dict[tuple[str, str], Question] = {}
+    for question in questions:
+        seen.setdefault((question.picture.id, question.text.lower()), question)
+    return list(seen.values())
