@@ -1,0 +1,7 @@
+"""`python -m visplay`: the same program where its script is not on the path."""
+
+import sys
+
+from visplay.cli import main
+
+sys.exit(main())
