@@ -46,8 +46,8 @@ class QuestionerSettings(_Section):
     images_per_step: int = Field(16, ge=1, description="pictures a step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, questions a picture (paper, official: 8)")
     votes: int = Field(8, ge=1, description="m, Reasoner answers a question (official: 10)")
-    reward: Literal["paper", "official", "format", "random"] = Field(
-        "paper", description="'format' and 'random' are controls"
+    reward: Literal["paper", "official", "honest", "format", "random"] = Field(
+        "paper", description="'honest' pays no coin flips and no refusals; 'format' and 'random' are controls"
     )
     diversity_weight: float = Field(1.0, ge=0, description="lambda of r_div (official: 1)")
     diversity_threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance that joins texts (official: 0.5)")
@@ -69,7 +69,7 @@ class SilverSettings(_Section):
     )
     band_low: float = Field(0.25, ge=0, le=1, description="least confidence kept (paper 0.25, official 0.3)")
     band_high: float = Field(0.75, ge=0, le=1, description="greatest confidence kept (paper 0.75, official 0.8)")
-    chance_corrected: bool = Field(False, description='gate "band": yes/no confidence counts above chance')
+    chance_corrected: bool = Field(False, description='gate "band": agreement counts above chance')
     most_refusals: float = Field(1.0, ge=0, le=1, description='gate "answered": share of votes that may say "unknown"')
     most_of_one_answer: float = Field(0.5, gt=0, le=1, description='gate "balance": share of the set with one answer')
     blind_votes: int = Field(4, ge=1, description='gate "needs_image": other pictures a question is put before')

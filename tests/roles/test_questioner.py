@@ -78,6 +78,29 @@ def test_an_invalid_question_earns_nothing_in_the_paper_and_is_punished_official
     assert rewards([*FOUR[:3], None], [0.5] * 4, reward="official")[0] == pytest.approx(0.5 - 0.25)
 
 
+@pytest.mark.parametrize(
+    ("answer", "confidence", "paper", "honest"),
+    [
+        ("yes", 0.5, 0.75, 0.0),  # a coin: the paper's best question
+        ("no", 0.75, 0.25, 0.75),
+        ("B", 0.25, 0.25, 0.0),  # one of four options at random
+        ("unknown", 0.5, 0.75, 0.0),
+        ("red", 0.5, 0.75, 0.75),
+        (None, 0.0, 0.0, 0.0),
+    ],
+)
+def test_the_honest_reward_pays_neither_coins_nor_refusals(
+    answer: str | None, confidence: float, paper: float, honest: float
+) -> None:
+    for reward, expected in {"paper": paper, "honest": honest}.items():
+        members = asked(list(FOUR))
+        tallies = {one.question.id: Tally(one.question.id, answer, confidence, 8, 0) for one in members if one.question}
+        questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
+        (group,) = questioner.groups(members, tallies)
+        assert group.rewards == pytest.approx((expected,) * 4)
+    assert rewards([*FOUR[:3], None], [0.5] * 4, reward="honest")[3] == 0.0
+
+
 def test_controls_know_nothing_of_the_votes() -> None:
     assert rewards([*FOUR[:3], None], [0.5] * 4, reward="format") == (1.0, 1.0, 1.0, 0.0)
     drawn = rewards(FOUR * 8, [0.5] * 32, reward="random")

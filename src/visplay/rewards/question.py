@@ -1,8 +1,8 @@
-"""The Questioner's reward, as the paper writes it and as its published code computes it."""
+"""The Questioner's reward: the paper's, that of its published code, and one that is harder to fool."""
 
 from __future__ import annotations
 
-from visplay.rewards.difficulty import checked_share, difficulty
+from visplay.rewards.difficulty import above_chance, checked_share, difficulty
 
 
 def questioner_reward(valid: bool, confidence: float, share: float) -> float:
@@ -16,6 +16,19 @@ def questioner_reward(valid: bool, confidence: float, share: float) -> float:
         ValueError: `confidence` is outside [0, 1].
     """
     return max(0.0, difficulty(confidence) - share) if valid else 0.0
+
+
+def honest_questioner_reward(confidence: float, options: int | None, share: float) -> float:
+    """The paper's reward with the difficulty of agreement above chance: of what is no more than a guess, nothing.
+
+    Where two answers are to choose from and the votes split evenly, the paper's reward pays the most and this one
+    pays 0. It is meant for valid questions with an answer; a caller gives 0 to the others, as a question to which
+    the votes say "unknown" is not hard but unanswerable.
+
+    Args:
+        options: how many answers there are to guess among, None when they cannot be counted.
+    """
+    return questioner_reward(True, confidence if options is None else above_chance(confidence, options), share)
 
 
 def official_questioner_reward(valid: bool, confidence: float, share: float) -> float:

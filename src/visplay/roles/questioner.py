@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from visplay.answers import guesses, is_refusal
 from visplay.config import QuestionerSettings
 from visplay.engines.engine import Engine
 from visplay.records import Completion, Group, Picture, Question, QuestionType, Request, Tally
-from visplay.rewards import diversity, official_questioner_reward, questioner_reward, random_reward
+from visplay.rewards import (
+    diversity,
+    honest_questioner_reward,
+    official_questioner_reward,
+    questioner_reward,
+    random_reward,
+)
 from visplay.roles.prompts import Prompts
 
 _FORM = re.compile(r"\s*<type>([^<>]{1,40})</type>\s*<question>([^<>]{1,2000})</question>\s*")
@@ -73,18 +80,23 @@ class Questioner:
         ]
 
     def _reward(self, one: Asked, tallies: Mapping[str, Tally], share: float) -> float:
-        valid = one.question is not None
+        question = one.question
+        tally = tallies[question.id] if question is not None else None
+        confidence = tally.confidence if tally else 0.0
         match self.settings.reward:
             case "random":
                 return random_reward(self.seed, _key(one))
             case "format":
-                return float(valid)
+                return float(question is not None)
             case "official":
-                confidence = tallies[one.question.id].confidence if one.question is not None else 0.0
-                return official_questioner_reward(valid, confidence, share)
+                return official_questioner_reward(question is not None, confidence, share)
+            case "honest":
+                answer = tally.answer if tally else None
+                if question is None or answer is None or is_refusal(answer):
+                    return 0.0
+                return honest_questioner_reward(confidence, guesses(answer, question.text), share)
             case _:
-                confidence = tallies[one.question.id].confidence if one.question is not None else 0.0
-                return questioner_reward(valid, confidence, share)
+                return questioner_reward(question is not None, confidence, share)
 
     def _shares(self, asked: Sequence[Asked]) -> dict[str, float]:
         """λ · |cluster| / G of every completion, clustered within its picture or the whole batch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from visplay.answers import normalise
+from visplay.answers import guesses
 from visplay.rewards import above_chance, in_band
 from visplay.silver.candidate import Candidate
 
@@ -13,8 +13,8 @@ class Band:
     """Drops a question whose confidence lies below `low` or above `high`.
 
     Args:
-        corrected: of a yes/no question, `low` is held against what its confidence is above chance: half of
-            the votes agree on a coin's answer.
+        corrected: where answers can be counted, `low` is held against what confidence is above chance: half of
+            the votes agree on a coin's yes or no.
     """
 
     def __init__(self, low: float, high: float, corrected: bool = False) -> None:
@@ -26,11 +26,9 @@ class Band:
         found: dict[str, str] = {}
         for candidate in candidates:
             confidence = candidate.tally.confidence
-            guess = self.corrected and normalise(candidate.tally.answer or "").kind == "yes/no"
-            sure = above_chance(confidence, 2) if guess else confidence
+            options = guesses(candidate.tally.answer or "", candidate.question.text) if self.corrected else None
+            sure = above_chance(confidence, options) if options else confidence
             if not in_band(confidence, self.low, self.high) or sure < self.low:
-                above = f", {sure:.2f} above chance," if guess else ""
-                found[candidate.question.id] = (
-                    f"confidence {confidence:.2f}{above} outside {self.low:g} to {self.high:g}"
-                )
+                told = f"{confidence:.2f}, {sure:.2f} above chance," if options else f"{confidence:.2f}"
+                found[candidate.question.id] = f"confidence {told} outside {self.low:g} to {self.high:g}"
         return found
