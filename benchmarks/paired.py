@@ -51,9 +51,9 @@ class Result:
         ours = medians["ours"]
         return {
             "benchmark": self.benchmark,
-            "ratio": medians["peer"] / ours,
+            "ratio": medians["peer"] / ours if "peer" in medians else None,
             "ours_seconds": ours,
-            "peer_seconds": medians["peer"],
+            "peer_seconds": medians.get("peer"),
             "floor_seconds": self.floor_seconds,
             "ours_over_floor": ours / self.floor_seconds if self.floor_seconds else None,
             "threads": self.threads,
@@ -118,9 +118,8 @@ def report(result: Result, as_json: bool) -> None:
         print(f"  {name:<18} {value['above_baseline'] / 2**20:9.0f} MiB above {value['baseline'] / 2**20:.0f} MiB")
     for name, value in result.details.items():
         print(f"  {name}: {value}")
-    print(
-        f"  ratio {fields['ratio']:.2f}   ({result.threads} threads, {fields['repeats']} repeats, {fields['machine']})"
-    )
+    ratio = f"ratio {fields['ratio']:.2f}" if fields["ratio"] else "no peer"
+    print(f"  {ratio}   ({result.threads} threads, {fields['repeats']} repeats, {fields['machine']})")
 
 
 def versions() -> dict[str, str]:

@@ -37,10 +37,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shapes.save_model(folder, args.image_tokens)
-        ours, peer = OurRollout(folder, args), GenerateRollout(folder, args)
-        same = _check_same_model(ours, peer)
-        tasks = {"ours": ours.task, "peer": peer.task, "matrix_product": floor.matrix_product}
-        seconds = alternate(tasks, args.repeats)
+        ours = OurRollout(folder, args)
+        peer = GenerateRollout(folder, args) if args.peer else None
+        same = _check_same_model(ours, peer) if peer else None
+        tasks = {"ours": ours.task, **({"peer": peer.task} if peer else {})}
+        seconds = alternate({**tasks, "matrix_product": floor.matrix_product}, args.repeats)
     operations = _operations(args, ours)
     floor_seconds = floor.floor_seconds(operations, seconds.pop("matrix_product"))
     result = Result(
@@ -63,6 +64,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     options = parser(__doc__, repeats=5)
+    options.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="else no ratio")
     options.add_argument("--images", type=int, default=1, help="pictures (default %(default)s)")
     options.add_argument("--image-tokens", type=int, default=1024, help="of each picture (default %(default)s)")
     options.add_argument("--questions", type=int, default=8, help="on each picture (default %(default)s)")

@@ -49,7 +49,7 @@ CONTENDERS = ("ours", "peer", "peer_checkpointed")
 def main() -> None:
     args = _options()
     fix_threads(args.threads)
-    contenders = [c for c in CONTENDERS if c != "peer_checkpointed" or args.checkpointed]
+    contenders = ["ours", *["peer"] * args.peer, *["peer_checkpointed"] * (args.peer and args.checkpointed)]
     # First of all: a process begins with the peak its parent had reached.
     memory = {c: _memory_of(c) for c in contenders} if args.memory and not args.alone else None
     with tempfile.TemporaryDirectory() as name:
@@ -99,6 +99,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--image-tokens", type=int, default=256, help="of the picture (default %(default)s)")
     options.add_argument("--group", type=int, default=8, help="G, completions (default %(default)s)")
     options.add_argument("--tokens", type=int, default=128, help="of each completion (default %(default)s)")
+    options.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="else no ratio")
     options.add_argument("--kl", action="store_true", help="with the penalty and so the reference's pass, in both")
     options.add_argument("--freeze-vision", action="store_true", help="train the language model alone, in both")
     options.add_argument("--peer-compact-head", action="store_true", help="TRL scores completion tokens alone")
