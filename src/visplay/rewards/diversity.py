@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array
-from scipy.spatial.distance import squareform
 
 _LONGEST_NGRAM = 4
 _EPSILON = 0.1  # NLTK's method 1: what an n-gram order without any match counts as
@@ -52,9 +51,8 @@ def clusters(texts: Sequence[str], threshold: float = 0.5) -> np.ndarray:
         raise ValueError(f"diversity threshold {threshold} is not in (0, 1]; it is a distance 1 - BLEU")
     if len(texts) < 2:
         return np.zeros(len(texts), dtype=np.int64)
-    distance_GG = 1.0 - bleu_matrix(texts)
-    np.fill_diagonal(distance_GG, 0.0)
-    merges = linkage(squareform(distance_GG, checks=False), method="average")
+    rows_G, bleu_DD = _distinct(texts)
+    merges = linkage(_condensed(1.0 - bleu_DD, rows_G), method="average")
     # fcluster joins at the threshold too, scikit-learn only below it.
     found_G = fcluster(merges, np.nextafter(threshold, 0.0), criterion="distance")
     _, first_G, labels_G = np.unique(found_G, return_index=True, return_inverse=True)
@@ -67,10 +65,26 @@ def bleu_matrix(texts: Sequence[str]) -> np.ndarray:
     Entry (i, j) is the mean of BLEU(i against j) and BLEU(j against i). A text without tokens has
     BLEU 0 with everything, itself included.
     """
+    rows_G, bleu_DD = _distinct(texts)
+    return np.asarray(bleu_DD[rows_G[:, None], rows_G])
+
+
+def _distinct(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Each text's row, int64 (G,), in the BLEU of the distinct ones, float64 (D, D)."""
     row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     rows_G = np.array([row_of[text] for text in texts], dtype=np.int64)
-    bleu_DD = _distinct_bleu([text.split() for text in row_of])
-    return bleu_DD if len(row_of) == len(texts) else bleu_DD[rows_G[:, None], rows_G]
+    return rows_G, _distinct_bleu([text.split() for text in row_of])
+
+
+def _condensed(distance_DD: np.ndarray, rows_G: np.ndarray) -> np.ndarray:
+    """Distances of all pairs i < j in SciPy's condensed form, without a matrix of all texts on the way."""
+    size = len(rows_G)
+    pairs = np.empty(size * (size - 1) // 2)
+    end = 0
+    for i in range(size - 1):
+        start, end = end, end + size - 1 - i
+        pairs[start:end] = distance_DD[rows_G[i]][rows_G[i + 1 :]]
+    return pairs
 
 
 def _distinct_bleu(tokens: Sequence[Sequence[str]]) -> np.ndarray:
