@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from visplay.lab.model import CHAT_TEMPLATE, SPECIAL
 from visplay.records import Picture
 from visplay.roles.prompts import Prompts
 
@@ -31,23 +32,6 @@ VOCABULARY = 8192
 PATCH, MERGE = 14, 2
 # The model has no logit for this token, so an answer never ends before its length limit.
 _NEVER = "<|never|>"
-_SPECIAL = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
-_CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
-    "{% if message.content is string %}{{ message.content }}"
-    "{% else %}{% for part in message.content %}"
-    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
-    "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def save_model(folder: Path, image_tokens: int) -> None:
@@ -92,7 +76,7 @@ def noise(name: str, image_tokens: int, seed: int) -> Picture:
 
 def random_tokens(count: int, rng: np.random.Generator) -> tuple[int, ...]:
     """Ids of plain tokens, never of special ones."""
-    return tuple(rng.integers(len(_SPECIAL), VOCABULARY, count).tolist())
+    return tuple(rng.integers(len(SPECIAL), VOCABULARY, count).tolist())
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:
@@ -107,7 +91,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=list(_SPECIAL),
+        special_tokens=list(SPECIAL),
         show_progress=False,
     )
     core.train_from_iterator([*[prompts.ask(), prompts.answer("")] * 1000, *made_up], trainer)
@@ -117,14 +101,14 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         tokenizer_object=core,
         eos_token=_NEVER,
         pad_token="<|endoftext|>",
-        extra_special_tokens=[t for t in _SPECIAL if t != "<|endoftext|>"],
-        chat_template=_CHAT,
+        extra_special_tokens=[t for t in SPECIAL if t != "<|endoftext|>"],
+        chat_template=CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
     )
 
 
 def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
-    ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in _SPECIAL}
+    ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     return Qwen2_5_VLConfig(
         text_config={
             "vocab_size": VOCABULARY,

@@ -20,7 +20,7 @@ from visplay.lab.draw import SIZE
 
 PATCH = 4
 MERGE = 2
-_SPECIAL = (
+SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
     "<|im_end|>",
@@ -30,7 +30,7 @@ _SPECIAL = (
     "<|video_pad|>",
 )
 _MARKS = ("<think>", "</think>", "<type>", "</type>", "<question>", "</question>", "\\boxed{")
-_CHAT_TEMPLATE = (
+CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{% if message.content is string %}{{ message.content }}"
     "{% else %}{% for part in message.content %}"
@@ -49,7 +49,7 @@ def build_tokenizer(corpus: Iterable[str]) -> PreTrainedTokenizerFast:
         vocab_size=1024,
         min_frequency=2,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=list(_SPECIAL),
+        special_tokens=list(SPECIAL),
         show_progress=False,
     )
     core.train_from_iterator(corpus, trainer)
@@ -58,8 +58,8 @@ def build_tokenizer(corpus: Iterable[str]) -> PreTrainedTokenizerFast:
         tokenizer_object=core,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        extra_special_tokens=[t for t in _SPECIAL if t not in ("<|im_end|>", "<|endoftext|>")],
-        chat_template=_CHAT_TEMPLATE,
+        extra_special_tokens=[t for t in SPECIAL if t not in ("<|im_end|>", "<|endoftext|>")],
+        chat_template=CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
         model_max_length=1024,
     )
@@ -77,7 +77,7 @@ def build_image_processor() -> Qwen2VLImageProcessorPil:
 
 def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2_5_VLForConditionalGeneration:
     """The tiny VLM with random weights, float32."""
-    ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in _SPECIAL}
+    ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     config = Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
