@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 QuestionType = Literal["multiple choice", "numerical", "regression", "open"]
-View = Literal["plain", "shifted", "smaller", "dimmer", "darker"]
+View = Literal["plain", "shifted", "smaller", "larger", "dimmer", "darker", "brighter", "recoloured", "mirrored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ class Question:
 class Vote:
     """One Reasoner answer to a question; `answer` is None when nothing was boxed.
 
-    `index` counts a question's votes from 0, over all `view`s of its picture.
+    `index` counts a question's votes from 0, over all `view`s of its picture. `logprob` is the
+    mean natural-log probability of the tokens of `text` under the policy that wrote it.
     """
 
     question_id: str
@@ -119,14 +120,16 @@ class Vote:
     answer: str | None
     text: str
     view: View = "plain"
+    logprob: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The majority over a question's votes.
 
-    `confidence` is the share of all `votes` (boxed or not) that fell on `answer`;
-    `answer` is None when no vote was boxed.
+    `confidence` is the share of all `votes` (boxed or not) that fell on `answer`, or of their
+    weight where a labeler weighs them; `answer` is None when no vote was boxed, or when a
+    labeler found the votes and something else at odds.
     """
 
     question_id: str
@@ -150,12 +153,17 @@ class SilverItem:
 class Group:
     """The completions of one request with their rewards, ready for GRPO.
 
-    `rewards[i]` belongs to `completions[i]`; the two are built together and checked here.
+    `rewards[i]` belongs to `completions[i]`; the two are built together and checked here. `weight`
+    is how much the group counts. `usual` is the mean and standard deviation of earlier rewards,
+    which a group whose rewards are all the same is compared with; without it there is nothing to
+    learn from such a group.
     """
 
     request: Request
     completions: tuple[Completion, ...]
     rewards: tuple[float, ...]
+    weight: float = 1.0
+    usual: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if len(self.completions) != len(self.rewards):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visplay.images.views import DARKER, DIMMER, viewed
+from visplay.images.views import BRIGHTER, DARKER, DIMMER, leaves_answer, viewed
 from visplay.records import Picture, View
 
 VIEWS: tuple[View, ...] = get_args(View)
@@ -50,17 +50,76 @@ def test_shifted_moves_right_and_down_and_continues_the_border() -> None:
 
 
 def test_smaller_shrinks_what_is_seen_around_the_centre() -> None:
-    def red(image: np.ndarray) -> np.ndarray:
-        return (image[..., 0] > 225) & (image[..., 1] < 90)
-
     plain, smaller = pixels("plain"), pixels("smaller")
     assert 0.6 * red(plain).sum() < red(smaller).sum() < 0.85 * red(plain).sum()
     assert np.allclose(np.argwhere(red(smaller)).mean(axis=0), (14.6, 17.9), atol=0.6)
 
 
-@pytest.mark.parametrize(("view", "share"), [("dimmer", DIMMER), ("darker", DARKER)])
-def test_dark_views_scale_brightness(view: View, share: float) -> None:
-    assert np.abs(pixels(view) - pixels("plain") * share).max() <= 1
+def test_larger_cuts_the_margins_off_and_enlarges_the_rest() -> None:
+    plain, larger = pixels("plain"), pixels("larger")
+    assert 1.1 * red(plain).sum() < red(larger).sum() < 1.5 * red(plain).sum()
+    assert not (larger == (0, 0, 250)).all(axis=-1).any(), "the border is gone"
+
+
+@pytest.mark.parametrize(("view", "share"), [("dimmer", DIMMER), ("darker", DARKER), ("brighter", BRIGHTER)])
+def test_brightness_is_scaled_up_to_white(view: View, share: float) -> None:
+    assert np.abs(pixels(view) - np.minimum(pixels("plain") * share, 255)).max() <= 1
+
+
+def test_recoloured_leaves_no_colour_as_it_was_and_none_like_another() -> None:
+    plain, recoloured = pixels("plain"), pixels("recoloured")
+    before, after = (np.unique(image.reshape(-1, 3), axis=0) for image in (plain, recoloured))
+    assert len(after) == len(before) == 3
+    assert (np.abs(recoloured - plain).max(axis=-1) > 60).all(), "grey is no longer grey either"
+
+
+def test_mirrored_twice_is_the_picture() -> None:
+    once = viewed(picture(), "mirrored").load()
+    assert np.array_equal(np.asarray(once), pixels("plain")[:, ::-1])
+    twice = viewed(Picture("twice", _png(once)), "mirrored").load()
+    assert np.array_equal(np.asarray(twice), pixels("plain"))
+
+
+SIDED = [
+    "Is the dog LEFT of the cat?",
+    "what is on the right-hand side?",
+    "what color is the leftmost shape?",
+    "which side of the road is the car on?",
+    "where is the cat?",
+    "which direction does the arrow point?",
+    "what time does the clock show?",
+    "what does the sign say?",
+    "which letter is it?\nA. b\nB. d",
+]
+COLOURED = [
+    "What COLOUR is the dog?",
+    "how many red circles are there?",
+    "are there more reds than greens?",
+    "is the man's hair reddish?",
+    "is the hat multicolored?",
+    "what is it?\nA. a grey cat\nB. a dog",
+    "do both have the same shade?",
+]
+NEITHER = ["how many dogs are there?", "is there a circle?", "are there more cats than dogs?"]
+
+
+def test_a_mirror_is_not_for_sides_and_writing() -> None:
+    assert [text for text in SIDED if leaves_answer("mirrored", text)] == []
+    assert all(leaves_answer("mirrored", text) for text in NEITHER)
+
+
+def test_other_colours_are_not_for_colours() -> None:
+    assert [text for text in COLOURED if leaves_answer("recoloured", text)] == []
+    assert all(leaves_answer("recoloured", text) for text in NEITHER)
+
+
+def test_the_other_views_are_for_every_question() -> None:
+    always = set(VIEWS) - {"mirrored", "recoloured"}
+    assert all(leaves_answer(view, text) for view in always for text in (*SIDED, *COLOURED, *NEITHER))
+
+
+def red(image: np.ndarray) -> np.ndarray:
+    return (image[..., 0] > 225) & (image[..., 1] < 90)
 
 
 def pixels(view: View) -> np.ndarray:

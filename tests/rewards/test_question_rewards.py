@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rewards import above_chance, difficulty, in_band, official_questioner_reward, questioner_reward
+from visplay.rewards import (
+    above_chance,
+    difficulty,
+    honest_questioner_reward,
+    in_band,
+    official_questioner_reward,
+    questioner_reward,
+)
 
 SHARES = st.floats(0, 1)
 
@@ -48,6 +55,32 @@ def test_official_reward() -> None:
 def test_an_invalid_question_never_pays(confidence: float, other: float, share: float) -> None:
     assert questioner_reward(False, confidence, share) <= questioner_reward(True, other, share)
     assert official_questioner_reward(False, confidence, share) < official_questioner_reward(True, other, share)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "options", "expected"),
+    [
+        (0.5, 2, 0.0),  # the paper's best question is a coin
+        (0.75, 2, 0.875),
+        (1.0, 2, 0.0),
+        (0.25, 4, 0.0),
+        (0.625, 4, 0.875),
+        (0.5, None, 0.875),
+    ],
+)
+def test_honest_reward(confidence: float, options: int | None, expected: float) -> None:
+    assert honest_questioner_reward(True, confidence, options, 0.125) == expected
+    assert honest_questioner_reward(False, confidence, options, 0.125) == 0.0
+
+
+@given(SHARES, st.none() | st.integers(2, 8), SHARES, SHARES)
+def test_an_honest_reward_is_a_share_that_falls_with_what_was_asked_already(
+    confidence: float, options: int | None, share: float, more: float
+) -> None:
+    paid = honest_questioner_reward(True, confidence, options, share)
+    assert 0 <= honest_questioner_reward(True, confidence, options, share + more) <= paid <= 1
+    if options is not None and confidence <= 1 / options:
+        assert paid == 0
 
 
 def test_band_includes_its_ends() -> None:

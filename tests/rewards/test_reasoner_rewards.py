@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from visplay.rewards import accuracy, format_score, reasoner_reward
+from visplay.rewards import accuracy, format_score, reasoner_reward, soft_reward
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,27 @@ def test_reward_weighs_accuracy_and_format() -> None:
     assert [reasoner_reward(text, "3", 1.0) for text in (good, wrong, untidy)] == [1, 1, 0]
     with pytest.raises(ValueError, match="format_weight"):
         reasoner_reward(good, "3", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "earned"),
+    [
+        (r"\boxed{3}", 0.5),
+        (r"<think>not \boxed{4}</think> \boxed{three}", 0.5),
+        (r"\boxed{4}", 0.125),
+        (r"\boxed{5}", 0.0),
+        (r"\boxed{unknown}", 0.125),
+        (r"\boxed{None}", 0.0),
+        ("3", 0.0),
+    ],
+)
+def test_a_soft_reward_is_the_share_of_all_votes_that_agree(text: str, earned: float) -> None:
+    votes = ["3", "3 cats", "three", "3", "4", "unknown", None, None]
+    assert soft_reward(text, votes) == earned
+
+
+@given(st.lists(st.none() | st.sampled_from(["red", "blue", "3", "yes"]), min_size=1), st.text(max_size=50))
+def test_soft_rewards_of_different_answers_share_out_the_votes(votes: list[str | None], text: str) -> None:
+    earned = [soft_reward(f"\\boxed{{{answer}}}", votes) for answer in ("red", "blue", "3", "yes")]
+    assert sum(earned) == pytest.approx(sum(vote is not None for vote in votes) / len(votes))
+    assert 0 <= soft_reward(text, votes) <= 1

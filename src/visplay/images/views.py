@@ -1,21 +1,36 @@
 """Views of a picture: what it shows stays true, how it looks changes a little.
 
-A mirror image is none of them: it would turn left into right.
+Two of them are not for every question: a mirror turns left into right, and other colours are
+for questions that neither name nor ask for one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
 from visplay.records import Picture, View
 
 SHIFT = 0.06  # of width and height
 SHRINK = 0.85
-DIMMER, DARKER = 0.8, 0.6  # of the brightness
+CROP = 0.06  # of width and height, on each side
+DIMMER, DARKER, BRIGHTER = 0.8, 0.6, 1.15  # of the brightness
+
+# What a mirror turns around: sides, places, clocks and writing.
+_SIDED = re.compile(
+    r"\b(?:left\w*|right\w*|side|sides|east\w*|west\w*|clock\w*|counter-?clock\w*|o'?clock|time|where|direction\w*|"
+    r"position\w*|locat\w*|point\w*|fac(?:e|es|ing)|read|reads|say|says|words?|texts?|letters?|numbers? on|digits?|"
+    r"written|writ\w*|signs?|label\w*|title|names?|first|last|order)\b"
+)
+_COLOURED = re.compile(
+    r"\b(?:\w*colou?r\w*|hues?|shades?|tints?|bright\w*|dark\w*|light\w*|pale\w*|(?:black|white|gr[ae]y|red|green|"
+    r"blue|teal|brown|yellow|orange|purple|violet|pink|cyan|magenta|beige|tan|navy|maroon|turquoise)(?:s|d?ish|d?er|d?est)?|"
+    r"gold\w*|silver\w*|ripe\w*|sunny|sky|legend|same|different)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,14 @@ def viewed(picture: Picture, view: View) -> Picture:
     return picture if view == "plain" else ViewedPicture(f"{picture.id}~{view}", picture.data, view)
 
 
+def leaves_answer(view: View, question: str) -> bool:
+    """Whether a view surely leaves the answer to a question as it is, as far as its words tell."""
+    words = question.lower()
+    if view == "mirrored":
+        return _SIDED.search(words) is None
+    return view != "recoloured" or _COLOURED.search(words) is None
+
+
 def _shifted(image: Image.Image) -> Image.Image:
     """Moved to the right and down; the border is continued into what comes free."""
     down, right = round(image.height * SHIFT), round(image.width * SHIFT)
@@ -48,6 +71,19 @@ def _smaller(image: Image.Image) -> Image.Image:
     return _padded(small, (along // 2, along - along // 2), (across // 2, across - across // 2))
 
 
+def _larger(image: Image.Image) -> Image.Image:
+    """Seen from nearer: the margins cut off, the rest enlarged to the size of the whole."""
+    across, down = round(image.width * CROP), round(image.height * CROP)
+    box = (across, down, max(across + 1, image.width - across), max(down + 1, image.height - down))
+    return image.crop(box).resize(image.size, Image.Resampling.LANCZOS)
+
+
+def _recoloured(image: Image.Image) -> Image.Image:
+    """Red, green and blue in each other's place, green weakened, so that grey too gets a colour."""
+    red, green, blue = image.split()
+    return Image.merge("RGB", (blue, green.point(lambda value: value * 0.55), red))
+
+
 def _padded(image: Image.Image, rows: tuple[int, int], columns: tuple[int, int]) -> Image.Image:
     return Image.fromarray(np.pad(np.asarray(image), (rows, columns, (0, 0)), mode="edge"))
 
@@ -55,6 +91,10 @@ def _padded(image: Image.Image, rows: tuple[int, int], columns: tuple[int, int])
 _TAKE: dict[View, Callable[[Image.Image], Image.Image]] = {
     "shifted": _shifted,
     "smaller": _smaller,
+    "larger": _larger,
     "dimmer": lambda image: ImageEnhance.Brightness(image).enhance(DIMMER),
     "darker": lambda image: ImageEnhance.Brightness(image).enhance(DARKER),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(BRIGHTER),
+    "recoloured": _recoloured,
+    "mirrored": ImageOps.mirror,
 }

@@ -1,6 +1,6 @@
 """What a question and an answer are worth: pure functions on plain values; no model."""
 
-from visplay.rewards.accuracy import accuracy, reasoner_reward
+from visplay.rewards.accuracy import accuracy, reasoner_reward, soft_reward
 from visplay.rewards.control import random_reward
 from visplay.rewards.difficulty import above_chance, difficulty, in_band
 from visplay.rewards.diversity import bleu_matrix, clusters, diversity
@@ -21,4 +21,5 @@ __all__ = [
     "questioner_reward",
     "random_reward",
     "reasoner_reward",
+    "soft_reward",
 ]

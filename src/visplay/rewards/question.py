@@ -18,17 +18,18 @@ def questioner_reward(valid: bool, confidence: float, share: float) -> float:
     return max(0.0, difficulty(confidence) - share) if valid else 0.0
 
 
-def honest_questioner_reward(confidence: float, options: int | None, share: float) -> float:
-    """The paper's reward with the difficulty of agreement above chance: of what is no more than a guess, nothing.
+def honest_questioner_reward(passed: bool, confidence: float, options: int | None, share: float) -> float:
+    """The paper's reward with the difficulty of agreement above chance, for a question that passed its gates.
 
     Where two answers are to choose from and the votes split evenly, the paper's reward pays the most and this one
-    pays 0. It is meant for valid questions with an answer; a caller gives 0 to the others, as a question to which
-    the votes say "unknown" is not hard but unanswerable.
+    pays 0; and a question to which the votes say "unknown" is not hard but unanswerable.
 
     Args:
+        passed: valid, answered, and kept by every gate.
         options: how many answers there are to guess among, None when they cannot be counted.
+        share: r_div, and what earlier batches add to it.
     """
-    return questioner_reward(True, confidence if options is None else above_chance(confidence, options), share)
+    return questioner_reward(passed, confidence if options is None else above_chance(confidence, options), share)
 
 
 def official_questioner_reward(valid: bool, confidence: float, share: float) -> float:
