@@ -27,6 +27,12 @@ def test_equal_rewards_teach_exactly_nothing(reward: float, size: int) -> None:
     assert not advantages([reward] * size, 1e-6).any()
 
 
+def test_equal_rewards_can_be_held_against_the_usual_ones() -> None:
+    assert advantages([0.0] * 3, 0.0, usual=(0.5, 0.25)).tolist() == [-2.0] * 3
+    assert advantages([1.0] * 3, 0.0, usual=(0.5, 0.25)).tolist() == [2.0] * 3
+    assert torch.equal(advantages([0.0, 1.0], 0.0, usual=(9.0, 1.0)), advantages([0.0, 1.0], 0.0))
+
+
 def test_one_reward_has_nothing_to_compare_with() -> None:
     with pytest.raises(ValueError, match="at least two"):
         advantages([1.0], 1e-6)

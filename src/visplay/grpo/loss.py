@@ -20,12 +20,14 @@ import torch
 Normalisation = Literal["grpo", "dr_grpo", "dapo"]
 
 
-def advantages(rewards: Sequence[float], epsilon: float) -> torch.Tensor:
+def advantages(rewards: Sequence[float], epsilon: float, usual: tuple[float, float] | None = None) -> torch.Tensor:
     """Rewards of one group, centred and scaled: (r - mean) / (std + epsilon), float32 (G,).
 
     The standard deviation is the unbiased one (divided by G - 1), as in TRL and veRL. Equal
     rewards give exactly 0, whatever rounding does to their mean.
 
+    Args:
+        usual: mean and standard deviation that equal rewards are compared with instead of one another.
     Raises:
         ValueError: fewer than two rewards; there is nothing to compare.
     """
@@ -33,7 +35,8 @@ def advantages(rewards: Sequence[float], epsilon: float) -> torch.Tensor:
         raise ValueError(f"a group needs at least two rewards to compare, this one has {len(rewards)}")
     rewards_G = torch.tensor(rewards, dtype=torch.float64)
     if bool((rewards_G == rewards_G[0]).all()):
-        return torch.zeros(len(rewards))
+        mean, std = usual or (rewards[0], 1.0)
+        return ((rewards_G - mean) / (std + epsilon)).float()
     return ((rewards_G - rewards_G.mean()) / (rewards_G.std() + epsilon)).float()
 
 
@@ -85,22 +88,25 @@ def grpo_loss(
     advantages_S: torch.Tensor,
     weights_S: torch.Tensor,
     mask_ST: torch.Tensor,
+    entropy_ST: torch.Tensor | None = None,
     *,
     clip_low: float,
     clip_high: float,
     kl: float,
+    entropy: float = 0.0,
 ) -> LossParts:
-    """Clipped surrogate plus `kl` times the k3 estimate of KL(policy || reference).
+    """Clipped surrogate plus `kl` times the k3 estimate of KL(policy || reference), less an entropy bonus.
 
-    A token costs -min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A) + kl * k3, with
+    A token costs -min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A) + kl * k3 - entropy * H, with
     ratio = exp(logprob - old) and k3 = exp(ref - logprob) - (ref - logprob) - 1.
 
     Args:
-        logprobs_ST: of the sampled tokens under the policy, the only input with a gradient.
+        logprobs_ST: of the sampled tokens under the policy; it and `entropy_ST` alone have a gradient.
         old_logprobs_ST: under the policy that sampled them.
         ref_logprobs_ST: under the reference, None to leave the penalty out.
         weights_S: see `token_weights`.
         mask_ST: bool, False at padding.
+        entropy_ST: H, entropy in nats of the distribution each token came from; needed by a bonus alone.
     """
     ratio_ST = torch.exp(torch.where(mask_ST, logprobs_ST - old_logprobs_ST, 0))
     advantages_S1 = advantages_S[:, None]
@@ -113,6 +119,8 @@ def grpo_loss(
         k3_ST = torch.exp(gap_ST) - gap_ST - 1
         cost_ST = cost_ST + kl * k3_ST
         kl_sum = float(k3_ST.detach().sum())
+    if entropy_ST is not None and entropy:
+        cost_ST = cost_ST - entropy * entropy_ST
     loss = torch.where(mask_ST, cost_ST * weights_S[:, None], 0).sum()
     clipped = int(((held_ST < free_ST) & mask_ST).sum())
     return LossParts(loss, kl_sum, clipped)

@@ -93,7 +93,7 @@ class Trainer:
         With `updates_per_step` above 1 the groups are cut into so many disjoint mini-batches, one
         optimizer step each, and the ratio is taken to the log-probabilities recorded when sampling.
         With 1 the policy is the one that sampled, so the ratio is exactly 1. Without a KL penalty
-        groups of zero advantage have no gradient and are not computed.
+        or an entropy bonus groups of zero advantage have no gradient and are not computed.
 
         Returns:
             loss, entropy (nats a token), kl (k3, nats a token; only with a KL penalty), clip_fraction,
@@ -149,7 +149,7 @@ class Trainer:
     def _accumulate(self, vlm: VLM, batch: Sequence[_Example], totals: _Totals) -> None:
         """Forward and backward over one micro-batch."""
         reference_ST = self._reference_logprobs(batch)
-        scores = _score(vlm, batch)
+        scores = _score(vlm, batch, entropy_gradient=self.settings.entropy > 0)
         samples = [sample for example in batch for sample in example.samples]
         device = scores.logprobs_ST.device
         old_ST = scores.logprobs_ST.detach()
@@ -162,15 +162,17 @@ class Trainer:
             torch.tensor([s.advantage for s in samples], device=device),
             torch.tensor([s.weight for s in samples], device=device),
             scores.mask_ST,
+            scores.entropy_ST,
             clip_low=self.settings.clip_low,
             clip_high=self.settings.clip_high,
             kl=self.settings.kl,
+            entropy=self.settings.entropy,
         )
         parts.loss.backward()
         totals.loss += float(parts.loss.detach())
         totals.kl += parts.kl_sum
         totals.clipped += parts.clipped
-        totals.entropy += float(scores.entropy_ST.sum())
+        totals.entropy += float(scores.entropy_ST.detach().sum())
         totals.tokens += int(scores.mask_ST.sum())
 
     def _reference_logprobs(self, batch: Sequence[_Example]) -> torch.Tensor | None:
@@ -189,9 +191,9 @@ class Trainer:
         weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
         found: dict[Picture, tuple[Pixels, list[list[_Sample]]]] = {}
         for group in groups:
-            advantages_G = advantages(group.rewards, self.settings.advantage_epsilon)
+            advantages_G = group.weight * advantages(group.rewards, self.settings.advantage_epsilon, group.usual)
             group_weights = [next(weights) for _ in group.completions]
-            if self.settings.kl == 0 and not advantages_G.any():
+            if self.settings.kl == self.settings.entropy == 0 and not advantages_G.any():
                 continue
             prompt = vlm.encode(group.request.picture, group.request.prompt)
             ids = prompt.token_ids
@@ -249,9 +251,9 @@ def _micro_batches(examples: Sequence[_Example], limit: int) -> Iterator[list[_E
     yield batch
 
 
-def _score(vlm: VLM, batch: Sequence[_Example]) -> TokenScores:
+def _score(vlm: VLM, batch: Sequence[_Example], entropy_gradient: bool = False) -> TokenScores:
     starts = [[sample.start for sample in example.samples] for example in batch]
-    return vlm.logprobs([e.tree for e in batch], [e.pixels for e in batch], starts)
+    return vlm.logprobs([e.tree for e in batch], [e.pixels for e in batch], starts, entropy_gradient)
 
 
 def _metrics(groups: Sequence[Group], totals: _Totals, with_kl: bool) -> dict[str, float]:

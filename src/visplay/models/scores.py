@@ -28,7 +28,7 @@ class TokenScores:
 
     Attributes:
         logprobs_ST: float32, natural-log probability of each token at temperature 1, 0 at padding.
-        entropy_ST: float32, entropy in nats of the distribution it came from, without gradient.
+        entropy_ST: float32, entropy in nats of the distribution it came from; with a gradient only if asked for.
         mask_ST: bool, False at padding.
     """
 
@@ -75,29 +75,38 @@ class Wanted:
         return cls(ids_M, parents_M, inverse, mask_ST)
 
 
-def token_scores(hidden_BLH: torch.Tensor, head: torch.nn.Linear, wanted: Wanted) -> TokenScores:
-    """Scores of the wanted tokens; gradients pass through hidden states and `head`, whose weight is (V, H)."""
+def token_scores(
+    hidden_BLH: torch.Tensor, head: torch.nn.Linear, wanted: Wanted, entropy_gradient: bool = False
+) -> TokenScores:
+    """Scores of the wanted tokens; gradients pass through hidden states and `head`, whose weight is (V, H).
+
+    Args:
+        entropy_gradient: whether they pass through the entropy too, which costs a little.
+    """
     device = hidden_BLH.device
     hidden_MH = hidden_BLH.flatten(0, 1)[torch.from_numpy(wanted.parents_M).to(device)]
-    scores_M2 = _score(hidden_MH, torch.from_numpy(wanted.ids_M).to(device), head)
+    scores_M2 = _score(hidden_MH, torch.from_numpy(wanted.ids_M).to(device), head, entropy_gradient)
     mask_ST = torch.from_numpy(wanted.mask_ST).to(device)
     padded_ST2 = scores_M2.new_zeros(*mask_ST.shape, 2)
     padded_ST2[mask_ST] = scores_M2[torch.from_numpy(wanted.inverse).to(device)]
-    return TokenScores(padded_ST2[..., 0], padded_ST2[..., 1].detach(), mask_ST)
+    entropy_ST = padded_ST2[..., 1] if entropy_gradient else padded_ST2[..., 1].detach()
+    return TokenScores(padded_ST2[..., 0], entropy_ST, mask_ST)
 
 
-def _score(hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear) -> torch.Tensor:
+def _score(hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool) -> torch.Tensor:
     """Log-probability and entropy, (M, 2), in chunks whose logits are recomputed for the gradient."""
     size = max(1, _CHUNK_NUMBERS // len(head.weight))
     if len(ids_M) <= size:
-        return _score_chunk(hidden_MH, ids_M, head)
+        return _score_chunk(hidden_MH, ids_M, head, entropy_gradient)
     chunks = zip(hidden_MH.split(size), ids_M.split(size), strict=True)
-    return torch.cat([checkpoint(_score_chunk, h, i, head, use_reentrant=False) for h, i in chunks])
+    return torch.cat([checkpoint(_score_chunk, h, i, head, entropy_gradient, use_reentrant=False) for h, i in chunks])
 
 
-def _score_chunk(hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear) -> torch.Tensor:
+def _score_chunk(
+    hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool
+) -> torch.Tensor:
     logprobs_MV = head(hidden_MH).float().log_softmax(-1)
     chosen_M = logprobs_MV.gather(1, ids_M[:, None])[:, 0]
-    with torch.no_grad():
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
         entropy_M = -(logprobs_MV.exp() * logprobs_MV).sum(-1)
     return torch.stack([chosen_M, entropy_M], dim=-1)

@@ -75,25 +75,40 @@ class TreeModel:
         return (p for p in self.model.parameters() if id(p) not in text)
 
     def logprobs(
-        self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], starts: Sequence[Sequence[int]]
+        self,
+        trees: Sequence[TokenTree],
+        pixels: Sequence[Pixels],
+        starts: Sequence[Sequence[int]],
+        entropy_gradient: bool = False,
     ) -> TokenScores:
         """Log-probabilities and entropies of each sequence's tokens from its start on.
 
         Args:
             pixels: of each tree's picture, in the order of the trees.
             starts: for each tree, for each of its sequences, the first token to score, at least 1.
+            entropy_gradient: see `token_scores`.
         """
-        return (self.plain_logprobs if self.plain_because else self.tree_logprobs)(trees, pixels, starts)
+        score = self.plain_logprobs if self.plain_because else self.tree_logprobs
+        return score(trees, pixels, starts, entropy_gradient)
 
     def tree_logprobs(
-        self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], starts: Sequence[Sequence[int]]
+        self,
+        trees: Sequence[TokenTree],
+        pixels: Sequence[Pixels],
+        starts: Sequence[Sequence[int]],
+        entropy_gradient: bool = False,
     ) -> TokenScores:
         """`logprobs`, each distinct context computed once."""
         hidden_BLH = self.hidden(trees, pixels)
-        return token_scores(hidden_BLH, self.head, Wanted.of(trees, starts, width=hidden_BLH.shape[1]))
+        wanted = Wanted.of(trees, starts, width=hidden_BLH.shape[1])
+        return token_scores(hidden_BLH, self.head, wanted, entropy_gradient)
 
     def plain_logprobs(
-        self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], starts: Sequence[Sequence[int]]
+        self,
+        trees: Sequence[TokenTree],
+        pixels: Sequence[Pixels],
+        starts: Sequence[Sequence[int]],
+        entropy_gradient: bool = False,
     ) -> TokenScores:
         """`logprobs`, one row a sequence under the model's own mask."""
         sequences = [tree.ids_L[path] for tree in trees for path in tree.paths]
@@ -101,7 +116,8 @@ class TreeModel:
         pictures = [picture for tree, picture in zip(trees, pixels, strict=True) for _ in tree.paths]
         hidden_SLH = self.plain_hidden(alone, pictures)
         firsts = [[first] for of_tree in starts for first in of_tree]
-        return token_scores(hidden_SLH, self.head, Wanted.of(alone, firsts, width=hidden_SLH.shape[1]))
+        wanted = Wanted.of(alone, firsts, width=hidden_SLH.shape[1])
+        return token_scores(hidden_SLH, self.head, wanted, entropy_gradient)
 
     def hidden(
         self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], cache: TreeCache | None = None
