@@ -32,6 +32,15 @@ def test_presets_carry_their_published_columns() -> None:
     assert official.reasoner.format_weight == 0.1
 
 
+@pytest.mark.parametrize("preset", ["paper", "official"])
+def test_published_recipes_have_none_of_our_guards(preset: str) -> None:
+    settings = load_settings(preset)
+    assert (settings.silver.labeler, settings.silver.gates) == ("majority", ("band",))
+    assert not settings.silver.chance_corrected
+    assert settings.questioner.memory == settings.acceptance.pictures == settings.grpo.entropy == 0
+    assert (settings.reasoner.reward, settings.reasoner.trust) == ("silver", False)
+
+
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 1\niterations: 2\ngrpo: {kl: 0.5}\n")
@@ -50,6 +59,9 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ("evaluation.suites=[lab]", "evaluation", "suites", ("lab",)),
         ("evaluation.sampled=false", "evaluation", "sampled", False),
         ("reasoner.reward=random", "reasoner", "reward", "random"),
+        ("silver.labeler=facts", "silver", "labeler", "facts"),
+        ("silver.views=[plain, mirrored]", "silver", "views", ("plain", "mirrored")),
+        ("questioner.gates=[]", "questioner", "gates", ()),
     ],
 )
 def test_an_override_is_read_as_what_it_means(text: str, section: str, name: str, value: object) -> None:
@@ -77,6 +89,12 @@ def test_an_override_reaches_nested_sections() -> None:
         (["seed=1", "seed.deep=1"], "'seed' is a value"),
         (["silver.band_low=0.9"], "band_low 0.9 is above band_high 0.75"),
         (["questioner.reward=best"], "questioner.reward"),
+        (["questioner.memory=-1"], "questioner.memory"),
+        (["questioner.gates=[pretty]"], "questioner.gates"),
+        (["silver.labeler=oracle"], "silver.labeler"),
+        (["silver.views=[]"], "silver.views"),
+        (["silver.views=[upside down]"], "silver.views"),
+        (["silver.most_denied=1"], "silver.most_denied"),
         (["seed=[1"], "not valid YAML"),
         (["grpo=3"], "grpo"),
     ],

@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from visplay.records import View
 
+Gate = Literal["answered", "balance", "band", "consistent", "needs_image", "new", "self_check"]
+"""A reason not to learn from a question; see `visplay.silver.gates`."""
+
 
 class ConfigError(ValueError):
     """A setting is wrong; the message is one line that says which and what to do."""
@@ -46,9 +49,18 @@ class QuestionerSettings(_Section):
     images_per_step: int = Field(16, ge=1, description="pictures a step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, questions a picture (paper, official: 8)")
     votes: int = Field(8, ge=1, description="m, Reasoner answers a question (official: 10)")
+    learning_rate: float | None = Field(None, gt=0, le=1, description="its own rate; null: grpo.learning_rate")
+    kl: float | None = Field(None, ge=0, description="its own weight of the KL to the base; null: grpo.kl")
     reward: Literal["paper", "official", "honest", "format", "random"] = Field(
-        "paper", description="'honest' pays no coin flips and no refusals; 'format' and 'random' are controls"
+        "paper", description="'honest' pays for what is above chance and passes gates; 'format', 'random': controls"
     )
+    gates: tuple[Gate, ...] = Field(
+        ("answered",), description='reward "honest": what a question must pass for its difficulty to count'
+    )
+    memory: int = Field(
+        0, ge=0, description="questions remembered from earlier steps: what they ask already pays less (paper: 0)"
+    )
+    memory_weight: float = Field(1.0, ge=0, description="price of being asked already, as lambda is within a picture")
     diversity_weight: float = Field(1.0, ge=0, description="lambda of r_div (official: 1)")
     diversity_threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance that joins texts (official: 0.5)")
     diversity_scope: Literal["picture", "batch"] = Field("picture", description="paper: picture; official: batch")
@@ -60,11 +72,18 @@ class SilverSettings(_Section):
 
     images: int | None = Field(None, ge=1, description="pictures an iteration, drawn without replacement; null for all")
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions a picture")
+    labeler: Literal["majority", "views", "weighted", "facts"] = Field(
+        "majority",
+        description="how answers become a silver answer, for the Questioner's reward too (paper: majority)",
+    )
     votes: int = Field(8, ge=1, description="m (official: 9)")
     views: tuple[View, ...] = Field(
-        ("plain",), min_length=1, description="looks at the picture that the votes are spread over (paper: plain)"
+        ("plain", "smaller", "dimmer", "darker"),
+        min_length=1,
+        description='looks at the picture that votes are spread over, with every labeler but "majority"',
     )
-    gates: tuple[Literal["answered", "balance", "band", "needs_image"], ...] = Field(
+    fact_lists: int = Field(4, ge=1, description='labeler "facts": lists of what is seen, a picture')
+    gates: tuple[Gate, ...] = Field(
         ("band",), description="what a voted question must pass to be learned from, in this order (paper: band)"
     )
     band_low: float = Field(0.25, ge=0, le=1, description="least confidence kept (paper 0.25, official 0.3)")
@@ -74,6 +93,9 @@ class SilverSettings(_Section):
     most_of_one_answer: float = Field(0.5, gt=0, le=1, description='gate "balance": share of the set with one answer')
     blind_votes: int = Field(4, ge=1, description='gate "needs_image": other pictures a question is put before')
     most_blind: float = Field(0.5, ge=0, lt=1, description='gate "needs_image": share of them that may agree')
+    check_votes: int = Field(4, ge=1, description='gates "self_check" and "consistent": answers to each question asked')
+    most_denied: float = Field(0.5, ge=0, lt=1, description='gate "self_check": share of answers that may contradict')
+    most_alike: float = Field(1.0, gt=0, le=1, description='gate "new": share of the set that may ask the same thing')
 
     @model_validator(mode="after")
     def _band_is_ordered(self) -> SilverSettings:
@@ -88,7 +110,10 @@ class ReasonerSettings(_Section):
     steps: int = Field(20, ge=0, description="GRPO steps a phase (paper: 20 at 3B, 10 at 7B)")
     questions_per_step: int = Field(64, ge=1, description="silver questions a step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, answers a question (paper, official: 8)")
-    reward: Literal["silver", "format", "random"] = Field("silver", description="'format' and 'random' are controls")
+    reward: Literal["silver", "soft", "format", "random"] = Field(
+        "silver", description="'soft' is the share of votes that agree; 'format' and 'random' are controls"
+    )
+    trust: bool = Field(False, description="a question counts as much as its silver answer is above chance")
     format_weight: float = Field(0.0, ge=0, le=1, description="share of the format reward (paper 0, official 0.1)")
     sampling: Sampling = Sampling()
 
@@ -102,10 +127,21 @@ class GRPOSettings(_Section):
     clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")
     clip_high: float = Field(0.2, gt=0, description="ratio is clipped above 1 + clip_high")
     kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
+    entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus, a token (paper, official: 0)")
     updates_per_step: int = Field(1, ge=1, description="optimizer steps on one batch of rollouts (official: 4)")
     normalisation: Literal["grpo", "dr_grpo", "dapo"] = Field("grpo", description="how token losses are averaged")
     advantage_epsilon: float = Field(1e-6, gt=0, description="added to the group's standard deviation")
     micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
+
+
+class AcceptanceSettings(_Section):
+    """Whether an iteration is kept, judged without labels on pictures that nothing trains on."""
+
+    pictures: int = Field(0, ge=0, description="pictures held out to judge by; 0 accepts every iteration (paper)")
+    questions_per_image: int = Field(2, ge=1, description="the base's questions about each, frozen at the start")
+    votes: int = Field(8, ge=1, description="answers to each, at the start and after every iteration")
+    trusted: float = Field(1.0, gt=0, le=1, description="confidence from which the base's answer must be kept")
+    patience: int = Field(2, ge=1, description="rejected iterations in a row that end a run")
 
 
 class EvaluationSettings(_Section):
@@ -115,6 +151,11 @@ class EvaluationSettings(_Section):
     items_per_suite: int | None = Field(None, ge=1, description="at most so many items a suite, null for all")
     sampled: bool = Field(True, description="also one answer at temperature 1")
     before: bool = Field(True, description="measure the base first (needed for paired differences)")
+    pass_k: int = Field(0, ge=0, description="also k answers at temperature 1: is any of them right? 0: not asked")
+    pass_items: int | None = Field(None, ge=1, description="items a suite that are asked k times, null for all")
+    beside_paper: int = Field(
+        0, ge=0, description="questions also labelled by the paper's vote and band, where the truth is known"
+    )
 
 
 class LoraSettings(_Section):
@@ -144,6 +185,7 @@ class Settings(_Section):
     reasoner: ReasonerSettings = ReasonerSettings()
     grpo: GRPOSettings = GRPOSettings()
     lora: LoraSettings = LoraSettings()
+    acceptance: AcceptanceSettings = AcceptanceSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
 

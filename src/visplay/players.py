@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from visplay.config import Settings, load_settings
+from visplay.config import GRPOSettings, Settings, load_settings
 from visplay.engines.hf import HFEngine
 from visplay.grpo.trainer import Trainer
 from visplay.models.policy import Policy, new_policy
@@ -17,6 +17,7 @@ from visplay.roles.prompts import Prompts, load_prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunError
+from visplay.silver.labelers import make_labeler
 
 
 class Players:
@@ -44,8 +45,11 @@ class Players:
             settings.reasoner,
             settings.seed,
         )
+        self.labeler = make_labeler(settings.silver, self.reasoner)
         self.questioner_trainer = Trainer(
-            self.questioner_policy, settings.grpo, settings.questioner.sampling.max_tokens or base.max_new_tokens
+            self.questioner_policy,
+            _own(settings),
+            settings.questioner.sampling.max_tokens or base.max_new_tokens,
         )
         self.reasoner_trainer = Trainer(
             self.reasoner_policy, settings.grpo, settings.reasoner.sampling.max_tokens or base.max_new_tokens
@@ -103,6 +107,12 @@ def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
     policy = new_policy(base, "reasoner", settings.tune, settings.lora)
     policy.load(run / "reasoner")
     return policy, prompts, settings
+
+
+def _own(settings: Settings) -> GRPOSettings:
+    """GRPO as the Questioner does it, where it differs from the Reasoner."""
+    own = {"learning_rate": settings.questioner.learning_rate, "kl": settings.questioner.kl}
+    return settings.grpo.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
 def _frozen(name: str, settings: Settings) -> Policy:

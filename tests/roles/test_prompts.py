@@ -33,6 +33,9 @@ def test_the_models_own_wording_is_used_unless_the_user_brings_one(tmp_path: Pat
         ("questioner: just ask", "<type>"),
         ("questioner: ''", "blank"),
         ("wording: x", "must map"),
+        ("facts: name all you see", "<facts>"),
+        ("facts: ' '", "blank"),
+        ("facts: [red car]", "must be text"),
         ("reasoner: 3", "must be text"),
         ("{", "not valid YAML"),
     ],
@@ -46,7 +49,7 @@ def test_wording_the_parser_could_not_use_is_refused_in_one_line(tmp_path: Path,
 
 
 def test_wording_is_saved_with_a_model_and_found_again(tmp_path: Path) -> None:
-    prompts = Prompts(questioner="frag.", reasoner="{question}\n\\boxed{} – bitte", learned=True)
+    prompts = Prompts(questioner="frag.", reasoner="{question}\n\\boxed{} – bitte", facts="zähl auf", learned=True)
     prompts.save(tmp_path / "prompts.yaml")
     assert load_prompts(None, tmp_path) == prompts
 

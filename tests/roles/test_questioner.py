@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visplay.config import QuestionerSettings
-from visplay.records import Completion, Picture, Question, Request, Tally
+from visplay.records import Completion, Group, Picture, Question, Request, Tally
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Asked, Questioner, parse_question
 
@@ -84,12 +84,11 @@ def test_an_invalid_question_earns_nothing_in_the_paper_and_is_punished_official
         ("yes", 0.5, 0.75, 0.0),  # a coin: the paper's best question
         ("no", 0.75, 0.25, 0.75),
         ("B", 0.25, 0.25, 0.0),  # one of four options at random
-        ("unknown", 0.5, 0.75, 0.0),
         ("red", 0.5, 0.75, 0.75),
         (None, 0.0, 0.0, 0.0),
     ],
 )
-def test_the_honest_reward_pays_neither_coins_nor_refusals(
+def test_the_honest_reward_pays_for_agreement_above_chance(
     answer: str | None, confidence: float, paper: float, honest: float
 ) -> None:
     for reward, expected in {"paper": paper, "honest": honest}.items():
@@ -117,3 +116,55 @@ def test_rewards_follow_ids_not_positions() -> None:
     questioner = Questioner(None, Prompts(), QuestionerSettings(), seed=0)  # type: ignore[arg-type]
     (group,) = questioner.groups(members, tallies)
     assert group.rewards.index(max(group.rewards)) == 2
+
+
+def test_what_a_gate_drops_earns_nothing_if_the_reward_is_honest() -> None:
+    members = asked(list(FOUR))
+    ids = [one.question.id for one in members if one.question]
+    tallies = {name: Tally(name, "red", 0.5, 8, 0) for name in ids}
+    for reward, expected in {"paper": 0.75, "honest": 0.0}.items():
+        questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
+        (group,) = questioner.groups(members, tallies, dropped={ids[1], ids[3]})
+        assert group.rewards == pytest.approx((0.75, expected, 0.75, expected))
+
+
+def remembering(**settings: object) -> Questioner:
+    return Questioner(None, Prompts(), QuestionerSettings(memory=8, **settings), seed=0)  # type: ignore[arg-type]
+
+
+def step(questioner: Questioner, texts: list[str | None], confidence: float = 0.5) -> Group:
+    members = asked(texts)
+    tallies = {one.question.id: Tally(one.question.id, "x", confidence, 8, 0) for one in members if one.question}
+    (group,) = questioner.groups(members, tallies)
+    return group
+
+
+def test_what_earlier_steps_asked_pays_less_and_a_step_does_not_count_against_itself() -> None:
+    questioner = remembering()
+    assert step(questioner, FOUR).rewards == pytest.approx((0.75,) * 4)
+    fresh = ["where does this long road lead to?", "which of both men looks older?", "what is written on top of it?"]
+    # One of the four that are remembered asks this, and of the next seven again one.
+    assert step(questioner, [FOUR[0], *fresh]).rewards == pytest.approx((0.5, 0.75, 0.75, 0.75))
+    assert step(questioner, [FOUR[1], *fresh]).rewards == pytest.approx((0.625, 0.625, 0.625, 0.625))
+
+
+def test_the_price_of_memory_can_be_set() -> None:
+    questioner = remembering(memory_weight=0.5)
+    step(questioner, FOUR)
+    assert step(questioner, FOUR).rewards == pytest.approx((0.75 - 0.125,) * 4)
+
+
+def test_only_questions_are_remembered() -> None:
+    questioner = remembering()
+    step(questioner, [None] * 4)
+    assert questioner.memory.state() == {"texts": [], "rewards": []}
+
+
+def test_a_group_that_asks_one_thing_is_held_against_what_questions_usually_earn() -> None:
+    questioner = remembering()
+    assert step(questioner, [FOUR[0]] * 4).usual is None, "nothing is usual yet"
+    for confidence in (0.5, 0.75):
+        assert step(questioner, FOUR, confidence).usual is None, "these differ among themselves"
+    for alike in ([FOUR[0]] * 4, [None] * 4):
+        usual = questioner.memory.usual()
+        assert step(questioner, alike).usual == usual and usual is not None  # type: ignore[arg-type]

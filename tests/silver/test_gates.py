@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from visplay.config import ReasonerSettings, Sampling, SilverSettings
 from visplay.records import Completion, Picture, Question, Request, Vote
+from visplay.rewards import bleu_matrix
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner, tally
 from visplay.silver.candidate import Candidate
-from visplay.silver.gates import make_gates
+from visplay.silver.gates import make_gates, sift
 from visplay.silver.gates.answered import Answered
 from visplay.silver.gates.balance import Balance
 from visplay.silver.gates.band import Band
 from visplay.silver.gates.needs_image import NeedsImage
+from visplay.silver.gates.new import New
 
 
 def candidate(name: str, answers: Sequence[str | None], text: str = "what?") -> Candidate:
@@ -101,6 +106,90 @@ def test_the_share_holds_for_what_is_left(sizes: tuple[int, ...], most: float) -
     assert len(counts) == len(sizes), "no answer disappears"
 
 
-def test_gates_come_in_the_order_of_the_settings() -> None:
-    settings = SilverSettings(gates=("needs_image", "answered", "band", "balance"))
-    assert list(make_gates(settings, reasoner({}))) == list(settings.gates)
+HERE, THERE = Picture("here", b""), Picture("there", b"")
+COLOR, PARAPHRASE = "what color is the big circle?", "what color is the big circle here?"
+
+
+def asks(name: str, text: str, picture: Picture = HERE, agreeing: int = 8) -> Candidate:
+    """A question about a picture, `agreeing` of its eight votes on one answer."""
+    question = Question(name, picture, "open", text)
+    answers = ["red"] * agreeing + [f"other {i}" for i in range(8 - agreeing)]
+    votes = tuple(Vote(name, index, answer, "") for index, answer in enumerate(answers))
+    return Candidate(question, votes, tally(question, votes))
+
+
+def test_a_picture_is_not_asked_the_same_thing_twice() -> None:
+    everyone = [asks("a", COLOR), asks("b", "how many dogs are there?"), asks("c", PARAPHRASE), asks("d", COLOR)]
+    reason = f"this picture was asked '{COLOR}'"
+    assert New((), 0.5, 1.0).dropped(everyone) == {"c": reason, "d": reason}
+
+
+def test_nor_what_an_earlier_iteration_asked_it() -> None:
+    earlier = [Question("1/silver/here#0", HERE, "open", COLOR)]
+    everyone = [asks("a", PARAPHRASE), asks("b", COLOR, THERE), asks("c", "how many dogs are there?")]
+    assert New(earlier, 0.5, 1.0).dropped(everyone) == {"a": f"this picture was asked '{COLOR}'"}
+
+
+@pytest.mark.parametrize("text", ["why?", "what color?", "is it red?", COLOR])
+def test_the_very_same_words_are_the_same_question_however_few(text: str) -> None:
+    assert New([asks("old", text).question], 0.5, 1.0).dropped([asks("a", text)]).keys() == {"a"}
+    assert New((), 0.5, 1.0).dropped([asks("a", text), asks("b", text)]).keys() == {"b"}
+
+
+def test_what_one_batch_asked_does_not_count_against_the_next() -> None:
+    gate = New([asks("old", COLOR).question], 0.5, 1.0)
+    everyone = [asks("a", "how many dogs are there?"), asks("b", PARAPHRASE)]
+    assert gate.dropped(everyone) == gate.dropped(everyone) == {"b": f"this picture was asked '{COLOR}'"}
+    assert gate.dropped([]) == {}
+
+
+WORDS = ["what", "color", "size", "is", "the", "big", "red", "dog"]
+SENTENCES = st.lists(st.sampled_from(WORDS), min_size=4, max_size=7).map(" ".join)
+
+
+@given(st.lists(SENTENCES, max_size=4), st.lists(SENTENCES, max_size=4))
+def test_no_two_that_stay_are_near_duplicates(first: list[str], second: list[str]) -> None:
+    earlier = left_of(first, [])
+    left = [question.text for question in (*earlier, *left_of(second, earlier))]
+    assert (np.triu(bleu_matrix(left), 1) <= 0.5).all()
+
+
+def left_of(texts: list[str], earlier: list[Question]) -> list[Question]:
+    everyone = [asks(str(n), text) for n, text in enumerate(texts)]
+    dropped = New(earlier, 0.5, 1.0).dropped(everyone)
+    return [c.question for c in everyone if c.question.id not in dropped]
+
+
+def test_one_wording_may_take_its_share_of_the_set_and_the_least_sure_go_first() -> None:
+    pictures = [Picture(f"p{n}", b"") for n in range(8)]
+    same = [asks(f"same {n}", COLOR.upper() if n else COLOR, pictures[n], agreeing=n + 2) for n in range(4)]
+    rest = [asks(f"rest {n}", f"how many {n}s are there?", pictures[n + 4]) for n in range(4)]
+    reason = "2 questions ask this already"
+    assert New((), 0.5, 0.25).dropped([*same, *rest]) == {"same 0": reason, "same 1": reason}
+    assert New((), 0.5, 1.0).dropped([*same, *rest]) == {}
+    assert New((), 0.5, 0.01).dropped(rest) == {}, "one of each is always left"
+
+
+def test_gates_come_in_the_order_they_are_named() -> None:
+    names = ("needs_image", "new", "answered", "consistent", "band", "self_check", "balance")
+    assert list(make_gates(names, SilverSettings(), reasoner({}))) == list(names)
+    assert make_gates((), SilverSettings(), reasoner({})) == {}
+
+
+def test_known_questions_reach_the_gate_for_new_ones() -> None:
+    gates = make_gates(("new",), SilverSettings(), reasoner({}), known=[asks("old", COLOR).question])
+    passed, dropped = sift(gates, [asks("a", COLOR), asks("b", COLOR, THERE)])
+    assert [c.question.id for c in passed] == ["b"] and dropped["a"][0] == "new"
+
+
+def test_a_question_is_dropped_by_the_first_gate_that_minds_and_later_ones_never_see_it() -> None:
+    silent = candidate("silent", [None] * 8)
+    refused = candidate("refused", ["unknown"] * 8)
+    yes = [candidate(f"yes {n}", ["yes"] * 8) for n in range(2)]
+    no = candidate("no", ["no"] * 8)
+    everyone = [silent, refused, *yes, no]
+    gates = {"answered": Answered(1.0), "balance": Balance(0.5)}
+    passed, dropped = sift(gates, everyone)
+    assert passed == [yes[0], no], "what has no answer is neither kept nor dropped"
+    assert {name: gate for name, (gate, _) in dropped.items()} == {"refused": "answered", "yes 1": "balance"}
+    assert sift({}, everyone) == ([refused, *yes, no], {})

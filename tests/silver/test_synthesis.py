@@ -1,4 +1,4 @@
-"""Synthesis and its file: the band, distinct questions, votes that stay with their question."""
+"""Synthesis and its file: the gates, distinct questions, votes that stay with their question."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from visplay.records import Completion, Picture, Request
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.silver import join_silver, read_silver, synthesize, write_silver
+from visplay.silver import (
+    Synthesis,
+    join_silver,
+    questions_before,
+    read_silver,
+    silver_file,
+    synthesize,
+    write_silver,
+)
+from visplay.silver.gates import make_gates
+from visplay.silver.labelers import make_labeler
 
 PROMPTS = Prompts(questioner="ask", reasoner="{question}", learned=True)
 PICTURES = tuple(Picture(f"p{n}", b"") for n in range(600))
@@ -34,16 +44,21 @@ class Script:
             text = f"\\boxed{{answer {request.picture.id} {request.prompt}}}"
         else:
             text = "no box"
-        return Completion(request.id, index, (1,), (0.0,), text, True)
+        return Completion(request.id, index, (1, 2), (-0.25, -0.25 * index), text, True)
 
 
-def roles() -> tuple[Questioner, Reasoner]:
-    return Questioner(Script(), PROMPTS, QuestionerSettings(), 0), Reasoner(Script(), PROMPTS, ReasonerSettings(), 0)
+def made(pictures: Sequence[Picture], settings: SilverSettings, answers: Script | None = None) -> Synthesis:
+    """A silver set by the settings' own labeler and gates; `answers` replaces the Reasoner's script."""
+    questioner = Questioner(Script(), PROMPTS, QuestionerSettings(), 0)
+    reasoner = Reasoner(answers or Script(), PROMPTS, ReasonerSettings(), 0)
+    gates = make_gates(settings.gates, settings, reasoner)
+    labeler = make_labeler(settings, reasoner)
+    return synthesize(questioner, labeler, gates, pictures, settings.questions_per_image, settings.votes, "1/silver")
 
 
 def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
     settings = SilverSettings(questions_per_image=2, votes=8, band_low=0.25, band_high=0.75)
-    synthesis = synthesize(*roles(), PICTURES, settings, "1/silver")
+    synthesis = made(PICTURES, settings)
     assert synthesis.asked == 1200
     assert synthesis.valid == sum(2 for n in range(600) if n % 5 != 4)
     assert len(synthesis.candidates) == sum(1 if n % 3 == 0 else 2 for n in range(600) if n % 5 != 4)
@@ -52,8 +67,8 @@ def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
 
 
 def test_votes_are_spread_over_views(tmp_path: Path) -> None:
-    settings = SilverSettings(votes=8, views=("plain", "darker", "shifted"), band_low=0, band_high=1)
-    synthesis = synthesize(*roles(), PICTURES[:10], settings, "1/silver")
+    settings = SilverSettings(labeler="views", votes=8, views=("plain", "darker", "shifted"), band_low=0, band_high=1)
+    synthesis = made(PICTURES[:10], settings)
     for candidate in synthesis.candidates:
         assert [vote.index for vote in candidate.votes] == list(range(8))
         views = [vote.view for vote in candidate.votes]
@@ -71,13 +86,9 @@ def test_refusals_can_be_left_out() -> None:
             shy = request.prompt != "ask" and int(request.picture.id[1:]) % 2 == 0
             return replace(completion, text="\\boxed{unknown}") if shy else completion
 
-    questioner, _ = roles()
-    reasoner = Reasoner(Shy(), PROMPTS, ReasonerSettings(), 0)
-    band = {"band_low": 0.0, "band_high": 1.0}
-    kept = synthesize(questioner, reasoner, PICTURES[:60], SilverSettings(**band), "1/silver")
-    left_out = synthesize(
-        questioner, reasoner, PICTURES[:60], SilverSettings(gates=("answered", "band"), **band), "1/silver"
-    )
+    everything = SilverSettings(band_low=0.0, band_high=1.0)
+    kept = made(PICTURES[:60], everything, Shy())
+    left_out = made(PICTURES[:60], everything.model_copy(update={"gates": ("answered", "band")}), Shy())
     assert {item.answer == "unknown" for item in kept.items} == {True, False}
     assert left_out.items == tuple(item for item in kept.items if item.answer != "unknown")
     assert left_out.statistics()["refused"] == sum(item.answer == "unknown" for item in kept.items) > 0
@@ -85,7 +96,7 @@ def test_refusals_can_be_left_out() -> None:
 
 def test_what_was_dropped_is_named_with_its_gate() -> None:
     settings = SilverSettings(gates=("answered", "needs_image", "band"))
-    synthesis = synthesize(*roles(), PICTURES[:60], settings, "1/silver")
+    synthesis = made(PICTURES[:60], settings)
     answered = {c.question.id for c in synthesis.candidates if c.tally.answer is not None}
     kept = {item.question.id for item in synthesis.items}
     # The script's answers name the picture, so every question needs its image.
@@ -95,13 +106,13 @@ def test_what_was_dropped_is_named_with_its_gate() -> None:
 
 
 def test_fewer_votes_than_views_use_the_first_views() -> None:
-    settings = SilverSettings(votes=1, views=("darker", "plain"), band_low=0, band_high=1)
-    synthesis = synthesize(*roles(), PICTURES[:10], settings, "1/silver")
+    settings = SilverSettings(labeler="views", votes=1, views=("darker", "plain"), band_low=0, band_high=1)
+    synthesis = made(PICTURES[:10], settings)
     assert {vote.view for candidate in synthesis.candidates for vote in candidate.votes} == {"darker"}
 
 
 def test_votes_stay_with_their_question() -> None:
-    synthesis = synthesize(*roles(), PICTURES, SilverSettings(), "1/silver")
+    synthesis = made(PICTURES, SilverSettings())
     for item in synthesis.items:
         assert item.answer == f"answer {item.question.picture.id} {item.question.text}"
         assert {vote.question_id for vote in item.votes} == {item.question.id}
@@ -110,7 +121,7 @@ def test_votes_stay_with_their_question() -> None:
 
 
 def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
-    items = synthesize(*roles(), PICTURES, SilverSettings(), "1/silver").items
+    items = made(PICTURES, SilverSettings()).items
     write_silver(tmp_path / "a.parquet", items, 1)
     write_silver(tmp_path / "b.parquet", (), 2)
     pictures = {picture.id: picture for picture in PICTURES}
@@ -119,7 +130,23 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
     assert read_silver(tmp_path / "silver.parquet", pictures) == items
 
 
+def test_votes_come_back_with_the_log_probability_of_their_words(tmp_path: Path) -> None:
+    items = made(PICTURES[:10], SilverSettings(votes=3, band_low=0, band_high=1)).items
+    write_silver(tmp_path / "a.parquet", items, 1)
+    for item in read_silver(tmp_path / "a.parquet", {picture.id: picture for picture in PICTURES}):
+        assert [vote.logprob for vote in item.votes] == [-0.125, -0.25, -0.375]
+
+
+def test_questions_of_earlier_iterations_are_found_again(tmp_path: Path) -> None:
+    items = made(PICTURES, SilverSettings()).items
+    silver_file(tmp_path, 1).parent.mkdir()
+    for iteration, kept in ((1, items[:3]), (2, items[3:5]), (3, items[5:])):
+        write_silver(silver_file(tmp_path, iteration), kept, iteration)
+    pictures = {picture.id: picture for picture in PICTURES}
+    assert list(questions_before(tmp_path, 3, pictures)) == [item.question for item in items[:5]]
+    assert list(questions_before(tmp_path, 1, pictures)) == []
+
+
 def test_statistics_without_a_single_valid_question() -> None:
-    settings = SilverSettings()
-    statistics = synthesize(*roles(), PICTURES[4:5], settings, "1/silver").statistics()
+    statistics = made(PICTURES[4:5], SilverSettings()).statistics()
     assert statistics["candidates"] == statistics["kept"] == 0 and statistics["mean_confidence"] is None

@@ -40,7 +40,8 @@ _LESSONS_A_STAGE = 10_000_000
 ASK = "ask a question."
 UNKNOWN = "unknown"
 _SMALL_AREA = 0.0125
-PROMPTS = f'questioner: "{ASK}"\nreasoner: "{{question}}"\nlearned: true\n'
+# Asked how many shapes there are, the tiny VLM names them all before it counts.
+PROMPTS = f'questioner: "{ASK}"\nreasoner: "{{question}}"\nfacts: "how many shapes are there?"\nlearned: true\n'
 
 _KINDS: tuple[Kind, ...] = tuple(TEMPLATES)
 # Shares of the question kinds; relations and sizes are twofold or fourfold and so divided.

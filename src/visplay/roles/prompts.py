@@ -25,6 +25,10 @@ _REASONER = (
     "Look at the image and reason step by step between <think> and </think>, then give the final answer in "
     "\\boxed{}: a letter, yes or no, a number, or a short phrase."
 )
+_FACTS = (
+    "List every thing you see in the image, separated by commas, its properties before its name, as in: red car, "
+    "small brown dog, small brown dog. Write the list between <facts> and </facts> and nothing else."
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -32,11 +36,13 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class Prompts:
     """What each role is told; `{question}` in `reasoner` stands for the question.
 
-    `learned` says that the model was trained to the formats, so the wording need not ask for them.
+    `facts` asks the Reasoner to list what it sees; see `visplay.roles.facts`. `learned` says that the
+    model was trained to the formats, so the wording need not ask for them.
     """
 
     questioner: str = _QUESTIONER
     reasoner: str = _REASONER
+    facts: str = _FACTS
     learned: bool = False
 
     def __post_init__(self) -> None:
@@ -44,11 +50,14 @@ class Prompts:
             raise ConfigError("prompts: 'questioner' is blank; write what the Questioner is told")
         if self.reasoner.count("{question}") != 1:
             raise ConfigError("prompts: 'reasoner' must hold {question} exactly once")
+        if not self.facts.strip():
+            raise ConfigError("prompts: 'facts' is blank; write how the Reasoner is asked what it sees")
         if self.learned:
             return
-        for mark in ("<type>", "<question>"):
-            if mark not in self.questioner:
-                raise ConfigError(f"prompts: 'questioner' never asks for {mark}, which the parser reads")
+        for key, marks in (("questioner", ("<type>", "<question>")), ("facts", ("<facts>",))):
+            for mark in marks:
+                if mark not in getattr(self, key):
+                    raise ConfigError(f"prompts: '{key}' never asks for {mark}, which the parser reads")
         if "\\boxed" not in self.reasoner:
             raise ConfigError("prompts: 'reasoner' never asks for \\boxed{}, which the parser reads")
 
@@ -82,9 +91,9 @@ def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts
         raise ConfigError(f"no prompts file {file}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ConfigError(f"{file} is not valid YAML") from None
-    known = {"questioner": str, "reasoner": str, "learned": bool}
+    known = {"questioner": str, "reasoner": str, "facts": str, "learned": bool}
     if not isinstance(values, dict) or not set(values) <= set(known):
-        raise ConfigError(f"{file} must map questioner, reasoner and, if need be, learned")
+        raise ConfigError(f"{file} must map questioner, reasoner and, if need be, facts and learned")
     for key, value in values.items():
         if not isinstance(value, known[key]):
             raise ConfigError(f"{file}: '{key}' must be {'true or false' if known[key] is bool else 'text'}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from visplay.answers import guesses, is_refusal
+from visplay.answers import guesses
 from visplay.config import QuestionerSettings
 from visplay.engines.engine import Engine
 from visplay.records import Completion, Group, Picture, Question, QuestionType, Request, Tally
@@ -19,6 +19,7 @@ from visplay.rewards import (
     questioner_reward,
     random_reward,
 )
+from visplay.roles.memory import Memory
 from visplay.roles.prompts import Prompts
 
 _FORM = re.compile(r"\s*<type>([^<>]{1,40})</type>\s*<question>([^<>]{1,2000})</question>\s*")
@@ -53,6 +54,7 @@ class Questioner:
         self.prompts = prompts
         self.settings = settings
         self.seed = seed
+        self.memory = Memory(settings.memory, settings.diversity_threshold)
 
     def ask(self, pictures: Sequence[Picture], n: int, tag: str) -> list[Asked]:
         """`n` completions a picture; `tag` makes the request ids, and so the random streams, unique."""
@@ -60,26 +62,36 @@ class Questioner:
         completions = self.engine.generate(requests, self.settings.sampling)
         return [_read(request, c) for request in requests for c in completions[request.id]]
 
-    def groups(self, asked: Sequence[Asked], tallies: Mapping[str, Tally]) -> list[Group]:
-        """The completions of each picture with their rewards (ALGORITHM section 2).
+    def groups(
+        self, asked: Sequence[Asked], tallies: Mapping[str, Tally], dropped: Collection[str] = ()
+    ) -> list[Group]:
+        """The completions of each picture with their rewards (ALGORITHM section 2); they are remembered.
 
         Args:
             tallies: the Reasoner's vote by question id, for every parsed question.
+            dropped: ids of the questions that a gate drops.
         """
         shares = self._shares(asked)
+        remembered = self._remembered(asked)
+        rewards = {
+            _key(one): self._reward(one, tallies, shares[_key(one)] + remembered[_key(one)], dropped) for one in asked
+        }
+        usual = self.memory.usual()
         grouped: defaultdict[str, list[Asked]] = defaultdict(list)
         for one in asked:
             grouped[one.request.id].append(one)
+        self.memory.add([(one.question.text, rewards[_key(one)]) for one in asked if one.question is not None])
         return [
             Group(
                 members[0].request,
                 tuple(one.completion for one in members),
-                tuple(self._reward(one, tallies, shares[_key(one)]) for one in members),
+                tuple(rewards[_key(one)] for one in members),
+                usual=usual if len({one.question and one.question.text for one in members}) == 1 else None,
             )
             for members in grouped.values()
         ]
 
-    def _reward(self, one: Asked, tallies: Mapping[str, Tally], share: float) -> float:
+    def _reward(self, one: Asked, tallies: Mapping[str, Tally], share: float, dropped: Collection[str]) -> float:
         question = one.question
         tally = tallies[question.id] if question is not None else None
         confidence = tally.confidence if tally else 0.0
@@ -91,12 +103,19 @@ class Questioner:
             case "official":
                 return official_questioner_reward(question is not None, confidence, share)
             case "honest":
-                answer = tally.answer if tally else None
-                if question is None or answer is None or is_refusal(answer):
+                if question is None or tally is None or tally.answer is None:
                     return 0.0
-                return honest_questioner_reward(confidence, guesses(answer, question.text), share)
+                options = guesses(tally.answer, question.text)
+                return honest_questioner_reward(question.id not in dropped, confidence, options, share)
             case _:
                 return questioner_reward(question is not None, confidence, share)
+
+    def _remembered(self, asked: Sequence[Asked]) -> dict[str, float]:
+        """What each question pays for having been asked in earlier steps."""
+        questions = {_key(one): one.question.text for one in asked if one.question is not None}
+        shares = zip(questions, self.memory.shares(list(questions.values())), strict=True)
+        weight = self.settings.memory_weight
+        return {_key(one): 0.0 for one in asked} | {key: weight * share for key, share in shares}
 
     def _shares(self, asked: Sequence[Asked]) -> dict[str, float]:
         """λ · |cluster| / G of every completion, clustered within its picture or the whole batch."""

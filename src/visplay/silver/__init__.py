@@ -1,6 +1,14 @@
 """The silver set: questions with the answers that votes gave them, and what is kept of them."""
 
-from visplay.silver.file import join_silver, read_silver, silver_file, write_silver
+from visplay.silver.file import join_silver, questions_before, read_silver, silver_file, write_silver
 from visplay.silver.synthesis import Synthesis, synthesize
 
-__all__ = ["Synthesis", "join_silver", "read_silver", "silver_file", "synthesize", "write_silver"]
+__all__ = [
+    "Synthesis",
+    "join_silver",
+    "questions_before",
+    "read_silver",
+    "silver_file",
+    "synthesize",
+    "write_silver",
+]

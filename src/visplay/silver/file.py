@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ SCHEMA = pa.schema(
         ("votes", pa.list_(pa.string())),
         ("views", pa.list_(pa.string())),
         ("reasoning", pa.list_(pa.string())),
+        ("logprobs", pa.list_(pa.float64())),
         ("confidence", pa.float64()),
         ("silver_answer", pa.string()),
         ("iteration", pa.int32()),
@@ -42,6 +43,7 @@ def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> Non
             "votes": [v.answer for v in item.votes],
             "views": [v.view for v in item.votes],
             "reasoning": [v.text for v in item.votes],
+            "logprobs": [v.logprob for v in item.votes],
             "confidence": item.confidence,
             "silver_answer": item.answer,
             "iteration": iteration,
@@ -66,14 +68,21 @@ def read_silver(path: Path, pictures: Mapping[str, Picture]) -> tuple[SilverItem
             row["silver_answer"],
             row["confidence"],
             tuple(
-                Vote(row["id"], index, answer, text, view)
-                for index, (answer, text, view) in enumerate(
-                    zip(row["votes"], row["reasoning"], row["views"], strict=True)
+                Vote(row["id"], index, answer, text, view, logprob)
+                for index, (answer, text, view, logprob) in enumerate(
+                    zip(row["votes"], row["reasoning"], row["views"], row["logprobs"], strict=True)
                 )
             ),
         )
         for row in pq.read_table(path).to_pylist()
     )
+
+
+def questions_before(run: Path, iteration: int, pictures: Mapping[str, Picture]) -> Iterator[Question]:
+    """The questions of the silver sets of earlier iterations."""
+    for earlier in range(1, iteration):
+        for item in read_silver(silver_file(run, earlier), pictures):
+            yield item.question
 
 
 def join_silver(parts: Sequence[Path], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Making a silver set: candidate questions, their votes, and the gates they must pass."""
+"""Making a silver set: candidate questions, their silver answers, and the gates they must pass."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from visplay.answers import is_refusal
-from visplay.config import SilverSettings
 from visplay.records import Picture, Question, SilverItem
 from visplay.roles.questioner import Questioner
-from visplay.roles.reasoner import Reasoner, tally
 from visplay.silver.candidate import Candidate
-from visplay.silver.gates import make_gates
+from visplay.silver.gates import Gates, sift
+from visplay.silver.labelers import Labeler
 
 HISTOGRAM_BINS = 10
 _CHUNK = 512  # pictures put to the engine at once: bounds the memory of texts in flight
@@ -44,6 +43,7 @@ class Synthesis:
             "valid": self.valid,
             "candidates": len(self.candidates),
             "refused": sum(c.tally.answer is not None and is_refusal(c.tally.answer) for c in self.candidates),
+            "unlabelled": sum(c.tally.answer is None for c in self.candidates),
             "dropped": dict(Counter(gate for gate, _ in self.dropped.values())),
             "kept": len(self.items),
             "distinct_texts": len({c.question.text for c in self.candidates}),
@@ -55,26 +55,31 @@ class Synthesis:
 
 
 def synthesize(
-    questioner: Questioner, reasoner: Reasoner, pictures: Sequence[Picture], settings: SilverSettings, tag: str
+    questioner: Questioner,
+    labeler: Labeler,
+    gates: Gates,
+    pictures: Sequence[Picture],
+    questions_per_image: int,
+    votes: int,
+    tag: str,
 ) -> Synthesis:
-    """N questions a picture, m votes a question, majority, gates (arXiv 2511.15661, section 3; the paper's gate
-    is the band)."""
+    """N questions a picture, m answers a question, a silver answer, gates (arXiv 2511.15661, section 3; there the
+    majority and the band).
+
+    Args:
+        questions_per_image: N.
+        votes: m.
+        tag: begins the ids of the questions.
+    """
     asked = valid = 0
     candidates: list[Candidate] = []
     for start in range(0, len(pictures), _CHUNK):
-        batch = questioner.ask(pictures[start : start + _CHUNK], settings.questions_per_image, tag)
+        batch = questioner.ask(pictures[start : start + _CHUNK], questions_per_image, tag)
         asked += len(batch)
         written = [one.question for one in batch if one.question is not None]
         valid += len(written)
-        questions = _distinct(written)
-        votes = reasoner.votes(questions, settings.votes, settings.views)
-        candidates += [Candidate(q, votes[q.id], tally(q, votes[q.id])) for q in questions]
-    passed = [candidate for candidate in candidates if candidate.tally.answer is not None]
-    dropped: dict[str, tuple[str, str]] = {}
-    for name, gate in make_gates(settings, reasoner).items():
-        reasons = gate.dropped(passed)
-        dropped |= {question_id: (name, reason) for question_id, reason in reasons.items()}
-        passed = [candidate for candidate in passed if candidate.question.id not in reasons]
+        candidates += labeler.label(_distinct(written), votes)
+    passed, dropped = sift(gates, candidates)
     items = tuple(
         SilverItem(c.question, c.tally.answer, c.tally.confidence, c.votes)
         for c in passed

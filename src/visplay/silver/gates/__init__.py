@@ -1,27 +1,66 @@
-"""Gates between a voted question and the silver set, by the names that `silver.gates` lists."""
+"""Gates between a labelled question and the silver set, by the names that `silver.gates` lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from visplay.config import SilverSettings
+from visplay.records import Question, View
 from visplay.roles.reasoner import Reasoner
+from visplay.silver.candidate import Candidate
 from visplay.silver.gates.answered import Answered
 from visplay.silver.gates.balance import Balance
 from visplay.silver.gates.band import Band
+from visplay.silver.gates.consistent import Consistent
 from visplay.silver.gates.gate import Gate
 from visplay.silver.gates.needs_image import NeedsImage
+from visplay.silver.gates.new import New
+from visplay.silver.gates.self_check import SelfCheck
 
-__all__ = ["Gate", "make_gates"]
+__all__ = ["Gate", "Gates", "make_gates", "sift"]
 
+Gates = Mapping[str, Gate]
+"""Gates by name, in the order in which questions pass them."""
+
+_ALIKE = 0.5  # distance 1 − BLEU of near-duplicates, as for the Questioner's diversity
 _MAKE: dict[str, Callable[[SilverSettings, Reasoner], Gate]] = {
     "answered": lambda settings, _: Answered(settings.most_refusals),
     "balance": lambda settings, _: Balance(settings.most_of_one_answer),
     "band": lambda settings, _: Band(settings.band_low, settings.band_high, settings.chance_corrected),
+    "consistent": lambda settings, reasoner: Consistent(reasoner, _views(settings), settings.check_votes),
     "needs_image": lambda settings, reasoner: NeedsImage(reasoner, settings.blind_votes, settings.most_blind),
+    "self_check": lambda settings, reasoner: SelfCheck(
+        reasoner, _views(settings), settings.check_votes, settings.most_denied
+    ),
 }
 
 
-def make_gates(settings: SilverSettings, reasoner: Reasoner) -> dict[str, Gate]:
-    """The gates of a preset, by name, in the order in which questions pass them."""
-    return {name: _MAKE[name](settings, reasoner) for name in settings.gates}
+def _views(settings: SilverSettings) -> tuple[View, ...]:
+    """What votes are spread over: the majority of the paper looks at the picture as it is."""
+    return ("plain",) if settings.labeler == "majority" else settings.views
+
+
+def make_gates(
+    names: Sequence[str], settings: SilverSettings, reasoner: Reasoner, known: Iterable[Question] = ()
+) -> dict[str, Gate]:
+    """The gates of these names, in their order.
+
+    Args:
+        known: questions of earlier silver sets, for the gate "new".
+    """
+    return {
+        name: New(known, _ALIKE, settings.most_alike) if name == "new" else _MAKE[name](settings, reasoner)
+        for name in names
+    }
+
+
+def sift(gates: Gates, candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, tuple[str, str]]]:
+    """Those with an answer that pass every gate; and of the others with an answer, by question id, the gate that
+    dropped each and why."""
+    passed = [candidate for candidate in candidates if candidate.tally.answer is not None]
+    dropped: dict[str, tuple[str, str]] = {}
+    for name, gate in gates.items():
+        reasons = gate.dropped(passed)
+        dropped |= {question_id: (name, reason) for question_id, reason in reasons.items()}
+        passed = [candidate for candidate in passed if candidate.question.id not in reasons]
+    return passed, dropped

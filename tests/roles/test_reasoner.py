@@ -1,0 +1,70 @@
+"""The Reasoner's votes and rewards, on completions written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from visplay.config import ReasonerSettings, Sampling
+from visplay.records import Completion, Picture, Question, Request, SilverItem, Vote
+from visplay.roles.prompts import Prompts
+from visplay.roles.reasoner import Reasoner
+
+
+class Speaker:
+    """An engine that gives these answers in turn; an empty one was cut off before a token was drawn."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = answers
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        return {r.id: tuple(self._complete(r, i) for i in range(r.n)) for r in requests}
+
+    def _complete(self, request: Request, index: int) -> Completion:
+        answer = self.answers[index % len(self.answers)]
+        logprobs = (-0.5, -1.5) if answer else ()
+        return Completion(request.id, index, (1, 2)[: len(logprobs)], logprobs, f"\\boxed{{{answer}}}", bool(answer))
+
+
+def reasoner(*answers: str, **settings: object) -> Reasoner:
+    prompts = Prompts(questioner="ask", reasoner="{question}", learned=True)
+    return Reasoner(Speaker(*answers), prompts, ReasonerSettings(group_size=4, **settings), 0)  # type: ignore[arg-type]
+
+
+def item(answer: str, confidence: float, text: str = "what is it?", votes: Sequence[str | None] = ()) -> SilverItem:
+    question = Question("q", Picture("p", b""), "open", text)
+    return SilverItem(question, answer, confidence, tuple(Vote("q", n, vote, "") for n, vote in enumerate(votes)))
+
+
+def test_a_vote_carries_the_mean_log_probability_of_its_tokens() -> None:
+    votes = reasoner("red", "").votes([item("red", 1.0).question], 2)["q"]
+    assert [(vote.answer, vote.logprob) for vote in votes] == [("red", -1.0), (None, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("reward", "expected"),
+    [("silver", (1.0, 0.0, 0.0, 0.0)), ("soft", (0.5, 0.25, 0.0, 0.0)), ("format", (1.0, 1.0, 1.0, 0.0))],
+)
+def test_rewards_follow_the_silver_answer_the_votes_or_the_form(reward: str, expected: tuple[float, ...]) -> None:
+    silver = item("red", 0.5, votes=["red", "blue", "red", None])
+    (group,) = reasoner("red", "blue", "green", "", reward=reward).groups([silver], "t")
+    assert group.rewards == expected and group.weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "confidence", "text", "weight"),
+    [
+        ("red", 0.75, "what color is it?", 0.75),
+        ("yes", 0.75, "is it red?", 0.5),
+        ("no", 0.5, "is it red?", 0.0),
+        ("A", 0.5, "which is it?\nA. a\nB. b\nC. c", 0.25),
+    ],
+)
+def test_a_question_can_count_as_much_as_its_answer_is_above_chance(
+    answer: str, confidence: float, text: str, weight: float
+) -> None:
+    silver = item(answer, confidence, text)
+    (trusting,) = reasoner(answer, trust=True).groups([silver], "t")
+    (not_asking,) = reasoner(answer).groups([silver], "t")
+    assert trusting.weight == pytest.approx(weight) and not_asking.weight == 1.0
