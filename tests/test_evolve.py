@@ -66,7 +66,7 @@ def test_every_phase_of_every_iteration_is_measured(finished: Path) -> None:
 
 def test_the_summary_has_the_agreed_shape(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
-    assert summary.keys() == {"suites", "silver", "controls", "seconds", "peak_memory_bytes"}
+    assert summary.keys() == {"suites", "silver", "acceptance", "controls", "seconds", "peak_memory_bytes"}
     suite = summary["suites"]["easy_vqa_open"]
     assert suite["base"]["n"] == 2 and 0 <= suite["base"]["accuracy"] <= 1 and len(suite["base"]["ci95"]) == 2
     assert len(suite["iterations"]) == 2 and {"difference", "sampled"} < suite["iterations"][0].keys()

@@ -2,9 +2,10 @@
 
 For t = 1..T:
 1. Questioner phase: the Reasoner is frozen; hard, varied, valid questions are rewarded.
-2. Synthesis: questions over the pictures, silver answers by majority, the band.
+2. Synthesis: questions over the pictures, silver answers (the paper: by majority), gates (the paper: the band).
 3. Reasoner phase: agreement with the silver answer is rewarded.
 4. Measurement on labelled suites that training never sees.
+5. Acceptance, without labels: an iteration that lost what was sure is taken back (ours, not the paper's).
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ from typing import Any
 
 import numpy as np
 
+from visplay.acceptance import Acceptance
 from visplay.config import Settings
-from visplay.evaluation.runner import measure
-from visplay.evaluation.silver_truth import silver_truth
 from visplay.images import Sampler
 from visplay.journal import Journal
 from visplay.lab.truth import Truth
+from visplay.phases import (
+    accept_or_go_back,
+    freeze_anchor,
+    make_silver_set,
+    measure_reasoner,
+    train_questioner,
+    train_reasoner,
+)
 from visplay.players import Players
 from visplay.records import Picture, SilverItem, Suite
-from visplay.roles.reasoner import tally
+from visplay.roles.memory import Memory
 from visplay.runs.ledger import Ledger
-from visplay.silver import read_silver, silver_file, synthesize, write_silver
+from visplay.silver import questions_before, read_silver, silver_file
+from visplay.silver.gates import make_gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,65 +49,40 @@ class World:
 
 def evolve(world: World, players: Players, settings: Settings, journal: Journal) -> None:
     """Run all iterations, or those that are left; everything measured goes to the journal's run."""
-    sampler = Sampler(world.pictures, settings.seed)
-    ledger = open_ledger(players, sampler, journal, settings)
-    folder = journal.run.path
+    held_out, pictures = hold_out(world.pictures, settings.acceptance.pictures, settings.seed)
+    acceptance = Acceptance(journal.run.path / "acceptance", held_out, settings.acceptance)
+    sampler = Sampler(pictures, settings.seed)
+    ledger = open_ledger(players, sampler, acceptance, journal, settings)
+    by_id = {picture.id: picture for picture in pictures}
     for _ in ledger.steps(0, "measure", 1 if settings.evaluation.before else 0):
-        measure_reasoner(world, players, settings, journal, 0)
+        measure_reasoner(world.suites, players, settings, journal, 0)
+    for _ in ledger.steps(0, "accept", 1 if held_out else 0):
+        freeze_anchor(players, acceptance, journal)
 
     for t in range(1, settings.iterations + 1):
+        if acceptance.over:
+            break
+        known = list(questions_before(journal.run.path, t, by_id))
+        gates = make_gates(settings.questioner.gates, settings.silver, players.reasoner, known)
         for step in ledger.steps(t, "questioner", settings.questioner.steps):
-            pictures = sampler.take(min(settings.questioner.images_per_step, len(world.pictures)))
-            train_questioner(players, pictures, settings, journal, t, step)
+            taken = sampler.take(min(settings.questioner.images_per_step, len(pictures)))
+            train_questioner(players, taken, gates, settings, journal, t, step)
 
+        gates = make_gates(settings.silver.gates, settings.silver, players.reasoner, known)
         for _ in ledger.steps(t, "silver", 1):
-            pictures = sampler.take(min(settings.silver.images or len(world.pictures), len(world.pictures)))
-            make_silver_set(players, pictures, world.truth, settings, journal, t)
-        silver = read_silver(silver_file(folder, t), {picture.id: picture for picture in world.pictures})
+            taken = sampler.take(min(settings.silver.images or len(pictures), len(pictures)))
+            make_silver_set(players, taken, gates, world.truth, settings, journal, t)
+        silver = read_silver(silver_file(journal.run.path, t), by_id)
 
         for step in ledger.steps(t, "reasoner", settings.reasoner.steps if silver else 0):
             items = portion(silver, settings.reasoner.questions_per_step, step, [settings.seed, t])
             train_reasoner(players, items, journal, t, step)
 
         for _ in ledger.steps(t, "measure", 1):
-            measure_reasoner(world, players, settings, journal, t)
+            measure_reasoner(world.suites, players, settings, journal, t)
+        for _ in ledger.steps(t, "accept", 1 if held_out else 0):
+            accept_or_go_back(players, acceptance, world.truth, journal, t)
     journal.finish(ledger.seconds)
-
-
-def train_questioner(
-    players: Players, pictures: Sequence[Picture], settings: Settings, journal: Journal, t: int, step: int
-) -> None:
-    """G questions a picture, m votes a question, one GRPO step on the Questioner."""
-    with journal.step("questioner", t, step) as record:
-        asked = players.questioner.ask(pictures, settings.questioner.group_size, f"{t}/questioner/{step}")
-        questions = [one.question for one in asked if one.question is not None]
-        votes = players.reasoner.votes(questions, settings.questioner.votes)
-        tallies = {q.id: tally(q, votes[q.id]) for q in questions}
-        groups = players.questioner.groups(asked, tallies)
-        record |= players.questioner_trainer.step(groups)
-        record["valid"] = len(questions) / len(asked)
-        record["confidence"] = float(np.mean([v.confidence for v in tallies.values()])) if tallies else None
-        record["distinct_texts"] = len({q.text for q in questions})
-
-
-def make_silver_set(
-    players: Players, pictures: Sequence[Picture], truth: Truth | None, settings: Settings, journal: Journal, t: int
-) -> None:
-    """N questions a picture, majority votes, band; the kept ones go to the iteration's Parquet file."""
-    with journal.step("silver", t, 0) as record:
-        synthesis = synthesize(players.questioner, players.reasoner, pictures, settings.silver, f"{t}/silver")
-        write_silver(silver_file(journal.run.path, t), synthesis.items, t)
-        record |= synthesis.statistics()
-        if truth is not None:
-            kept = {item.question.id for item in synthesis.items}
-            record |= silver_truth(truth, [(c.question, c.tally) for c in synthesis.candidates], kept)
-
-
-def train_reasoner(players: Players, items: Sequence[SilverItem], journal: Journal, t: int, step: int) -> None:
-    """G answers a silver question, one GRPO step on the Reasoner."""
-    with journal.step("reasoner", t, step) as record:
-        record |= players.reasoner_trainer.step(players.reasoner.groups(items, f"{t}/reasoner/{step}"))
-        record["confidence"] = float(np.mean([item.confidence for item in items]))
 
 
 def portion(items: Sequence[SilverItem], size: int, step: int, seed: Sequence[int]) -> list[SilverItem]:
@@ -109,28 +93,30 @@ def portion(items: Sequence[SilverItem], size: int, step: int, seed: Sequence[in
     return [items[i] for i in order[part * size : (part + 1) * size]]
 
 
-def measure_reasoner(world: World, players: Players, settings: Settings, journal: Journal, t: int) -> None:
-    """Greedy and sampled accuracy on every suite; the marks of all items are kept."""
-    if not world.suites:
-        return
-    with journal.step("measure", t, 0) as record:
-        measurement = measure(
-            players.reasoner.engine,
-            world.suites,
-            players.prompts.answer,
-            settings.reasoner.sampling.max_tokens,
-            settings.evaluation.sampled,
-        )
-        journal.keep_measurement(t, measurement)
-        record |= {f"greedy/{name}": result.accuracy for name, result in measurement.greedy.items()}
-        record |= {f"sampled/{name}": result.accuracy for name, result in measurement.sampled.items()}
+def hold_out(pictures: Sequence[Picture], count: int, seed: int) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
+    """`count` pictures to judge by, drawn from `seed`, and the others; at least one is left to learn from."""
+    count = min(count, len(pictures) - 1)
+    drawn = set(np.random.default_rng([seed, 4]).permutation(len(pictures))[:count].tolist())
+    held = tuple(picture for place, picture in enumerate(pictures) if place in drawn)
+    return held, tuple(picture for place, picture in enumerate(pictures) if place not in drawn)
 
 
-def open_ledger(players: Players, sampler: Sampler, journal: Journal, settings: Settings) -> Ledger:
-    """The run's finished steps; players and sampler are set to where the last one left them."""
+def open_ledger(
+    players: Players, sampler: Sampler, acceptance: Acceptance, journal: Journal, settings: Settings
+) -> Ledger:
+    """The run's finished steps; everything that remembers is set to where the last one left it."""
+    remembering: dict[str, Sampler | Memory | Acceptance] = {
+        "sampler": sampler,
+        "memory": players.questioner.memory,
+        "acceptance": acceptance,
+    }
 
     def restore(folder: Path, state: dict[str, Any]) -> None:
         players.restore(folder)
-        sampler.restore(state["sampler"])
+        for name, one in remembering.items():
+            one.restore(state[name])
 
-    return Ledger(journal.run, players.keep, restore, lambda: {"sampler": sampler.state()}, settings.checkpoint_every)
+    def state() -> dict[str, Any]:
+        return {name: one.state() for name, one in remembering.items()}
+
+    return Ledger(journal.run, players.keep, restore, state, settings.checkpoint_every)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from visplay.config import Settings
+from visplay.config import ConfigError, Settings
 from visplay.engines.hf import HFEngine
+from visplay.evaluation.label_study import LabelRow, label_study
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
 from visplay.evaluation.summary import lead, suites_summary
 from visplay.evolve import World, evolve
-from visplay.images import Catalogue, open_images
+from visplay.images import Catalogue, Sampler, open_images
 from visplay.journal import Journal, peak_memory_bytes
 from visplay.lab.drawings import drawings
 from visplay.players import Players, open_reasoner
 from visplay.records import Suite
+from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
 from visplay.silver import join_silver, silver_file
 
@@ -31,6 +33,33 @@ CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
     "format_reward": {"questioner": {"reward": "format"}, "reasoner": {"reward": "format"}},
     "untrained_questioner": {"questioner": {"steps": 0}},
 }
+# What summary.json tells of a silver set and of a verdict, where it was measured.
+_SILVER = (
+    "label_accuracy",
+    "answerable",
+    "kept",
+    "asked",
+    "valid",
+    "candidates",
+    "mean_confidence",
+    "paper_label_accuracy",
+    "paper_answerable",
+    "paper_kept",
+    "paper_asked",
+)
+_ACCEPTANCE = (
+    "iteration",
+    "accepted",
+    "against",
+    "kept_change",
+    "kept_ci95",
+    "agreement_change",
+    "agreement_ci95",
+    "judge_accepts",
+    "true_accuracy",
+    "true_change",
+    "true_ci95",
+)
 
 
 def open_pictures(settings: Settings) -> Catalogue:
@@ -60,7 +89,8 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
         console.print(str(players.path), highlight=False)
     journal = Journal(run, settings, console, title)
     evolve(world, players, settings, journal)
-    join_silver([silver_file(run.path, t) for t in range(1, settings.iterations + 1)], run.path / "silver.parquet")
+    parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
+    join_silver([part for part in parts if part.exists()], run.path / "silver.parquet")
     for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):
         with run.result(role) as folder:
             policy.save(folder)
@@ -78,6 +108,26 @@ def score_reasoner(name: str, suites: Sequence[Suite], seed: int) -> Measurement
     policy, prompts, settings = open_reasoner(name)
     engine = HFEngine(policy, seed, settings.generation_batch)
     return measure(engine, suites, prompts.answer, settings.reasoner.sampling.max_tokens)
+
+
+def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:
+    """Labelers and gates on the same questions about `count` pictures, asked by the lab's Questioner.
+
+    Raises:
+        visplay.config.ConfigError: the truth about these pictures is not known.
+        visplay.runs.RunError, visplay.models.vlm.ModelError: as `open_reasoner`.
+    """
+    truth = truth_about(settings.images, LAB_DRAWINGS, settings.seed)
+    if truth is None:
+        raise ConfigError(f"the truth about '{settings.images}' is not known; use drawings such as lab/single")
+    pictures = Sampler(open_pictures(settings).pictures, settings.seed).take(min(count, LAB_DRAWINGS))
+    policy, prompts, _ = open_reasoner(model)
+    reasoner = Reasoner(
+        HFEngine(policy, settings.seed, settings.generation_batch), prompts, settings.reasoner, settings.seed
+    )
+    asked = Players.load(settings).questioner.ask(pictures, settings.silver.questions_per_image, "labels")
+    questions = {(one.question.picture.id, one.question.text): one.question for one in asked if one.question}
+    return label_study(reasoner, list(questions.values()), truth, settings.silver)
 
 
 def run_controls(run: RunDirectory, world: World, main: Journal, console: Console) -> dict[str, Any]:
@@ -102,15 +152,19 @@ def run_controls(run: RunDirectory, world: World, main: Journal, console: Consol
 def summarize(journal: Journal) -> dict[str, Any]:
     """The figures of summary.json, without the controls."""
     base, iterations = journal.measurements()
-    lines = [line for line in read_metrics(journal.run.path / "metrics.jsonl") if line["phase"] == "silver"]
-    keys = ("label_accuracy", "answerable", "kept", "asked", "valid", "candidates", "mean_confidence")
+    lines = read_metrics(journal.run.path / "metrics.jsonl")
     return {
         "suites": suites_summary(base, iterations) if base or iterations else {},
-        "silver": [{key: line.get(key) for key in keys} for line in lines],
+        "silver": [_taken(line, _SILVER) for line in lines if line["phase"] == "silver"],
+        "acceptance": [_taken(line, _ACCEPTANCE) for line in lines if line["phase"] == "accept" and line["iteration"]],
         "controls": {},
         "seconds": journal.seconds,
         "peak_memory_bytes": peak_memory_bytes(),
     }
+
+
+def _taken(line: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: line[key] for key in keys if key in line}
 
 
 def changed(settings: Settings, changes: dict[str, dict[str, Any]]) -> Settings:

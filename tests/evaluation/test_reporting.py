@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -81,6 +82,36 @@ def test_the_summary_has_its_shape_and_its_figures() -> None:
     assert first["difference"]["p_mcnemar"] == pytest.approx(2 * 0.5**50)
     assert first["sampled"]["difference"]["mean"] == 0.125
     assert summary["lab/hallucination"]["iterations"][1]["difference"]["mean"] == pytest.approx(0.6)
+
+
+def passed(right: int, k: int, n: int = 20) -> Measurement:
+    looks = [result(f"lab/counting/{look}", right, n) for look in ("clean", "noisy")]
+    found = {look.name: look for look in looks}
+    return Measurement(BASE.greedy | found, {}, found, {"lab/counting/clean": found["lab/counting/clean"]}, k)
+
+
+def test_pass_at_k_has_figures_of_its_own_pooled_and_paired() -> None:
+    counting = suites_summary(passed(5, k=8), [passed(15, k=8)])["lab/counting"]
+    [figures] = counting["iterations"]
+    assert list(counting["base"]) == ["accuracy", "ci95", "n", "pass@8", "maj@8"]
+    assert set(figures["pass@8"]) == {"accuracy", "ci95", "n", "difference"}
+    assert (figures["pass@8"]["accuracy"], figures["pass@8"]["n"]) == (0.75, 40)
+    assert (figures["pass@8"]["difference"]["mean"], figures["maj@8"]["n"]) == (0.5, 20)
+    rows = list(table_rows(passed(5, k=8).passes, [passed(15, k=8).passes]))
+    assert [(row.suite, row.items, row.model) for row in rows] == [
+        ("lab/counting", "40", "base"),
+        ("lab/counting", "40", "iteration 1"),
+    ]
+    assert rows[1].change.startswith("+50.0 [")
+
+
+def test_pass_at_k_is_compared_with_the_same_k_on_the_same_items_alone() -> None:
+    after = passed(15, k=8)
+    for base in (Measurement(after.greedy), passed(5, k=4)):
+        [figures] = suites_summary(base, [after])["lab/counting"]["iterations"]
+        assert "difference" in figures and "difference" not in figures["pass@8"]
+    with pytest.raises(ValueError, match="same items"):
+        suites_summary(replace(after, passes=passed(5, k=8, n=19).passes), [after])
 
 
 def test_without_a_measured_base_nothing_is_compared() -> None:

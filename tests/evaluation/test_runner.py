@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from visplay.config import Sampling
 from visplay.evaluation.errors import EvaluationError
@@ -13,7 +15,7 @@ from visplay.evaluation.runner import evaluate, measure
 from visplay.evaluation.suites import open_suites
 from visplay.records import Item, Picture, Request, Suite
 
-from .truth_table import TruthTable, wording
+from .truth_table import Said, TruthTable, wording
 
 LEFT, RIGHT = Picture("left", b"1"), Picture("right", b"2")
 GREEDY = Sampling(temperature=0)
@@ -56,9 +58,74 @@ def test_greedy_and_sampled_are_asked_in_one_call_with_streams_of_their_own() ->
 
 def test_a_saved_measurement_is_read_back_whole(tmp_path: Path) -> None:
     suites = [Suite(name, tuple(Item(f"{name}{k}", LEFT, f"{k}?", "red") for k in range(3))) for name in ("s", "é/ü")]
-    found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9)
-    found.save(tmp_path / "base.jsonl")
-    assert Measurement.load(tmp_path / "base.jsonl") == found
+    for k in (0, 2, 12):
+        found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, k_items=2)
+        found.save(tmp_path / "base.jsonl")
+        assert Measurement.load(tmp_path / "base.jsonl") == found
+        assert (found.k, len(found.passes), len(found.majority)) == (k, 2 * (k > 0), 2 * (k > 0))
+
+
+def test_a_file_from_before_pass_at_k_is_still_read(tmp_path: Path) -> None:
+    row = '{"decoding": "greedy", "suite": "s", "item": "a", "given": "red", "correct": true, "finished": true}\n'
+    (tmp_path / "old.jsonl").write_text(row + row.replace("greedy", "sampled"))
+    found = Measurement.load(tmp_path / "old.jsonl")
+    assert found.greedy["s"].marks() == found.sampled["s"].marks() == {"a": True}
+    assert (found.passes, found.majority, found.k) == ({}, {}, 0)
+    assert list(found.by_decoding()) == ["greedy", "sampled"]
+
+
+def test_k_answers_are_asked_beside_the_others_in_one_call() -> None:
+    def red_once(request: Request, sampling: Sampling) -> Said:
+        return (None, "blue", "red", "blue") if request.n == 4 else "green"
+
+    items = (Item("a", LEFT, "colour?", "red"), Item("b", LEFT, "colour?", "red"), Item("c", RIGHT, "colour?", "pink"))
+    engine = TruthTable(red_once)
+    found = measure(engine, [Suite("s", items)], wording, max_tokens=9, k=4)
+    [(requests, sampling)] = engine.calls
+    assert sampling.temperature == 1
+    assert [(r.id, r.n, r.greedy) for r in requests] == [
+        ("evaluation/greedy/a", 1, True),
+        ("evaluation/greedy/c", 1, True),
+        ("evaluation/sampled/a", 1, False),
+        ("evaluation/sampled/c", 1, False),
+        ("evaluation/pass4/a", 4, False),
+        ("evaluation/pass4/c", 4, False),
+    ]
+    assert list(found.by_decoding()) == ["greedy", "sampled", "pass@4", "maj@4"]
+    assert found.greedy["s"].correct == found.sampled["s"].correct == found.majority["s"].correct == 0
+    assert [(m.item_id, m.given, m.correct) for m in found.passes["s"].answered] == [
+        ("a", "red", True),
+        ("b", "red", True),
+        ("c", "blue", False),
+    ]
+
+
+@given(st.integers(1, 60), st.integers(1, 70))
+@settings(max_examples=50)
+def test_the_same_items_are_asked_k_times_each_time_spread_over_the_suite(size: int, most: int) -> None:
+    suite = Suite("s", tuple(Item(str(place), LEFT, f"{place}?", "red") for place in range(size)))
+    base, later = (
+        measure(TruthTable(lambda request, sampling, says=says: says), [suite], wording, 9, k=2, k_items=most)
+        for says in ("blue", "red")
+    )
+    taken = [int(mark.item_id) for mark in base.passes["s"].answered]
+    assert len(taken) == min(size, most) and taken[0] == 0
+    gaps = {after - before for before, after in zip(taken, [*taken[1:], size], strict=True)}
+    assert min(gaps) >= 1 and max(gaps) - min(gaps) <= 1
+    assert base.greedy["s"].n == base.sampled["s"].n == size
+    for after, before in ((later.passes, base.passes), (later.majority, base.majority)):
+        difference = after["s"].difference_to(before["s"])
+        assert (difference.mean, difference.n) == (1.0, min(size, most))
+
+
+def test_impossible_counts_are_named() -> None:
+    engine, suite = TruthTable(red_when_greedy), Suite("s", (Item("a", LEFT, "colour?", "red"),))
+    for k, k_items in ((-1, None), (2, 0)):
+        with pytest.raises(EvaluationError, match=f"got {k} and {k_items}"):
+            measure(engine, [suite], wording, 9, k=k, k_items=k_items)
+    assert not engine.calls
+    with pytest.raises(ValueError, match="k = 8 has pass@k of 0 suites"):
+        Measurement({}, k=8)
 
 
 def test_named_suites_are_opened_in_order_and_cut_to_size() -> None:

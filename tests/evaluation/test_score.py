@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visplay.evaluation.options import named_option
-from visplay.evaluation.score import is_correct, score
+from visplay.evaluation.score import best, commonest, is_correct, score
 from visplay.records import Completion, Item, Picture
+
+from .truth_table import said_aloud
 
 PICTURE = Picture("p", b"")
 COLOURS = ("red", "dark blue", "green")
@@ -46,10 +48,10 @@ def test_every_choice_names_itself_or_an_equal_wording(choices: list[str]) -> No
 def test_marks_keep_order_and_tell_why() -> None:
     items = [Item(name, PICTURE, "what colour?", "red") for name in ("a", "b", "c", "d")]
     completions = {
-        "d": said("\\boxed{red"),
-        "c": said("\\boxed{blue}"),
-        "b": said("the answer is red", finished=False),
-        "a": said("<think>so</think> \\boxed{Red}"),
+        "d": [said("\\boxed{red")],
+        "c": [said("\\boxed{blue}")],
+        "b": [said("the answer is red", finished=False)],
+        "a": [said("<think>so</think> \\boxed{Red}")],
     }
     marks = score(items, completions)
     assert [(m.item_id, m.given, m.correct, m.finished) for m in marks] == [
@@ -61,5 +63,38 @@ def test_marks_keep_order_and_tell_why() -> None:
 
 
 def test_an_item_without_completion_is_an_error() -> None:
-    with pytest.raises(ValueError, match="item a has no completion"):
-        score([Item("a", PICTURE, "what?", "red")], {})
+    for completions in ({}, {"a": ()}):
+        with pytest.raises(ValueError, match="item a has no completion"):
+            score([Item("a", PICTURE, "what?", "red")], completions)
+
+
+RED = Item("i", PICTURE, "what colour?", "red")
+DRAWS = st.lists(st.sampled_from(["red", "Red", "blue", "green", None]), min_size=1, max_size=8)
+
+
+@given(DRAWS)
+def test_an_item_passes_when_any_draw_is_right_so_no_single_draw_does_better(draws: list[str | None]) -> None:
+    completions = [said_aloud(draw) for draw in draws]
+    [passed] = score([RED], {"i": completions}, best)
+    singles = [score([RED], {"i": [completion]})[0] for completion in completions]
+    assert passed.correct == any(single.correct for single in singles)
+    wanted = [draw for draw in draws if draw in ("red", "Red")] or [draw for draw in draws if draw] or [None]
+    assert passed.given == wanted[0]
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_one_right_draw_passes_wherever_it_stands_and_is_no_majority(place: int) -> None:
+    draws = ["blue", None, "blue"]
+    draws.insert(place, "red")
+    completions = {"i": [said_aloud(draw) for draw in draws]}
+    assert [(m.given, m.correct, m.finished) for m in score([RED], completions, best)] == [("red", True, True)]
+    assert [(m.given, m.correct, m.finished) for m in score([RED], completions, commonest)] == [("blue", False, True)]
+
+
+@given(DRAWS)
+def test_the_majority_is_one_of_the_draws_and_right_when_most_of_those_given_are(draws: list[str | None]) -> None:
+    [mark] = score([RED], {"i": [said_aloud(draw) for draw in draws]}, commonest)
+    boxed = [draw for draw in draws if draw]
+    assert mark.given in (boxed or [None])
+    if sum(draw in ("red", "Red") for draw in boxed) > len(boxed) / 2:
+        assert mark.correct

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, ttest_rel
 
-from visplay.evaluation.statistics import mcnemar, mean_over_seeds, paired_difference, wilson_interval
+from visplay.evaluation.statistics import (
+    mcnemar,
+    mean_difference,
+    mean_over_seeds,
+    paired_difference,
+    wilson_interval,
+)
 
 MARKS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200)
 
@@ -116,3 +122,23 @@ def test_mean_over_seeds_by_hand() -> None:
     assert mean_over_seeds([0.05]).ci95 is None
     with pytest.raises(ValueError, match="no seed"):
         mean_over_seeds([])
+
+
+def test_a_mean_difference_has_students_interval() -> None:
+    before = {"a": 0.5, "b": 1.0, "c": 0.25, "d": 0.75}
+    after = {"d": 1.0, "c": 0.5, "b": 1.0, "a": 0.25}
+    found = mean_difference(before, after)
+    expected = ttest_rel([after[k] for k in before], list(before.values())).confidence_interval(0.95)
+    assert found.mean == pytest.approx(0.0625) and found.n == 4
+    assert tuple(found.ci95) == pytest.approx((expected.low, expected.high))
+
+
+def test_of_one_item_nothing_is_sure() -> None:
+    found = mean_difference({"a": 1.0}, {"a": 0.0})
+    assert found.mean == -1.0 and found.ci95.low < -1e9 and found.ci95.high > 1e9
+
+
+def test_a_mean_difference_needs_the_same_items() -> None:
+    for before, after in (({}, {}), ({"a": 1.0}, {"b": 1.0})):
+        with pytest.raises(ValueError, match="the same items"):
+            mean_difference(before, after)

@@ -1,4 +1,4 @@
-"""What an evaluation found: marks of every item, by suite, greedy and sampled.
+"""What an evaluation found: marks of every item, by decoding and suite.
 
 Marks are kept one by one, not as totals, because a paired difference needs them and so
 does a reader who wants to check a figure.
@@ -73,15 +73,42 @@ Results = Mapping[str, SuiteResult]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One model on all suites, by suite name; `sampled` is empty when it was not asked for."""
+    """One model on all suites, by suite name; what was not asked for is empty.
+
+    Attributes:
+        greedy: the most probable answer.
+        sampled: one answer at temperature 1.
+        passes: right when any of `k` answers at temperature 1 is; perhaps on fewer items.
+        majority: right when the majority of the same `k` answers is.
+        k: answers an item of `passes` and `majority`; 0 when they were not asked for.
+    Raises:
+        ValueError: `passes` without `k`, or `k` without `passes`.
+    """
 
     greedy: Results
     sampled: Results = field(default_factory=dict)
+    passes: Results = field(default_factory=dict)
+    majority: Results = field(default_factory=dict)
+    k: int = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.passes) != (self.k > 0):
+            raise ValueError(f"a measurement with k = {self.k} has pass@k of {len(self.passes)} suites")
+
+    def by_decoding(self) -> dict[str, Results]:
+        """What was asked for, by name: `greedy`, `sampled`, `pass@8`, `maj@8`."""
+        named = {
+            "greedy": self.greedy,
+            "sampled": self.sampled,
+            f"pass@{self.k}": self.passes,
+            f"maj@{self.k}": self.majority,
+        }
+        return {decoding: results for decoding, results in named.items() if results}
 
     def save(self, path: Path) -> None:
         """Write one JSON line a mark."""
         with path.open("w", encoding="utf-8") as file:
-            for decoding, results in (("greedy", self.greedy), ("sampled", self.sampled)):
+            for decoding, results in self.by_decoding().items():
                 for result in results.values():
                     for mark in result.answered:
                         row = {
@@ -97,16 +124,21 @@ class Measurement:
     @classmethod
     def load(cls, path: Path) -> Measurement:
         """Read what `save` wrote."""
-        marks: dict[str, dict[str, list[Answered]]] = {"greedy": {}, "sampled": {}}
+        marks: dict[str, dict[str, list[Answered]]] = {}
         with path.open(encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
                 mark = Answered(row["item"], row["given"], row["correct"], row["finished"])
-                marks[row["decoding"]].setdefault(row["suite"], []).append(mark)
-        greedy, sampled = (
-            {name: SuiteResult(name, tuple(answered)) for name, answered in suites.items()} for suites in marks.values()
+                marks.setdefault(row["decoding"], {}).setdefault(row["suite"], []).append(mark)
+        found = {
+            decoding: {name: SuiteResult(name, tuple(answered)) for name, answered in suites.items()}
+            for decoding, suites in marks.items()
+        }
+        k = next((int(decoding.removeprefix("pass@")) for decoding in found if decoding.startswith("pass@")), 0)
+        greedy, sampled, passes, majority = (
+            found.get(decoding, {}) for decoding in ("greedy", "sampled", f"pass@{k}", f"maj@{k}")
         )
-        return cls(greedy, sampled)
+        return cls(greedy, sampled, passes, majority, k)
 
 
 def task_of(suite: str) -> str | None:

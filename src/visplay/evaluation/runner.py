@@ -8,7 +8,7 @@ from visplay.config import Sampling
 from visplay.engines.engine import Engine
 from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.evaluation.score import score
+from visplay.evaluation.score import Verdict, best, commonest, score
 from visplay.records import Completion, Item, Picture, Request, Suite
 
 Wording = Callable[[str, tuple[str, ...]], str]
@@ -16,23 +16,40 @@ Wording = Callable[[str, tuple[str, ...]], str]
 
 
 def measure(
-    engine: Engine, suites: Sequence[Suite], wording: Wording, max_tokens: int | None, sampled: bool = True
+    engine: Engine,
+    suites: Sequence[Suite],
+    wording: Wording,
+    max_tokens: int | None,
+    sampled: bool = True,
+    *,
+    k: int = 0,
+    k_items: int | None = None,
 ) -> Measurement:
-    """All suites once greedily and, if wanted, once at temperature 1 with nothing cut off.
+    """All suites once greedily and, if wanted, once and `k` times at temperature 1 with nothing cut off.
 
+    Args:
+        k: answers an item that pass@k and maj@k are taken from; 0 for neither.
+        k_items: the most items a suite that are asked `k` times; None for all.
     Raises:
-        EvaluationError: as `evaluate`.
+        EvaluationError: as `evaluate`, or `k` or `k_items` is out of its bounds.
     """
     _check(suites)
-    asked = {
-        "greedy": _requests(suites, wording, "greedy", greedy=True),
-        "sampled": _requests(suites, wording, "sampled", greedy=False) if sampled else {},
-    }
-    # One call for both, so that an engine need read each picture and prompt only once.
-    requests = dict.fromkeys(request for plan in asked.values() for request in plan.values())
+    if k < 0 or (k_items is not None and k_items < 1):
+        raise EvaluationError(f"k must be at least 0 and k_items at least 1; got {k} and {k_items}")
+    few = [_spread(suite, k_items) for suite in suites]
+    greedily = _requests(suites, wording, "greedy", greedy=True)
+    once = _requests(suites, wording, "sampled") if sampled else {}
+    often = _requests(few, wording, f"pass{k}", n=k) if k else {}
+    # One call for all, so that an engine need read each picture and prompt only once.
+    requests = dict.fromkeys(request for plan in (greedily, once, often) for request in plan.values())
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
-    results = {decoding: _results(suites, plan, completions) for decoding, plan in asked.items() if plan}
-    return Measurement(results["greedy"], results.get("sampled", {}))
+    return Measurement(
+        greedy=_results(suites, greedily, completions),
+        sampled=_results(suites, once, completions) if once else {},
+        passes=_results(few, often, completions, best) if often else {},
+        majority=_results(few, often, completions, commonest) if often else {},
+        k=k,
+    )
 
 
 def evaluate(
@@ -47,27 +64,40 @@ def evaluate(
         EvaluationError: no suite or item, two suites of one name, or one id for two questions.
     """
     _check(suites)
-    asked = _requests(suites, wording, tag, greedy=False)
+    asked = _requests(suites, wording, tag)
     completions = engine.generate(tuple(dict.fromkeys(asked.values())), sampling)
     return tuple(_results(suites, asked, completions).values())
 
 
-def _requests(suites: Sequence[Suite], wording: Wording, tag: str, greedy: bool) -> dict[str, Request]:
+def _spread(suite: Suite, most: int | None) -> Suite:
+    """At most `most` items of `suite`, evenly spread over its order: the same ones for every model."""
+    size = len(suite.items)
+    if most is None or size <= most:
+        return suite
+    return Suite(suite.name, tuple(suite.items[place * size // most] for place in range(most)))
+
+
+def _requests(
+    suites: Sequence[Suite], wording: Wording, tag: str, greedy: bool = False, n: int = 1
+) -> dict[str, Request]:
     """The request of each item id; the same question on the same picture is one request."""
     distinct: dict[tuple[Picture, str], Request] = {}
     asked: dict[str, Request] = {}
     for item in _distinct_items(suites):
         prompt = wording(item.question, item.choices)
-        request = Request(f"evaluation/{tag}/{item.id}", item.picture, prompt, greedy=greedy)
+        request = Request(f"evaluation/{tag}/{item.id}", item.picture, prompt, n=n, greedy=greedy)
         asked[item.id] = distinct.setdefault((item.picture, prompt), request)
     return asked
 
 
 def _results(
-    suites: Sequence[Suite], asked: Mapping[str, Request], completions: Mapping[str, tuple[Completion, ...]]
+    suites: Sequence[Suite],
+    asked: Mapping[str, Request],
+    completions: Mapping[str, tuple[Completion, ...]],
+    verdict: Verdict = best,
 ) -> dict[str, SuiteResult]:
-    by_item = {item_id: completions[request.id][0] for item_id, request in asked.items()}
-    return {suite.name: SuiteResult(suite.name, score(suite.items, by_item)) for suite in suites}
+    by_item = {item_id: completions[request.id] for item_id, request in asked.items()}
+    return {suite.name: SuiteResult(suite.name, score(suite.items, by_item, verdict)) for suite in suites}
 
 
 def _distinct_items(suites: Sequence[Suite]) -> list[Item]:

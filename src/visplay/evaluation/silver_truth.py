@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from visplay.answers import match
+from visplay.evaluation.statistics import paired_difference
 from visplay.lab.drawings import drawings
 from visplay.lab.truth import Truth, drawn, read_flat_scene
 from visplay.records import Question, Tally
+from visplay.roles.reasoner import Reasoner
+from visplay.silver.gates import sift
+from visplay.silver.gates.band import Band
+from visplay.silver.labelers.majority import Majority
+
+PAPER_BAND = (0.25, 0.75)
 
 
 def truth_about(images: str, count: int, seed: int) -> Truth | None:
@@ -46,3 +54,49 @@ def silver_truth(
         "answerable": answerable / len(kept) if kept else None,
         "label_accuracy_by_confidence": [sum(b) / len(b) if b else None for b in bins],
     }
+
+
+def beside_paper(truth: Truth, reasoner: Reasoner, questions: Sequence[Question], votes: int) -> dict[str, Any]:
+    """What the paper's majority vote and band (0.25 to 0.75) make of questions; nothing where there are none.
+
+    Returns:
+        `paper_label_accuracy` and `paper_answerable`: as in `silver_truth`; `paper_kept` of `paper_asked`.
+    """
+    if not questions:
+        return {}
+    candidates = Majority(reasoner).label(questions, votes)
+    passed, _ = sift({"band": Band(*PAPER_BAND)}, candidates)
+    found = silver_truth(truth, [(c.question, c.tally) for c in candidates], {c.question.id for c in passed})
+    return {
+        "paper_label_accuracy": found["label_accuracy"],
+        "paper_answerable": found["answerable"],
+        "paper_kept": len(passed),
+        "paper_asked": len(questions),
+    }
+
+
+def knowing_judge(
+    truth: Truth, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """What a judge who knows the truth says of answers, by question id, to the same questions, before and now.
+
+    Returns:
+        `true_accuracy`: share of the answerable questions answered right now; `true_change` with its interval; and
+        `judge_accepts`: that the interval does not lie below 0. Empty where no question is answerable.
+    """
+    answers = {question.id: truth.answer(question) for question in questions}
+    true = {name: answer for name, answer in answers.items() if answer is not None}
+    if not true:
+        return {}
+    change = paired_difference(_right(true, before), _right(true, now))
+    return {
+        "true_accuracy": sum(_right(true, now).values()) / len(true),
+        "true_change": change.mean,
+        "true_ci95": list(change.ci95),
+        "judge_accepts": change.ci95.high >= 0,
+    }
+
+
+def _right(true: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, bool]:
+    answers = {name: given[name] for name in true}
+    return {name: answer is not None and match(answer, true[name]) for name, answer in answers.items()}

@@ -50,6 +50,15 @@ class PairedDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class MeanDifference:
+    """Mean of a quantity after minus before, on the same items, with Student's 95 % interval."""
+
+    mean: float
+    ci95: Interval
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeedMean:
     """A mean over runs that differ in the seed alone; no interval from a single run."""
 
@@ -101,6 +110,22 @@ def paired_difference(
     counts = np.random.default_rng(seed).multinomial(n, shares, size=draws)
     low, high = np.quantile((counts[:, 0] - counts[:, 2]) / n, [0.025, 0.975])
     return PairedDifference((gained - lost) / n, Interval(float(low), float(high)), mcnemar(gained, lost), n)
+
+
+def mean_difference(before: Mapping[str, float], after: Mapping[str, float]) -> MeanDifference:
+    """Compare a quantity of the same items twice; of a single item the interval is without bounds.
+
+    Raises:
+        ValueError: no items, or the two are not about the same items.
+    """
+    if not before or before.keys() != after.keys():
+        raise ValueError(f"a difference needs the same items twice; got {len(before)} before, {len(after)} after")
+    gaps = np.array([after[item] - before[item] for item in before])
+    mean = float(gaps.mean())
+    if len(gaps) == 1:
+        return MeanDifference(mean, Interval(-math.inf, math.inf), 1)
+    half = float(stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
+    return MeanDifference(mean, Interval(mean - half, mean + half), len(gaps))
 
 
 def mcnemar(gained: int, lost: int) -> float:

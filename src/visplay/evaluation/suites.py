@@ -7,7 +7,8 @@ from hashlib import blake2b
 
 from visplay.evaluation.easy_vqa import easy_vqa_suites
 from visplay.evaluation.errors import EvaluationError
-from visplay.lab.suites import lab_suites
+from visplay.lab.draw import LOOKS
+from visplay.lab.suites import TASKS, lab_suites
 from visplay.records import Suite
 
 LAB_ITEMS = 100
@@ -17,7 +18,8 @@ def open_suites(names: Iterable[str], seed: int, items_per_suite: int | None = N
     """Suites by name, in the order named.
 
     Args:
-        names: `easy_vqa` (the whole and its open questions) or `lab` (every task and look).
+        names: `easy_vqa` (the whole and its open questions), `lab` (every task and look), or a part of it such as
+            `lab/single` or `lab/single/pastel`.
         seed: of the lab's drawings, and of which items are drawn when there are too many.
         items_per_suite: the most items a suite; None for all there are, which in the lab,
             where drawings never end, means LAB_ITEMS a task and look.
@@ -28,12 +30,27 @@ def open_suites(names: Iterable[str], seed: int, items_per_suite: int | None = N
     for name in names:
         if name == "easy_vqa":
             found: Iterable[Suite] = easy_vqa_suites()
-        elif name == "lab":
-            found = lab_suites(seed, items_per_suite or LAB_ITEMS)
+        elif name.split("/")[0] == "lab":
+            found = _lab(name, seed, items_per_suite or LAB_ITEMS)
         else:
-            raise EvaluationError(f"no suite '{name}'; choose from easy_vqa, lab")
+            raise EvaluationError(f"no suite '{name}'; choose from easy_vqa, lab, lab/TASK, lab/TASK/LOOK")
         suites |= {suite.name: draw_items(suite, items_per_suite, seed) for suite in found}
     return tuple(suites.values())
+
+
+def _lab(name: str, seed: int, items: int) -> list[Suite]:
+    tasks, looks = ([part] if part else list(every) for part, every in zip(_parts(name), (TASKS, LOOKS), strict=True))
+    if not (set(tasks) <= set(TASKS) and set(looks) <= set(LOOKS)):
+        raise EvaluationError(f"no suite '{name}'; tasks are {', '.join(TASKS)}, looks are {', '.join(LOOKS)}")
+    return lab_suites(seed, items, tasks, looks)
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Task and look of `lab/TASK/LOOK`, empty where the name leaves them out."""
+    _, task, look, *rest = [*name.split("/"), "", ""]
+    if any(rest):
+        raise EvaluationError(f"no suite '{name}'; choose from easy_vqa, lab, lab/TASK, lab/TASK/LOOK")
+    return task, look
 
 
 def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:

@@ -3,14 +3,17 @@
     {"easy_vqa_open": {
         "base": {"accuracy", "ci95", "n", "sampled": {"accuracy", "ci95", "n"}},
         "iterations": [{"accuracy", "ci95", "n", "difference": {"mean", "ci95", "p_mcnemar"},
-                        "sampled": {"accuracy", "ci95", "n", "difference": {…}}}, …]}, …}
+                        "sampled": {"accuracy", "ci95", "n", "difference": {…}},
+                        "pass@8": {…}, "maj@8": {…}}, …]}, …}
 
+Figures at the top are greedy; the others stand there when they were asked for. A difference is from the base decoded
+in the same way: pass@8 is never compared with pass@4.
 Lab suites appear look by look (`lab/counting/pastel`) and pooled by task (`lab/counting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visplay.evaluation.results import Measurement, Results, SuiteResult, pool_looks
@@ -22,13 +25,13 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
     Args:
         base: None when it was not measured; `base` is then null and no `difference` is given.
     """
-    before = _with_tasks(base) if base else None
-    after = [_with_tasks(measurement) for measurement in iterations]
-    names = dict.fromkeys(name for each in (before, *after) if each for name in each.greedy)
+    before = _decodings(base) if base else {}
+    after = [_decodings(measurement) for measurement in iterations]
+    names = dict.fromkeys(name for each in (before, *after) for name in each.get("greedy", {}))
     return {
         name: {
-            "base": _figures(name, before, None) if before else None,
-            "iterations": [_figures(name, measurement, before) for measurement in after],
+            "base": _figures(name, before, {}) if before else None,
+            "iterations": [_figures(name, measured, before) for measured in after],
         }
         for name in names
     }
@@ -36,24 +39,26 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
 
 def lead(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> dict[str, list[dict[str, Any]]]:
     """Greedy accuracy of one run minus that of another, paired by item: by suite, iteration by iteration."""
-    pairs = [(_with_tasks(a).greedy, _with_tasks(b).greedy) for a, b in zip(ours, theirs, strict=False)]
+    pairs = [(_and_pooled(a.greedy), _and_pooled(b.greedy)) for a, b in zip(ours, theirs, strict=False)]
     names = dict.fromkeys(name for mine, other in pairs for name in mine if name in other)
     return {name: [_difference(mine[name], other[name]) for mine, other in pairs] for name in names}
 
 
-def _with_tasks(measurement: Measurement) -> Measurement:
-    return Measurement(_and_pooled(measurement.greedy), _and_pooled(measurement.sampled))
+def _decodings(measurement: Measurement) -> dict[str, Results]:
+    return {decoding: _and_pooled(results) for decoding, results in measurement.by_decoding().items()}
 
 
 def _and_pooled(results: Results) -> Results:
     return {**pool_looks(results.values()), **results}
 
 
-def _figures(name: str, measurement: Measurement, base: Measurement | None) -> dict[str, Any]:
-    figures = _accuracy(measurement.greedy[name], base.greedy.get(name) if base else None)
-    if name in measurement.sampled:
-        figures["sampled"] = _accuracy(measurement.sampled[name], base.sampled.get(name) if base else None)
-    return figures
+def _figures(name: str, measured: Mapping[str, Results], base: Mapping[str, Results]) -> dict[str, Any]:
+    figures = {
+        decoding: _accuracy(results[name], base.get(decoding, {}).get(name))
+        for decoding, results in measured.items()
+        if name in results
+    }
+    return figures.pop("greedy") | figures
 
 
 def _accuracy(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:

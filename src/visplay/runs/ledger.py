@@ -9,7 +9,7 @@ from typing import Any
 
 from visplay.runs.directory import RunDirectory
 
-PHASES: tuple[str, ...] = ("questioner", "silver", "reasoner", "measure")
+PHASES: tuple[str, ...] = ("questioner", "silver", "reasoner", "measure", "accept")
 
 
 class Ledger:

@@ -1,0 +1,158 @@
+"""Is an iteration kept? Judged without a label, on pictures that nothing trains on.
+
+At the start the base asks about held-out pictures and answers, spread over views. What all of its
+answers agree on is trusted and frozen. After each iteration the same questions are answered anew:
+an iteration that gives up trusted answers, or agrees with itself less than the last accepted one,
+by more than chance explains, is rejected, and the run goes back to the accepted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from visplay.answers import match
+from visplay.config import AcceptanceSettings
+from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
+from visplay.records import Picture, Question, SilverItem
+from visplay.roles.questioner import Questioner
+from visplay.runs.state import read_json, write_json
+from visplay.silver import read_silver, synthesize, write_silver
+from visplay.silver.gates.answered import Answered
+from visplay.silver.labelers import Labeler
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a Reasoner answers to a question of the anchor, and how much its answers agree."""
+
+    answer: str | None
+    confidence: float
+
+
+Opinions = Mapping[str, Opinion]
+"""By question id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found about an iteration.
+
+    Attributes:
+        against: the accepted iteration it was compared with; 0 is the base.
+        kept: share of the trusted answers still given, against the accepted iteration.
+        agreement: mean confidence over all questions, against the accepted iteration.
+    """
+
+    accepted: bool
+    against: int
+    kept: PairedDifference | None
+    agreement: MeanDifference
+
+    def figures(self) -> dict[str, Any]:
+        """Values for the metrics."""
+        figures: dict[str, Any] = {"accepted": self.accepted, "against": self.against}
+        for name, difference in (("kept", self.kept), ("agreement", self.agreement)):
+            if difference is not None:
+                figures |= {f"{name}_change": difference.mean, f"{name}_ci95": list(difference.ci95)}
+        return figures
+
+
+def verdict(anchor: Sequence[SilverItem], trusted: float, against: int, before: Opinions, now: Opinions) -> Verdict:
+    """Compare two Reasoners on the anchor; the later one is rejected if one of both intervals lies below 0.
+
+    Args:
+        trusted: confidence from which the base's answer counts as trusted.
+    """
+    frozen = {item.question.id: item.answer for item in anchor if item.confidence >= trusted}
+    kept = paired_difference(_kept(frozen, before), _kept(frozen, now)) if frozen else None
+    agreement = mean_difference(
+        {name: one.confidence for name, one in before.items()}, {name: one.confidence for name, one in now.items()}
+    )
+    worse = agreement.ci95.high < 0 or (kept is not None and kept.ci95.high < 0)
+    return Verdict(not worse, against, kept, agreement)
+
+
+def _kept(frozen: Mapping[str, str], opinions: Opinions) -> dict[str, bool]:
+    answers = {name: opinions[name].answer for name in frozen}
+    return {name: given is not None and match(given, frozen[name]) for name, given in answers.items()}
+
+
+class Acceptance:
+    """Freezes the anchor, judges iterations, and remembers which was accepted last.
+
+    Args:
+        folder: where the anchor and the opinions of each iteration are kept.
+        pictures: those held out.
+    """
+
+    def __init__(self, folder: Path, pictures: Sequence[Picture], settings: AcceptanceSettings) -> None:
+        self.folder = folder
+        self.pictures = pictures
+        self.settings = settings
+        self.last_accepted = 0
+        self.rejected_in_a_row = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether so many iterations were rejected in a row that the run ends."""
+        return self.rejected_in_a_row >= self.settings.patience
+
+    def freeze(self, questioner: Questioner, labeler: Labeler) -> tuple[SilverItem, ...]:
+        """The base's questions about the held-out pictures with its answers, refusals left out."""
+        settings = self.settings
+        found = synthesize(
+            questioner,
+            labeler,
+            {"answered": Answered(most=1.0)},
+            self.pictures,
+            settings.questions_per_image,
+            settings.votes,
+            "acceptance",
+        )
+        self.folder.mkdir(exist_ok=True)
+        write_silver(self.folder / "anchor.parquet", found.items, 0)
+        self._write(0, {item.question.id: Opinion(item.answer, item.confidence) for item in found.items})
+        return found.items
+
+    def judge(self, labeler: Labeler, iteration: int) -> Verdict:
+        """Have the anchor answered anew and compare with the last accepted iteration."""
+        anchor = self.anchor()
+        answered = labeler.label([item.question for item in anchor], self.settings.votes)
+        now = {c.question.id: Opinion(c.tally.answer, c.tally.confidence) for c in answered}
+        self._write(iteration, now)
+        before = self.opinions(self.last_accepted)
+        found = verdict(anchor, self.settings.trusted, self.last_accepted, before, now)
+        self.last_accepted = iteration if found.accepted else self.last_accepted
+        self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1
+        return found
+
+    def anchor(self) -> tuple[SilverItem, ...]:
+        """What `freeze` found."""
+        return read_silver(self.folder / "anchor.parquet", {picture.id: picture for picture in self.pictures})
+
+    def opinions(self, iteration: int) -> dict[str, Opinion]:
+        """Those of an iteration; 0 is the base."""
+        values = read_json(self.folder / f"iteration-{iteration}.json")
+        return {name: Opinion(**opinion) for name, opinion in values.items()}
+
+    def answers(self, before: int, now: int) -> tuple[list[Question], dict[str, str | None], dict[str, str | None]]:
+        """The anchor's questions and what two iterations answer to them, by question id."""
+        first, second = self.opinions(before), self.opinions(now)
+        questions = [item.question for item in self.anchor()]
+        return questions, {q: o.answer for q, o in first.items()}, {q: o.answer for q, o in second.items()}
+
+    def _write(self, iteration: int, opinions: Opinions) -> None:
+        values = {name: asdict(opinion) for name, opinion in opinions.items()}
+        write_json(self.folder / f"iteration-{iteration}.json", values)
+
+    def state(self) -> dict[str, int]:
+        """JSON values that `restore` takes."""
+        return {"last_accepted": self.last_accepted, "rejected_in_a_row": self.rejected_in_a_row}
+
+    def restore(self, state: Mapping[str, int]) -> None:
+        """Go back to what `state` gave."""
+        self.last_accepted = state["last_accepted"]
+        self.rejected_in_a_row = state["rejected_in_a_row"]
