@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run a verb.
 
     Returns:
-        0, or 2 when the input was wrong; interrupted runs return 130.
+        0, 1 when a run of a matrix failed, or 2 when the input was wrong; interrupted runs return 130.
     """
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -94,6 +94,18 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--out", required=True, type=Path, metavar="DIR")
     pretrain.add_argument("--recipe", type=Path, metavar="FILE.json", help="default: the shipped model's")
     pretrain.set_defaults(verb=_pretrain)
+    ablate = lab.add_parser("ablate", help="recipes by seeds, a process a core, and a table that compares them")
+    ablate.add_argument("matrix", type=Path, metavar="MATRIX.yaml", help="seeds, recipes, what they share")
+    ablate.add_argument("--out", required=True, type=Path, metavar="DIR", help="called again, it goes on there")
+    ablate.add_argument("--processes", type=int, metavar="N", help="runs at once; default: one for each core")
+    ablate.set_defaults(verb=_ablate)
+    labels = lab.add_parser("labels", help="how true silver answers are under each labeler and gate; trains nothing")
+    labels.add_argument("--images", default="lab/single", help="drawings such as lab/single, or easy-vqa to report")
+    labels.add_argument("--model", default="lab", metavar="MODEL_OR_RUN", help="the Reasoner; the lab's model asks")
+    labels.add_argument("--pictures", type=int, default=300)
+    labels.add_argument("--seed", type=int, default=0)
+    labels.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the preset")
+    labels.set_defaults(verb=_labels)
     return parser
 
 
@@ -137,21 +149,25 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
     base, iterations = journal.measurements()
     if base is None and not iterations:
         return
-    for decoding in ("greedy", "sampled"):
-        before = getattr(base, decoding) if base else None
-        after = [getattr(m, decoding) for m in iterations]
-        if any(after):
-            table = rich_table if console.is_terminal else plain_table
-            console.print(table(before, after, title=decoding), highlight=False)
+    after = [measurement.by_decoding() for measurement in iterations]
+    for decoding in dict.fromkeys(name for each in after for name in each):
+        before = base.by_decoding().get(decoding, {}) if base else None
+        table = rich_table if console.is_terminal else plain_table
+        console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
     for number, silver in enumerate(summary["silver"], start=1):
-        facts = ", ".join(
-            f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in silver.items() if v is not None
-        )
+        facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
         console.print(f"silver set of iteration {number}: {facts}", highlight=False)
+    for verdict in summary["acceptance"]:
+        facts = ", ".join(_fact(k, v) for k, v in verdict.items() if isinstance(v, (bool, int, float)))
+        console.print(f"verdict: {facts}", highlight=False)
     for name, control in summary["controls"].items():
         console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
         for line in lead_lines(control["lead"]):
             console.print(f"  {line}", highlight=False)
+
+
+def _fact(name: str, value: Any) -> str:
+    return f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
@@ -213,4 +229,32 @@ def _pretrain(options: argparse.Namespace) -> int:
     recipe = read_recipe(options.recipe) if options.recipe else Recipe()
     pretrain(options.out, recipe)
     print(f"the model is in {options.out / 'model'}")
+    return 0
+
+
+def _ablate(options: argparse.Namespace) -> int:
+    from visplay.ablation.ablate import ablate
+    from visplay.ablation.matrix import read_matrix
+    from visplay.ablation.processes import usable_cores
+    from visplay.config import ConfigError
+
+    if options.processes is not None and options.processes < 1:
+        raise ConfigError("--processes must be at least 1")
+    processes = options.processes or len(usable_cores())
+    try:
+        finished = ablate(read_matrix(options.matrix), options.out, processes, Console(soft_wrap=True))
+    except KeyboardInterrupt:
+        print("visplay: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    return 0 if finished else 1
+
+
+def _labels(options: argparse.Namespace) -> int:
+    from visplay.config import load_settings
+    from visplay.evaluation.label_study import study_lines
+    from visplay.program import study_labels
+
+    settings = load_settings("default", options.set, {"images": options.images, "seed": options.seed})
+    for line in study_lines(study_labels(options.model, options.pictures, settings)):
+        print(line, flush=True)
     return 0
