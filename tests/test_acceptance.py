@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from visplay.acceptance import Acceptance, Opinion, verdict
 from visplay.config import AcceptanceSettings, QuestionerSettings, ReasonerSettings, Sampling
 from visplay.evolve import hold_out
+from visplay.images import Sampler
 from visplay.records import Completion, Picture, Question, Request, SilverItem
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
@@ -53,13 +56,68 @@ def test_to_recover_is_no_loss() -> None:
     assert verdict(ANCHOR, 1.0, 1, opinions(wrong=20, unsure=20), opinions()).accepted
 
 
+def test_a_trusted_answer_may_be_worded_otherwise_but_not_left_out() -> None:
+    anchor = [SilverItem(item.question, "2", 1.0, ()) for item in ANCHOR]
+    two, silence = ({i.question.id: Opinion(said, 1.0) for i in ANCHOR} for said in ("two", None))
+    worded = verdict(anchor, 1.0, 0, two, two | {"q0": Opinion("2.0", 1.0)})
+    assert worded.accepted and worded.kept is not None and worded.kept.mean == 0
+    silent = verdict(anchor, 1.0, 0, two, silence)
+    assert not silent.accepted and silent.kept is not None and silent.kept.mean == -1
+
+
+def test_what_was_given_up_before_is_not_held_against_the_next_one() -> None:
+    before = opinions(wrong=20)
+    assert verdict(ANCHOR, 1.0, 2, before, before).accepted
+    assert not verdict(ANCHOR, 1.0, 2, before, opinions(wrong=32)).accepted
+
+
+def test_agreement_on_something_else_is_no_excuse() -> None:
+    found = verdict(ANCHOR, 1.0, 0, opinions(unsure=20), opinions(wrong=20))
+    assert not found.accepted and found.agreement.ci95.low > 0
+
+
+def test_without_trusted_answers_agreement_alone_decides() -> None:
+    unsure = [SilverItem(i.question, i.answer, 0.75, ()) for i in ANCHOR]
+    other = verdict(unsure, 1.0, 0, opinions(unsure=40), opinions(wrong=40))
+    assert other.figures().keys() == {"accepted", "against", "agreement_change", "agreement_ci95"}
+    assert other.accepted and not verdict(unsure, 1.0, 0, opinions(), opinions(unsure=40)).accepted
+    assert not verdict(unsure, 0.75, 0, opinions(), opinions(wrong=40)).accepted, "from 0.75 on they are trusted"
+
+
+def test_figures_are_plain_values() -> None:
+    assert verdict(ANCHOR, 1.0, 4, opinions(), opinions(unsure=40)).figures() == {
+        "accepted": False,
+        "against": 4,
+        "kept_change": 0.0,
+        "kept_ci95": [0.0, 0.0],
+        "agreement_change": -0.5,
+        "agreement_ci95": [-0.5, -0.5],
+    }
+
+
+OPINION = st.builds(Opinion, st.sampled_from(["red", "2", "yes", None]), st.sampled_from([0.25, 0.625, 1.0]))
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.5, 0.875, 1.0]), OPINION), min_size=1, max_size=40))
+def test_whoever_answers_as_before_is_accepted(asked: list[tuple[float, Opinion]]) -> None:
+    anchor = [SilverItem(Question(f"q{n}", PICTURES[0], "open", "?"), "red", c, ()) for n, (c, _) in enumerate(asked)]
+    same = {item.question.id: opinion for item, (_, opinion) in zip(anchor, asked, strict=True)}
+    found = verdict(anchor, 1.0, 0, same, same)
+    assert found.accepted and found.agreement.mean == 0 and (found.kept is None or found.kept.mean == 0)
+
+
 class Mind:
-    """Asks one question about a picture; answers with its own word, or declines about every fourth picture."""
+    """Asks one question about a picture; answers with its own word, or declines about every fourth picture.
+
+    It keeps the requests.
+    """
 
     def __init__(self, word: str) -> None:
         self.word = word
+        self.asked: list[Request] = []
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        self.asked += requests
         return {r.id: tuple(self._complete(r, i) for i in range(r.n)) for r in requests}
 
     def _complete(self, request: Request, index: int) -> Completion:
@@ -69,8 +127,8 @@ class Mind:
         return Completion(request.id, index, (1,), (0.0,), asked if request.prompt == "ask" else answer, True)
 
 
-def labeler(word: str) -> Majority:
-    return Majority(Reasoner(Mind(word), Prompts("ask", "{question}", learned=True), ReasonerSettings(), 0))
+def labeler(word: str, mind: Mind | None = None) -> Majority:
+    return Majority(Reasoner(mind or Mind(word), Prompts("ask", "{question}", learned=True), ReasonerSettings(), 0))
 
 
 def frozen(folder: Path, patience: int = 2) -> Acceptance:
@@ -107,10 +165,52 @@ def test_enough_rejections_in_a_row_end_a_run(tmp_path: Path) -> None:
     assert again.over and again.last_accepted == 2
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 39, 40, 100])
-def test_held_out_pictures_are_apart_and_one_is_left(count: int) -> None:
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 100])
+def test_held_out_pictures_are_apart_and_few(count: int) -> None:
     held, rest = hold_out(PICTURES, count, seed=3)
-    assert len(held) == min(count, 39)
+    assert len(held) == min(count, 8)
     assert {p.id for p in held} | {p.id for p in rest} == {p.id for p in PICTURES}
     assert not {p.id for p in held} & {p.id for p in rest}
     assert hold_out(PICTURES, count, seed=3) == (held, rest)
+
+
+def test_what_nobody_answers_is_not_in_the_anchor(tmp_path: Path) -> None:
+    acceptance = Acceptance(tmp_path / "a", PICTURES, AcceptanceSettings(questions_per_image=1))
+    questioner = Questioner(Mind("red"), Prompts("ask", "{question}", learned=True), QuestionerSettings(), 0)
+    assert acceptance.freeze(questioner, labeler(" ")) == acceptance.anchor() == ()
+
+
+def test_the_same_questions_are_answered_again_in_the_same_random_streams(tmp_path: Path) -> None:
+    first, later = Mind("red"), Mind("red")
+    acceptance = Acceptance(tmp_path / "a", PICTURES[:8], AcceptanceSettings(questions_per_image=1))
+    questioner = Questioner(first, Prompts("ask", "{question}", learned=True), QuestionerSettings(), 0)
+    items = acceptance.freeze(questioner, labeler("", first))
+    assert {request.picture for request in first.asked} == set(PICTURES[:8])
+    acceptance.judge(labeler("", later), 1)
+    names = {item.question.picture.id for item in items}
+    assert later.asked == [r for r in first.asked if r.prompt != "ask" and r.picture.id in names]
+
+
+def test_a_verdict_that_was_not_remembered_is_found_again(tmp_path: Path) -> None:
+    acceptance = frozen(tmp_path / "a")
+    acceptance.judge(labeler("red"), 1)
+    state = acceptance.state()
+    assert state == {"last_accepted": 1, "rejected_in_a_row": 0}
+    for word, after in (("blue", (1, 1)), ("red", (2, 0))):
+        first = acceptance.judge(labeler(word), 2)
+        again = Acceptance(tmp_path / "a", PICTURES, acceptance.settings)
+        again.restore(state)
+        assert again.judge(labeler(word), 2) == first and again.state() == acceptance.state()
+        assert (again.last_accepted, again.rejected_in_a_row) == after
+        acceptance.restore(state)
+
+
+@given(st.integers(1, 40), st.integers(0, 60), st.integers(0, 1000))
+def test_no_draw_ever_holds_a_picture_that_is_held_out(size: int, count: int, seed: int) -> None:
+    held, rest = hold_out(PICTURES[:size], count, seed)
+    assert rest and not set(held) & set(Sampler(rest, seed).take(3 * size))
+    assert sorted([*held, *rest], key=PICTURES.index) == list(PICTURES[:size])
+
+
+def test_what_is_held_out_depends_on_the_seed() -> None:
+    assert len({hold_out(PICTURES, 8, seed)[0] for seed in range(5)}) == 5

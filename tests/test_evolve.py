@@ -15,6 +15,7 @@ import pytest
 from datasets import load_dataset
 from PIL import Image
 
+from visplay.answers import vote
 from visplay.cli import main
 from visplay.evaluation.results import Measurement
 from visplay.evolve import portion
@@ -36,7 +37,13 @@ SMALL = [
     "--set=reasoner.group_size=4",
     "--set=silver.band_low=0.2",
     "--set=silver.band_high=1.0",
+    "--set=acceptance.pictures=6",
+    "--set=acceptance.questions_per_image=1",
+    "--set=acceptance.votes=4",
+    "--set=evaluation.suites=[easy_vqa,lab/color/clean,lab/existence/noisy,lab/counting/pastel]",
     "--set=evaluation.items_per_suite=2",
+    "--set=evaluation.pass_k=2",
+    "--set=evaluation.beside_paper=5",
 ]
 
 
@@ -55,13 +62,31 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_phase_of_every_iteration_is_measured(finished: Path) -> None:
     steps = [(line["iteration"], line["phase"], line["step"]) for line in lines(finished)]
-    one = [("questioner", 0), ("questioner", 1), ("silver", 0), ("reasoner", 0), ("reasoner", 1), ("measure", 0)]
-    assert steps == [(0, "measure", 0), *((t, phase, step) for t in (1, 2) for phase, step in one)]
+    learning = [("questioner", 0), ("questioner", 1), ("silver", 0), ("reasoner", 0), ("reasoner", 1)]
+    judging = [("measure", 0), ("accept", 0)]
+    expected = {0: judging, 1: learning + judging, 2: learning + judging}
+    assert steps == [(t, phase, step) for t, each in expected.items() for phase, step in each]
     silver = [line for line in lines(finished) if line["phase"] == "silver"]
     for line in silver:
         assert line["asked"] == 12 and line["kept"] <= line["candidates"] <= line["valid"] <= 12
         assert 0 <= line["label_accuracy"] <= line["answerable"] <= 1
         assert sum(line["confidence_histogram"]) == sum(line["types"].values()) == line["candidates"]
+        assert line["paper_kept"] <= line["paper_asked"] == 5
+    measured = [line for line in lines(finished) if line["phase"] == "measure"]
+    assert all(
+        {"greedy/easy_vqa", "sampled/easy_vqa", "pass@2/easy_vqa", "maj@2/easy_vqa"} <= m.keys() for m in measured
+    )
+
+
+def test_a_knowing_judge_stands_beside_each_verdict(finished: Path) -> None:
+    base, *verdicts = [line for line in lines(finished) if line["phase"] == "accept"]
+    assert 0 < base["anchor"] <= 6 and "accepted" not in base
+    assert verdicts[0]["against"] == 0
+    for line in verdicts:
+        assert {line["accepted"], line["judge_accepts"]} <= {True, False} and 0 <= line["true_accuracy"] <= 1
+        for figure in ("agreement", "true"):
+            low, high = line[f"{figure}_ci95"]
+            assert low <= line[f"{figure}_change"] <= high
 
 
 def test_the_summary_has_the_agreed_shape(finished: Path) -> None:
@@ -71,6 +96,12 @@ def test_the_summary_has_the_agreed_shape(finished: Path) -> None:
     assert suite["base"]["n"] == 2 and 0 <= suite["base"]["accuracy"] <= 1 and len(suite["base"]["ci95"]) == 2
     assert len(suite["iterations"]) == 2 and {"difference", "sampled"} < suite["iterations"][0].keys()
     assert [s["asked"] for s in summary["silver"]] == [12, 12]
+    assert [s["paper_asked"] for s in summary["silver"]] == [5, 5]
+    verdicts = [line for line in lines(finished) if line["phase"] == "accept" and line["iteration"]]
+    assert [v["iteration"] for v in summary["acceptance"]] == [1, 2]
+    for told, line in zip(summary["acceptance"], verdicts, strict=True):
+        assert {"accepted", "against", "agreement_change", "judge_accepts", "true_change"} < told.keys()
+        assert told == {key: line[key] for key in told}
     assert summary["seconds"] > 0 and summary["peak_memory_bytes"] > 10**8
 
 
@@ -79,8 +110,9 @@ def test_the_silver_set_opens_with_datasets_and_agrees_with_the_metrics(finished
     kept = [line["kept"] for line in lines(finished) if line["phase"] == "silver"]
     assert [row["iteration"] for row in rows] == [1] * kept[0] + [2] * kept[1]
     for row in rows:
-        share = sum(vote == row["silver_answer"] for vote in row["votes"]) / len(row["votes"])
-        assert row["confidence"] >= share >= 0.2  # votes in other words of the same answer may add to the share
+        answer, share, _ = vote(row["votes"])
+        # What was listed on the picture must agree, and may be less sure than the votes.
+        assert row["silver_answer"] == answer and 0.2 <= row["confidence"] <= share
         assert row["image"].startswith("lab/single/") and row["question"] and row["type"]
 
 

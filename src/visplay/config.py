@@ -137,7 +137,7 @@ class GRPOSettings(_Section):
 class AcceptanceSettings(_Section):
     """Whether an iteration is kept, judged without labels on pictures that nothing trains on."""
 
-    pictures: int = Field(0, ge=0, description="pictures held out to judge by; 0 accepts every iteration (paper)")
+    pictures: int = Field(0, ge=0, description="pictures held out to judge by, a fifth at most; 0 accepts all (paper)")
     questions_per_image: int = Field(2, ge=1, description="the base's questions about each, frozen at the start")
     votes: int = Field(8, ge=1, description="answers to each, at the start and after every iteration")
     trusted: float = Field(1.0, gt=0, le=1, description="confidence from which the base's answer must be kept")

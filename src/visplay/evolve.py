@@ -94,8 +94,8 @@ def portion(items: Sequence[SilverItem], size: int, step: int, seed: Sequence[in
 
 
 def hold_out(pictures: Sequence[Picture], count: int, seed: int) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
-    """`count` pictures to judge by, drawn from `seed`, and the others; at least one is left to learn from."""
-    count = min(count, len(pictures) - 1)
+    """`count` pictures to judge by, but a fifth of all at the most, drawn from `seed`; and the others."""
+    count = min(count, len(pictures) // 5)
     drawn = set(np.random.default_rng([seed, 4]).permutation(len(pictures))[:count].tolist())
     held = tuple(picture for place, picture in enumerate(pictures) if place in drawn)
     return held, tuple(picture for place, picture in enumerate(pictures) if place not in drawn)

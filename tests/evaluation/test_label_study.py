@@ -1,53 +1,139 @@
-"""The study of labels: rows that add up, on the real tiny model; one clear line for what cannot be studied."""
+"""The study of labels: a row a recipe whose counts add up, lines that say them, and wrong input in one line."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pytest
 
 from visplay.cli import main
-from visplay.config import load_settings
-from visplay.evaluation.label_study import GATES, LABELERS, LabelRow, study_lines
+from visplay.config import ConfigError, ReasonerSettings, Sampling, SilverSettings, load_settings
+from visplay.evaluation.label_study import GATES, LABELERS, LabelRow, label_study, study_lines
+from visplay.evaluation.statistics import wilson_interval
+from visplay.lab.drawings import drawings
+from visplay.lab.oracle import truth
+from visplay.lab.scene import COLORS, SHAPES
+from visplay.lab.truth import Truth, drawn
 from visplay.program import study_labels
+from visplay.records import Completion, Question, Request
+from visplay.roles.prompts import Prompts
+from visplay.roles.reasoner import Reasoner
+
+PICTURES, SCENES = drawings("single", 12, 0)
+PROMPTS = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
 
 
-@pytest.fixture(scope="module")
-def rows() -> list[LabelRow]:
-    settings = load_settings("default", ["silver.gates=[answered,band]"], {"images": "lab/single"})
-    return list(study_labels("lab", 12, settings))
+class Oracle:
+    """An engine that knows the drawings, but takes the colours of every third for the next in the row."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        return {
+            r.id: tuple(Completion(r.id, i, (1,), (-0.5,), self._say(r), True) for i in range(r.n)) for r in requests
+        }
+
+    def _say(self, request: Request) -> str:
+        name = request.picture.id.partition("~")[0]
+        (thing,) = SCENES[name].things
+        if request.prompt == "list":
+            return f"<facts>{thing.color} {thing.shape}</facts>"
+        answer = truth(request.prompt, SCENES[name]) or "unknown"
+        if answer in COLORS and name in WRONG:
+            answer = COLORS[COLORS.index(answer) - 1]
+        return f"\\boxed{{{'red' if request.prompt.startswith('what color') and answer == 'unknown' else answer}}}"
 
 
-def test_every_labeler_and_gate_has_its_row(rows: list[LabelRow]) -> None:
-    recipes = [row.recipe for row in rows]
-    assert recipes[: len(LABELERS)] == [f"labeler {name}" for name in LABELERS]
-    assert recipes[len(LABELERS) : len(LABELERS) + len(GATES)] == [f"gate {name} alone" for name in GATES]
-    rest = recipes[len(LABELERS) + len(GATES) :]
-    assert rest[0] == "gates answered, band"
-    assert {"  without answered", "  without band", "  and new", "  with labeler majority"} <= set(rest)
+WRONG = {picture.id for picture in PICTURES[::3]}
 
 
-def test_counts_add_up(rows: list[LabelRow]) -> None:
-    asked = rows[0].asked
-    for row in rows:
-        assert row.asked == asked and 0 <= row.true <= row.answerable <= row.kept <= asked
-        assert row.ci95 is None or row.ci95.low <= row.true / row.kept <= row.ci95.high
-    by_recipe = {row.recipe: row for row in rows}
-    both = by_recipe["gates answered, band"]
-    assert both.kept <= min(by_recipe[f"  without {gate}"].kept for gate in ("answered", "band"))
-    assert both.kept >= max(row.kept for recipe, row in by_recipe.items() if recipe.startswith("  and"))
+def questions() -> list[Question]:
+    """Two a picture: the colour of its one shape, and of one that is not there."""
+    asked = []
+    for picture in PICTURES:
+        (thing,) = SCENES[picture.id].things
+        absent = SHAPES[SHAPES.index(thing.shape) - 1]
+        for shape in (thing.shape, absent):
+            asked.append(Question(f"{shape} of {picture.id}", picture, "open", f"what color is the {shape}?"))
+    return asked
 
 
-def test_a_line_a_recipe() -> None:
-    lines = list(study_lines(iter([LabelRow("ours", 10, 8, 6, 7), LabelRow("nothing left", 10, 0, 0, 0)])))
-    assert lines[0].split() == ["recipe", "true", "95", "%", "answerable", "kept", "of", "asked"]
-    assert lines[1].split()[1] == "0.750" and lines[1].endswith("0.875      8 of 10")
-    assert lines[2].split() == ["nothing", "left", "-", "-", "-", "0", "of", "10"]
+def studied(**settings: object) -> list[LabelRow]:
+    reasoner = Reasoner(Oracle(), PROMPTS, ReasonerSettings(), 0)
+    silver = SilverSettings(band_low=0, band_high=1, **settings)  # type: ignore[arg-type]
+    return list(label_study(reasoner, questions(), Truth(drawn(SCENES)), silver))
+
+
+def test_there_is_a_row_for_each_labeler_and_for_each_gate_alone_without_and_beside() -> None:
+    names = [row.recipe for row in studied(labeler="views", gates=("answered", "self_check"))]
+    changed = [f"  {'without' if gate in ('answered', 'self_check') else 'and'} {gate}" for gate in GATES]
+    assert names == [
+        *(f"labeler {name}" for name in LABELERS),
+        *(f"gate {gate} alone" for gate in GATES),
+        "gates answered, self_check",
+        *changed,
+        *(f"  with labeler {name}" for name in LABELERS),
+    ]
+
+
+def test_counts_add_up() -> None:
+    rows = {row.recipe: row for row in studied(gates=("answered", "band"))}
+    right = len(PICTURES) - len(WRONG)
+    everything = (24, 24, right, 12)
+    for recipe in ("labeler majority", "labeler views", "labeler weighted", "gates answered, band", "  without band"):
+        assert counts(rows[recipe]) == everything
+    # Lists and claims refute the wrong colours, and the colours of what is not there.
+    for recipe in ("labeler facts", "  with labeler facts", "gate self_check alone", "  and self_check"):
+        assert counts(rows[recipe]) == (24, right, right, right)
+    assert rows["  and self_check"].ci95 == wilson_interval(right, right)
+
+
+def test_what_is_left_out_is_left_out_and_what_is_added_is_added() -> None:
+    rows = {row.recipe: row for row in studied(gates=("self_check", "band"))}
+    assert counts(rows["  without band"]) == counts(rows["gate self_check alone"])
+    assert counts(rows["  without self_check"]) == counts(rows["gate band alone"])
+    assert rows["  and balance"].kept <= rows["gates self_check, band"].kept
+
+
+def counts(row: LabelRow) -> tuple[int, int, int, int]:
+    return row.asked, row.kept, row.true, row.answerable
+
+
+def test_every_row_is_a_line_under_the_headings() -> None:
+    rows = [LabelRow("labeler views", 20, 10, 5, 8), LabelRow("gate band alone", 20, 0, 0, 0)]
+    head, full, empty = study_lines(iter(rows))
+    assert head.split() == ["recipe", "true", "95", "%", "answerable", "kept", "of", "asked"]
+    assert full.split() == ["labeler", "views", "0.500", "[0.237,", "0.763]", "0.800", "10", "of", "20"]
+    assert empty.split() == ["gate", "band", "alone", "-", "-", "-", "0", "of", "20"]
+    assert rows[1].ci95 is None and len({line.index(" of ") for line in (head, full, empty)}) == 1
+
+
+def test_the_lab_studies_its_own_questions() -> None:
+    settings = load_settings("default", ["silver.votes=2", "silver.fact_lists=1"], {"images": "lab/single"})
+    rows = list(study_labels("lab", 3, settings))
+    assert len(rows) == 2 * len(LABELERS) + 2 * len(GATES) + 1
+    (asked,) = {row.asked for row in rows}
+    assert 0 < asked <= 3 * settings.silver.questions_per_image
+    assert all(0 <= row.true <= row.answerable <= row.kept <= asked for row in rows)
+    assert any(row.kept for row in rows)
+
+
+def test_pictures_of_unknown_truth_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^the truth about 'photos' is not known; use [^\n]*$"):
+        study_labels("lab", 3, load_settings("default", [], {"images": "photos"}))
 
 
 @pytest.mark.parametrize(
-    ("images", "said"),
-    [("lab/nowhere", "no lab drawings 'nowhere'"), (".", "the truth about '.' is not known")],
+    ("arguments", "message"),
+    [
+        (["--images", "photos"], "the truth about 'photos' is not known"),
+        (["--images", "lab/cubist"], "cubist"),
+        (["--set", "silver.labeler=oracle"], "silver.labeler"),
+        (["--pictures", "0"], "pictures"),
+        (["--pictures", "-1"], "pictures"),
+    ],
 )
-def test_what_cannot_be_studied_is_one_line(images: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["lab", "labels", "--images", images]) == 2
-    errors = capsys.readouterr().err
-    assert said in errors and errors.count("\n") == 1
+def test_wrong_input_gets_one_line_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lab", "labels", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("visplay: ") and error.count("\n") == 1 and message in error

@@ -33,6 +33,18 @@ def test_equal_rewards_can_be_held_against_the_usual_ones() -> None:
     assert torch.equal(advantages([0.0, 1.0], 0.0, usual=(9.0, 1.0)), advantages([0.0, 1.0], 0.0))
 
 
+@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(0.01, 2), st.integers(2, 10))
+def test_above_the_usual_is_worth_more_and_below_it_less(reward: float, mean: float, std: float, size: int) -> None:
+    found = advantages([reward] * size, 1e-6, usual=(mean, std))
+    assert found.dtype == torch.float32 and found.tolist() == pytest.approx([(reward - mean) / (std + 1e-6)] * size)
+    assert not found.any() if reward == mean else all(a * (reward - mean) >= 0 for a in found.tolist())
+
+
+@given(REWARDS.filter(lambda rewards: len(set(rewards)) > 1), st.floats(-2, 2), st.floats(0, 2))
+def test_what_is_usual_says_nothing_to_rewards_that_differ(rewards: list[float], mean: float, std: float) -> None:
+    assert torch.equal(advantages(rewards, 1e-6, usual=(mean, std)), advantages(rewards, 1e-6))
+
+
 def test_one_reward_has_nothing_to_compare_with() -> None:
     with pytest.raises(ValueError, match="at least two"):
         advantages([1.0], 1e-6)
@@ -96,3 +108,49 @@ def test_loss_and_gradient_equal_plain_arithmetic() -> None:
     ratios = (new.detach() - old)[mask].exp()
     signs = torch.tensor(advantage, dtype=torch.float64)[:, None].expand(4, 7)[mask]
     assert parts.clipped == int((((ratios > 1.3) & (signs > 0)) | ((ratios < 0.8) & (signs < 0))).sum()) > 0
+
+
+LENGTHS = torch.tensor([5, 2, 1])
+
+
+def _with_bonus(entropy: float, entropy_ST: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """A loss and its derivatives by the log-probabilities, of which some stand at padding."""
+    generator = torch.Generator().manual_seed(1)
+    old, noise = (torch.randn(3, 5, generator=generator, dtype=torch.float64) for _ in range(2))
+    new = (old + 0.4 * noise).requires_grad_()
+    parts = grpo_loss(
+        new,
+        old,
+        old - 0.1,
+        torch.tensor([1.0, -0.5, 0.0], dtype=torch.float64),
+        1 / (3 * LENGTHS.double()),
+        torch.arange(5)[None] < LENGTHS[:, None],
+        entropy_ST,
+        clip_low=0.2,
+        clip_high=0.3,
+        kl=0.05,
+        entropy=entropy,
+    )
+    parts.loss.backward()
+    assert new.grad is not None
+    return parts.loss.detach(), new.grad
+
+
+def test_a_bonus_pays_for_the_entropy_of_every_token_and_leaves_the_rest_alone() -> None:
+    entropy_ST = torch.rand(3, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64).requires_grad_()
+    plain, slopes = _with_bonus(0.0, None)
+    paid, same = _with_bonus(0.02, entropy_ST)
+    expected = torch.zeros(3, 5, dtype=torch.float64)
+    for s, length in enumerate(LENGTHS.tolist()):
+        expected[s, :length] = -0.02 / (3 * length)
+    assert entropy_ST.grad is not None
+    torch.testing.assert_close(entropy_ST.grad, expected, rtol=1e-12, atol=0)
+    assert float(paid) == pytest.approx(float(plain + (expected * entropy_ST.detach()).sum()), rel=1e-12)
+    assert torch.equal(same, slopes)
+
+
+def test_without_a_bonus_the_loss_is_what_it_was_to_the_bit() -> None:
+    entropy_ST = torch.rand(3, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64).requires_grad_()
+    for plain, weighed in zip(_with_bonus(0.0, None), _with_bonus(0.0, entropy_ST), strict=True):
+        assert torch.equal(plain, weighed)
+    assert entropy_ST.grad is None

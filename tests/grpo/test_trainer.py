@@ -11,7 +11,9 @@ import torch
 
 from visplay.config import GRPOSettings, LoraSettings, Sampling
 from visplay.engines.hf import HFEngine
+from visplay.grpo.loss import advantages, grpo_loss, token_weights
 from visplay.grpo.trainer import Trainer, TrainingError
+from visplay.models import scores
 from visplay.models.policy import Policy, new_policy
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM
@@ -204,3 +206,105 @@ def test_the_bonus_keeps_the_policy_undecided(vlm: VLM, pictures: tuple[Picture,
     groups = [replace(g, rewards=(1.0,) * len(g.rewards)) for g in _groups(policy, pictures[:2])]
     found = [trainer.step(groups)["entropy"] for _ in range(4)]
     assert found[-1] > found[0]
+
+
+def _flat(groups: list[Group], reward: float = 1.0, usual: tuple[float, float] | None = None) -> list[Group]:
+    return [replace(g, rewards=(reward,) * len(g.rewards), usual=usual) for g in groups]
+
+
+def test_a_weight_leaves_the_other_groups_as_they_are(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    first, *others = _groups(Policy(vlm), pictures[:2])
+    none, once, thrice = (_gradient(vlm, [replace(first, weight=w), *others], kl=0)[0] for w in (0.0, 1.0, 3.0))
+    alone, _ = _gradient(vlm, [*_flat([first]), *others], kl=0)
+    assert torch.equal(none, alone)
+    assert float((once - none).norm()) > 1e-2 * float(none.norm())
+    assert float(((thrice - none) - 3 * (once - none)).norm()) <= 1e-5 * float(thrice.norm())
+
+
+def test_better_than_usual_is_said_more_often(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    (group, *_) = _groups(Policy(vlm), pictures[:1])
+    change = {}
+    for usual in ((0.5, 0.25), (1.5, 0.25), (1.0, 0.25), None):
+        policy = new_policy(vlm, "reasoner", "full", LORA)
+        (known,) = _flat([group], usual=usual)
+        before = _logprob(policy, known)
+        Trainer(policy, _settings(kl=0.0)).step([known])
+        change[usual] = _logprob(policy, known) - before
+    assert change[(0.5, 0.25)] > 0 > change[(1.5, 0.25)]
+    assert change[(1.0, 0.25)] == change[None] == 0
+
+
+def _mean_entropy(vlm: VLM, groups: list[Group]) -> torch.Tensor:
+    """Over all tokens of the completions, by the model's own forward pass."""
+    found = []
+    for group in groups:
+        prompt = vlm.encode(group.request.picture, group.request.prompt)
+        pixels = {name: prompt.pixels[name] for name in ("pixel_values", "image_grid_thw")}
+        for completion in group.completions:
+            ids = torch.tensor([[*prompt.token_ids, *completion.token_ids]])
+            types = (ids == vlm.image_token_id).int()
+            logits_LV = vlm.model(input_ids=ids, mm_token_type_ids=types, **pixels).logits[0]
+            found.append(torch.distributions.Categorical(logits=logits_LV[len(prompt.token_ids) - 1 : -1]).entropy())
+    return torch.cat(found).mean()
+
+
+@pytest.mark.parametrize("way", ["tree", "in chunks", "plain"])
+def test_the_bonus_climbs_the_mean_entropy_whatever_way_it_is_scored(
+    vlm: VLM, pictures: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    groups = _flat(_groups(Policy(vlm), pictures[:2]))
+    vlm.plain_because = "it is wanted" if way == "plain" else ""
+    if way == "in chunks":  # of three tokens, whose logits are computed again for the gradient
+        monkeypatch.setattr(scores, "_CHUNK_NUMBERS", 1000)
+    found, metrics = _gradient(vlm, groups, kl=0, entropy=0.5, normalisation="dapo", max_grad_norm=1e9)
+    mean = _mean_entropy(vlm, groups)
+    assert metrics["entropy"] == pytest.approx(float(mean.detach()), rel=1e-5)
+    assert metrics["loss"] == pytest.approx(-0.5 * float(mean.detach()), rel=1e-5)
+
+    # What the gradient says of a small step must be what the mean entropy does on it.
+    weights = [p for p in vlm.model.parameters()]
+    slopes = found.split([p.numel() for p in weights])
+    means = []
+    with torch.no_grad():
+        for length in (1e-3, -2e-3):
+            for weight, slope in zip(weights, slopes, strict=True):
+                weight -= length * slope.view_as(weight) / found.norm()
+            means.append(float(_mean_entropy(vlm, groups)))
+    climbed = (means[0] - means[1]) / 2e-3
+    assert climbed == pytest.approx(2 * float(found.norm()), rel=2e-2)
+
+
+def test_a_bonus_is_added_to_what_is_learned_from_rewards(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    groups = _groups(Policy(vlm), pictures[:2])
+    learned, _ = _gradient(vlm, groups)
+    bonus, _ = _gradient(vlm, _flat(groups), entropy=0.1)
+    both, _ = _gradient(vlm, groups, entropy=0.1)
+    assert float((both - learned - bonus).norm()) <= 1e-5 * float(both.norm())
+
+
+def test_without_a_bonus_a_step_is_the_plain_one_to_the_bit(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    (group, *_) = _groups(Policy(vlm), pictures[:1])
+    policy, twin = (new_policy(vlm, "reasoner", "full", LORA, train_vision=True) for _ in range(2))
+    Trainer(policy, _settings(kl=0.0, entropy=0.0)).step([group])
+
+    prompt = twin.vlm.encode(group.request.picture, group.request.prompt)
+    tree = TokenTree.build([(*prompt.token_ids, *c.token_ids) for c in group.completions])
+    starts = [len(prompt.token_ids)] * len(group.completions)
+    twin.model.train()
+    found = twin.vlm.logprobs([tree], [prompt.pixels], [starts])
+    assert not found.entropy_ST.requires_grad
+    loss = grpo_loss(
+        found.logprobs_ST,
+        found.logprobs_ST.detach(),
+        None,
+        advantages(group.rewards, 1e-6),
+        token_weights(found.mask_ST.sum(1), "grpo"),
+        found.mask_ST,
+        clip_low=0.2,
+        clip_high=0.2,
+        kl=0.0,
+    ).loss
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(twin.trainable(), 1.0)
+    torch.optim.AdamW(twin.trainable(), lr=1e-3, weight_decay=0.01).step()
+    assert torch.equal(_weights(policy), _weights(twin))
