@@ -112,9 +112,7 @@ class TrlLoop:
         parsed = [parse_question(text) if whole else None for text, whole in zip(texts, ended, strict=True)]
         valid = [i for i, question in enumerate(parsed) if question is not None]
         words = [question[1] if question is not None else text for question, text in zip(parsed, texts, strict=True)]
-        votes = self.votes(
-            [pictures[i] for i in valid], [words[i] for i in valid], settings.votes, self.settings.silver.views
-        )
+        votes = self.votes([pictures[i] for i in valid], [words[i] for i in valid], settings.votes, ("plain",))
         confidence = dict(zip(valid, (vote(given)[1] for given in votes), strict=True))
         shares: list[float] = []
         for start in range(0, len(words), settings.group_size):

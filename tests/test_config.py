@@ -14,7 +14,7 @@ from visplay.config import ConfigError, Settings, check_settings, dump_settings,
 
 
 def test_shipped_presets_are_valid_and_named() -> None:
-    assert preset_names() == ["default", "official", "paper"]
+    assert preset_names() == ["default", "facts", "official", "paper"]
     assert {name: type(load_settings(name)) for name in preset_names()} == dict.fromkeys(preset_names(), Settings)
 
 
@@ -126,7 +126,7 @@ def test_a_wrong_preset_file_is_one_line(tmp_path: Path, content: str, said: str
 
 
 def test_a_missing_preset_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="default, official, paper"):
+    with pytest.raises(ConfigError, match="default, facts, official, paper"):
         load_settings("papr")
     with pytest.raises(ConfigError, match="no preset file"):
         load_settings(str(tmp_path / "none.yaml"))

@@ -5,87 +5,218 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+import pytest
 import torch
-from safetensors.torch import load_file
+from rich.console import Console
 
-from visplay.cli import main
+from visplay.config import Sampling, Settings, load_settings
+from visplay.evolve import World, evolve, hold_out
+from visplay.images import Sampler
+from visplay.journal import Journal
+from visplay.lab.drawings import drawings
+from visplay.lab.suites import lab_suites
+from visplay.lab.truth import Truth, drawn
+from visplay.models.vlm import VLM
+from visplay.players import Players, model_name
+from visplay.program import run_evolution
+from visplay.records import Completion, Request
+from visplay.runs import RunDirectory
 
 SMALL = [
-    "--images=lab/single",
-    "--set=questioner.steps=1",
-    "--set=questioner.images_per_step=2",
-    "--set=questioner.group_size=2",
-    "--set=questioner.votes=2",
-    "--set=silver.images=8",
-    "--set=silver.votes=4",
-    "--set=silver.gates=[answered]",
-    "--set=reasoner.questions_per_step=8",
-    "--set=evaluation.suites=[lab/single/pastel]",
-    "--set=evaluation.items_per_suite=2",
-    "--set=evaluation.sampled=false",
-    "--set=evaluation.beside_paper=8",
-    "--set=acceptance.pictures=24",
+    "questioner.steps=1",
+    "questioner.images_per_step=2",
+    "questioner.group_size=4",
+    "questioner.votes=4",
+    "questioner.learning_rate=1e-4",
+    "silver.images=8",
+    "silver.votes=4",
+    "silver.gates=[answered]",
+    "reasoner.questions_per_step=8",
+    "reasoner.group_size=4",
+    "evaluation.sampled=false",
+    "evaluation.beside_paper=8",
+    "acceptance.pictures=24",
+    "acceptance.votes=4",
 ]
-SPOILT = [
-    *SMALL,
-    "--iterations=3",
-    "--set=reasoner.reward=random",
-    "--set=grpo.learning_rate=3e-3",
-    "--set=reasoner.steps=6",
-]
+SPOILT = [*SMALL, "iterations=4", "reasoner.reward=random", "reasoner.steps=4", "grpo.learning_rate=3e-3"]
+
+
+def settings(*changes: str) -> Settings:
+    return load_settings("paper", changes, {"images": "lab/single", "seed": 0})
+
+
+@cache
+def world() -> World:
+    """Few drawings, of which a fifth may be held out, with their truth."""
+    pictures, scenes = drawings("single", 120, 0)
+    return World(pictures, tuple(lab_suites(0, 2, ["single"], ["pastel"])), Truth(drawn(scenes)))
+
+
+def evolved(run: Path, chosen: Settings) -> Path:
+    """A run that is begun, or goes on where it was interrupted."""
+    exists = (run / "config.yaml").exists()
+    with RunDirectory.open(run) if exists else RunDirectory.create(run, chosen) as directory:
+        run_evolution(directory, world(), Console(quiet=True))
+    return run
 
 
 def lines(run: Path, phase: str = "") -> list[dict[str, Any]]:
+    """Metrics without what may differ between two runs."""
     found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k != "time"} for line in found if phase in ("", line["phase"])]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
+    return dict(VLM.load(folder, device="cpu").model.state_dict())
 
 
-def test_a_planted_regression_is_taken_back_and_ends_the_run(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert main(["evolve", *SPOILT, "--out", str(run)]) == 0
-    verdicts = lines(run, "accept")
-    assert [v.get("accepted") for v in verdicts] == [None, False, False], "two rejections end a run of three"
-    assert all(v["against"] == 0 and v["judge_accepts"] is False for v in verdicts[1:]), "who knows the truth agrees"
+def same(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.fixture(scope="module")
+def base() -> dict[str, torch.Tensor]:
+    return weights(Path(model_name("lab")))
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return evolved(tmp_path_factory.mktemp("rollback") / "run", settings(*SPOILT))
+
+
+def test_a_planted_regression_is_taken_back_and_ends_the_run(spoilt: Path, base: dict[str, torch.Tensor]) -> None:
+    frozen, *verdicts = lines(spoilt, "accept")
+    assert frozen["anchor"] > 20 and [v["accepted"] for v in verdicts] == [False, False], "two rejections end the run"
+    assert max(line["iteration"] for line in lines(spoilt)) == 2
+    for found in verdicts:
+        assert found["against"] == 0 and found["kept_ci95"][1] < 0
+        assert found["judge_accepts"] is False and found["true_change"] < 0, "who knows the truth agrees"
+    learned = [line for line in lines(spoilt, "reasoner") if line["step"] == 0]
+    assert len(learned) == 2 and all(abs(line["kl"]) < 1e-6 for line in learned), "each began as the base"
     for role in ("questioner", "reasoner"):
-        ours, base = weights(run / role), weights(run / "accepted" / role)
-        assert ours.keys() == base.keys() and all(torch.equal(ours[name], base[name]) for name in ours)
-    summary = json.loads((run / "summary.json").read_text())
-    assert [v["accepted"] for v in summary["acceptance"]] == [False, False]
-    assert {"paper_label_accuracy", "paper_kept", "paper_asked"} <= summary["silver"][0].keys()
-    assert (run / "silver.parquet").exists()
+        assert same(weights(spoilt / role), base) and same(weights(spoilt / "accepted" / role), base)
 
 
-def test_what_does_no_harm_is_kept(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    calm = ["--iterations=1", "--set=reasoner.steps=1", "--set=grpo.learning_rate=1e-6"]
-    assert main(["evolve", *SMALL, *calm, "--out", str(run)]) == 0
+def test_a_run_that_was_ended_is_finished_cleanly(spoilt: Path) -> None:
+    summary = json.loads((spoilt / "summary.json").read_text())
+    told = summary["acceptance"]
+    assert [(v["iteration"], v["accepted"], v["against"]) for v in told] == [(1, False, 0), (2, False, 0)]
+    assert all({"judge_accepts", "true_accuracy", "true_change", "kept_change"} < v.keys() for v in told)
+    assert len(summary["suites"]["lab/single/pastel"]["iterations"]) == len(summary["silver"]) == 2
+    assert all(s["paper_kept"] <= s["paper_asked"] == 8 for s in summary["silver"])
+    rows = pq.read_table(spoilt / "silver.parquet").to_pylist()
+    assert {row["iteration"] for row in rows} == {1, 2} and len(rows) == sum(s["kept"] for s in summary["silver"])
+    before = lines(spoilt)
+    assert lines(evolved(spoilt, settings(*SPOILT))) == before, "nothing is left to do"
+    assert json.loads((spoilt / "summary.json").read_text())["acceptance"] == told
+
+
+def test_held_out_pictures_are_in_no_silver_set_and_are_never_drawn(spoilt: Path) -> None:
+    held, rest = hold_out(world().pictures, 24, 0)
+    assert len(held) == 24 and len(rest) == 96
+    images = {
+        name: set(pq.read_table(spoilt / f"{name}.parquet")["image"].to_pylist())
+        for name in ("silver", "acceptance/anchor")
+    }
+    assert images["acceptance/anchor"] <= {picture.id for picture in held}
+    assert images["silver"] <= {picture.id for picture in rest}
+    drawing_from = json.loads((spoilt / "state.json").read_text())["state"]["parts"]["sampler"]["pictures"]
+    assert drawing_from == Sampler(rest, 0).state()["pictures"]
+
+
+class Overheard:
+    """An engine that keeps which pictures it was asked about, by who asked."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.seen: dict[bool, set[str]] = {True: set(), False: set()}
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        for request in requests:
+            self.seen["acceptance/" in request.id].add(request.picture.id.partition("~")[0])
+        found: dict[str, tuple[Completion, ...]] = self.engine.generate(requests, sampling)
+        return found
+
+
+def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path, base: dict[str, torch.Tensor]) -> None:
+    run, alone = tmp_path / "run", World(world().pictures, (), None)
+    # The first iteration changes the Questioner alone, which costs no answer; the others spoil the Reasoner.
+    calm = settings(*SPOILT, "iterations=1", "reasoner.steps=0")
+    with RunDirectory.create(run, calm) as directory:
+        evolve(alone, Players.load(calm), calm, Journal(directory, calm, Console(quiet=True)))
+    accepted = {role: weights(run / "accepted" / role) for role in ("questioner", "reasoner")}
+    assert not same(accepted["questioner"], base) and same(accepted["reasoner"], base)
+    optimizers = {role: optimizer(run, role) for role in accepted}
+
+    harsh = settings(*SPOILT)
+    players = Players.load(harsh)
+    engines = [Overheard(players.questioner.engine), Overheard(players.reasoner.engine)]
+    players.questioner.engine, players.reasoner.engine = engines
+    with RunDirectory.open(run) as directory:
+        evolve(alone, players, harsh, Journal(directory, harsh, Console(quiet=True)))
+    told = [(v.get("accepted"), v.get("against")) for v in lines(run, "accept")]
+    assert told == [(None, None), (True, 0), (False, 1), (False, 1)]
+    for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):
+        assert same(dict(policy.model.state_dict()), accepted[role])
+        assert same(weights(run / "accepted" / role), accepted[role])
+        assert repr(optimizer(run, role)) == repr(optimizers[role])
+    assert repr(players.questioner_trainer.optimizer.state_dict()) == repr(optimizers["questioner"])
+    assert not any("judge" in key or "true" in key for line in lines(run, "accept") for key in line)
+
+    held, rest = ({picture.id for picture in part} for part in hold_out(alone.pictures, 24, 0))
+    for engine in engines:
+        assert engine.seen[False] <= rest and engine.seen[True] <= held
+    assert engines[0].seen[False] and engines[1].seen[True]
+
+
+def optimizer(run: Path, role: str) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(run / "accepted" / f"{role}-trainer" / "optimizer.pt", weights_only=True)
+    return state
+
+
+def test_what_does_no_harm_is_kept(tmp_path: Path, base: dict[str, torch.Tensor]) -> None:
+    run = evolved(tmp_path / "run", settings(*SMALL, "iterations=1", "reasoner.steps=1", "grpo.learning_rate=1e-6"))
     assert [v.get("accepted") for v in lines(run, "accept")] == [None, True]
-    ours, accepted = weights(run / "reasoner"), weights(run / "accepted" / "reasoner")
-    assert all(torch.equal(ours[name], accepted[name]) for name in ours)
+    for role in ("questioner", "reasoner"):
+        ours = weights(run / role)
+        assert same(ours, weights(run / "accepted" / role)) and not same(ours, base)
 
 
-def test_a_run_killed_around_its_verdict_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    short = [*SPOILT, "--iterations=1"]
-    assert main(["evolve", *short, "--out", str(whole)]) == 0
-    command = [sys.executable, "-m", "visplay", "evolve", "--out", str(killed)]
-    # As many threads as here: a run repeats itself only with the same number.
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen([*command, *short], env=environment, stdout=subprocess.DEVNULL)
-    while not (killed / "measurements" / "iteration-1.jsonl").exists():
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert main(["evolve", "--resume", "--out", str(killed)]) == 0
-    assert lines(killed) == lines(whole)
+def dies(run: Path, chosen: Settings, moment: tuple[int, str], remembered: bool, threads: int) -> None:
+    """Evolve and be killed at a moment: when its state is written, or when all is done but that."""
+    torch.set_num_threads(threads)  # a run repeats itself only with the same number
+    save = RunDirectory.save_state
+
+    def save_and_die(self: RunDirectory, state: dict[str, Any]) -> None:
+        last = (state["iteration"], state["phase"]) == moment
+        if remembered or not last:
+            save(self, state)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    RunDirectory.save_state = save_and_die  # type: ignore[method-assign]
+    evolved(run, chosen)
+
+
+def test_a_run_killed_around_its_verdict_goes_on_as_if_it_had_not_been(
+    spoilt: Path, tmp_path: Path, base: dict[str, torch.Tensor]
+) -> None:
+    run = tmp_path / "run"
+    deaths = [((0, "accept"), False), ((1, "measure"), True), ((1, "accept"), False)]
+    for number, (moment, remembered) in enumerate(deaths):
+        arguments = (run, settings(*SPOILT), moment, remembered, torch.get_num_threads())
+        process = get_context("spawn").Process(target=dies, args=arguments)
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, f"death {number}"
+        assert 0 < len(lines(run)) < len(lines(spoilt))
+    evolved(run, settings(*SPOILT))
+    assert lines(run) == lines(spoilt)
+    assert same(weights(run / "reasoner"), base) and same(weights(run / "questioner"), base)

@@ -18,13 +18,11 @@ from visplay.runs import RunDirectory, read_metrics
 SMALL = (
     "iterations=1",
     "questioner.steps=0",
-    "silver.images=150",
+    "silver.images=100",
     "reasoner.steps=7",
     "reasoner.questions_per_step=24",
     "grpo.learning_rate=1e-4",
     "evaluation.sampled=false",
-    "evaluation.pass_k=0",
-    "acceptance.pictures=0",
 )
 
 

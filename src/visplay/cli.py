@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     evolve = verbs.add_parser("evolve", help="run the loop")
     evolve.add_argument("--images", help="'easy-vqa', a folder of images, or drawings such as lab/single")
     evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
-    evolve.add_argument("--preset", default="default", help="default, paper, official, or a YAML file")
+    evolve.add_argument("--preset", default="default", help="default, facts, paper, official, or a YAML file")
     evolve.add_argument("--iterations", type=int)
     evolve.add_argument("--seed", type=int)
     evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     labels = lab.add_parser("labels", help="how true silver answers are under each labeler and gate; trains nothing")
     labels.add_argument("--images", default="lab/single", help="drawings such as lab/single, or easy-vqa to report")
     labels.add_argument("--model", default="lab", metavar="MODEL_OR_RUN", help="the Reasoner; the lab's model asks")
+    labels.add_argument("--preset", default="default", help="default, facts, paper, official, or a YAML file")
     labels.add_argument("--pictures", type=int, default=300)
     labels.add_argument("--seed", type=int, default=0)
     labels.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the preset")
@@ -250,11 +251,13 @@ def _ablate(options: argparse.Namespace) -> int:
 
 
 def _labels(options: argparse.Namespace) -> int:
-    from visplay.config import load_settings
+    from visplay.config import ConfigError, load_settings
     from visplay.evaluation.label_study import study_lines
     from visplay.program import study_labels
 
-    settings = load_settings("default", options.set, {"images": options.images, "seed": options.seed})
+    if options.pictures < 1:
+        raise ConfigError("--pictures must be at least 1")
+    settings = load_settings(options.preset, options.set, {"images": options.images, "seed": options.seed})
     for line in study_lines(study_labels(options.model, options.pictures, settings)):
         print(line, flush=True)
     return 0

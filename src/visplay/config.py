@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from visplay.records import View
 
-Gate = Literal["answered", "balance", "band", "consistent", "needs_image", "new", "self_check"]
+Gate = Literal["answered", "balance", "band", "consistent", "needs_image", "new", "plain", "self_check"]
+LabelerName = Literal["majority", "views", "weighted", "facts"]
 """A reason not to learn from a question; see `visplay.silver.gates`."""
 
 
@@ -54,6 +55,7 @@ class QuestionerSettings(_Section):
     reward: Literal["paper", "official", "honest", "format", "random"] = Field(
         "paper", description="'honest' pays for what is above chance and passes gates; 'format', 'random': controls"
     )
+    labeler: LabelerName | None = Field(None, description="whose confidence is rewarded; null: silver.labeler")
     gates: tuple[Gate, ...] = Field(
         ("answered",), description='reward "honest": what a question must pass for its difficulty to count'
     )

@@ -34,7 +34,7 @@ def train_questioner(
     with journal.step("questioner", t, step) as record:
         asked = players.questioner.ask(pictures, settings.questioner.group_size, f"{t}/questioner/{step}")
         questions = [one.question for one in asked if one.question is not None]
-        candidates = players.labeler.label(questions, settings.questioner.votes)
+        candidates = players.rewarding_labeler.label(questions, settings.questioner.votes)
         passed, dropped = sift(gates if settings.questioner.reward == "honest" else {}, candidates)
         groups = players.questioner.groups(asked, {c.question.id: c.tally for c in candidates}, dropped)
         record |= players.questioner_trainer.step(groups)

@@ -24,6 +24,7 @@ class Players:
     """One base model in two roles; each has weights of its own and the base as its reference.
 
     Attributes:
+        labeler, rewarding_labeler: what gives silver answers, and what the Questioner's reward goes by.
         path: whether token trees are valid for the model, and how that was found.
     """
 
@@ -46,6 +47,7 @@ class Players:
             settings.seed,
         )
         self.labeler = make_labeler(settings.silver, self.reasoner)
+        self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
         self.questioner_trainer = Trainer(
             self.questioner_policy,
             _own(settings),

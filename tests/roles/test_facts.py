@@ -41,7 +41,12 @@ from visplay.roles.reasoner import Reasoner
     ],
 )
 def test_a_list_is_read_from_its_block(text: str, facts: tuple[str, ...] | None) -> None:
-    assert read_facts(text) == facts
+    assert read_facts(text, learned=True) == facts
+
+
+def test_thoughts_are_a_list_only_to_a_model_that_was_trained_to_begin_so() -> None:
+    assert read_facts("<think>\nLet me look.\n</think>") is None
+    assert read_facts("<think>red circle. so there is 1</think>") is None
 
 
 PIECES = ["<facts>", "</facts>", "<think>", "</think>", "dog", "none", ",", ".", "\n", " ", "<", "é"]
@@ -49,7 +54,7 @@ PIECES = ["<facts>", "</facts>", "<think>", "</think>", "dog", "none", ",", ".",
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join))
 def test_any_text_holds_a_list_of_clean_phrases_or_none(text: str) -> None:
-    for facts in (read_facts(text), read_facts(f"<facts>{text}</facts>")):
+    for facts in (read_facts(text, learned=True), read_facts(f"<facts>{text}</facts>")):
         for phrase in facts or ():
             assert phrase == " ".join(phrase.split()) and phrase and "," not in phrase
 
@@ -59,7 +64,7 @@ def test_a_hostile_text_takes_no_time_and_gives_no_endless_list(piece: str) -> N
     text = piece * 200_000
     started = time.process_time()
     for whole in (text, f"<facts>{text}</facts>", f"<think>{text}"):
-        assert len(read_facts(whole) or ()) <= 200
+        assert len(read_facts(whole, learned=True) or ()) <= 200
     assert time.process_time() - started < 2
 
 

@@ -21,6 +21,7 @@ from visplay.silver.gates.balance import Balance
 from visplay.silver.gates.band import Band
 from visplay.silver.gates.needs_image import NeedsImage
 from visplay.silver.gates.new import New
+from visplay.silver.gates.plain import Plain
 
 
 def candidate(name: str, answers: Sequence[str | None], text: str = "what?") -> Candidate:
@@ -193,3 +194,12 @@ def test_a_question_is_dropped_by_the_first_gate_that_minds_and_later_ones_never
     assert passed == [yes[0], no], "what has no answer is neither kept nor dropped"
     assert {name: gate for name, (gate, _) in dropped.items()} == {"refused": "answered", "yes 1": "balance"}
     assert sift({}, everyone) == ([refused, *yes, no], {})
+
+
+def test_what_is_not_asked_in_plain_words_is_left_out() -> None:
+    slip, asked = (
+        candidate("slip", ["red"], "what color of the shape?"),
+        candidate("asked", ["red"], "what color is it?"),
+    )
+    plain = candidate("plain", ["red"], "what color is the small dog?")
+    assert Plain().dropped([slip, plain, asked]).keys() == {"slip", "asked"}

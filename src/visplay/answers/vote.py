@@ -42,7 +42,8 @@ def vote(answers: Sequence[str | None], weights: Sequence[float] | None = None) 
     group_of = {form: index for index, group in enumerate(groups) for form in group}
     (winner, weight), *_ = _ranked((group_of[forms[writing]], weight) for writing, weight in written)
     (answer, _), *_ = _ranked(ballot for ballot in written if group_of[forms[ballot[0]]] == winner)
-    return answer, weight / sum(weights), unboxed
+    # Two sums of the same weights may differ in their last digit; a share is never above 1.
+    return answer, min(1.0, weight / sum(weights)), unboxed
 
 
 def _ranked(ballots: Iterable[tuple[Key, float]]) -> list[tuple[Key, float]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from visplay.answers import match
-from visplay.config import Gate, SilverSettings
+from visplay.config import Gate, LabelerName, SilverSettings
 from visplay.evaluation.statistics import Interval, wilson_interval
 from visplay.lab.truth import Truth
 from visplay.records import Question
@@ -20,7 +20,7 @@ from visplay.silver.candidate import Candidate
 from visplay.silver.gates import make_gates, sift
 from visplay.silver.labelers import make_labeler
 
-LABELERS: tuple[str, ...] = get_args(SilverSettings.model_fields["labeler"].annotation)
+LABELERS: tuple[str, ...] = get_args(LabelerName)
 GATES: tuple[str, ...] = get_args(Gate)
 
 
@@ -55,8 +55,7 @@ def label_study(
     answers = {question.id: truth.answer(question) for question in questions}
     labelled: dict[str, list[Candidate]] = {}
     for name in LABELERS:
-        changed = settings.model_copy(update={"labeler": name})
-        labelled[name] = make_labeler(changed, reasoner).label(questions, settings.votes)
+        labelled[name] = make_labeler(settings, reasoner, name).label(questions, settings.votes)
         yield _row(f"labeler {name}", labelled[name], (), settings, reasoner, answers)
     ours = labelled[settings.labeler]
     for gate in GATES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -13,6 +13,7 @@ from visplay.config import QuestionerSettings
 from visplay.engines.engine import Engine
 from visplay.records import Completion, Group, Picture, Question, QuestionType, Request, Tally
 from visplay.rewards import (
+    clusters,
     diversity,
     honest_questioner_reward,
     official_questioner_reward,
@@ -71,25 +72,33 @@ class Questioner:
             tallies: the Reasoner's vote by question id, for every parsed question.
             dropped: ids of the questions that a gate drops.
         """
+        grouped: defaultdict[str, list[Asked]] = defaultdict(list)
+        for one in asked:
+            grouped[one.request.id].append(one)
+        alike = {name for name, members in grouped.items() if self._alike(members)}
         shares = self._shares(asked)
         remembered = self._remembered(asked)
         rewards = {
             _key(one): self._reward(one, tallies, shares[_key(one)] + remembered[_key(one)], dropped) for one in asked
         }
         usual = self.memory.usual()
-        grouped: defaultdict[str, list[Asked]] = defaultdict(list)
-        for one in asked:
-            grouped[one.request.id].append(one)
         self.memory.add([(one.question.text, rewards[_key(one)]) for one in asked if one.question is not None])
         return [
             Group(
                 members[0].request,
                 tuple(one.completion for one in members),
                 tuple(rewards[_key(one)] for one in members),
-                usual=usual if len({one.question and one.question.text for one in members}) == 1 else None,
+                usual=usual if name in alike else None,
             )
-            for members in grouped.values()
+            for name, members in grouped.items()
         ]
+
+    def _alike(self, members: Sequence[Asked]) -> bool:
+        """Whether a group asks one thing, or nothing in the agreed form."""
+        texts = [one.question.text for one in members if one.question is not None]
+        if len(texts) < len(members):
+            return not texts
+        return len(set(texts)) == 1 or not clusters(texts, self.settings.diversity_threshold).any()
 
     def _reward(self, one: Asked, tallies: Mapping[str, Tally], share: float, dropped: Collection[str]) -> float:
         question = one.question
@@ -126,6 +135,11 @@ class Questioner:
         for members in scopes.values():
             texts = [one.question.text if one.question is not None else one.completion.text for one in members]
             values = diversity(texts, self.settings.diversity_weight, self.settings.diversity_threshold)
+            if self.settings.reward == "honest":
+                # Of fewer than four words even the very same text has a BLEU below 1.
+                same = Counter(texts)
+                least = self.settings.diversity_weight / len(texts)
+                values = [max(value, least * same[text]) for value, text in zip(values, texts, strict=True)]
             shares |= {_key(one): value for one, value in zip(members, values, strict=True)}
         return shares
 

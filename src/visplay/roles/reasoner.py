@@ -63,7 +63,7 @@ class Reasoner:
         completions = self.engine.generate([request for _, request in requests], self.settings.sampling)
         lists: dict[str, list[tuple[str, ...]]] = {picture_id: [] for picture_id in first}
         for question, request in requests:
-            read = (read_facts(c.text) for c in completions[request.id] if c.finished)
+            read = (read_facts(c.text, self.prompts.learned) for c in completions[request.id] if c.finished)
             lists[question.picture.id] += [facts for facts in read if facts is not None]
         return {picture_id: tuple(found) for picture_id, found in lists.items()}
 

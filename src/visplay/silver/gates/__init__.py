@@ -15,6 +15,7 @@ from visplay.silver.gates.consistent import Consistent
 from visplay.silver.gates.gate import Gate
 from visplay.silver.gates.needs_image import NeedsImage
 from visplay.silver.gates.new import New
+from visplay.silver.gates.plain import Plain
 from visplay.silver.gates.self_check import SelfCheck
 
 __all__ = ["Gate", "Gates", "make_gates", "sift"]
@@ -29,6 +30,7 @@ _MAKE: dict[str, Callable[[SilverSettings, Reasoner], Gate]] = {
     "band": lambda settings, _: Band(settings.band_low, settings.band_high, settings.chance_corrected),
     "consistent": lambda settings, reasoner: Consistent(reasoner, _views(settings), settings.check_votes),
     "needs_image": lambda settings, reasoner: NeedsImage(reasoner, settings.blind_votes, settings.most_blind),
+    "plain": lambda _, __: Plain(),
     "self_check": lambda settings, reasoner: SelfCheck(
         reasoner, _views(settings), settings.check_votes, settings.most_denied
     ),

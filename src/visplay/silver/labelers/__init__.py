@@ -22,6 +22,6 @@ _MAKE: dict[str, Callable[[SilverSettings, Reasoner], Labeler]] = {
 }
 
 
-def make_labeler(settings: SilverSettings, reasoner: Reasoner) -> Labeler:
-    """The labeler of a preset."""
-    return _MAKE[settings.labeler](settings, reasoner)
+def make_labeler(settings: SilverSettings, reasoner: Reasoner, name: str | None = None) -> Labeler:
+    """The labeler of a preset, or the one of another name with the preset's views."""
+    return _MAKE[name or settings.labeler](settings, reasoner)
