@@ -11,6 +11,7 @@ import skimage
 from PIL import Image
 
 from visplay.cli import main
+from visplay.lab.drawings import drawings
 
 TINY = [
     "--iterations=1",
@@ -58,6 +59,27 @@ def test_a_folder_of_photographs_goes_through_the_whole_loop(
     told = capsys.readouterr().out
     assert "broken.jpg" in told and "1 file was skipped" in told
     assert (tmp_path / "run" / "summary.json").exists()
+
+
+def test_of_pictures_without_a_known_truth_there_is_a_verdict_but_no_judge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, run = tmp_path / "pictures", tmp_path / "run"
+    folder.mkdir()
+    for picture in drawings("single", 10, 0)[0]:
+        picture.load().save(folder / f"{picture.id.rpartition('/')[2]}.png")
+    held_out = ["--set=acceptance.pictures=2", "--set=acceptance.votes=2", "--set=evaluation.beside_paper=4"]
+    measured = ["--set=evaluation.suites=[lab/single/pastel]", "--set=evaluation.items_per_suite=1"]
+    assert main(["evolve", "--images", str(folder), *TINY, *held_out, *measured, "--out", str(run)]) == 0
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    verdict = next(line for line in lines if line["phase"] == "accept" and line["iteration"] == 1)
+    assert verdict["accepted"] in (True, False) and verdict["against"] == 0
+    summary = json.loads((run / "summary.json").read_text())
+    assert len(summary["acceptance"]) == len(summary["silver"]) == 1
+    assert f"verdict: iteration 1, accepted {verdict['accepted']}, against 0" in capsys.readouterr().out
+    truths = ("judge", "true_", "paper", "label_accuracy", "answerable")
+    for told in (*lines, *summary["acceptance"], *summary["silver"]):
+        assert not [key for key in told if any(word in key for word in truths)]
 
 
 @pytest.mark.parametrize(

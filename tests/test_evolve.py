@@ -111,7 +111,7 @@ def test_the_silver_set_opens_with_datasets_and_agrees_with_the_metrics(finished
     assert [row["iteration"] for row in rows] == [1] * kept[0] + [2] * kept[1]
     for row in rows:
         answer, share, _ = vote(row["votes"])
-        # What was listed on the picture must agree, and may be less sure than the votes.
+        # A labeler that asks for more than votes may be less sure than they are.
         assert row["silver_answer"] == answer and 0.2 <= row["confidence"] <= share
         assert row["image"].startswith("lab/single/") and row["question"] and row["type"]
 

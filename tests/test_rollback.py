@@ -38,14 +38,15 @@ SMALL = [
     "silver.images=8",
     "silver.votes=4",
     "silver.gates=[answered]",
-    "reasoner.questions_per_step=8",
+    "reasoner.questions_per_step=4",
     "reasoner.group_size=4",
     "evaluation.sampled=false",
     "evaluation.beside_paper=8",
     "acceptance.pictures=24",
     "acceptance.votes=4",
+    "checkpoint_every=9",
 ]
-SPOILT = [*SMALL, "iterations=4", "reasoner.reward=random", "reasoner.steps=4", "grpo.learning_rate=3e-3"]
+SPOILT = [*SMALL, "iterations=4", "reasoner.reward=random", "reasoner.steps=3", "grpo.learning_rate=3e-3"]
 
 
 def settings(*changes: str) -> Settings:
