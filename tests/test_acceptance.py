@@ -214,3 +214,9 @@ def test_no_draw_ever_holds_a_picture_that_is_held_out(size: int, count: int, se
 
 def test_what_is_held_out_depends_on_the_seed() -> None:
     assert len({hold_out(PICTURES, 8, seed)[0] for seed in range(5)}) == 5
+
+
+def test_where_the_base_has_no_answer_nothing_can_be_judged() -> None:
+    found = verdict([], 1.0, 0, {}, {})
+    assert found.accepted and found.kept is None and found.agreement is None
+    assert found.figures() == {"accepted": True, "against": 0}

@@ -43,13 +43,14 @@ class Verdict:
     Attributes:
         against: the accepted iteration it was compared with; 0 is the base.
         kept: share of the trusted answers still given, against the accepted iteration.
-        agreement: mean confidence over all questions, against the accepted iteration.
+        agreement: mean confidence over all questions, against the accepted iteration; None when the base had no
+            answer to any question, so that nothing can be judged and everything is accepted.
     """
 
     accepted: bool
     against: int
     kept: PairedDifference | None
-    agreement: MeanDifference
+    agreement: MeanDifference | None
 
     def figures(self) -> dict[str, Any]:
         """Values for the metrics."""
@@ -68,11 +69,13 @@ def verdict(anchor: Sequence[SilverItem], trusted: float, against: int, before: 
     """
     frozen = {item.question.id: item.answer for item in anchor if item.confidence >= trusted}
     kept = paired_difference(_kept(frozen, before), _kept(frozen, now)) if frozen else None
-    agreement = mean_difference(
-        {name: one.confidence for name, one in before.items()}, {name: one.confidence for name, one in now.items()}
-    )
-    worse = agreement.ci95.high < 0 or (kept is not None and kept.ci95.high < 0)
+    agreement = mean_difference(_confidence(before), _confidence(now)) if before else None
+    worse = any(difference is not None and difference.ci95.high < 0 for difference in (kept, agreement))
     return Verdict(not worse, against, kept, agreement)
+
+
+def _confidence(opinions: Opinions) -> dict[str, float]:
+    return {name: one.confidence for name, one in opinions.items()}
 
 
 def _kept(frozen: Mapping[str, str], opinions: Opinions) -> dict[str, bool]:

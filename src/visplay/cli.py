@@ -148,8 +148,6 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
     from visplay.evaluation.table import lead_lines, plain_table, rich_table
 
     base, iterations = journal.measurements()
-    if base is None and not iterations:
-        return
     after = [measurement.by_decoding() for measurement in iterations]
     for decoding in dict.fromkeys(name for each in after for name in each):
         before = base.by_decoding().get(decoding, {}) if base else None

@@ -140,7 +140,8 @@ def run_controls(run: RunDirectory, world: World, main: Journal, console: Consol
     _, ours = main.measurements()
     for name, changes in CONTROLS.items():
         folder = run.path / "controls" / name
-        settings = changed(run.settings, {**changes, "evaluation": {"before": False}})
+        # A control is to show where its reward leads, so nothing of it is taken back.
+        settings = changed(run.settings, {**changes, "evaluation": {"before": False}, "acceptance": {"pictures": 0}})
         exists = (folder / "config.yaml").exists()
         with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
             _share_base(run.path, folder)

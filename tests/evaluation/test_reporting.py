@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from visplay.evaluation.results import Measurement, SuiteResult, pool_looks
 from visplay.evaluation.score import Answered
-from visplay.evaluation.summary import suites_summary
+from visplay.evaluation.summary import change_handed_over, handed_over, suites_summary
 from visplay.evaluation.table import plain_table, rich_table, table_rows
 
 
@@ -127,3 +127,19 @@ def test_marks_of_other_items_are_never_compared() -> None:
         suites_summary(BASE, [other])
     with pytest.raises(ValueError, match="at least one mark"):
         SuiteResult("s", ())
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "iteration", "mean"),
+    [([], 2, 0.2), ([True, True], 2, 0.2), ([True, False], 1, 0.1), ([False, True], 2, 0.2), ([False, False], 0, 0.0)],
+)
+def test_what_a_run_hands_over_is_its_last_accepted_iteration(
+    verdicts: list[bool], iteration: int, mean: float
+) -> None:
+    differences = [{"difference": {"mean": value, "ci95": [value, value]}} for value in (0.1, 0.2)]
+    summary = {
+        "suites": {"s": {"iterations": differences}},
+        "acceptance": [{"iteration": t, "accepted": accepted} for t, accepted in enumerate(verdicts, start=1)],
+    }
+    assert handed_over(summary) == iteration
+    assert change_handed_over(summary, "s")["mean"] == mean

@@ -17,15 +17,15 @@ from typing import Any
 from visplay.ablation.matrix import Matrix, Run
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.statistics import mean_over_seeds
-from visplay.evaluation.summary import lead
+from visplay.evaluation.summary import change_handed_over, handed_over, lead
 from visplay.evaluation.table import points
 from visplay.runs.state import read_json
 
 SILVER = ("asked", "kept", "label_accuracy", "answerable")
 LEGEND = (
-    "Greedy accuracy after the last iteration, in points: the change from the base, and the lead over `{against}` with "
-    "the same seed, both paired by item; mean over seeds. Intervals are 95 %: Student's over seeds, or from one seed "
-    "the bootstrap's over items."
+    "Greedy accuracy of what a run hands over (its last accepted iteration), in points: the change from the base, "
+    "and the lead over `{against}` with the same seed, both paired by item; mean over seeds. Intervals are 95 %: "
+    "Student's over seeds, or from one seed the bootstrap's over items."
 )
 
 Difference = Mapping[str, Any]
@@ -34,7 +34,7 @@ Difference = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """Of a finished run: summary.json, and the marks after the last iteration."""
+    """Of a finished run: summary.json, and the marks of what it hands over."""
 
     summary: Mapping[str, Any]
     last: Measurement
@@ -81,10 +81,8 @@ def ablation_table(figures: Mapping[str, Any]) -> str:
 
 def _result(run: Run) -> _Result:
     summary = read_json(run.path / "summary.json")
-    # A run may have ended before its last iteration; all suites are measured after each.
-    count = max((len(suite["iterations"]) for suite in summary["suites"].values()), default=0)
-    file = run.path / "measurements" / f"iteration-{count}.jsonl"
-    return _Result(summary, Measurement.load(file) if count else Measurement({}))
+    file = run.path / "measurements" / f"iteration-{handed_over(summary)}.jsonl"
+    return _Result(summary, Measurement.load(file) if file.exists() else Measurement({}))
 
 
 def _suites(result: _Result) -> Mapping[str, Any]:
@@ -108,10 +106,9 @@ def _leads(results: _Results, against: str) -> dict[str, dict[int, dict[str, lis
 def _figures(
     suite: str, by_seed: Mapping[int, _Result], leads: Mapping[int, Mapping[str, Sequence[Difference]]]
 ) -> dict[str, Any]:
-    last = {seed: _suites(result)[suite]["iterations"][-1] for seed, result in by_seed.items()}
     return {
-        "items": next(iter(last.values()))["n"],
-        "change": _over_seeds({seed: accuracy["difference"] for seed, accuracy in last.items()}),
+        "items": next(iter(by_seed.values())).summary["suites"][suite]["base"]["n"],
+        "change": _over_seeds({seed: change_handed_over(result.summary, suite) for seed, result in by_seed.items()}),
         "lead": _over_seeds({seed: by_suite[suite][-1] for seed, by_suite in leads.items()}) if leads else None,
     }
 

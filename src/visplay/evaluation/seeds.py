@@ -8,6 +8,7 @@ from typing import Any
 from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import task_of
 from visplay.evaluation.statistics import mean_over_seeds
+from visplay.evaluation.summary import change_handed_over
 from visplay.evaluation.table import points
 
 Summary = Mapping[str, Any]
@@ -15,7 +16,7 @@ Summary = Mapping[str, Any]
 
 
 def seed_lines(summaries: Sequence[Summary]) -> Iterator[str]:
-    """A line a suite: the greedy change of each run's last iteration from its base, then the mean over runs.
+    """A line a suite: the greedy change from its base of what each run hands over, then the mean over runs.
 
     Lines about the controls and about the lead over them follow, where every run has them. Figures are in points;
     the interval of a run is its paired one, that of the mean is Student's over runs.
@@ -33,7 +34,7 @@ def seed_lines(summaries: Sequence[Summary]) -> Iterator[str]:
 
 def _changes(summary: Summary) -> dict[str, Mapping[str, Any]]:
     found = {
-        name: suite["iterations"][-1]["difference"]
+        name: change_handed_over(summary, name)
         for name, suite in summary["suites"].items()
         if suite["base"] and suite["iterations"] and task_of(name) is None
     }

@@ -71,3 +71,21 @@ def _accuracy(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:
 def _difference(result: SuiteResult, base: SuiteResult) -> dict[str, Any]:
     difference = result.difference_to(base)
     return {"mean": difference.mean, "ci95": list(difference.ci95), "p_mcnemar": difference.p_mcnemar}
+
+
+def handed_over(summary: Mapping[str, Any]) -> int:
+    """The iteration whose roles a finished run hands over: the last accepted one, 0 for the base; without
+    verdicts the last."""
+    verdicts = summary.get("acceptance", ())
+    if verdicts:
+        return max((verdict["iteration"] for verdict in verdicts if verdict["accepted"]), default=0)
+    return max((len(suite["iterations"]) for suite in summary["suites"].values()), default=0)
+
+
+def change_handed_over(summary: Mapping[str, Any], suite: str) -> Mapping[str, Any]:
+    """Greedy change of a suite from the base to what a run hands over: `mean` and `ci95`, both 0 for the base."""
+    iteration = handed_over(summary)
+    if not iteration:
+        return {"mean": 0.0, "ci95": [0.0, 0.0]}
+    change: Mapping[str, Any] = summary["suites"][suite]["iterations"][iteration - 1]["difference"]
+    return change

@@ -107,7 +107,11 @@ def grpo_loss(
         weights_S: see `token_weights`.
         mask_ST: bool, False at padding.
         entropy_ST: H, entropy in nats of the distribution each token came from; needed by a bonus alone.
+    Raises:
+        ValueError: a bonus without `entropy_ST`.
     """
+    if entropy and entropy_ST is None:
+        raise ValueError("an entropy bonus needs entropy_ST, the entropy of each token's distribution")
     ratio_ST = torch.exp(torch.where(mask_ST, logprobs_ST - old_logprobs_ST, 0))
     advantages_S1 = advantages_S[:, None]
     free_ST = ratio_ST * advantages_S1

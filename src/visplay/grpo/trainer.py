@@ -110,7 +110,7 @@ class Trainer:
             for part in _parts(groups, self.settings.updates_per_step):
                 self._update(vlm, part, totals)
             vlm.model.eval()
-        return _metrics(groups, totals, with_kl=self.settings.kl > 0)
+        return self._metrics(groups, totals)
 
     def save(self, folder: str | Path) -> None:
         """Write the optimizer's state; the weights are the policy's to save."""
@@ -191,7 +191,7 @@ class Trainer:
         weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
         found: dict[Picture, tuple[Pixels, list[list[_Sample]]]] = {}
         for group in groups:
-            advantages_G = group.weight * advantages(group.rewards, self.settings.advantage_epsilon, group.usual)
+            advantages_G = self._advantages(group)
             group_weights = [next(weights) for _ in group.completions]
             if self.settings.kl == self.settings.entropy == 0 and not advantages_G.any():
                 continue
@@ -211,6 +211,24 @@ class Trainer:
             for pixels, lists in found.values()
             for samples in (_alone(lists) if vlm.plain_because else _fit(lists, self.settings.micro_batch_tokens))
         ]
+
+    def _advantages(self, group: Group) -> torch.Tensor:
+        return group.weight * advantages(group.rewards, self.settings.advantage_epsilon, group.usual)
+
+    def _metrics(self, groups: Sequence[Group], totals: _Totals) -> dict[str, float]:
+        tokens = max(1, totals.tokens)
+        rewards = [reward for group in groups for reward in group.rewards]
+        metrics = {
+            "loss": totals.loss / max(1, len(totals.grad_norms)),
+            "entropy": totals.entropy / tokens,
+            "clip_fraction": totals.clipped / tokens,
+            "grad_norm": fmean(totals.grad_norms) if totals.grad_norms else 0.0,
+            "completion_tokens": fmean(len(c.token_ids) for group in groups for c in group.completions),
+            "reward": fmean(rewards),
+            "reward_std": pstdev(rewards),
+            "zero_advantage_groups": fmean(not self._advantages(group).any() for group in groups),
+        }
+        return metrics | {"kl": totals.kl / tokens} if self.settings.kl > 0 else metrics
 
 
 def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:
@@ -254,19 +272,3 @@ def _micro_batches(examples: Sequence[_Example], limit: int) -> Iterator[list[_E
 def _score(vlm: VLM, batch: Sequence[_Example], entropy_gradient: bool = False) -> TokenScores:
     starts = [[sample.start for sample in example.samples] for example in batch]
     return vlm.logprobs([e.tree for e in batch], [e.pixels for e in batch], starts, entropy_gradient)
-
-
-def _metrics(groups: Sequence[Group], totals: _Totals, with_kl: bool) -> dict[str, float]:
-    tokens = max(1, totals.tokens)
-    rewards = [reward for group in groups for reward in group.rewards]
-    metrics = {
-        "loss": totals.loss / max(1, len(totals.grad_norms)),
-        "entropy": totals.entropy / tokens,
-        "clip_fraction": totals.clipped / tokens,
-        "grad_norm": fmean(totals.grad_norms) if totals.grad_norms else 0.0,
-        "completion_tokens": fmean(len(c.token_ids) for group in groups for c in group.completions),
-        "reward": fmean(rewards),
-        "reward_std": pstdev(rewards),
-        "zero_advantage_groups": fmean(len(set(group.rewards)) == 1 for group in groups),
-    }
-    return metrics | {"kl": totals.kl / tokens} if with_kl else metrics
