@@ -220,3 +220,9 @@ def test_where_the_base_has_no_answer_nothing_can_be_judged() -> None:
     found = verdict([], 1.0, 0, {}, {})
     assert found.accepted and found.kept is None and found.agreement is None
     assert found.figures() == {"accepted": True, "against": 0}
+
+
+def test_an_iteration_that_taught_nothing_is_rejected(tmp_path: Path) -> None:
+    acceptance = frozen(tmp_path / "a")
+    assert not acceptance.judge(labeler("red"), 1, taught=False).accepted
+    assert acceptance.last_accepted == 0 and acceptance.rejected_in_a_row == 1

@@ -9,7 +9,7 @@ by more than chance explains, is rejected, and the run goes back to the accepted
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,14 +120,20 @@ class Acceptance:
         self._write(0, {item.question.id: Opinion(item.answer, item.confidence) for item in found.items})
         return found.items
 
-    def judge(self, labeler: Labeler, iteration: int) -> Verdict:
-        """Have the anchor answered anew and compare with the last accepted iteration."""
+    def judge(self, labeler: Labeler, iteration: int, taught: bool = True) -> Verdict:
+        """Have the anchor answered anew and compare with the last accepted iteration.
+
+        Args:
+            taught: the iteration had a silver set. Without one only its Questioner changed, into one that asks
+                nothing to learn from, and the iteration is rejected.
+        """
         anchor = self.anchor()
         answered = labeler.label([item.question for item in anchor], self.settings.votes)
         now = {c.question.id: Opinion(c.tally.answer, c.tally.confidence) for c in answered}
         self._write(iteration, now)
         before = self.opinions(self.last_accepted)
         found = verdict(anchor, self.settings.trusted, self.last_accepted, before, now)
+        found = found if taught else replace(found, accepted=False)
         self.last_accepted = iteration if found.accepted else self.last_accepted
         self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1
         return found

@@ -81,7 +81,7 @@ def evolve(world: World, players: Players, settings: Settings, journal: Journal)
         for _ in ledger.steps(t, "measure", 1):
             measure_reasoner(world.suites, players, settings, journal, t)
         for _ in ledger.steps(t, "accept", 1 if held_out else 0):
-            accept_or_go_back(players, acceptance, world.truth, journal, t)
+            accept_or_go_back(players, acceptance, bool(silver), world.truth, journal, t)
     journal.finish(ledger.seconds)
 
 

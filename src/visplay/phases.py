@@ -107,10 +107,12 @@ def freeze_anchor(players: Players, acceptance: Acceptance, journal: Journal) ->
         keep_accepted(players, journal)
 
 
-def accept_or_go_back(players: Players, acceptance: Acceptance, truth: Truth | None, journal: Journal, t: int) -> None:
+def accept_or_go_back(
+    players: Players, acceptance: Acceptance, taught: bool, truth: Truth | None, journal: Journal, t: int
+) -> None:
     """Keep the iteration, or take both roles back to the last one that was accepted."""
     with journal.step("accept", t, 0) as record:
-        verdict = acceptance.judge(players.labeler, t)
+        verdict = acceptance.judge(players.labeler, t, taught)
         record |= verdict.figures()
         if truth is not None:
             record |= knowing_judge(truth, *acceptance.answers(verdict.against, t))
