@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,10 +132,13 @@ def labeler(word: str, mind: Mind | None = None) -> Majority:
     return Majority(Reasoner(mind or Mind(word), Prompts("ask", "{question}", learned=True), ReasonerSettings(), 0))
 
 
+def questioner(mind: Mind | None = None) -> Questioner:
+    return Questioner(mind or Mind("red"), Prompts("ask", "{question}", learned=True), QuestionerSettings(), 0)
+
+
 def frozen(folder: Path, patience: int = 2) -> Acceptance:
     acceptance = Acceptance(folder, PICTURES, AcceptanceSettings(pictures=40, questions_per_image=1, patience=patience))
-    questioner = Questioner(Mind("red"), Prompts("ask", "{question}", learned=True), QuestionerSettings(), 0)
-    acceptance.freeze(questioner, labeler("red"))
+    acceptance.freeze(questioner(), labeler("red"))
     return acceptance
 
 
@@ -146,9 +150,9 @@ def test_the_anchor_is_what_the_base_answers_without_refusals(tmp_path: Path) ->
 
 def test_iterations_are_held_against_the_last_accepted_one(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
-    assert acceptance.judge(labeler("red"), 1).against == 0
-    assert not acceptance.judge(labeler("blue"), 2).accepted
-    last = acceptance.judge(labeler("red"), 3)
+    assert acceptance.judge(questioner(), labeler("red"), 1).against == 0
+    assert not acceptance.judge(questioner(), labeler("blue"), 2).accepted
+    last = acceptance.judge(questioner(), labeler("red"), 3)
     assert last.accepted and last.against == 1
     questions, before, now = acceptance.answers(1, 2)
     assert {q.id for q in questions} == before.keys() == now.keys()
@@ -158,7 +162,7 @@ def test_iterations_are_held_against_the_last_accepted_one(tmp_path: Path) -> No
 def test_enough_rejections_in_a_row_end_a_run(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
     for iteration, (word, over) in enumerate([("blue", False), ("red", False), ("blue", False), ("green", True)], 1):
-        acceptance.judge(labeler(word), iteration)
+        acceptance.judge(questioner(), labeler(word), iteration)
         assert acceptance.over is over
     again = Acceptance(tmp_path / "a", PICTURES, acceptance.settings)
     again.restore(acceptance.state())
@@ -176,33 +180,59 @@ def test_held_out_pictures_are_apart_and_few(count: int) -> None:
 
 def test_what_nobody_answers_is_not_in_the_anchor(tmp_path: Path) -> None:
     acceptance = Acceptance(tmp_path / "a", PICTURES, AcceptanceSettings(questions_per_image=1))
-    questioner = Questioner(Mind("red"), Prompts("ask", "{question}", learned=True), QuestionerSettings(), 0)
-    assert acceptance.freeze(questioner, labeler(" ")) == acceptance.anchor() == ()
+    assert acceptance.freeze(questioner(), labeler(" ")) == acceptance.anchor() == ()
 
 
 def test_the_same_questions_are_answered_again_in_the_same_random_streams(tmp_path: Path) -> None:
     first, later = Mind("red"), Mind("red")
     acceptance = Acceptance(tmp_path / "a", PICTURES[:8], AcceptanceSettings(questions_per_image=1))
-    questioner = Questioner(first, Prompts("ask", "{question}", learned=True), QuestionerSettings(), 0)
-    items = acceptance.freeze(questioner, labeler("", first))
+    items = acceptance.freeze(questioner(first), labeler("", first))
     assert {request.picture for request in first.asked} == set(PICTURES[:8])
-    acceptance.judge(labeler("", later), 1)
+    acceptance.judge(questioner(later), labeler("", later), 1)
     names = {item.question.picture.id for item in items}
-    assert later.asked == [r for r in first.asked if r.prompt != "ask" and r.picture.id in names]
+    again = [r for r in first.asked if r.prompt != "ask" and r.picture.id in names]
+    assert later.asked == [*again, *first.asked], "the anchor's questions, then as at the start"
 
 
 def test_a_verdict_that_was_not_remembered_is_found_again(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
-    acceptance.judge(labeler("red"), 1)
+    acceptance.judge(questioner(), labeler("red"), 1)
     state = acceptance.state()
     assert state == {"last_accepted": 1, "rejected_in_a_row": 0}
     for word, after in (("blue", (1, 1)), ("red", (2, 0))):
-        first = acceptance.judge(labeler(word), 2)
+        first = acceptance.judge(questioner(), labeler(word), 2)
         again = Acceptance(tmp_path / "a", PICTURES, acceptance.settings)
         again.restore(state)
-        assert again.judge(labeler(word), 2) == first and again.state() == acceptance.state()
+        assert again.judge(questioner(), labeler(word), 2) == first and again.state() == acceptance.state()
         assert (again.last_accepted, again.rejected_in_a_row) == after
         acceptance.restore(state)
+
+
+class Mumbler(Mind):
+    """Asks nothing in the agreed form about pictures from a number on."""
+
+    def __init__(self, silent_from: int) -> None:
+        super().__init__("red")
+        self.silent_from = silent_from
+
+    def _complete(self, request: Request, index: int) -> Completion:
+        silent = request.prompt == "ask" and int(request.picture.id[1:]) >= self.silent_from
+        said = super()._complete(request, index)
+        return replace(said, text="hm") if silent else said
+
+
+@pytest.mark.parametrize(("silent_from", "accepted"), [(40, True), (39, True), (25, False), (0, False)])
+def test_a_questioner_that_asks_less_of_what_has_an_answer_is_taken_back(
+    tmp_path: Path, silent_from: int, accepted: bool
+) -> None:
+    acceptance = frozen(tmp_path / "a")
+    found = acceptance.judge(questioner(Mumbler(silent_from)), labeler("red"), 1)
+    assert found.accepted is accepted and found.asking is not None
+    lost = sum(int(p.id[1:]) >= silent_from and int(p.id[1:]) % 4 > 0 for p in PICTURES)
+    assert found.asking.mean == pytest.approx(-lost / len(PICTURES))
+    assert found.figures()["asking_change"] == found.asking.mean
+    recovered = acceptance.judge(questioner(), labeler("red"), 2)
+    assert recovered.accepted and recovered.against == (1 if accepted else 0)
 
 
 @given(st.integers(1, 40), st.integers(0, 60), st.integers(0, 1000))
@@ -224,5 +254,5 @@ def test_where_the_base_has_no_answer_nothing_can_be_judged() -> None:
 
 def test_an_iteration_that_taught_nothing_is_rejected(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
-    assert not acceptance.judge(labeler("red"), 1, taught=False).accepted
+    assert not acceptance.judge(questioner(), labeler("red"), 1, taught=False).accepted
     assert acceptance.last_accepted == 0 and acceptance.rejected_in_a_row == 1

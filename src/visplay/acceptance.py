@@ -1,13 +1,15 @@
 """Is an iteration kept? Judged without a label, on pictures that nothing trains on.
 
 At the start the base asks about held-out pictures and answers, spread over views. What all of its
-answers agree on is trusted and frozen. After each iteration the same questions are answered anew:
-an iteration that gives up trusted answers, or agrees with itself less than the last accepted one,
+answers agree on is trusted and frozen. After each iteration the same questions are answered anew,
+and the Questioner asks about the same pictures anew: an iteration that gives up trusted answers,
+agrees with itself less than the last accepted one, or asks fewer questions that have an answer,
 by more than chance explains, is rejected, and the run goes back to the accepted one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -45,17 +47,20 @@ class Verdict:
         kept: share of the trusted answers still given, against the accepted iteration.
         agreement: mean confidence over all questions, against the accepted iteration; None when the base had no
             answer to any question, so that nothing can be judged and everything is accepted.
+        asking: mean share of a picture's questions that have an answer, those of this iteration's Questioner against
+            those of the accepted one's; None when it was not asked.
     """
 
     accepted: bool
     against: int
     kept: PairedDifference | None
     agreement: MeanDifference | None
+    asking: MeanDifference | None = None
 
     def figures(self) -> dict[str, Any]:
         """Values for the metrics."""
         figures: dict[str, Any] = {"accepted": self.accepted, "against": self.against}
-        for name, difference in (("kept", self.kept), ("agreement", self.agreement)):
+        for name, difference in (("kept", self.kept), ("agreement", self.agreement), ("asking", self.asking)):
             if difference is not None:
                 figures |= {f"{name}_change": difference.mean, f"{name}_ci95": list(difference.ci95)}
         return figures
@@ -72,6 +77,13 @@ def verdict(anchor: Sequence[SilverItem], trusted: float, against: int, before: 
     agreement = mean_difference(_confidence(before), _confidence(now)) if before else None
     worse = any(difference is not None and difference.ci95.high < 0 for difference in (kept, agreement))
     return Verdict(not worse, against, kept, agreement)
+
+
+def judge_asking(found: Verdict, before: Mapping[str, float], now: Mapping[str, float]) -> Verdict:
+    """`found`, and of two Questioners the share of each picture's questions that have an answer, by picture id."""
+    asking = mean_difference(before, now) if before else None
+    worse = asking is not None and asking.ci95.high < 0
+    return replace(found, accepted=found.accepted and not worse, asking=asking)
 
 
 def _confidence(opinions: Opinions) -> dict[str, float]:
@@ -105,23 +117,14 @@ class Acceptance:
 
     def freeze(self, questioner: Questioner, labeler: Labeler) -> tuple[SilverItem, ...]:
         """The base's questions about the held-out pictures with its answers, refusals left out."""
-        settings = self.settings
-        found = synthesize(
-            questioner,
-            labeler,
-            {"answered": Answered(most=1.0)},
-            self.pictures,
-            settings.questions_per_image,
-            settings.votes,
-            "acceptance",
-        )
         self.folder.mkdir(exist_ok=True)
-        write_silver(self.folder / "anchor.parquet", found.items, 0)
-        self._write(0, {item.question.id: Opinion(item.answer, item.confidence) for item in found.items})
-        return found.items
+        items = self._ask(questioner, labeler, 0)
+        write_silver(self.folder / "anchor.parquet", items, 0)
+        self._write(0, {item.question.id: Opinion(item.answer, item.confidence) for item in items})
+        return items
 
-    def judge(self, labeler: Labeler, iteration: int, taught: bool = True) -> Verdict:
-        """Have the anchor answered anew and compare with the last accepted iteration.
+    def judge(self, questioner: Questioner, labeler: Labeler, iteration: int, taught: bool = True) -> Verdict:
+        """Have the anchor answered anew, ask about its pictures anew, and compare with the last accepted iteration.
 
         Args:
             taught: the iteration had a silver set. Without one only its Questioner changed, into one that asks
@@ -131,12 +134,28 @@ class Acceptance:
         answered = labeler.label([item.question for item in anchor], self.settings.votes)
         now = {c.question.id: Opinion(c.tally.answer, c.tally.confidence) for c in answered}
         self._write(iteration, now)
-        before = self.opinions(self.last_accepted)
-        found = verdict(anchor, self.settings.trusted, self.last_accepted, before, now)
+        found = verdict(anchor, self.settings.trusted, self.last_accepted, self.opinions(self.last_accepted), now)
+        self._ask(questioner, labeler, iteration)
+        found = judge_asking(found, self._asked(self.last_accepted), self._asked(iteration))
         found = found if taught else replace(found, accepted=False)
         self.last_accepted = iteration if found.accepted else self.last_accepted
         self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1
         return found
+
+    def _ask(self, questioner: Questioner, labeler: Labeler, iteration: int) -> tuple[SilverItem, ...]:
+        """Questions about the held-out pictures that have an answer; each picture's share of them is written down."""
+        settings = self.settings
+        gates = {"answered": Answered(most=1.0)}
+        wanted, votes = settings.questions_per_image, settings.votes
+        found = synthesize(questioner, labeler, gates, self.pictures, wanted, votes, "acceptance")
+        with_answer = Counter(item.question.picture.id for item in found.items)
+        shares = {picture.id: with_answer[picture.id] / wanted for picture in self.pictures}
+        write_json(self.folder / f"asking-{iteration}.json", shares)
+        return found.items
+
+    def _asked(self, iteration: int) -> dict[str, float]:
+        shares: dict[str, float] = read_json(self.folder / f"asking-{iteration}.json")
+        return shares
 
     def anchor(self) -> tuple[SilverItem, ...]:
         """What `freeze` found."""

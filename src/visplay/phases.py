@@ -112,7 +112,7 @@ def accept_or_go_back(
 ) -> None:
     """Keep the iteration, or take both roles back to the last one that was accepted."""
     with journal.step("accept", t, 0) as record:
-        verdict = acceptance.judge(players.labeler, t, taught)
+        verdict = acceptance.judge(players.questioner, players.labeler, t, taught)
         record |= verdict.figures()
         if truth is not None:
             record |= knowing_judge(truth, *acceptance.answers(verdict.against, t))

@@ -55,6 +55,8 @@ _ACCEPTANCE = (
     "kept_ci95",
     "agreement_change",
     "agreement_ci95",
+    "asking_change",
+    "asking_ci95",
     "judge_accepts",
     "true_accuracy",
     "true_change",

@@ -144,6 +144,7 @@ class Trainer:
             raise TrainingError(f"the gradient of the {self.policy.role} is not finite; lower grpo.learning_rate")
         totals.grad_norms.append(norm)
         self.optimizer.step()
+        self.policy.version += 1
         self.optimizer.zero_grad(set_to_none=True)
 
     def _accumulate(self, vlm: VLM, batch: Sequence[_Example], totals: _Totals) -> None:

@@ -24,11 +24,16 @@ from visplay.models.vlm import VLM, ModelError
 
 
 class Policy:
-    """A frozen model in the place of a policy: it samples, it is its own reference, it trains nothing."""
+    """A frozen model in the place of a policy: it samples, it is its own reference, it trains nothing.
+
+    Attributes:
+        version: counts changes of the weights, so that an engine with a copy of them knows when it is out of date.
+    """
 
     def __init__(self, vlm: VLM, role: str = "base") -> None:
         self.vlm = vlm
         self.role = role
+        self.version = 0
 
     @property
     def model(self) -> torch.nn.Module:
@@ -88,6 +93,7 @@ class FullPolicy(Policy):
         try:
             restored = type(self.vlm.model).from_pretrained(folder, dtype=self.vlm.model.dtype)
             self.vlm.model.load_state_dict(restored.state_dict())
+            self.version += 1
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"weights in '{folder}' do not fit '{self.vlm.name}': {reason}") from None
@@ -138,6 +144,7 @@ class LoraPolicy(Policy):
         try:
             weights = load_peft_weights(str(folder), device="cpu")
             set_peft_model_state_dict(self.model, weights, adapter_name=self.role)
+            self.version += 1
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"no adapter for '{self.vlm.name}' in '{folder}': {reason}") from None
