@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.acceptance import Acceptance, Opinion, verdict
+from visplay.acceptance import Acceptance, Opinion, judge_asking, verdict
 from visplay.config import AcceptanceSettings, QuestionerSettings, ReasonerSettings, Sampling
 from visplay.evolve import hold_out
 from visplay.images import Sampler
@@ -45,6 +45,16 @@ def test_what_was_sure_must_not_be_lost_beyond_chance(now: dict[str, Opinion], a
     found = verdict(ANCHOR, 1.0, 3, opinions(), now)
     assert found.accepted is accepted and found.against == 3
     assert found.figures()["accepted"] is accepted
+
+
+@pytest.mark.parametrize(("tolerance", "accepted"), [(0.0, False), (0.1, False), (0.2, True)])
+def test_a_fall_within_the_tolerance_is_accepted(tolerance: float, accepted: bool) -> None:
+    worse = opinions(wrong=12, unsure=12)  # the interval of a loss of 12 in 40 ends at -0.175
+    assert verdict(ANCHOR, 1.0, 0, opinions(), worse, tolerance).accepted is accepted
+    shares = {p.id: 1.0 for p in PICTURES}
+    fewer = shares | {p.id: 0.0 for p in PICTURES[:12]}
+    same = verdict(ANCHOR, 1.0, 0, opinions(), opinions())
+    assert judge_asking(same, shares, fewer, tolerance).accepted is accepted
 
 
 def test_what_the_base_was_not_sure_of_may_change() -> None:

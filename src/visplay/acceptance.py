@@ -4,7 +4,7 @@ At the start the base asks about held-out pictures and answers, spread over view
 answers agree on is trusted and frozen. After each iteration the same questions are answered anew,
 and the Questioner asks about the same pictures anew: an iteration that gives up trusted answers,
 agrees with itself less than the last accepted one, or asks fewer questions that have an answer,
-by more than chance explains, is rejected, and the run goes back to the accepted one.
+by more than a tolerance and chance explain, is rejected, and the run goes back to the accepted one.
 """
 
 from __future__ import annotations
@@ -66,8 +66,16 @@ class Verdict:
         return figures
 
 
-def verdict(anchor: Sequence[SilverItem], trusted: float, against: int, before: Opinions, now: Opinions) -> Verdict:
-    """Compare two Reasoners on the anchor; the later one is rejected if one of both intervals lies below 0.
+def verdict(
+    anchor: Sequence[SilverItem],
+    trusted: float,
+    against: int,
+    before: Opinions,
+    now: Opinions,
+    tolerance: float = 0.0,
+) -> Verdict:
+    """Compare two Reasoners on the anchor; the later one is rejected if one of both 95 % intervals lies below
+    -`tolerance`, a test of non-inferiority.
 
     Args:
         trusted: confidence from which the base's answer counts as trusted.
@@ -75,14 +83,16 @@ def verdict(anchor: Sequence[SilverItem], trusted: float, against: int, before: 
     frozen = {item.question.id: item.answer for item in anchor if item.confidence >= trusted}
     kept = paired_difference(_kept(frozen, before), _kept(frozen, now)) if frozen else None
     agreement = mean_difference(_confidence(before), _confidence(now)) if before else None
-    worse = any(difference is not None and difference.ci95.high < 0 for difference in (kept, agreement))
+    worse = any(difference is not None and difference.ci95.high < -tolerance for difference in (kept, agreement))
     return Verdict(not worse, against, kept, agreement)
 
 
-def judge_asking(found: Verdict, before: Mapping[str, float], now: Mapping[str, float]) -> Verdict:
+def judge_asking(
+    found: Verdict, before: Mapping[str, float], now: Mapping[str, float], tolerance: float = 0.0
+) -> Verdict:
     """`found`, and of two Questioners the share of each picture's questions that have an answer, by picture id."""
     asking = mean_difference(before, now) if before else None
-    worse = asking is not None and asking.ci95.high < 0
+    worse = asking is not None and asking.ci95.high < -tolerance
     return replace(found, accepted=found.accepted and not worse, asking=asking)
 
 
@@ -134,9 +144,10 @@ class Acceptance:
         answered = labeler.label([item.question for item in anchor], self.settings.votes)
         now = {c.question.id: Opinion(c.tally.answer, c.tally.confidence) for c in answered}
         self._write(iteration, now)
-        found = verdict(anchor, self.settings.trusted, self.last_accepted, self.opinions(self.last_accepted), now)
+        before, tolerance = self.last_accepted, self.settings.tolerance
+        found = verdict(anchor, self.settings.trusted, before, self.opinions(before), now, tolerance)
         self._ask(questioner, labeler, iteration)
-        found = judge_asking(found, self._asked(self.last_accepted), self._asked(iteration))
+        found = judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
         found = found if taught else replace(found, accepted=False)
         self.last_accepted = iteration if found.accepted else self.last_accepted
         self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1

@@ -115,6 +115,11 @@ class ReasonerSettings(_Section):
     reward: Literal["silver", "soft", "format", "random"] = Field(
         "silver", description="'soft' is the share of votes that agree; 'format' and 'random' are controls"
     )
+    views: tuple[View, ...] = Field(
+        ("plain",),
+        min_length=1,
+        description="looks at the picture to learn on, one a question; harder ones than were voted on teach more",
+    )
     trust: bool = Field(False, description="a question counts as much as its silver answer is above chance")
     format_weight: float = Field(0.0, ge=0, le=1, description="share of the format reward (paper 0, official 0.1)")
     sampling: Sampling = Sampling()
@@ -143,6 +148,9 @@ class AcceptanceSettings(_Section):
     questions_per_image: int = Field(2, ge=1, description="the base's questions about each, frozen at the start")
     votes: int = Field(8, ge=1, description="answers to each, at the start and after every iteration")
     trusted: float = Field(1.0, gt=0, le=1, description="confidence from which the base's answer must be kept")
+    tolerance: float = Field(
+        0.02, ge=0, lt=1, description="fall that does not matter: rejected is what fell, beyond chance, by more"
+    )
     patience: int = Field(2, ge=1, description="rejected iterations in a row that end a run")
 
 

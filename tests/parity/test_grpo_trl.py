@@ -123,7 +123,7 @@ def _trl(policy: Policy, groups: list[Group], settings: GRPOSettings, folder: Pa
         # Never read, but TRL wants one.
         train_dataset=Dataset.from_dict({"prompt": [[{"role": "user", "content": "What?"}]]}),
         processing_class=_Processor(
-            policy.vlm.image_processor, AutoTokenizer.from_pretrained(policy.vlm.name, padding_side="left")
+            policy.vlm.processor.image_processor, AutoTokenizer.from_pretrained(policy.vlm.name, padding_side="left")
         ),
         rollout_func=rollout,
     )

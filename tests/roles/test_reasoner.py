@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -68,3 +69,12 @@ def test_a_question_can_count_as_much_as_its_answer_is_above_chance(
     (trusting,) = reasoner(answer, trust=True).groups([silver], "t")
     (not_asking,) = reasoner(answer).groups([silver], "t")
     assert trusting.weight == pytest.approx(weight) and not_asking.weight == 1.0
+
+
+def test_what_was_voted_on_is_learned_on_views_that_take_turns() -> None:
+    items = [item("red", 1.0, text) for text in ("what is it?", "is it left of it?", "what is left?", "how many?")]
+    items = [replace(one, question=replace(one.question, id=f"q{n}")) for n, one in enumerate(items)]
+    found = reasoner("red", views=("plain", "mirrored", "brighter")).groups(items, "t")
+    pictures = {group.request.id: group.request.picture.id for group in found}
+    assert pictures == {"t/q0": "p", "t/q1": "p", "t/brighter/q2": "p~brighter", "t/q3": "p"}, "a mirror turns left"
+    assert {group.rewards for group in found} == {(1.0,) * 4}

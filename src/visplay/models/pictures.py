@@ -6,10 +6,11 @@ Shapes: T image tokens, H hidden size.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
+from PIL import Image
 
 from visplay.records import Picture
 
@@ -44,9 +45,11 @@ class Pixels(dict[str, torch.Tensor]):
     """The model's own keyword arguments for a picture, such as `pixel_values` and `image_grid_thw`.
 
     Attributes:
+        text: the markup that stands for the picture in a prompt.
         features: what a vision tower that nobody trains saw; None before it looked.
     """
 
+    text: str = ""
     features: Features | None = None
 
     @property
@@ -55,10 +58,14 @@ class Pixels(dict[str, torch.Tensor]):
 
 
 class PictureCache:
-    """Preprocessed pictures, the least recently used forgotten beyond a number of bytes."""
+    """Preprocessed pictures, the least recently used forgotten beyond a number of bytes.
 
-    def __init__(self, image_processor: Any) -> None:
-        self._image_processor = image_processor
+    Args:
+        prepare: a decoded picture as the model's keyword arguments, and the text that stands for it.
+    """
+
+    def __init__(self, prepare: Callable[[Image.Image], tuple[dict[str, torch.Tensor], str]]) -> None:
+        self._prepare = prepare
         self._entries: OrderedDict[Picture, Pixels] = OrderedDict()
         self._held: set[int] = set()
         self._bytes = 0
@@ -74,7 +81,9 @@ class PictureCache:
             return self._entries[picture]
         # Tensors born in inference mode could not be used for training later.
         with torch.inference_mode(False):
-            pixels = Pixels(self._image_processor(images=[picture.load()], return_tensors="pt"))
+            tensors, text = self._prepare(picture.load())
+        pixels = Pixels(tensors)
+        pixels.text = text
         self._entries[picture] = pixels
         self._held.add(id(pixels))
         self._grown(pixels.nbytes)

@@ -1,8 +1,8 @@
 """A vision-language model with its text and images: load, encode a prompt on a picture, decode, save.
 
-All knowledge of model families lives in `visplay.models`. Supported: Qwen2-VL and
-Qwen2.5-VL of any size, in the Hugging Face format. The forward passes are those of
-`models/treemodel.py`, which know more families. Left out: video, several pictures a prompt.
+All knowledge of model families lives in `visplay.models`: any `AutoModelForImageTextToText` with a processor
+and a chat template. The forward passes are those of `models/treemodel.py`. Left out: video, several pictures a
+prompt.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from visplay.models.pictures import PictureCache, Pixels
+from visplay.models.processor import Processor
 from visplay.models.treemodel import TreeModel
 from visplay.records import Picture
 
-FAMILIES = ("qwen2_vl", "qwen2_5_vl")
-_LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, SafetensorError)
+_LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
 # For models that do not say how long their answers may get.
 _MAX_NEW_TOKENS = 1024
 
@@ -49,64 +49,77 @@ class EncodedPrompt:
 
 
 class VLM(TreeModel):
-    """A model with its tokenizer and image processor."""
+    """A model with its processor."""
 
-    def __init__(
-        self, name: str, model: Any, tokenizer: Any, image_processor: Any, pictures: PictureCache | None = None
-    ) -> None:
+    def __init__(self, name: str, model: Any, processor: Processor, pictures: PictureCache | None = None) -> None:
+        tokenizer = processor.tokenizer
         eos_ids = _eos_ids(model, tokenizer)
         pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos_ids[0])
-        super().__init__(model, pad_id, pictures or PictureCache(image_processor))
+        super().__init__(model, pad_id, pictures or PictureCache(processor.prepare))
         self.name = name
+        self.processor = processor
         self.tokenizer = tokenizer
-        self.image_processor = image_processor
         self.eos_ids = eos_ids
         # Tokens that stand for pixels; as part of an answer they would mean a picture that is not there.
-        self.placeholder_ids = (self.image_token_id, int(model.config.video_token_id))
+        video_token_id = getattr(model.config, "video_token_id", None)
+        self.placeholder_ids = tuple(int(i) for i in (self.image_token_id, video_token_id) if i is not None)
         self.max_new_tokens = int(model.generation_config.max_new_tokens or _MAX_NEW_TOKENS)
-        markup = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
-        self._markup = re.compile("|".join(re.escape(text) for text in markup))
+        markup = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special} | {processor.image_token}
+        self._markup = re.compile("|".join(re.escape(text) for text in sorted(markup, key=len, reverse=True)))
 
     @classmethod
-    def load(cls, name: str | Path, dtype: str = "float32", device: str = "auto") -> VLM:
+    def load(
+        cls,
+        name: str | Path,
+        dtype: str = "float32",
+        device: str = "auto",
+        *,
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        trust_remote_code: bool = False,
+    ) -> VLM:
         """Open a folder in Hugging Face format or a model of the Hugging Face hub, ready for inference.
 
         Args:
             dtype: name of a torch dtype.
             device: a torch device; "auto" is CUDA when there is one, else the CPU.
+            min_pixels, max_pixels: bounds of a picture's size, see `Processor.limit`; None leaves the model's own.
+            trust_remote_code: run code that comes with the model.
         Raises:
             ModelError: the folder or hub model is missing or unreadable, or is no supported VLM.
         """
         name = str(name)
-        check_model(name)
+        check_model(name, trust_remote_code)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            image_processor = Qwen2VLImageProcessorPil.from_pretrained(name)
-            model: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=getattr(torch, dtype))
+            config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+            processor = Processor.load(name, config, trust_remote_code)
+            processor.limit(min_pixels, max_pixels)
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                name, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
+            )
         except _LOAD_ERRORS as error:
             raise ModelError(f"cannot load model '{name}': {_one_line(error)}") from None
-        if not tokenizer.chat_template:
+        if not processor.chat_template:
             raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(name, model.to(device).eval(), tokenizer, image_processor)
+        return cls(name, model.to(device).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
-        """The same tokenizer and image processor around other weights of the same architecture.
+        """The same processor around other weights of the same architecture.
 
         Prepared pictures are shared, and what a vision tower saw in them, if both models have the same one.
         """
-        other = VLM(self.name, model, self.tokenizer, self.image_processor, self._pictures)
+        other = VLM(self.name, model, self.processor, self._pictures)
         if not all(theirs is ours for theirs, ours in zip(other.vision, self.vision, strict=True)):
-            other._pictures = PictureCache(self.image_processor)
+            other._pictures = PictureCache(self.processor.prepare)
         other.plain_because = self.plain_because
         return other
 
     def save(self, folder: str | Path) -> None:
         """Write weights, tokenizer and image processor in Hugging Face format; `load` reads it back."""
         self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        self.image_processor.save_pretrained(folder)
+        self.processor.save(folder)
 
     def encode(self, picture: Picture, prompt: str) -> EncodedPrompt:
         """Put a user's turn with one picture and a text into the model's chat format.
@@ -117,20 +130,13 @@ class VLM(TreeModel):
             OSError: the picture cannot be read.
             ModelError: the chat template does not place exactly one picture.
         """
-        text = self._markup.sub("", prompt)
-        content = [{"type": "image"}, {"type": "text", "text": text}]
-        chat = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        ids = self.tokenizer(chat, add_special_tokens=False)["input_ids"]
-        if ids.count(self.image_token_id) != 1:
+        chat = self.processor.chat(self._markup.sub("", prompt))
+        if chat.count(self.processor.image_token) != 1:
             raise ModelError(f"the chat template of '{self.name}' must place one picture in a user's turn")
         pixels = self._pictures.get(picture)
-        merge = self.image_processor.merge_size
-        place = ids.index(self.image_token_id)
-        size = int(pixels["image_grid_thw"].prod()) // merge**2
-        token_ids = (*ids[:place], *[self.image_token_id] * size, *ids[place + 1 :])
-        return EncodedPrompt(token_ids, picture.id, pixels)
+        # Text and picture are tokenised together, since what stands around a picture may join its markup.
+        text = chat.replace(self.processor.image_token, pixels.text)
+        return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), picture.id, pixels)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of token ids, without special tokens."""
@@ -146,22 +152,23 @@ def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def check_model(name: str) -> None:
+def check_model(name: str, trust_remote_code: bool = False) -> None:
     """Read the configuration of a model, without its weights.
 
     Raises:
-        ModelError: it is missing, or not of a family or kind that is supported.
+        ModelError: it is missing, or no model for images and text.
     """
     # A hub id is owner/name; asking the hub for anything else would only take long to fail.
     is_hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None
     if not is_hub_id and not Path(name).is_dir():
         raise ModelError(f"no model folder '{name}'; give a folder or a hub id such as Qwen/Qwen2.5-VL-3B-Instruct")
     try:
-        config = AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     except _LOAD_ERRORS as error:
         raise ModelError(f"cannot load model '{name}': {_one_line(error)}") from None
-    if config.model_type not in FAMILIES:
-        raise ModelError(f"model '{name}' is of type {config.model_type}; supported are {', '.join(FAMILIES)}")
+    remote = trust_remote_code and "AutoModelForImageTextToText" in getattr(config, "auto_map", {})
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
+        raise ModelError(f"model '{name}' is of type {config.model_type}, which takes no images with its text")
 
 
 def _one_line(error: Exception) -> str:

@@ -68,8 +68,15 @@ class Reasoner:
         return {picture_id: tuple(found) for picture_id, found in lists.items()}
 
     def groups(self, items: Sequence[SilverItem], tag: str) -> list[Group]:
-        """A group of answers to each silver item, with their rewards."""
-        requests = {item.question.id: self._request(item.question, self.settings.group_size, tag) for item in items}
+        """A group of answers to each silver item, with their rewards; the settings' views take turns.
+
+        To learn on a look that is harder than those voted on is FixMatch's idea (arXiv 2001.07685).
+        """
+        requests = {}
+        for place, item in enumerate(items):
+            view = self.settings.views[place % len(self.settings.views)]
+            view = view if leaves_answer(view, item.question.text) else "plain"
+            requests[item.question.id] = self._request(item.question, self.settings.group_size, tag, view)
         completions = self.engine.generate(list(requests.values()), self.settings.sampling)
         groups = []
         for item in items:

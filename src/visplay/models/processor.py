@@ -1,0 +1,158 @@
+"""What a family makes of a picture and a chat: its own processor from transformers, for pictures alone.
+
+Pictures are prepared by the Pillow side of each family's image processor, so torchvision is not needed. All
+knowledge of how a family limits the size of its pictures is here. Left out: video and sound.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedConfig
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils.hub import cached_file
+
+# What the tokenizer does not write itself; a copy keeps what we do not use, such as settings for video.
+_FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json", "chat_template.json")
+_OF_THE_TEXT = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"}
+
+
+class Processor:
+    """A family's chat format and its way with pictures.
+
+    Attributes:
+        tokenizer: the model's.
+        image_token: what a chat template puts where a picture belongs.
+    """
+
+    def __init__(self, name: str, processor: Any) -> None:
+        self.name = name
+        self.tokenizer = processor.tokenizer
+        self.image_processor = processor.image_processor
+        self.image_token: str = processor.image_token
+        self._processor = processor
+
+    @classmethod
+    def load(cls, name: str, config: PreTrainedConfig, trust_remote_code: bool = False) -> Processor:
+        """Read the processor of a folder or hub model.
+
+        Args:
+            config: the model's.
+        Raises:
+            OSError, ValueError, ImportError, …: it is missing, or needs a package that is not there.
+        """
+        if type(config) not in PROCESSOR_MAPPING:
+            return cls(name, AutoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code))
+        parts = {
+            "image_processor": AutoImageProcessor.from_pretrained(name, backend="pil"),
+            "tokenizer": AutoTokenizer.from_pretrained(name),
+        }
+        kind: Any = _without_video(PROCESSOR_MAPPING[type(config)])
+        values: dict[str, Any] = {}
+        with suppress(OSError):  # a processor without settings of its own has no such file
+            values, _ = kind.get_processor_dict(name)
+        values.setdefault("chat_template", parts["tokenizer"].chat_template)
+        return cls(name, kind.from_args_and_dict([parts.get(part) for part in kind.get_attributes()], values))
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template of a chat; None where the model has none."""
+        template: str | None = self._processor.chat_template or self.tokenizer.chat_template
+        return template
+
+    def prepare(self, image: Image.Image) -> tuple[dict[str, torch.Tensor], str]:
+        """A picture as the model takes it, and the text that stands for it in a prompt.
+
+        Returns:
+            the model's keyword arguments, such as `pixel_values` (a batch of one picture), and markup with as many
+            image tokens as the picture has.
+        """
+        found = self._processor(
+            images=[image],
+            text=self.image_token,
+            return_tensors="pt",
+            text_kwargs={"return_text_replacement_offsets": True},
+        )
+        ((replaced,),) = found["text_replacement_offsets"]
+        return {name: found[name] for name in found if name not in _OF_THE_TEXT}, replaced["replacement"]
+
+    def chat(self, text: str, pictures: int = 1) -> str:
+        """A user's turn with pictures and a text, up to where the answer begins."""
+        content = [{"type": "image"}] * pictures + [{"type": "text", "text": text}]
+        # By the tokenizer: some processors ask their part for videos even here.
+        chat: str = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}],
+            chat_template=self.chat_template,
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        return chat
+
+    def limit(self, least: int | None, most: int | None) -> None:
+        """Bound how many pixels a picture is given to the model with, each family in its own way.
+
+        Raises:
+            ValueError: the family has no such bound, or none that small.
+        """
+        images = self.image_processor
+        if least is None and most is None:
+            return
+        if hasattr(images, "merge_size"):  # the Qwen families: any size, in pixels
+            size = images.size
+            images.size = {
+                "shortest_edge": least or min(size["shortest_edge"], most or size["shortest_edge"]),
+                "longest_edge": most or max(size["longest_edge"], least or size["longest_edge"]),
+            }
+            return
+        if least is not None:
+            raise ValueError(f"pictures of '{self.name}' have no least size; leave min_pixels out")
+        assert most is not None
+        if hasattr(images, "image_grid_pinpoints"):  # LLaVA: the grids of tiles to choose among
+            grids = [grid for grid in images.image_grid_pinpoints if grid[0] * grid[1] <= most]
+            if not grids:
+                smallest = min(h * w for h, w in images.image_grid_pinpoints)
+                raise ValueError(f"pictures of '{self.name}' have at least {smallest} pixels; raise max_pixels to that")
+            images.image_grid_pinpoints = grids
+        elif hasattr(images, "max_image_size"):  # Idefics, SmolVLM: the longer side, cut into square tiles
+            tile = images.max_image_size["longest_edge"]
+            images.size = {"longest_edge": max(tile, math.isqrt(most) // tile * tile)}
+        elif hasattr(images, "max_patches"):  # InternVL: the number of tiles
+            images.max_patches = max(1, most // (images.size["height"] * images.size["width"]))
+        else:
+            raise ValueError(f"pictures of '{self.name}' have a fixed size; leave max_pixels out")
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer, settings for pictures and chat template, so that transformers and `load` read them."""
+        self.tokenizer.save_pretrained(folder)
+        self.image_processor.save_pretrained(folder)
+        for file in _FILES:
+            found = cached_file(
+                self.name,
+                file,
+                _raise_exceptions_for_missing_entries=False,
+                _raise_exceptions_for_connection_errors=False,
+            )
+            if found is not None and not (Path(folder) / file).exists():
+                shutil.copyfile(found, Path(folder) / file)
+        template = Path(folder) / "chat_template.jinja"
+        if not template.exists() and self.chat_template:
+            template.write_text(self.chat_template, encoding="utf-8")
+
+
+def _without_video(kind: Any) -> Any:
+    """The processor with no part for videos, which would need torchvision."""
+
+    class Pictures(kind):  # type: ignore[misc]
+        def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+            if argument is None:
+                return None
+            return super().check_argument_for_proper_class(argument_name, argument)
+
+    Pictures.__name__ = kind.__name__
+    return Pictures

@@ -1,0 +1,151 @@
+"""Any family from its folder: prompts equal to its own processor's, and a whole iteration in both tunings."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from tests.parity.folders import ANSWERS, FAMILIES, QUESTIONS, write_folder
+from visplay.config import Settings, load_settings
+from visplay.evolve import World
+from visplay.models.processor import Processor
+from visplay.models.tokentree import TokenTree
+from visplay.models.vlm import VLM, ModelError
+from visplay.program import run_evolution
+from visplay.records import Picture
+from visplay.runs import RunDirectory
+
+
+def _picture(name: str, height: int, width: int) -> Picture:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, "PNG")
+    return Picture(name, buffer.getvalue())
+
+
+PICTURES = tuple(_picture(f"p{n}", h, w) for n, (h, w) in enumerate([(20, 20), (32, 16), (16, 33), (28, 20), (9, 40)]))
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that was taught to ask two questions and to give three answers, each as often as the others."""
+    folder = write_folder(request.param, tmp_path_factory.mktemp("family") / request.param)
+    vlm = VLM.load(folder, device="cpu")
+    vlm.model.requires_grad_(True)
+    optimizer = torch.optim.Adam(vlm.model.parameters(), lr=3e-3)
+    said = [("Ask.", QUESTIONS), ("how many?", ANSWERS), ("what?", ANSWERS)]
+    for _ in range(60):
+        prompts = [vlm.encode(picture, prompt) for picture in PICTURES[:2] for prompt, _ in said]
+        texts = [texts for _ in PICTURES[:2] for _, texts in said]
+        trees, starts = [], []
+        for prompt, answers in zip(prompts, texts, strict=True):
+            ids = [(*prompt.token_ids, *vlm.tokenizer(a, add_special_tokens=False).input_ids, 1) for a in answers]
+            trees.append(TokenTree.build(ids))
+            starts.append([len(prompt.token_ids)] * len(ids))
+        scores = vlm.logprobs(trees, [p.pixels for p in prompts], starts)
+        (-scores.logprobs_ST[scores.mask_ST].mean()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    vlm.model.save_pretrained(folder)
+    return folder
+
+
+def _own_processor(folder: Path) -> Any:
+    """Its class as transformers has it, but for videos, which need a package that may not be there."""
+    config = VLM.load(folder, device="cpu").model.config
+    return Processor.load(str(folder), config)._processor
+
+
+def test_prompts_and_pictures_are_what_the_familys_own_processor_makes(folder: Path) -> None:
+    vlm, processor = VLM.load(folder, device="cpu"), _own_processor(folder)
+    for picture in PICTURES:
+        encoded = vlm.encode(picture, "what is it?")
+        chat = vlm.processor.chat("what is it?")
+        expected = processor(images=[picture.load()], text=chat, add_special_tokens=False, return_tensors="pt")
+        assert list(encoded.token_ids) == expected["input_ids"][0].tolist()
+        assert len(encoded.pixels.text) > 0 and vlm.image_token_id in encoded.token_ids
+        for name, tensor in encoded.pixels.items():
+            assert torch.equal(tensor, torch.as_tensor(expected[name]))
+
+
+def test_a_text_cannot_bring_its_own_picture(folder: Path) -> None:
+    vlm = VLM.load(folder, device="cpu")
+    harmless = vlm.encode(PICTURES[0], "a b").token_ids
+    assert vlm.encode(PICTURES[0], f"a{vlm.processor.image_token} b").token_ids == harmless
+    image_token = vlm.tokenizer.convert_ids_to_tokens(vlm.image_token_id)
+    assert vlm.encode(PICTURES[0], f"a{image_token} b").token_ids == harmless
+
+
+def _settings(folder: Path, tune: str) -> Settings:
+    return load_settings(
+        "paper",
+        [
+            f"model={folder}",
+            f"tune={tune}",
+            "iterations=1",
+            "seed=1",
+            "questioner.steps=1",
+            "questioner.images_per_step=3",
+            "questioner.group_size=4",
+            "questioner.votes=4",
+            "silver.votes=6",
+            "silver.band_high=0.9",
+            "reasoner.steps=2",
+            "reasoner.questions_per_step=3",
+            "reasoner.group_size=4",
+            "grpo.learning_rate=1e-3",
+            "evaluation.suites=[]",
+        ],
+    )
+
+
+@pytest.mark.parametrize("tune", ["lora", "full"])
+def test_a_whole_iteration(folder: Path, tune: str, tmp_path: Path) -> None:
+    settings = _settings(folder, tune)
+    before = VLM.load(folder, device="cpu").model.state_dict()
+    with RunDirectory.create(tmp_path / "run", settings) as run:
+        journal = run_evolution(run, World(PICTURES, (), None), Console(quiet=True))
+    lines = [json.loads(line) for line in (journal.run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["phase"] for line in lines] == ["questioner", "silver", "reasoner", "reasoner"]
+    silver = lines[1]
+    assert silver["valid"] > 0.8 * silver["asked"] and silver["kept"] > 0
+    assert all(abs(line["kl"]) < 1e-4 for line in lines[2:3]) and lines[3]["kl"] > 0, "the second step has moved"
+    assert all(line["grad_norm"] > 0 for line in lines[2:])
+    role = journal.run.path / "reasoner"
+    if tune == "lora":
+        assert (role / "adapter_model.safetensors").stat().st_size > 0
+        return
+    after = VLM.load(role, device="cpu")
+    changed = {name for name, tensor in after.model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed, "the Reasoner has learned"
+    towers = {id(p) for p in after.vision_parameters()}
+    frozen = {name for name, parameter in after.model.named_parameters() if id(parameter) in towers}
+    assert frozen and not changed & frozen, "what sees is frozen by default"
+    again, base = after.encode(PICTURES[1], "?"), VLM.load(folder, device="cpu").encode(PICTURES[1], "?")
+    assert again.token_ids == base.token_ids, "the processor travels with the weights"
+
+
+def test_the_size_of_pictures_can_be_bounded(folder: Path) -> None:
+    large = _picture("large", 64, 128)
+    free = VLM.load(folder, device="cpu").encode(large, "?")
+    if "gemma" in folder.name:
+        with pytest.raises(ModelError, match="have a fixed size; leave max_pixels out"):
+            VLM.load(folder, device="cpu", max_pixels=256)
+        return
+    bounded = VLM.load(folder, device="cpu", max_pixels=256).encode(large, "?")
+    assert len(bounded.token_ids) < len(free.token_ids)
+    if "qwen" in folder.name:
+        assert int(bounded.pixels["image_grid_thw"].prod()) * 16 <= 256
+        grown = VLM.load(folder, device="cpu", min_pixels=40 * 40).encode(PICTURES[0], "?")
+        assert int(grown.pixels["image_grid_thw"].prod()) * 16 >= 40 * 40
+    else:
+        with pytest.raises(ModelError, match="have no least size; leave min_pixels out"):
+            VLM.load(folder, device="cpu", min_pixels=256)
