@@ -112,8 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _evolve(options: argparse.Namespace) -> int:
     from visplay.config import load_settings
-    from visplay.models.vlm import check_model
-    from visplay.players import model_name
+    from visplay.players import check_runnable
     from visplay.program import open_pictures, open_world, run_controls, run_evolution, summarize
     from visplay.runs import RunDirectory, check_free
 
@@ -128,7 +127,7 @@ def _evolve(options: argparse.Namespace) -> int:
     # Whatever can be refused is refused before the run's directory is made.
     if not resuming:
         check_free(options.out)
-    check_model(model_name(settings.model))
+    check_runnable(settings)
     catalogue = open_pictures(settings)
     console.print(f"{len(catalogue.pictures)} images from {catalogue.source}")
     world = open_world(settings, catalogue)

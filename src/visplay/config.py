@@ -129,6 +129,7 @@ class GRPOSettings(_Section):
     """One policy update."""
 
     learning_rate: float = Field(3e-5, gt=0, le=1, description="AdamW; official 1e-6 for 3B and 7B")
+    optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': states by bitsandbytes")
     weight_decay: float = Field(0.01, ge=0, description="official: 0.01")
     max_grad_norm: float = Field(1.0, gt=0, description="official: 1.0")
     clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")
@@ -174,6 +175,11 @@ class LoraSettings(_Section):
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="names of the language model's linear layers that get an adapter",
+    )
 
 
 class Settings(_Section):
@@ -186,7 +192,12 @@ class Settings(_Section):
     seed: int = Field(0, ge=0, lt=2**31)
     tune: Literal["full", "lora"] = Field("full", description="'full' keeps a copy of the weights a role")
     train_vision: bool = Field(False, description="train the vision tower too (only with 'full')")
+    min_pixels: int | None = Field(None, ge=1, description="least size of a picture, for families that have one")
+    max_pixels: int | None = Field(None, ge=1, description="greatest size of a picture; null: the model's own")
+    trust_remote_code: bool = Field(False, description="run code that comes with the model")
     dtype: Literal["float32", "bfloat16"] = "float32"
+    four_bit: bool = Field(False, description="the base in 4-bit NF4 (bitsandbytes); adapters stay in `dtype`")
+    gradient_checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
     checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
     generation_batch: int = Field(256, ge=1, description="completions decoded at once")
@@ -197,6 +208,14 @@ class Settings(_Section):
     lora: LoraSettings = LoraSettings()
     acceptance: AcceptanceSettings = AcceptanceSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if self.four_bit and self.tune == "full":
+            raise ValueError("four_bit weights cannot be trained; choose tune: lora")
+        if self.train_vision and self.tune == "lora":
+            raise ValueError("train_vision is for tune: full; adapters lie in the language model")
+        return self
 
 
 def preset_names() -> list[str]:

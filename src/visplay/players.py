@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from visplay.config import GRPOSettings, Settings, load_settings
+from visplay.config import ConfigError, GRPOSettings, Settings, load_settings
 from visplay.engines.hf import HFEngine
 from visplay.grpo.trainer import Trainer
 from visplay.models.policy import Policy, new_policy
 from visplay.models.probe import Probe, probe
-from visplay.models.vlm import VLM
+from visplay.models.vlm import VLM, check_model
 from visplay.roles.prompts import Prompts, load_prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
@@ -34,6 +35,9 @@ class Players:
         tuning = (settings.tune, settings.lora, settings.train_vision)
         self.questioner_policy: Policy = new_policy(base, "questioner", *tuning)
         self.reasoner_policy: Policy = new_policy(base, "reasoner", *tuning)
+        if settings.gradient_checkpointing:
+            self.questioner_policy.checkpoint_activations()
+            self.reasoner_policy.checkpoint_activations()
         self.questioner = Questioner(
             HFEngine(self.questioner_policy, settings.seed, settings.generation_batch),
             prompts,
@@ -67,7 +71,7 @@ class Players:
         """
         torch.manual_seed(settings.seed)  # adapters begin at random
         prompts = _prompts(settings.model, settings)
-        base = VLM.load(model_name(settings.model), settings.dtype, settings.device)
+        base = load_base(settings.model, settings)
         return cls(base, prompts, settings, probe(base))
 
     def keep(self, folder: Path) -> None:
@@ -104,7 +108,7 @@ def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
     prompts = _prompts(settings.model, settings)
     if settings.tune == "full":
         return _frozen(str(run / "reasoner"), settings), prompts, settings
-    base = VLM.load(model_name(settings.model), settings.dtype, settings.device)
+    base = load_base(settings.model, settings)
     probe(base)
     policy = new_policy(base, "reasoner", settings.tune, settings.lora)
     policy.load(run / "reasoner")
@@ -118,7 +122,7 @@ def _own(settings: Settings) -> GRPOSettings:
 
 
 def _frozen(name: str, settings: Settings) -> Policy:
-    vlm = VLM.load(model_name(name), settings.dtype, settings.device)
+    vlm = load_base(name, settings)
     probe(vlm)
     vlm.model.requires_grad_(False)
     return Policy(vlm)
@@ -127,6 +131,36 @@ def _frozen(name: str, settings: Settings) -> Policy:
 def _prompts(model: str, settings: Settings) -> Prompts:
     folder = Path(model_name(model))
     return load_prompts(settings.prompts, folder if folder.is_dir() else None)
+
+
+def load_base(name: str, settings: Settings) -> VLM:
+    """The model `name`, loaded in the way the settings say.
+
+    Raises:
+        visplay.models.vlm.ModelError: no such model.
+    """
+    return VLM.load(
+        model_name(name),
+        settings.dtype,
+        settings.device,
+        min_pixels=settings.min_pixels,
+        max_pixels=settings.max_pixels,
+        trust_remote_code=settings.trust_remote_code,
+        four_bit=settings.four_bit,
+    )
+
+
+def check_runnable(settings: Settings) -> None:
+    """Refuse what can be refused before anything is loaded.
+
+    Raises:
+        visplay.models.vlm.ModelError: no such model, or none for images and text.
+        ConfigError: a package that the settings need is missing.
+    """
+    check_model(model_name(settings.model), settings.trust_remote_code)
+    for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.grpo.optimizer == "adamw_8bit")):
+        if wanted and find_spec("bitsandbytes") is None:
+            raise ConfigError(f"{setting} needs bitsandbytes; pip install 'visplay[quant]'")
 
 
 def model_name(name: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, pstdev
+from typing import Any
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -83,9 +84,7 @@ class Trainer:
         self.policy = policy
         self.settings = settings
         self.max_tokens = max_tokens
-        self.optimizer = torch.optim.AdamW(
-            policy.trainable(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        self.optimizer = _optimizer(policy, settings)
 
     def step(self, groups: Sequence[Group]) -> dict[str, float]:
         """Learn from one batch of rollouts.
@@ -230,6 +229,16 @@ class Trainer:
             "zero_advantage_groups": fmean(not self._advantages(group).any() for group in groups),
         }
         return metrics | {"kl": totals.kl / tokens} if self.settings.kl > 0 else metrics
+
+
+def _optimizer(policy: Policy, settings: GRPOSettings) -> torch.optim.Optimizer:
+    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(policy.trainable(), **options)
+    from bitsandbytes.optim import AdamW8bit
+
+    eight_bit: torch.optim.Optimizer = AdamW8bit(policy.trainable(), **options)
+    return eight_bit
 
 
 def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from visplay.models.pictures import PictureCache, Pixels
@@ -77,6 +77,7 @@ class VLM(TreeModel):
         min_pixels: int | None = None,
         max_pixels: int | None = None,
         trust_remote_code: bool = False,
+        four_bit: bool = False,
     ) -> VLM:
         """Open a folder in Hugging Face format or a model of the Hugging Face hub, ready for inference.
 
@@ -85,25 +86,29 @@ class VLM(TreeModel):
             device: a torch device; "auto" is CUDA when there is one, else the CPU.
             min_pixels, max_pixels: bounds of a picture's size, see `Processor.limit`; None leaves the model's own.
             trust_remote_code: run code that comes with the model.
+            four_bit: the language model's linear layers in NF4 (QLoRA, arXiv 2305.14314), by bitsandbytes.
         Raises:
             ModelError: the folder or hub model is missing or unreadable, or is no supported VLM.
         """
         name = str(name)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         check_model(name, trust_remote_code)
         try:
             config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
             processor = Processor.load(name, config, trust_remote_code)
             processor.limit(min_pixels, max_pixels)
             model: Any = AutoModelForImageTextToText.from_pretrained(
-                name, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
+                name,
+                dtype=getattr(torch, dtype),
+                trust_remote_code=trust_remote_code,
+                **(_in_four_bits(config, dtype, device) if four_bit else {}),
             )
         except _LOAD_ERRORS as error:
             raise ModelError(f"cannot load model '{name}': {_one_line(error)}") from None
         if not processor.chat_template:
             raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(name, model.to(device).eval(), processor)
+        return cls(name, (model if four_bit else model.to(device)).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
         """The same processor around other weights of the same architecture.
@@ -141,6 +146,22 @@ class VLM(TreeModel):
     def decode(self, ids: Iterable[int]) -> str:
         """Text of token ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def _in_four_bits(config: PreTrainedConfig, dtype: str, device: str) -> dict[str, Any]:
+    """How transformers loads the language model's linear layers in NF4, and all that sees as it is."""
+    with torch.device("meta"):
+        blank = AutoModelForImageTextToText.from_config(config)
+    decoder = blank.get_decoder()
+    prefix = blank.base_model_prefix
+    seeing = [f"{prefix}.{name}" for name, child in blank.base_model.named_children() if child is not decoder]
+    settings = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+        llm_int8_skip_modules=[*seeing, "lm_head"],
+    )
+    return {"quantization_config": settings, "device_map": {"": device}}
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
