@@ -89,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     compare.set_defaults(verb=_compare)
 
+    plan = verbs.add_parser("plan", help="what a run needs: memory, tokens, time; from a model's configuration alone")
+    plan.add_argument("model", metavar="MODEL", help="'lab', a folder in Hugging Face format, or a hub id")
+    plan.add_argument("--gpu-memory", metavar="SIZE", help="such as 24GB or 80GiB; default: this GPU's, else 24GB")
+    plan.add_argument("--images", metavar="SOURCE", help="as for evolve: their tokens are counted")
+    plan.add_argument("--image-tokens", type=int, metavar="N", help="tokens a picture, not counted; default: 1024")
+    plan.add_argument("--preset", default="default", help="default, facts, paper, official, or a YAML file")
+    plan.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the preset")
+    plan.add_argument("--tflops", type=float, default=60.0, help="TFLOP/s reached, not the peak; default: %(default)s")
+    plan.set_defaults(verb=_plan)
+    doctor = verbs.add_parser("doctor", help="what this machine has, what is missing, and what installs it")
+    doctor.set_defaults(verb=_doctor)
+
     lab = verbs.add_parser("lab", help="the embedded world").add_subparsers(required=True, metavar="VERB")
     pretrain = lab.add_parser("pretrain", help="make the tiny VLM again, from its seed")
     pretrain.add_argument("--out", required=True, type=Path, metavar="DIR")
@@ -219,6 +231,31 @@ def _compare(options: argparse.Namespace) -> int:
     for line in seed_lines(read_summaries(options.runs)):
         print(line)
     return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from visplay.config import load_settings
+    from visplay.planning.plan import plan_model
+    from visplay.planning.table import plan_lines
+    from visplay.players import model_name
+    from visplay.program import open_pictures
+
+    settings = load_settings(options.preset, options.set, {"images": options.images} if options.images else {})
+    pictures = open_pictures(settings).pictures if options.images else None
+    name = model_name(options.model)
+    plan = plan_model(name, settings, pictures, options.gpu_memory, options.image_tokens, options.tflops)
+    for line in plan_lines(plan):
+        print(line)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from visplay.doctor import examine, healthy, report
+
+    findings = examine()
+    for line in report(findings):
+        print(line)
+    return 0 if healthy(findings) else 1
 
 
 def _pretrain(options: argparse.Namespace) -> int:

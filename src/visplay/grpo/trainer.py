@@ -235,7 +235,7 @@ def _optimizer(policy: Policy, settings: GRPOSettings) -> torch.optim.Optimizer:
     options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(policy.trainable(), **options)
-    from bitsandbytes.optim import AdamW8bit
+    from bitsandbytes.optim.adamw import AdamW8bit
 
     eight_bit: torch.optim.Optimizer = AdamW8bit(policy.trainable(), **options)
     return eight_bit
