@@ -8,6 +8,7 @@ two lists.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,11 @@ class Picture:
     id: str
     data: Path | bytes
 
+    @property
+    def parts(self) -> tuple[Picture, ...]:
+        """The single pictures it consists of, in order."""
+        return (self,)
+
     def load(self) -> Image.Image:
         """Decode to upright 8-bit RGB; see `upright_rgb`.
 
@@ -34,6 +40,30 @@ class Picture:
         """
         with Image.open(self.data if isinstance(self.data, Path) else io.BytesIO(self.data)) as raw:
             return upright_rgb(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Album(Picture):
+    """Several pictures that belong to one prompt; `of` makes one."""
+
+    pictures: tuple[Picture, ...]
+
+    @classmethod
+    def of(cls, pictures: Sequence[Picture]) -> Picture:
+        """The picture itself where there is one, else all of them under the joined ids."""
+        return pictures[0] if len(pictures) == 1 else cls("+".join(p.id for p in pictures), b"", tuple(pictures))
+
+    @property
+    def parts(self) -> tuple[Picture, ...]:
+        return self.pictures
+
+    def load(self) -> Image.Image:
+        """Not one image: load its `parts`.
+
+        Raises:
+            OSError: always.
+        """
+        raise OSError(f"{self.id} is {len(self.pictures)} pictures, not one")
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

@@ -14,13 +14,15 @@ from PIL import Image
 from rich.console import Console
 
 from tests.parity.folders import ANSWERS, FAMILIES, QUESTIONS, write_folder
-from visplay.config import Settings, load_settings
+from visplay.config import Sampling, Settings, load_settings
+from visplay.engines.hf import HFEngine
 from visplay.evolve import World
+from visplay.models.policy import Policy
 from visplay.models.processor import Processor
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM, ModelError
 from visplay.program import run_evolution
-from visplay.records import Picture
+from visplay.records import Album, Picture, Request
 from visplay.runs import RunDirectory
 
 
@@ -71,7 +73,7 @@ def test_prompts_and_pictures_are_what_the_familys_own_processor_makes(folder: P
         chat = vlm.processor.chat("what is it?")
         expected = processor(images=[picture.load()], text=chat, add_special_tokens=False, return_tensors="pt")
         assert list(encoded.token_ids) == expected["input_ids"][0].tolist()
-        assert len(encoded.pixels.text) > 0 and vlm.image_token_id in encoded.token_ids
+        assert all(encoded.pixels.texts) and vlm.image_token_id in encoded.token_ids
         for name, tensor in encoded.pixels.items():
             assert torch.equal(tensor, torch.as_tensor(expected[name]))
 
@@ -149,3 +151,31 @@ def test_the_size_of_pictures_can_be_bounded(folder: Path) -> None:
     else:
         with pytest.raises(ModelError, match="have no least size; leave min_pixels out"):
             VLM.load(folder, device="cpu", min_pixels=256)
+
+
+def test_several_pictures_to_one_prompt(folder: Path) -> None:
+    """As the family's own processor and model take them, and told apart by their order."""
+    vlm, processor = VLM.load(folder, device="cpu"), _own_processor(folder)
+    both = Album.of([PICTURES[3], PICTURES[0]])
+    encoded = vlm.encode(both, "which?")
+    chat = vlm.processor.chat("which?", pictures=2)
+    images = [[part.load() for part in both.parts]]
+    expected = processor(images=images, text=[chat], add_special_tokens=False, return_tensors="pt")
+    assert list(encoded.token_ids) == expected["input_ids"][0].tolist()
+    answer = [*vlm.tokenizer(ANSWERS[0], add_special_tokens=False).input_ids, 1]
+    ids = [*encoded.token_ids, *answer]
+    tensors = {name: tensor for name, tensor in expected.items() if "token_type" not in name}
+    tensors |= {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids), dtype=torch.int64)}
+    with torch.no_grad():
+        logits = vlm.model(**tensors, **vlm.token_types(tensors["input_ids"])).logits[0]
+        chosen = logits.log_softmax(-1)[len(encoded.token_ids) - 1 : -1].gather(1, torch.tensor(answer)[:, None])[:, 0]
+        found = [
+            vlm.logprobs([TokenTree.build([(*e.token_ids, *answer)])], [e.pixels], [[len(e.token_ids)]]).logprobs_ST[0]
+            for e in (encoded, vlm.encode(Album.of(both.parts[::-1]), "which?"))
+        ]
+    torch.testing.assert_close(found[0], chosen, rtol=1e-4, atol=1e-5)
+    assert not torch.equal(found[0], found[1])
+    policy = Policy(vlm)
+    requests = [Request("both", both, "which?", 3), Request("one", PICTURES[0], "which?", 2)]
+    said = HFEngine(policy, seed=0).generate(requests, Sampling(max_tokens=3))
+    assert [len(said[r.id]) for r in requests] == [3, 2]

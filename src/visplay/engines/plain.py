@@ -8,6 +8,7 @@ Shapes: N answers of a batch, M of them that still run, T tokens, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -15,7 +16,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from visplay.config import Sampling
 from visplay.engines.answers import Answer, Answers
-from visplay.models.vlm import VLM
+from visplay.models.vlm import VLM, EncodedPrompt
 from visplay.records import Completion
 
 
@@ -23,15 +24,28 @@ def decode_plain(
     vlm: VLM, answers: Sequence[Answer], sampling: Sampling, seed: int, batch: int
 ) -> Iterator[Completion]:
     """Completions of all answers, at most `batch` decoded at once; in no particular order."""
-    # Prompts of similar length together: the shorter ones are padded.
-    ordered = sorted(answers, key=lambda answer: len(answer.request.prompt))
-    for start in range(0, len(ordered), batch):
-        yield from _decode(vlm, ordered[start : start + batch], sampling, seed)
+    prompts = {(a.request.picture, a.request.prompt): a.request for a in answers}
+    encoded = {name: vlm.encode(request.picture, request.prompt) for name, request in prompts.items()}
+
+    def prompt_of(answer: Answer) -> EncodedPrompt:
+        return encoded[answer.request.picture, answer.request.prompt]
+
+    def kind(answer: Answer) -> tuple[str, int]:
+        # Prompts of one length together, for the shorter ones are padded, and pictures of one kind, to be joined.
+        prompt = prompt_of(answer)
+        return str(prompt.pixels.kind), len(prompt.token_ids)
+
+    for _, alike in groupby(sorted(answers, key=kind), key=lambda answer: kind(answer)[0]):
+        together = list(alike)
+        for start in range(0, len(together), batch):
+            part = together[start : start + batch]
+            yield from _decode(vlm, part, [prompt_of(answer) for answer in part], sampling, seed)
 
 
-def _decode(vlm: VLM, answers: Sequence[Answer], sampling: Sampling, seed: int) -> Iterator[Completion]:
+def _decode(
+    vlm: VLM, answers: Sequence[Answer], prompts: Sequence[EncodedPrompt], sampling: Sampling, seed: int
+) -> Iterator[Completion]:
     written = Answers(answers, vlm, sampling, seed)
-    prompts = [vlm.encode(a.request.picture, a.request.prompt) for a in answers]
     ids_NT = pad_sequence([torch.tensor(p.token_ids) for p in prompts], True, vlm.pad_id, padding_side="left")
     length_N = torch.tensor([len(p.token_ids) for p in prompts])
     mask_NT = torch.arange(ids_NT.shape[1]) >= ids_NT.shape[1] - length_N[:, None]

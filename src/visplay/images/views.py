@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from visplay.records import Picture, View
+from visplay.records import Album, Picture, View
 
 SHIFT = 0.06  # of width and height
 SHRINK = 0.85
@@ -46,7 +46,9 @@ class ViewedPicture(Picture):
 
 def viewed(picture: Picture, view: View) -> Picture:
     """The picture itself for "plain", else a picture with the id `<id>~<view>`; nothing is decoded yet."""
-    return picture if view == "plain" else ViewedPicture(f"{picture.id}~{view}", picture.data, view)
+    if view == "plain":
+        return picture
+    return Album.of([ViewedPicture(f"{part.id}~{view}", part.data, view) for part in picture.parts])
 
 
 def leaves_answer(view: View, question: str) -> bool:

@@ -42,15 +42,20 @@ class Features:
 
 
 class Pixels(dict[str, torch.Tensor]):
-    """The model's own keyword arguments for a picture, such as `pixel_values` and `image_grid_thw`.
+    """The model's own keyword arguments for the pictures of a prompt, most often one, such as `pixel_values` and `image_grid_thw`.
 
     Attributes:
-        text: the markup that stands for the picture in a prompt.
+        texts: the markup that stands for each of the prompt's pictures.
         features: what a vision tower that nobody trains saw; None before it looked.
     """
 
-    text: str = ""
+    texts: tuple[str, ...] = ("",)
     features: Features | None = None
+
+    @property
+    def kind(self) -> tuple[tuple[str, torch.Size], ...]:
+        """What must agree for the tensors of prompts to be joined along their first axis."""
+        return tuple((name, tensor.shape[1:]) for name, tensor in self.items())
 
     @property
     def nbytes(self) -> int:
@@ -61,17 +66,17 @@ class PictureCache:
     """Preprocessed pictures, the least recently used forgotten beyond a number of bytes.
 
     Args:
-        prepare: a decoded picture as the model's keyword arguments, and the text that stands for it.
+        prepare: the decoded pictures of a prompt as the model's keyword arguments, and the text that stands for each.
     """
 
-    def __init__(self, prepare: Callable[[Image.Image], tuple[dict[str, torch.Tensor], str]]) -> None:
+    def __init__(self, prepare: Callable[[list[Image.Image]], tuple[dict[str, torch.Tensor], list[str]]]) -> None:
         self._prepare = prepare
         self._entries: OrderedDict[Picture, Pixels] = OrderedDict()
         self._held: set[int] = set()
         self._bytes = 0
 
     def get(self, picture: Picture) -> Pixels:
-        """The tensors of a picture.
+        """The tensors of a picture, or of an album's pictures together.
 
         Raises:
             OSError: it cannot be read.
@@ -81,9 +86,9 @@ class PictureCache:
             return self._entries[picture]
         # Tensors born in inference mode could not be used for training later.
         with torch.inference_mode(False):
-            tensors, text = self._prepare(picture.load())
+            tensors, texts = self._prepare([part.load() for part in picture.parts])
         pixels = Pixels(tensors)
-        pixels.text = text
+        pixels.texts = tuple(texts)
         self._entries[picture] = pixels
         self._held.add(id(pixels))
         self._grown(pixels.nbytes)

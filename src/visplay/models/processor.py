@@ -66,21 +66,22 @@ class Processor:
         template: str | None = self._processor.chat_template or self.tokenizer.chat_template
         return template
 
-    def prepare(self, image: Image.Image) -> tuple[dict[str, torch.Tensor], str]:
-        """A picture as the model takes it, and the text that stands for it in a prompt.
+    def prepare(self, images: list[Image.Image]) -> tuple[dict[str, torch.Tensor], list[str]]:
+        """The pictures of one prompt as the model takes them, and the text that stands for each.
 
         Returns:
-            the model's keyword arguments, such as `pixel_values` (a batch of one picture), and markup with as many
-            image tokens as the picture has.
+            the model's keyword arguments, such as `pixel_values` (a batch of one prompt), and for each picture markup
+            with as many image tokens as it has.
         """
         found = self._processor(
-            images=[image],
-            text=self.image_token,
+            images=[images],
+            text=[self.image_token * len(images)],
             return_tensors="pt",
             text_kwargs={"return_text_replacement_offsets": True},
         )
-        ((replaced,),) = found["text_replacement_offsets"]
-        return {name: found[name] for name in found if name not in _OF_THE_TEXT}, replaced["replacement"]
+        (replaced,) = found["text_replacement_offsets"]
+        tensors = {name: found[name] for name in found if name not in _OF_THE_TEXT}
+        return tensors, [one["replacement"] for one in replaced]
 
     def chat(self, text: str, pictures: int = 1) -> str:
         """A user's turn with pictures and a text, up to where the answer begins."""

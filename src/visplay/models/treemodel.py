@@ -3,9 +3,9 @@
 The model runs its own code for all that is particular to its family: where the picture
 enters, how positions count, what a vision tower says. This file gives it the tree's mask
 and positions, and pictures it has already seen. Left out: text and images, which are
-`models/vlm.py`'s; video; several pictures a prompt.
+`models/vlm.py`'s; video.
 
-Shapes: B trees (one picture each), L packed tokens, A axes of rotary positions (3 for the
+Shapes: B trees (the pictures of one prompt each), L packed tokens, A axes of rotary positions (3 for the
 Qwen families: time, height, width; else 1), R answers growing on a tree, K nodes they
 share, H hidden size, V vocabulary, T tokens, S sequences.
 """
@@ -225,7 +225,7 @@ class TreeModel:
 
     def _look(self, pixels: Iterable[Pixels]) -> Iterator[tuple[int, Features]]:
         """Features of distinct pictures, by the identity of their `Pixels`; those of one kind are seen together."""
-        for _, alike in groupby(pixels, key=_kind):
+        for _, alike in groupby(pixels, key=lambda one: one.kind):
             pictures = list(alike)
             for start in range(0, len(pictures), _LOOK_AT_ONCE):
                 batch = pictures[start : start + _LOOK_AT_ONCE]
@@ -265,13 +265,8 @@ def _declared(model: Any) -> str:
     return ""
 
 
-def _kind(pixels: Pixels) -> tuple[tuple[str, torch.Size], ...]:
-    """What must agree for tensors of pictures to be joined along their first axis."""
-    return tuple((name, tensor.shape[1:]) for name, tensor in pixels.items())
-
-
 def _split(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
-    """The features of each picture of a batch.
+    """The features of each prompt's pictures.
 
     Families give a list with an entry a picture, or one tensor whose rows are in proportion to the pictures' pixels.
     """
@@ -281,9 +276,12 @@ def _split(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
         rows = [len(p["pixel_values"]) for p in batch]
         pooled = pooled.split([len(pooled) * n // sum(rows) for n in rows])
     layers = getattr(output, "deepstack_features", None) or ()
-    for index, part in enumerate(pooled):
-        # Clones, so that keeping one picture does not keep the whole batch.
-        yield Features(part.clone(), tuple(layer[index].clone() for layer in layers), listed)
+    start = 0
+    for one in batch:
+        place = slice(start, start + (len(one.texts) if listed else 1))
+        # Copies, so that keeping one picture does not keep the whole batch.
+        yield Features(torch.cat(pooled[place]), tuple(torch.cat(layer[place]) for layer in layers), listed)
+        start = place.stop
 
 
 def _stacked(positions: Sequence[torch.Tensor]) -> torch.Tensor:

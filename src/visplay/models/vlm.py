@@ -1,8 +1,7 @@
 """A vision-language model with its text and images: load, encode a prompt on a picture, decode, save.
 
 All knowledge of model families lives in `visplay.models`: any `AutoModelForImageTextToText` with a processor
-and a chat template. The forward passes are those of `models/treemodel.py`. Left out: video, several pictures a
-prompt.
+and a chat template. The forward passes are those of `models/treemodel.py`. Left out: video.
 """
 
 from __future__ import annotations
@@ -127,20 +126,21 @@ class VLM(TreeModel):
         self.processor.save(folder)
 
     def encode(self, picture: Picture, prompt: str) -> EncodedPrompt:
-        """Put a user's turn with one picture and a text into the model's chat format.
+        """Put a user's turn with a picture, or an album's pictures, and a text into the model's chat format.
 
         Chat markup inside `prompt` is dropped: a text must not be able to end its own turn.
 
         Raises:
-            OSError: the picture cannot be read.
-            ModelError: the chat template does not place exactly one picture.
+            OSError: a picture cannot be read.
+            ModelError: the chat template does not place each picture once.
         """
-        chat = self.processor.chat(self._markup.sub("", prompt))
-        if chat.count(self.processor.image_token) != 1:
-            raise ModelError(f"the chat template of '{self.name}' must place one picture in a user's turn")
+        between = self.processor.chat(self._markup.sub("", prompt), len(picture.parts))
+        first, *others = between.split(self.processor.image_token)
+        if len(others) != len(picture.parts):
+            raise ModelError(f"the chat template of '{self.name}' must place each picture of a user's turn once")
         pixels = self._pictures.get(picture)
-        # Text and picture are tokenised together, since what stands around a picture may join its markup.
-        text = chat.replace(self.processor.image_token, pixels.text)
+        # Text and pictures are tokenised together, since what stands around a picture may join its markup.
+        text = first + "".join(one + after for one, after in zip(pixels.texts, others, strict=True))
         return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), picture.id, pixels)
 
     def decode(self, ids: Iterable[int]) -> str:

@@ -1,0 +1,24 @@
+"""Pictures named one by one, each decoded once before it is trusted, as those of a folder are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from visplay.images.catalogue import Skipped
+from visplay.images.folder import _fault
+from visplay.records import Picture
+
+
+def read_files(paths: Sequence[str]) -> tuple[tuple[Picture, ...], tuple[Skipped, ...]]:
+    """The readable ones in order, each once, and the others with a reason; a picture's id is its path."""
+    with warnings.catch_warnings():
+        # As in `folder`: Pillow only warns of images up to twice its limit, and chats about odd metadata.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        faults = {path: _fault(Path(path)) if Path(path).exists() else "no such file" for path in paths}
+    pictures = tuple(Picture(path, Path(path)) for path, fault in faults.items() if not fault)
+    return pictures, tuple(Skipped(path, fault) for path, fault in faults.items() if fault)
