@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -19,6 +21,8 @@ from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunError
 from visplay.silver.labelers import make_labeler
+
+Role = Literal["questioner", "reasoner"]
 
 
 class Players:
@@ -89,30 +93,50 @@ class Players:
         self.reasoner_trainer.restore(folder / "reasoner-trainer")
 
 
-def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
-    """What is to be scored: a run's Reasoner, or any model, with its wording and settings.
+def is_run(name: str) -> bool:
+    """Whether `name` is the directory of a run, and no model."""
+    return (Path(name) / "config.yaml").is_file()
+
+
+def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[dict[Role, Policy], Prompts]:
+    """Roles of a finished run, or any model in each of them, with their wording; nobody trains them.
+
+    Roles share one model in memory wherever they can: all but those of a run that was tuned in full.
 
     Args:
         name: a run directory, "lab", a model folder or a hub id.
+        settings: how it is loaded; a run's weights fit its own alone.
     Raises:
-        RunError: the run has no Reasoner yet.
+        RunError: the run has not come to such a role yet.
         visplay.models.vlm.ModelError, visplay.config.ConfigError: as `Players.load`.
     """
-    run = Path(name)
-    if not (run / "config.yaml").is_file():
-        settings = Settings()
-        return _frozen(name, settings), _prompts(name, settings), settings
-    settings = load_settings(str(run / "config.yaml"))
-    if not (run / "reasoner").is_dir():
-        raise RunError(f"the run at {run} has no Reasoner yet; let it finish with `visplay evolve --resume`")
-    prompts = _prompts(settings.model, settings)
+    if not is_run(name):
+        return dict.fromkeys(roles, _frozen(name, settings)), _prompts(name, settings)
+    folders = {role: Path(name) / role for role in roles}
+    for role, folder in folders.items():
+        if not folder.is_dir():
+            title = role.capitalize()
+            raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
+    prompts = load_prompts(folders[roles[0]] / "prompts.yaml")
     if settings.tune == "full":
-        return _frozen(str(run / "reasoner"), settings), prompts, settings
+        return {role: _frozen(str(folder), settings) for role, folder in folders.items()}, prompts
     base = load_base(settings.model, settings)
     probe(base)
-    policy = new_policy(base, "reasoner", settings.tune, settings.lora)
-    policy.load(run / "reasoner")
-    return policy, prompts, settings
+    policies = {role: new_policy(base, role, settings.tune, settings.lora) for role in roles}
+    for role, policy in policies.items():
+        policy.load(folders[role])
+    return policies, prompts
+
+
+def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
+    """What is to be scored: a run's Reasoner, or any model, with its wording and settings.
+
+    Raises:
+        RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_roles`.
+    """
+    settings = load_settings(str(Path(name) / "config.yaml")) if is_run(name) else Settings()
+    policies, prompts = open_roles(name, ("reasoner",), settings)
+    return policies["reasoner"], prompts, settings
 
 
 def _own(settings: Settings) -> GRPOSettings:

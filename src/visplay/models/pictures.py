@@ -42,7 +42,7 @@ class Features:
 
 
 class Pixels(dict[str, torch.Tensor]):
-    """The model's own keyword arguments for the pictures of a prompt, most often one, such as `pixel_values` and `image_grid_thw`.
+    """The model's own keyword arguments for a prompt's pictures, mostly one, such as `pixel_values`, `image_grid_thw`.
 
     Attributes:
         texts: the markup that stands for each of the prompt's pictures.
