@@ -2,7 +2,7 @@
 
 Ours: `visplay.evolve` with its run directory, metrics and a checkpoint a step. Peer: the same loop on
 TRL's GRPOTrainer, `benchmarks/trl_loop.py`, which keeps nothing. Both start from the embedded model, look
-at the same drawings and have the default preset's settings but for the sizes below; `--set` changes
+at the same drawings and have preset `votes`'s settings but for the sizes below; `--set` changes
 any of them except the gates of the silver set, which the peer has built in. Opening the model is part
 of the time on both sides. Sampling differs, so the numbers of valid questions and of silver items do a
 little as well; the output says by how much.
@@ -50,7 +50,7 @@ def main() -> None:
     options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as `visplay evolve` takes it")
     args = options.parse_args()
     fix_threads(args.threads)
-    settings = load_settings("default", [*SIZES, *args.set])
+    settings = load_settings("votes", [*SIZES, *args.set])
     pictures = drawings("single", DRAWINGS, settings.seed)[0]
     ours, peer = OurLoop(settings, pictures), PeerLoop(settings, pictures)
     seconds = alternate({"ours": ours.task, "peer": peer.task}, args.repeats)

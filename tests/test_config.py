@@ -14,7 +14,7 @@ from visplay.config import ConfigError, Settings, check_settings, dump_settings,
 
 
 def test_shipped_presets_are_valid_and_named() -> None:
-    assert preset_names() == ["default", "facts", "official", "paper"]
+    assert preset_names() == ["default", "official", "paper", "votes"]
     assert {name: type(load_settings(name)) for name in preset_names()} == dict.fromkeys(preset_names(), Settings)
 
 

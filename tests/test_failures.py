@@ -24,7 +24,7 @@ from visplay.silver.labelers import make_labeler
 PAPER = load_settings("paper")
 # The shipped recipe; scripts do not tell looks at a picture apart, and ask what the lab's language cannot.
 FACTS = ("silver.views=[plain]", "silver.gates=[answered,band]", "questioner.gates=[answered,band]")
-OURS = load_settings("facts", FACTS)
+OURS = load_settings("default", FACTS)
 PICTURES = tuple(Picture(name, b"") for name in ("first", "second", "third"))
 FIRST = PICTURES[0]
 PROMPTS = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
@@ -230,7 +230,7 @@ def tosses_a_coin(name: str, question: str, index: int) -> str:
 def test_a_coin_earns_most_in_the_paper_and_nothing_with_us(gates: str) -> None:
     papers = Play(PAPER, tosses_a_coin).earn(*EIGHT)
     assert papers[EIGHT[3]] == max(papers.values()) > papers[COLOR]
-    recipe = load_settings("facts", [*FACTS, f"questioner.gates={gates}"])
+    recipe = load_settings("default", [*FACTS, f"questioner.gates={gates}"])
     ours = Play(recipe, tosses_a_coin).earn(*EIGHT)
     assert ours[EIGHT[3]] == 0 < ours[COLOR]
 
@@ -274,7 +274,7 @@ def test_what_is_answered_alike_before_any_picture_is_not_learned() -> None:
     legs = "how many legs has a cat?"
     looking = ["silver.gates=[answered, band, needs_image]", "questioner.gates=[answered, band, needs_image]"]
     papers = Play(PAPER, does_not_look)
-    ours = Play(load_settings("facts", [*FACTS, *looking]), does_not_look)
+    ours = Play(load_settings("default", [*FACTS, *looking]), does_not_look)
     group = [legs, *EIGHT[1:]]
     assert papers.earn(*group)[legs] > 0 and legs in learned(papers, legs)
     earned = ours.earn(*group)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from visplay.config import ConfigError, GRPOSettings, Settings, load_settings
-from visplay.engines.hf import HFEngine
+from visplay.engines.choose import check_engine, make_engines
 from visplay.grpo.trainer import Trainer
 from visplay.models.policy import Policy, new_policy
 from visplay.models.probe import Probe, probe
@@ -42,18 +42,9 @@ class Players:
         if settings.gradient_checkpointing:
             self.questioner_policy.checkpoint_activations()
             self.reasoner_policy.checkpoint_activations()
-        self.questioner = Questioner(
-            HFEngine(self.questioner_policy, settings.seed, settings.generation_batch),
-            prompts,
-            settings.questioner,
-            settings.seed,
-        )
-        self.reasoner = Reasoner(
-            HFEngine(self.reasoner_policy, settings.seed, settings.generation_batch),
-            prompts,
-            settings.reasoner,
-            settings.seed,
-        )
+        asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
+        self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
+        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed)
         self.labeler = make_labeler(settings.silver, self.reasoner)
         self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
         self.questioner_trainer = Trainer(
@@ -181,6 +172,7 @@ def check_runnable(settings: Settings) -> None:
         visplay.models.vlm.ModelError: no such model, or none for images and text.
         ConfigError: a package that the settings need is missing.
     """
+    check_engine(settings)
     check_model(model_name(settings.model), settings.trust_remote_code)
     for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.grpo.optimizer == "adamw_8bit")):
         if wanted and find_spec("bitsandbytes") is None:

@@ -62,7 +62,7 @@ def test_pictures_of_equal_id_and_other_bytes_are_not_confused(vlm: VLM, picture
 def test_the_picture_cache_forgets_and_finds_again(
     vlm: VLM, pictures: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_BYTES", 60_000)
+    monkeypatch.setattr(module, "MOST_BYTES", 60_000)
     before = [vlm.encode(p, "?").pixels["pixel_values"] for p in pictures]
     held = vlm._pictures
     assert held._bytes <= 60_000 and 1 <= len(held._entries) < len(pictures)

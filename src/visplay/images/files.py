@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from visplay.images.catalogue import Skipped
-from visplay.images.folder import _fault
+from visplay.images.folder import fault
 from visplay.records import Picture
 
 
@@ -19,6 +19,6 @@ def read_files(paths: Sequence[str]) -> tuple[tuple[Picture, ...], tuple[Skipped
         # As in `folder`: Pillow only warns of images up to twice its limit, and chats about odd metadata.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        faults = {path: _fault(Path(path)) if Path(path).exists() else "no such file" for path in paths}
+        faults = {path: fault(Path(path)) if Path(path).exists() else "no such file" for path in paths}
     pictures = tuple(Picture(path, Path(path)) for path, fault in faults.items() if not fault)
     return pictures, tuple(Skipped(path, fault) for path, fault in faults.items() if fault)

@@ -48,7 +48,7 @@ def folder(path: str | Path) -> Catalogue:
         # Pillow only warns of images up to twice its limit, and chats about odd metadata.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        reasons = list(pool.map(lambda entry: entry[2] or _fault(entry[1]), found))
+        reasons = list(pool.map(lambda entry: entry[2] or fault(entry[1]), found))
     checked = [(id_, file, reason) for (id_, file, _), reason in zip(found, reasons, strict=True)]
     pictures = tuple(Picture(id_, file) for id_, file, reason in checked if not reason)
     skipped = tuple(Skipped(id_, reason) for id_, _, reason in checked if reason)
@@ -85,7 +85,7 @@ def _id(path: Path, root: Path) -> str:
     return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
 
 
-def _fault(file: Path) -> str:
+def fault(file: Path) -> str:
     """Why `file` cannot be used, in one line; "" when it can."""
     try:
         if not file.is_file():

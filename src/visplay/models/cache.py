@@ -17,7 +17,7 @@ import torch
 from visplay.models.attention import Branches
 
 # Own tokens there is room for at first; a full buffer doubles.
-_ROOM = 32
+ROOM = 32
 
 
 class TreeCache:
@@ -57,7 +57,7 @@ class _Layer:
 
     def grow(self, new_BGRD: torch.Tensor) -> Branches:
         if self._used == 0:
-            self._own_BGRTD = _buffer(new_BGRD, _ROOM)
+            self._own_BGRTD = _buffer(new_BGRD, ROOM)
         elif self._used == self._own_BGRTD.shape[3]:
             larger_BGRTD = _buffer(new_BGRD, 2 * self._used)
             larger_BGRTD[:, :, :, : self._used] = self._own_BGRTD

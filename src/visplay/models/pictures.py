@@ -14,7 +14,7 @@ from PIL import Image
 
 from visplay.records import Picture
 
-_MOST_BYTES = 2**30
+MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class PictureCache:
 
     def _grown(self, size: int) -> None:
         self._bytes += size
-        while self._bytes > _MOST_BYTES and len(self._entries) > 1:
+        while self._bytes > MOST_BYTES and len(self._entries) > 1:
             _, forgotten = self._entries.popitem(last=False)
             self._held.remove(id(forgotten))
             self._bytes -= forgotten.nbytes

@@ -124,6 +124,9 @@ class LoraPolicy(Policy):
                 base.model.add_adapter(config, adapter_name=role)
         except ValueError as error:
             raise ModelError(f"cannot add an adapter to '{base.name}': {' '.join(str(error).split())}") from None
+        for parameter in self.trainable():
+            # In bfloat16 a step of 1e-6 would be rounded away; PEFT casts what goes in and comes out.
+            parameter.data = parameter.data.float()
 
     @contextmanager
     def active(self) -> Iterator[VLM]:

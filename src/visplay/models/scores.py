@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from visplay.models.tokentree import TokenTree
 
 # Logits of one chunk take at most this many numbers, so scoring needs the same memory at any length.
-_CHUNK_NUMBERS = 2**24
+CHUNK_NUMBERS = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def token_scores(
     """
     device = hidden_BLH.device
     hidden_MH = hidden_BLH.flatten(0, 1)[torch.from_numpy(wanted.parents_M).to(device)]
-    scores_M2 = _score(hidden_MH, torch.from_numpy(wanted.ids_M).to(device), head, entropy_gradient)
+    scores_M2 = score_tokens(hidden_MH, torch.from_numpy(wanted.ids_M).to(device), head, entropy_gradient)
     mask_ST = torch.from_numpy(wanted.mask_ST).to(device)
     padded_ST2 = scores_M2.new_zeros(*mask_ST.shape, 2)
     padded_ST2[mask_ST] = scores_M2[torch.from_numpy(wanted.inverse).to(device)]
@@ -93,9 +93,11 @@ def token_scores(
     return TokenScores(padded_ST2[..., 0], entropy_ST, mask_ST)
 
 
-def _score(hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool) -> torch.Tensor:
+def score_tokens(
+    hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool
+) -> torch.Tensor:
     """Log-probability and entropy, (M, 2), in chunks whose logits are recomputed for the gradient."""
-    size = max(1, _CHUNK_NUMBERS // len(head.weight))
+    size = max(1, CHUNK_NUMBERS // len(head.weight))
     if len(ids_M) <= size:
         return _score_chunk(hidden_MH, ids_M, head, entropy_gradient)
     chunks = zip(hidden_MH.split(size), ids_M.split(size), strict=True)

@@ -29,7 +29,7 @@ from visplay.models.scores import TokenScores, Wanted, token_scores
 from visplay.models.tokentree import PackedTrees, TokenTree
 
 # Pictures that pass a frozen vision tower together: enough to keep it busy, few enough for its memory.
-_LOOK_AT_ONCE = 32
+LOOK_AT_ONCE = 32
 # Arguments by which families are told which tokens are a picture's.
 _TYPE_ARGUMENTS = ("mm_token_type_ids", "token_type_ids")
 
@@ -227,8 +227,8 @@ class TreeModel:
         """Features of distinct pictures, by the identity of their `Pixels`; those of one kind are seen together."""
         for _, alike in groupby(pixels, key=lambda one: one.kind):
             pictures = list(alike)
-            for start in range(0, len(pictures), _LOOK_AT_ONCE):
-                batch = pictures[start : start + _LOOK_AT_ONCE]
+            for start in range(0, len(pictures), LOOK_AT_ONCE):
+                batch = pictures[start : start + LOOK_AT_ONCE]
                 joined = {name: torch.cat([p[name] for p in batch]).to(self.device) for name in batch[0]}
                 output = self.model.base_model.get_image_features(**joined, return_dict=True)
                 yield from zip(map(id, batch), _split(output, batch), strict=True)

@@ -1,0 +1,182 @@
+"""What both roles do with single images: questions, votes, and whether a run would learn from them.
+
+The very labeler and gates of a run, one look at a time. Left out: gates that compare with earlier silver sets see
+none, and those that compare questions see only the ones asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visplay.answers import match, vote
+from visplay.config import ConfigError, Settings, load_settings
+from visplay.engines.hf import HFEngine
+from visplay.players import Role, is_run, open_roles
+from visplay.records import Picture, Question, Vote
+from visplay.roles.questioner import Asked, Questioner
+from visplay.roles.reasoner import Reasoner
+from visplay.silver.candidate import Candidate
+from visplay.silver.gates import make_gates, sift
+from visplay.silver.labelers import make_labeler
+
+_OF_THE_WEIGHTS = ("model", "tune", "lora", "prompts")
+_OF_A_SET = ("balance", "needs_image", "new")
+_LONGEST = 1500  # characters of reasoning that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one completion of the Questioner, or of a question of the user's.
+
+    Attributes:
+        picture: what was asked about.
+        written: the question with its type, or a completion as it is when it is in no agreed form.
+        candidate: with votes and silver answer; None when it was never put to the Reasoner.
+        verdict: "kept", or why a run would not learn from it.
+    """
+
+    picture: Picture
+    written: str
+    candidate: Candidate | None
+    verdict: str
+
+    @property
+    def kept(self) -> bool:
+        return self.verdict == "kept"
+
+
+def asking_settings(name: str, preset: str | None, overrides: Sequence[str], seed: int | None) -> Settings:
+    """The settings to ask with: a run's own, or those of a preset for any model; then `seed`, then `overrides`.
+
+    Raises:
+        ConfigError: a setting is wrong, or cannot be changed for a run.
+    """
+    values: dict[str, Any] = {} if seed is None else {"seed": seed}
+    if not is_run(name):
+        return load_settings(preset or "default", overrides, {"model": name, **values})
+    if preset is not None:
+        raise ConfigError(f"{name} is a run with settings of its own; leave --preset out, change single ones by --set")
+    file = str(Path(name) / "config.yaml")
+    own, chosen = load_settings(file), load_settings(file, overrides, values)
+    changed = [key for key in _OF_THE_WEIGHTS if getattr(own, key) != getattr(chosen, key)]
+    if changed:
+        raise ConfigError(f"the weights of {name} fit its own {', '.join(changed)} alone; leave that out of --set")
+    return chosen
+
+
+def ask(name: str, pictures: Sequence[Picture], settings: Settings, question: str | None = None) -> list[Reply]:
+    """Questions about each picture, with votes and verdicts, in the order in which they were asked.
+
+    Args:
+        name: a run directory, "lab", a model folder or a hub id.
+        question: put to the Reasoner in place of the Questioner's.
+    Raises:
+        visplay.runs.RunError, visplay.models.vlm.ModelError, ConfigError: as `open_roles`.
+    """
+    if question is not None and not question.strip():
+        raise ConfigError("--question is blank; write what the Reasoner is to answer")
+    roles: tuple[Role, ...] = ("reasoner",) if question else ("questioner", "reasoner")
+    policies, prompts = open_roles(name, roles, settings)
+    engines = {role: HFEngine(policy, settings.seed, settings.generation_batch) for role, policy in policies.items()}
+    reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed)
+    if question:
+        questions = [Question(f"ask/{picture.id}#0", picture, "open", question) for picture in pictures]
+        verdicts = _judged(questions, reasoner, settings)
+        return [Reply(each.picture, each.text, *verdicts[each.id]) for each in questions]
+    questioner = Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
+    asked = questioner.ask(pictures, settings.silver.questions_per_image, "ask")
+    distinct: dict[tuple[str, str], Question] = {}
+    for each in (one.question for one in asked if one.question is not None):
+        distinct.setdefault((each.picture.id, each.text.lower()), each)
+    verdicts = _judged(list(distinct.values()), reasoner, settings)
+    return [_reply(one, verdicts) for one in asked]
+
+
+def _judged(questions: Sequence[Question], reasoner: Reasoner, settings: Settings) -> dict[str, tuple[Candidate, str]]:
+    """Each question, by its id, with its votes and what labeler and gates say of it."""
+    silver = settings.silver
+    candidates = make_labeler(silver, reasoner).label(questions, silver.votes)
+    _, dropped = sift(make_gates(silver.gates, silver, reasoner), candidates)
+    verdicts: dict[str, tuple[Candidate, str]] = {}
+    for candidate in candidates:
+        verdict = "kept"
+        if candidate.tally.answer is None and candidate.tally.unboxed == candidate.tally.votes:
+            verdict = "dropped: no vote is boxed"
+        elif candidate.tally.answer is None:
+            verdict = f"dropped by labeler '{silver.labeler}': votes and what else was seen are at odds"
+        elif candidate.question.id in dropped:
+            gate, reason = dropped[candidate.question.id]
+            verdict = f"dropped by gate '{gate}': {reason}"
+        verdicts[candidate.question.id] = (candidate, verdict)
+    return verdicts
+
+
+def _reply(one: Asked, verdicts: Mapping[str, tuple[Candidate, str]]) -> Reply:
+    picture, question = one.request.picture, one.question
+    if question is not None:
+        written = f"{question.type}: {question.text}"
+        return Reply(picture, written, *verdicts.get(question.id, (None, "the same question again")))
+    tokens = len(one.completion.token_ids)
+    why = "is not in the agreed form" if one.completion.finished else f"was cut off after {tokens} tokens"
+    return Reply(picture, one.completion.text, None, f"dropped: {why}")
+
+
+def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
+    """What is shown on a terminal; what a model wrote is text and can do nothing there."""
+    silver = settings.silver
+    gates = ", ".join(silver.gates) or "none"
+    yield f"labeler {silver.labeler}, {silver.votes} votes, gates {gates}, seed {settings.seed}"
+    picture, number = None, 0
+    for reply in replies:
+        if reply.picture != picture:
+            picture, number = reply.picture, 0
+            yield f"\n{visible(picture.id)}"
+        number += 1
+        yield f"  {number}. {_indented(reply.written)}"
+        if reply.candidate is not None:
+            yield from (f"     {line}" for line in _vote_lines(reply.candidate))
+        yield f"     {visible(reply.verdict)}"
+    compared = [gate for gate in silver.gates if gate in _OF_A_SET]
+    if compared:
+        yield f"\n{', '.join(compared)}: judged among the questions above alone, in a run among all of a silver set"
+
+
+def _vote_lines(candidate: Candidate) -> Iterator[str]:
+    tally = candidate.tally
+    if tally.answer is None:
+        yield "silver answer: none"
+    else:
+        yield f"silver answer: {visible(tally.answer)}, confidence {tally.confidence:.2f}"
+    counts = [", ".join(f"{visible(answer)} × {count}" for answer, count in counted(candidate.votes))]
+    counts += [f"unboxed × {tally.unboxed}"] if tally.unboxed else []
+    yield f"votes: {'; '.join(part for part in counts if part)}"
+    example = next((v for v in candidate.votes if v.answer and match(v.answer, tally.answer or "")), candidate.votes[0])
+    yield f"reasoning: {_indented(example.text)}"
+
+
+def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:
+    """Boxed answers with how many gave them, the commonest first; those that say the same are one."""
+    left = [given.answer for given in votes]
+    found: list[tuple[str, int]] = []
+    while (answer := vote(left)[0]) is not None:
+        # An answer of signs alone matches nothing, not even itself.
+        rest = [given for given in left if given is None or (given != answer and not match(given, answer))]
+        found.append((answer, len(left) - len(rest)))
+        left = rest
+    return sorted(found, key=lambda entry: -entry[1])
+
+
+def _indented(text: str) -> str:
+    """Lines of a model's text below one another, cut where it gets long."""
+    shown = text.strip()[:_LONGEST]
+    rest = len(text.strip()) - len(shown)
+    lines = [visible(line) for line in shown.split("\n")]
+    return "\n       ".join(lines) + (f" … ({rest} more characters)" if rest else "")
+
+
+def visible(text: str) -> str:
+    """Text on one line with everything that cannot be printed written out, such as `\\x1b` for an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,183 @@
+"""Bytes that a run holds at its peaks, from plain numbers. Pure arithmetic.
+
+Two peaks count: the rollout, where the keys and values of many answers grow, and the update, where the activations
+of a micro-batch wait for their gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import ceil
+
+from visplay.models.cache import ROOM
+from visplay.models.pictures import MOST_BYTES
+from visplay.models.treemodel import LOOK_AT_ONCE
+from visplay.planning.workload import Asking, Assumed
+
+_TRIES = 10  # of a guess that gets better each time
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of the decoder.
+
+    Attributes:
+        width: bytes of a number.
+        vision_bytes: what the vision tower holds at its peak for a token of a picture, roughly.
+        tree: whether answers share what they have in common.
+        dense: whether attention takes a dense mask.
+    """
+
+    layers: int
+    heads: int
+    groups: int
+    head_size: int
+    hidden: int
+    width: int
+    vision_bytes: int
+    tree: bool
+    dense: bool
+
+    @property
+    def token_bytes(self) -> int:
+        """Keys and values of a token."""
+        return 2 * self.layers * self.groups * self.head_size * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Bytes held from start to end, on the device.
+
+    Attributes:
+        base: the model as it is opened; in 4 bits with room for one layer as it is computed with.
+        roles: what both roles have of their own: adapters, or copies of weights.
+        gradients: of the role that is being trained.
+        optimizer: AdamW's state for both roles.
+        features: what the vision tower said of pictures.
+    """
+
+    base: int
+    roles: int
+    gradients: int
+    optimizer: int
+    features: int
+
+    @property
+    def rollout(self) -> int:
+        return self.base + self.roles + self.optimizer + self.features
+
+    @property
+    def update(self) -> int:
+        return self.rollout + self.gradients
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Bytes of a rollout at its three heights, one after the other, beyond what stands.
+
+    Attributes:
+        looking: the vision tower sees pictures.
+        reading: pictures and prompts are computed.
+        cache: keys and values when all answers are as long as they may get.
+        writing: what a decoding step takes beside them.
+    """
+
+    looking: int
+    reading: int
+    cache: int
+    writing: int
+
+    @property
+    def total(self) -> int:
+        return max(self.looking, self.reading, self.cache + self.writing)
+
+
+def optimizer_bytes(tensors: Iterable[int], width: int, eight_bit: bool) -> int:
+    """AdamW's state of tensors of so many weights, each of `width` bytes.
+
+    Two moments of the weights' type and a float32 count; or, by bitsandbytes, two bytes a weight and a float32 scale
+    for every 256 of each moment, but float32 moments for tensors of fewer than 4,096 weights.
+    """
+    if not eight_bit:
+        return sum(2 * width * size + 4 for size in tensors)
+    return sum(8 * size if size < 4096 else 2 * (size + 4 * ceil(size / 256)) for size in tensors)
+
+
+def four_bit_bytes(size: int) -> int:
+    """A layer of so many weights in NF4: half a byte each, and a float32 scale for every 64."""
+    return ceil(size / 2) + 4 * ceil(size / 64)
+
+
+def feature_bytes(pictures: int, tokens: float, shape: Shape) -> int:
+    """What is kept of pictures seen."""
+    return int(min(MOST_BYTES, pictures * tokens * shape.hidden * shape.width))
+
+
+def room(own: int) -> int:
+    """Tokens there is room for when an answer has `own` tokens of its own."""
+    size = ROOM
+    while size < own:
+        size *= 2
+    return size if own else 0
+
+
+def kv_bytes(shape: Shape, trees: int, shared: int, answers: int, own: int) -> int:
+    """Keys and values of `trees` trees, each of `shared` tokens with `answers` answers of `own` tokens of their own."""
+    if shape.tree:
+        return shape.token_bytes * trees * (shared + answers * room(own))
+    return shape.token_bytes * trees * answers * (shared + own)
+
+
+def mask_bytes(shape: Shape, rows: int, tokens: int) -> int:
+    """A dense mask, as truth values and as numbers to add."""
+    return rows * tokens**2 * (1 + shape.width) if shape.dense else 0
+
+
+def rollout_peak(shape: Shape, prefill: float, draw: float, asking: Asking, assumed: Assumed, batch: int) -> Peak:
+    """What decoding at most `batch` answers at once takes, all as long as they may get.
+
+    Args:
+        prefill: bytes at the peak of computing a token of pictures and prompts, its keys and values included.
+        draw: bytes at the peak of drawing an answer's next token.
+    """
+    answers = min(asking.answers, batch)
+    trees = max(1, min(asking.pictures, batch // answers))
+    rows, image = trees * answers, assumed.most_image_tokens
+    shared = image + (asking.prompts if shape.tree else 1) * assumed.prompt_tokens
+    read, looked = (trees, min(trees, LOOK_AT_ONCE)) if shape.tree else (rows, rows)
+    # One softmax over all that an answer sees: scores of both parts and joined, in float32, and back.
+    attending = rows * shape.heads * (shared + asking.limit) * (3 * shape.width + 4)
+    return Peak(
+        looking=looked * image * shape.vision_bytes,
+        reading=ceil(prefill * read * shared) + mask_bytes(shape, read, shared),
+        cache=kv_bytes(shape, trees, shared, answers, asking.limit - 1),
+        writing=max(attending, ceil(draw * rows)),
+    )
+
+
+def largest_batch(peak: Callable[[int], int], free: int, most: int) -> int:
+    """The most answers decoded at once, up to `most`, whose peak is within `free` bytes; 0 if not even one is."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if peak(middle) <= free else (low, middle - 1)
+    return low
+
+
+def largest_micro_batch(peak: Callable[[int], int], free: int, start: int, step: int = 64) -> int:
+    """The most tokens whose peak is within `free` bytes, to a hundredth or so, a multiple of `step`; 0 for none.
+
+    Args:
+        peak: nearly a line. Told anew at great cost, so along the line through the last two.
+        start: tokens to begin at.
+    """
+    before, tokens = start // 2, start
+    for _ in range(_TRIES):
+        slope = (peak(tokens) - peak(before)) / (tokens - before)
+        before, tokens = tokens, max(step, tokens + int((free - peak(tokens)) / slope))
+        if abs(tokens - before) <= before // 100:
+            break
+    while tokens >= step and peak(tokens) > free:
+        tokens -= max(step, tokens // 100)
+    return max(0, tokens) // step * step

@@ -1,0 +1,133 @@
+"""A plan as lines of text, every figure with its unit, and its conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from visplay.planning.plan import RESERVED, Plan
+from visplay.planning.workload import Work, total
+
+_WIDTH = 34
+_ROLES = {"questions": "questioner", "answers": "reasoner"}
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """The whole plan, its conclusion last."""
+    yield from _model(plan)
+    yield ""
+    yield from _memory(plan)
+    yield ""
+    yield from _iteration(plan)
+    yield ""
+    yield conclusion(plan)
+
+
+def conclusion(plan: Plan) -> str:
+    """One line: that it fits and what is left, or what to change."""
+    memory = _size(plan.memory)
+    if plan.free >= 0:
+        return f"fits in {memory} with {_size(plan.free)} free"
+    if plan.standing.update >= plan.usable:
+        held = _size(plan.standing.update)
+        return f"does not fit in {memory}: weights and states alone take {held}; {_lighter(plan)}"
+    advice = []
+    if plan.update_bytes > plan.usable:
+        advice.append(f"the update takes {_size(plan.update_bytes)}: {_smaller_update(plan)}")
+    if plan.rollout_bytes > plan.usable:
+        batch = f"generation_batch={plan.generation_batch}" if plan.generation_batch else "shorter answers, max_tokens"
+        advice.append(f"the rollout takes {_size(plan.rollout_bytes)}: set {batch}")
+    return f"does not fit in {memory}: {'; '.join(advice)}"
+
+
+def _lighter(plan: Plan) -> str:
+    if plan.settings.tune == "full":
+        return "set tune=lora"
+    if plan.settings.dtype == "float32":
+        return "set dtype=bfloat16"
+    return "take a larger device" if plan.settings.four_bit else "set four_bit=true, or take a larger device"
+
+
+def _smaller_update(plan: Plan) -> str:
+    assert plan.update is not None
+    if plan.micro_batch >= plan.update.group:
+        return f"set grpo.micro_batch_tokens={plan.micro_batch}"
+    if not plan.settings.gradient_checkpointing:
+        return "set gradient_checkpointing=true"
+    start = plan.assumed.most_image_tokens + plan.assumed.prompt_tokens
+    parts = []
+    for asking, _ in plan.rollouts:
+        answers = 1 if plan.plain_because else asking.answers
+        limit = (plan.micro_batch - start) // answers
+        if asking.trained and limit < asking.limit:
+            parts.append(f"{_ROLES[asking.name]}.sampling.max_tokens={limit}")
+            if limit < 1:
+                return "a picture with its prompt alone is too long; set max_pixels"
+    return f"set {' and '.join(parts)}, since a group of {plan.update.group:,} tokens is never cut"
+
+
+def _model(plan: Plan) -> Iterator[str]:
+    p, settings = plan.parameters, plan.settings
+    yield f"{plan.name}, {settings.dtype}, tune={settings.tune}"
+    yield _row("parameters", f"{p.total:,}")
+    yield _row("  decoder, without embeddings", f"{p.decoder:,}")
+    yield _row("  vision tower", f"{p.vision:,}")
+    yield _row("trained, a role", f"{plan.trainable:,} ({plan.trainable / p.total:.1%})")
+    path = f"plain path: {plan.plain_because}" if plan.plain_because else "token trees, if the run's probe agrees"
+    yield _row("path", path)
+    yield _row("attention", "dense mask" if plan.dense else "FlexAttention, if it runs on the device")
+
+
+def _memory(plan: Plan) -> Iterator[str]:
+    standing, update, own = plan.standing, plan.update, "copies" if plan.settings.tune == "full" else "adapters"
+    yield "memory, when every answer is as long as it may get"
+    yield _row("weights of the base", _size(standing.base))
+    yield _row(f"{own} of both roles", _size(standing.roles))
+    yield _row(f"{plan.settings.grpo.optimizer} states of both roles", _size(standing.optimizer))
+    yield _row("what was seen in pictures", _size(standing.features))
+    yield _row("gradients of one role", _size(standing.gradients))
+    if update:
+        what = f"{update.micro_batch:,} tokens; the largest group has {update.group:,}"
+        yield _row("activations of a micro-batch", f"{_size(update.activations)} ({what})")
+    if plan.rollouts:
+        asking, peak = max(plan.rollouts, key=lambda pair: pair[1].total)
+        yield _row(
+            f"rollout of {asking.name}", f"{_size(peak.total)} (up to {plan.settings.generation_batch:,} answers)"
+        )
+        yield _row("  keys and values", _size(peak.cache))
+        yield _row("  reading pictures and prompts", _size(peak.reading))
+        yield _row("  vision tower, roughly", _size(peak.looking))
+        yield _row("  a decoding step", _size(peak.writing))
+    yield _row("peak of the rollout", _size(plan.rollout_bytes))
+    yield _row("peak of the update", _size(plan.update_bytes))
+    yield _row("set aside for driver and allocator", _size(RESERVED))
+    yield _row("largest grpo.micro_batch_tokens", f"{plan.micro_batch:,} tokens")
+    yield _row("largest generation_batch", f"{plan.generation_batch:,} answers")
+
+
+def _iteration(plan: Plan) -> Iterator[str]:
+    a = plan.assumed
+    yield "an iteration, estimated"
+    yield f"{'':{_WIDTH}}{'answers':>10}{'written':>12}{'read':>12}{'trained on':>12}{'PFLOP':>10}{'GPU-hours':>11}"
+    for asking, cost in plan.costs:
+        yield _costs(asking.name, asking.all_answers, cost)
+    yield _costs("together", sum(asking.all_answers for asking, _ in plan.costs), total(c for _, c in plan.costs))
+    yield (
+        f"assumed: {a.image_tokens:,.0f} tokens a picture (most {a.most_image_tokens:,}), {a.prompt_tokens} a prompt; "
+        f"means of {a.question_tokens} a question, {a.answer_tokens} an answer, {a.list_tokens} a list, or its limit; "
+        f"{a.tflops:g} TFLOP/s reached; at least {a.step_ms:g} ms a decoding step"
+    )
+
+
+def _costs(name: str, answers: int, cost: Work) -> str:
+    tokens = "".join(f"{value:>12,.0f}" for value in (cost.generated, cost.read, cost.trained))
+    return f"  {name:{_WIDTH - 2}}{answers:>10,}{tokens}{cost.flops / 1e15:>10,.1f}{cost.hours:>11,.2f}"
+
+
+def _row(name: str, figure: str) -> str:
+    return f"  {name:{_WIDTH}} {figure}"
+
+
+def _size(size: int) -> str:
+    if size < 10**8:
+        return f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e9:,.2f} GB" if size < 10**10 else f"{size / 1e9:,.1f} GB"

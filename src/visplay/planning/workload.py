@@ -1,0 +1,213 @@
+"""What an iteration asks of both roles, and what that costs: tokens, floating-point operations, time. Pure arithmetic.
+
+Left out: measuring on suites, the gates that ask again, and attention's own operations, which are few beside those
+of the weights at these lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+
+from visplay.config import ConfigError, LabelerName, Sampling, Settings
+
+IMAGE_TOKENS = 1024
+TFLOPS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What no configuration tells.
+
+    Attributes:
+        image_tokens, most_image_tokens: of a picture, mean and most.
+        prompt_tokens: the text of a prompt with its markup and, for the Reasoner, the question.
+        question_tokens, answer_tokens, list_tokens: mean length of what is written.
+        tflops: 10^12 floating-point operations a second that are reached, not the peak of a data sheet. 60 is 36 % of
+            what a GPU of 24 GB such as NVIDIA's RTX 4090 can do in bfloat16 (165).
+        step_ms: least milliseconds of a decoding step, however few its operations.
+    """
+
+    image_tokens: float = IMAGE_TOKENS
+    most_image_tokens: int = IMAGE_TOKENS
+    prompt_tokens: int = 200
+    question_tokens: int = 64
+    answer_tokens: int = 256
+    list_tokens: int = 64
+    tflops: float = TFLOPS
+    step_ms: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Answers that are asked for in one way, in an iteration.
+
+    Attributes:
+        calls: times that the engine is called.
+        pictures: pictures a call, the looks at one counted apart; each is the root of a tree.
+        prompts, answers: distinct prompts, and answers to all of them, a picture.
+        new_tokens, limit: mean length of an answer, and the most it can have.
+        sampling: how tokens are drawn.
+        trained: whether the answers are learned from.
+    """
+
+    name: str
+    calls: int
+    pictures: int
+    prompts: int
+    answers: int
+    new_tokens: int
+    limit: int
+    sampling: Sampling
+    trained: bool = False
+
+    @property
+    def all_pictures(self) -> int:
+        return self.calls * self.pictures
+
+    @property
+    def all_answers(self) -> int:
+        return self.all_pictures * self.answers
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a way of asking costs in an iteration.
+
+    Attributes:
+        generated, read, trained: tokens written, tokens of pictures and prompts, tokens of the update.
+        flops: floating-point operations, of generating and training together.
+        hours: of one GPU.
+    """
+
+    generated: float
+    read: float
+    trained: float
+    flops: float
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Numbers of weights: of the decoder's layers, of the layer to the vocabulary, and of all before the decoder."""
+
+    total: int
+    decoder: int
+    head: int
+    vision: int
+
+
+def askings(settings: Settings, pictures: int | None, assumed: Assumed, longest: int) -> tuple[Asking, ...]:
+    """All that an iteration asks, in order; every question is taken to be valid and its answer to be kept.
+
+    Args:
+        pictures: how many there are; None where that is not known.
+        longest: an answer's tokens at the most where the settings name no limit.
+    Raises:
+        ConfigError: `silver.images` is for all pictures, and nobody knows how many there are.
+    """
+    q, silver, r, accept = settings.questioner, settings.silver, settings.reasoner, settings.acceptance
+    if pictures is None and silver.images is None:
+        raise ConfigError("silver.images is for all pictures; give --images or --set silver.images=N")
+    taken = min(n for n in (silver.images, pictures) if n is not None)
+    step = min(n for n in (q.images_per_step, pictures) if n is not None)
+    ask = _Asker(settings, assumed, longest)
+    found = [
+        ask.questions("questions", q.steps, step, q.group_size, trained=True),
+        *ask.labels("their", q.steps, step, q.group_size, q.votes, q.labeler or silver.labeler),
+        ask.questions("silver questions", 1, taken, silver.questions_per_image),
+        *ask.labels("silver", 1, taken, silver.questions_per_image, silver.votes, silver.labeler),
+        ask.answers("answers", r.steps, r.questions_per_step, 1, r.group_size, trained=True),
+        ask.questions("verdict questions", 1, accept.pictures, accept.questions_per_image),
+        # The anchor is answered anew, and what is asked anew is answered too.
+        *ask.labels("verdict", 2, accept.pictures, accept.questions_per_image, accept.votes, silver.labeler),
+    ]
+    return tuple(asking for asking in found if asking.all_answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Ways of asking under settings; `longest` as in `askings`."""
+
+    settings: Settings
+    assumed: Assumed
+    longest: int
+
+    def questions(self, name: str, calls: int, pictures: int, n: int, trained: bool = False) -> Asking:
+        """`n` questions a picture."""
+        sampling = self.settings.questioner.sampling
+        return self._asking(name, calls, pictures, 1, n, self.assumed.question_tokens, sampling, trained)
+
+    def answers(self, name: str, calls: int, pictures: int, questions: int, n: int, trained: bool = False) -> Asking:
+        """`n` answers a picture to all of its questions together."""
+        sampling = self.settings.reasoner.sampling
+        return self._asking(name, calls, pictures, questions, n, self.assumed.answer_tokens, sampling, trained)
+
+    def labels(
+        self, name: str, calls: int, pictures: int, questions: int, votes: int, labeler: LabelerName
+    ) -> list[Asking]:
+        """Votes on the questions of each picture, spread over looks at it, and the lists they are held against."""
+        looks = 1 if labeler == "majority" else len(self.settings.silver.views)
+        voted, lists = min(looks, votes), self.settings.silver.fact_lists
+        found = [self.answers(f"{name} votes", calls, pictures * voted, questions, questions * ceil(votes / voted))]
+        if labeler == "facts":
+            seen, sampling = min(looks, lists), self.settings.reasoner.sampling
+            mean = self.assumed.list_tokens
+            n = ceil(lists / seen)
+            found.append(self._asking(f"{name} lists", calls, pictures * seen, 1, n, mean, sampling))
+        return found
+
+    def _asking(
+        self,
+        name: str,
+        calls: int,
+        pictures: int,
+        prompts: int,
+        answers: int,
+        mean: int,
+        sampling: Sampling,
+        trained: bool = False,
+    ) -> Asking:
+        limit = sampling.max_tokens or self.longest
+        return Asking(name, calls, pictures, prompts, answers, min(mean, limit), limit, sampling, trained)
+
+
+def work(asking: Asking, size: Parameters, settings: Settings, assumed: Assumed, tree: bool) -> Work:
+    """The cost of a way of asking: 2 operations a weight and token forward, twice that again for each gradient.
+
+    Frozen weights have no gradient of their own, so a token costs 4 with adapters and 6 without; the reference is
+    one more pass forward, and so is computing activations twice. With trees what answers share is computed once,
+    else once an answer.
+    """
+    generated = float(asking.all_answers * asking.new_tokens)
+    roots = asking.all_pictures if tree else asking.all_answers
+    prompts = asking.prompts if tree else 1
+    read = roots * (assumed.image_tokens + prompts * assumed.prompt_tokens)
+    trained = read + generated if asking.trained else 0.0
+    passes = (4 if settings.tune == "lora" else 6) + 2 * (bool(_kl(asking, settings)) + settings.gradient_checkpointing)
+    writing = 2 * (size.decoder * (read + generated) + size.head * generated)
+    learning = passes * (size.decoder * trained + size.head * (generated if asking.trained else 0))
+    rate = assumed.tflops * 1e12
+    steps = asking.calls * ceil(asking.pictures * asking.answers / settings.generation_batch) * asking.limit
+    seconds = max(writing / rate, steps * assumed.step_ms / 1e3) + learning / rate
+    return Work(generated, read, trained, writing + learning, seconds / 3600)
+
+
+def total(costs: Iterable[Work]) -> Work:
+    """The sum of each figure."""
+    found = Work(0.0, 0.0, 0.0, 0.0, 0.0)
+    for c in costs:
+        found = Work(
+            found.generated + c.generated,
+            found.read + c.read,
+            found.trained + c.trained,
+            found.flops + c.flops,
+            found.hours + c.hours,
+        )
+    return found
+
+
+def _kl(asking: Asking, settings: Settings) -> float:
+    own = settings.questioner.kl if asking.name == "questions" else None
+    return settings.grpo.kl if own is None else own

@@ -1,0 +1,182 @@
+"""Plans: what an iteration asks, what would fit, what is concluded, and the verb as a user meets it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from transformers import AutoConfig
+
+from tests.planning.shapes import qwen_3b
+from visplay.cli import main
+from visplay.config import ConfigError, Settings, load_settings
+from visplay.models.vlm import VLM
+from visplay.planning.memory import largest_batch, largest_micro_batch
+from visplay.planning.plan import Plan, make_plan
+from visplay.planning.reading import count_image_tokens, read_bytes
+from visplay.planning.table import conclusion, plan_lines
+from visplay.planning.workload import Assumed, Parameters, askings, total, work
+from visplay.records import Picture
+
+SMALL = 60 * 10**6 + 10**9
+
+
+def _asked(settings: Settings, pictures: int | None = None) -> dict[str, int]:
+    return {asking.name: asking.all_answers for asking in askings(settings, pictures, Assumed(), 1024)}
+
+
+def _plan(folder: Path, memory: int, *overrides: str) -> Plan:
+    settings = load_settings("paper", ["tune=lora", "device=cpu", "silver.images=100", *overrides])
+    return make_plan(
+        str(folder), AutoConfig.from_pretrained(folder), settings, memory, assumed=Assumed(64, 64), longest=64
+    )
+
+
+def test_answers_of_an_iteration_are_counted_from_the_settings() -> None:
+    s = load_settings("paper", ["silver.images=1000"])
+    q, silver, r = s.questioner, s.silver, s.reasoner
+    asked = _asked(s)
+    questions = q.steps * q.images_per_step * q.group_size
+    assert asked["questions"] == questions and asked["their votes"] == questions * q.votes
+    assert asked["silver questions"] == 1000 * silver.questions_per_image
+    assert asked["answers"] == r.steps * r.questions_per_step * r.group_size
+    assert not [name for name in asked if "lists" in name or "verdict" in name]
+
+
+def test_lists_and_verdicts_are_asked_for_where_the_settings_want_them() -> None:
+    s = load_settings("paper", ["silver.labeler=facts", "silver.images=500", "acceptance.pictures=100"])
+    asked = _asked(s, 4000)
+    assert asked["silver lists"] == 500 * s.silver.fact_lists
+    assert asked["their lists"] == s.questioner.steps * s.questioner.images_per_step * s.silver.fact_lists
+    assert asked["verdict votes"] == 2 * s.acceptance.pictures * s.acceptance.questions_per_image * s.acceptance.votes
+
+
+def test_no_more_pictures_are_asked_about_than_there_are() -> None:
+    s = load_settings("paper")
+    asked = _asked(s, 5)
+    assert asked["silver questions"] == 5 * s.silver.questions_per_image
+    assert asked["questions"] == s.questioner.steps * 5 * s.questioner.group_size
+
+
+def test_how_many_pictures_there_are_must_be_known() -> None:
+    with pytest.raises(ConfigError, match=r"silver\.images"):
+        _asked(load_settings("paper"))
+
+
+def test_work_is_two_operations_a_weight_and_token() -> None:
+    settings = load_settings("paper", ["tune=full", "grpo.kl=0", "questioner.steps=1", "questioner.images_per_step=1"])
+    assumed = Assumed(image_tokens=100, prompt_tokens=20, question_tokens=10, tflops=1.0, step_ms=0)
+    question = askings(settings, 1, assumed, 1024)[0]
+    size = Parameters(total=1300, decoder=1000, head=200, vision=100)
+    cost = work(question, size, settings, assumed, tree=True)
+    g = settings.questioner.group_size
+    assert (cost.generated, cost.read, cost.trained) == (10 * g, 120, 120 + 10 * g)
+    assert cost.flops == 2 * (1000 * (120 + 10 * g) + 200 * 10 * g) * (1 + 3)
+    assert cost.hours == pytest.approx(cost.flops / 1e12 / 3600)
+    apart = work(question, size, settings, assumed, tree=False)
+    assert apart.read == 120 * g and total([cost, apart]).read == 120 * (g + 1)
+    slow = work(question, size, settings, Assumed(step_ms=1000), tree=True)
+    assert slow.hours > 1024 / 3600  # a step of a second, up to the limit of an answer
+
+
+@pytest.mark.parametrize("free", [0, 63, 100_000, 3_000_000])
+def test_the_largest_that_fits_fits_and_the_next_does_not(free: int) -> None:
+    def peak(tokens: int) -> int:
+        return 5000 + 70 * tokens + tokens**2 // 100
+
+    batch = largest_batch(peak, free, 10**6)
+    assert (batch == 0 or peak(batch) <= free) and peak(batch + 1) > free
+    found = largest_micro_batch(peak, free, 1024)
+    assert found % 64 == 0 and (found == 0 or peak(found) <= free)
+    assert peak(found + 64 + found // 50) > free
+
+
+@pytest.mark.parametrize("text, size", [("24GB", 24 * 10**9), ("80 GiB", 80 * 2**30), ("24", 24 * 10**9)])
+def test_sizes_of_memory(text: str, size: int) -> None:
+    assert read_bytes(text) == size
+
+
+def test_what_the_plan_says_fits_fits(model_folder: Path) -> None:
+    plan = _plan(model_folder, SMALL)
+    assert plan.rollout_bytes > plan.usable and plan.update_bytes > plan.usable
+    advice = conclusion(plan)
+    assert "\n" not in advice and advice.startswith("does not fit in 1.06 GB: ")
+    changes = (f"grpo.micro_batch_tokens={plan.micro_batch}", f"generation_batch={plan.generation_batch}")
+    assert all(change in advice for change in changes)
+    fits = _plan(model_folder, SMALL, *changes)
+    assert 0 <= fits.free < 0.1 * SMALL and conclusion(fits).startswith("fits in 1.06 GB with")
+
+
+def test_a_group_that_is_too_large_is_answered_by_less_activations_then_by_shorter_answers(model_folder: Path) -> None:
+    long = ("reasoner.sampling.max_tokens=1000", "generation_batch=1")
+    plan = _plan(model_folder, SMALL, *long)
+    assert plan.update is not None and plan.micro_batch < plan.update.group
+    assert "set gradient_checkpointing=true" in conclusion(plan)
+    advice = conclusion(_plan(model_folder, SMALL, *long, "gradient_checkpointing=true"))
+    limit = advice.partition("reasoner.sampling.max_tokens=")[2].partition(",")[0]
+    shorter = (f"reasoner.sampling.max_tokens={limit}", "generation_batch=1", "grpo.micro_batch_tokens=64")
+    assert _plan(model_folder, SMALL, *shorter, "gradient_checkpointing=true").free >= 0
+
+
+def test_weights_that_do_not_fit_at_all(model_folder: Path) -> None:
+    plan = _plan(model_folder, 10**9 + 10**5)
+    assert "dtype=bfloat16" in conclusion(plan) and "weights and states alone" in conclusion(plan)
+
+
+def test_a_model_of_3b_is_told_in_lines_with_units() -> None:
+    config = qwen_3b()
+    config.text_config.num_hidden_layers = 2  # the others are alike
+    config.text_config.layer_types = config.text_config.layer_types[:2]
+    settings = load_settings("paper", ["tune=lora", "dtype=bfloat16", "silver.images=1000"])
+    plan = make_plan("qwen", config, settings, 24 * 10**9)
+    lines = list(plan_lines(plan))
+    assert not plan.dense and any("FlexAttention" in line for line in lines)
+    for row in ("weights of the base", "adapters of both roles", "gradients of one role", "peak of the update"):
+        assert any(row in line and ("GB" in line or "MB" in line) for line in lines), row
+    assert lines[-1] == conclusion(plan) and "24.0 GB" in lines[-1]
+
+
+def test_pictures_are_counted_as_the_model_takes_them(model_folder: Path, pictures: tuple[Picture, ...]) -> None:
+    vlm = VLM.load(model_folder, device="cpu")
+    counts = [vlm.encode(picture, "?").token_ids.count(vlm.image_token_id) for picture in pictures]
+    config = AutoConfig.from_pretrained(model_folder)
+    mean, most = count_image_tokens(str(model_folder), config, Settings(), pictures)
+    assert mean == pytest.approx(sum(counts) / len(counts)) and most == max(counts)
+
+
+def test_the_verb_needs_no_weights(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    for picture in range(2):
+        _write_picture(tmp_path / "pictures", picture)
+    arguments = ["--preset=paper", "--images", str(tmp_path / "pictures"), "--gpu-memory=24GB", "--set", "tune=lora"]
+    assert main(["plan", str(folder), *arguments]) == 0
+    told = capsys.readouterr().out
+    assert "fits in 24.0 GB with" in told.splitlines()[-1] and "GPU-hours" in told
+    assert f"{VLM.load(model_folder, device='cpu').model.num_parameters():,}" in told
+
+
+def _write_picture(folder: Path, seed: int) -> None:
+    from PIL import Image
+
+    folder.mkdir(exist_ok=True)
+    Image.effect_noise((32, 32), 50 + seed).save(folder / f"{seed}.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lab", "--gpu-memory", "big"], "24GB"),
+        (["./no-such-model"], "no-such-model"),
+        (["lab", "--preset", "paper"], "silver.images"),
+        (["lab", "--images", "no-such-folder"], "no-such-folder"),
+        (["lab", "--set", "grpo.speed=1"], "speed"),
+        (["lab", "--tflops", "0"], "--tflops"),
+        (["lab", "--set", "tune=lora", "--set", "lora.targets=[nothing]"], "nothing"),
+    ],
+)
+def test_wrong_input_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("visplay: ") and error.count("\n") == 1 and message in error

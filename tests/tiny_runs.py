@@ -1,0 +1,41 @@
+"""A finished run of the lab's model in seconds: few pictures, one iteration, steps large enough to be seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from visplay.config import load_settings
+from visplay.evolve import World
+from visplay.lab.drawings import drawings
+from visplay.lab.suites import lab_suites
+from visplay.program import run_evolution
+from visplay.runs import RunDirectory
+
+_TINY = [
+    "iterations=1",
+    "questioner.steps=1",
+    "questioner.images_per_step=2",
+    "questioner.group_size=4",
+    "questioner.votes=2",
+    "questioner.learning_rate=1e-4",
+    "silver.images=4",
+    "silver.votes=2",
+    "silver.gates=[answered]",
+    "reasoner.steps=2",
+    "reasoner.questions_per_step=4",
+    "reasoner.group_size=4",
+    "reasoner.reward=random",
+    "grpo.learning_rate=3e-3",
+    "evaluation.sampled=false",
+]
+
+
+def tiny_run(folder: Path, *changes: str) -> Path:
+    """Evolve on twelve drawings into `folder`, which is then a finished run."""
+    settings = load_settings("paper", [*_TINY, *changes], {"images": "lab/clean"})
+    world = World(drawings("clean", 12, 0)[0], tuple(lab_suites(0, 2, ["color", "counting"], ["pastel"])), None)
+    with RunDirectory.create(folder, settings) as run:
+        run_evolution(run, world, Console(quiet=True))
+    return folder
