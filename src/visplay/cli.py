@@ -7,6 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +42,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _quiet() -> None:
     """Let libraries speak of errors only: what is worth telling, the program tells itself."""
-    from transformers.utils import logging
+    getLogger("bitsandbytes").setLevel(ERROR)
+    with suppress(ImportError):  # what is missing, `doctor` must live to tell
+        from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
 
 
 def _is_the_users(error: ValueError) -> bool:
     """Whether the user can mend it; any other error is ours and shows its traceback."""
     from visplay.config import ConfigError
+    from visplay.engines.engine import EngineError
+    from visplay.engines.server import ServerError
     from visplay.evaluation.errors import EvaluationError
     from visplay.images import ImageError
     from visplay.models.vlm import ModelError
     from visplay.runs import RunError
 
-    return isinstance(error, (ConfigError, EvaluationError, ImageError, ModelError, RunError))
+    return isinstance(
+        error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RunError, ServerError)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,8 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     evolve = verbs.add_parser("evolve", help="run the loop")
     evolve.add_argument("--images", help="'easy-vqa', a folder of images, or drawings such as lab/single")
     evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
-    evolve.add_argument("--preset", default="default", help="default, facts, paper, official, or a YAML file")
+    evolve.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     evolve.add_argument("--iterations", type=int)
+    evolve.add_argument("--engine", choices=["hf", "vllm"], help="what generates; default: hf")
     evolve.add_argument("--seed", type=int)
     evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
     evolve.add_argument("--controls", action="store_true", help="also run what a gain must beat")
@@ -89,12 +98,30 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     compare.set_defaults(verb=_compare)
 
+    ask = verbs.add_parser("ask", help="the Questioner's questions about pictures, with the Reasoner's votes")
+    ask.add_argument("model", metavar="MODEL_OR_RUN", help="a run's roles and settings; or 'lab', a folder, a hub id")
+    ask.add_argument("images", nargs="+", metavar="IMAGE")
+    asking = ask.add_mutually_exclusive_group()
+    asking.add_argument("--questions", type=int, metavar="N", help="about each picture; default: as the settings say")
+    asking.add_argument("--question", metavar="TEXT", help="ask the Reasoner this, and no Questioner")
+    ask.add_argument("--votes", type=int, metavar="M", help="answers to each question; default: as the settings say")
+    ask.add_argument("--preset", help="for a model: default, votes, paper, official, or a YAML file")
+    ask.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+    ask.add_argument("--seed", type=int, help="of what is drawn; default: as the settings say")
+    ask.set_defaults(verb=_ask)
+    export = verbs.add_parser("export", help="a finished run's role as a model that transformers and vLLM load")
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("--role", required=True, choices=["reasoner", "questioner"])
+    export.add_argument("--to", required=True, type=Path, metavar="DIR")
+    export.add_argument("--adapter", action="store_true", help="the LoRA adapter alone, in PEFT format")
+    export.set_defaults(verb=_export)
+
     plan = verbs.add_parser("plan", help="what a run needs: memory, tokens, time; from a model's configuration alone")
     plan.add_argument("model", metavar="MODEL", help="'lab', a folder in Hugging Face format, or a hub id")
     plan.add_argument("--gpu-memory", metavar="SIZE", help="such as 24GB or 80GiB; default: this GPU's, else 24GB")
     plan.add_argument("--images", metavar="SOURCE", help="as for evolve: their tokens are counted")
     plan.add_argument("--image-tokens", type=int, metavar="N", help="tokens a picture, not counted; default: 1024")
-    plan.add_argument("--preset", default="default", help="default, facts, paper, official, or a YAML file")
+    plan.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     plan.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the preset")
     plan.add_argument("--tflops", type=float, default=60.0, help="TFLOP/s reached, not the peak; default: %(default)s")
     plan.set_defaults(verb=_plan)
@@ -114,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     labels = lab.add_parser("labels", help="how true silver answers are under each labeler and gate; trains nothing")
     labels.add_argument("--images", default="lab/single", help="drawings such as lab/single, or easy-vqa to report")
     labels.add_argument("--model", default="lab", metavar="MODEL_OR_RUN", help="the Reasoner; the lab's model asks")
-    labels.add_argument("--preset", default="default", help="default, facts, paper, official, or a YAML file")
+    labels.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     labels.add_argument("--pictures", type=int, default=300)
     labels.add_argument("--seed", type=int, default=0)
     labels.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the preset")
@@ -128,7 +155,7 @@ def _evolve(options: argparse.Namespace) -> int:
     from visplay.program import open_pictures, open_world, run_controls, run_evolution, summarize
     from visplay.runs import RunDirectory, check_free
 
-    flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "seed")}
+    flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
     resuming = options.resume and (options.out / "config.yaml").exists()
     console = Console(soft_wrap=True)
@@ -230,6 +257,31 @@ def _compare(options: argparse.Namespace) -> int:
 
     for line in seed_lines(read_summaries(options.runs)):
         print(line)
+    return 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from visplay.ask import ask, asking_settings, reply_lines, visible
+    from visplay.images.files import read_files
+
+    counts = {"silver.questions_per_image": options.questions, "silver.votes": options.votes}
+    given = [f"{key}={count}" for key, count in counts.items() if count is not None]
+    settings = asking_settings(options.model, options.preset, [*options.set, *given], options.seed)
+    pictures, skipped = read_files(options.images)
+    for one in skipped:
+        print(f"visplay: cannot read {visible(one.path)}: {one.reason}", file=sys.stderr)
+    if not pictures:
+        return 2
+    for line in reply_lines(ask(options.model, pictures, settings, options.question), settings):
+        print(line)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from visplay.export import export
+
+    export(options.run, options.role, options.to, options.adapter)
+    print(f"the {options.role} is in {options.to}; its README.md says how to load it")
     return 0
 
 

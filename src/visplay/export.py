@@ -24,7 +24,7 @@ from visplay.runs.state import read_json
 
 
 def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
-    """Write the role to the new or empty folder `to`, which is whole or not there at all.
+    """Write the role to the new or empty folder `to`, where nothing is seen before all of it is written.
 
     A model of full tuning is the run's own, byte by byte. Of LoRA the adapter is merged into a fresh copy of the
     base in the run's dtype, unquantised even if the adapter was trained on four bits.
@@ -49,7 +49,8 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
             raise RunError(f"the run at {run} was tuned in full and has no adapter; leave --adapter out")
         with _filled(to) as folder:
             if settings.tune == "full":
-                shutil.copytree(source, folder, dirs_exist_ok=True)
+                for file in source.iterdir():
+                    shutil.copyfile(file, folder / file.name)
             elif adapter:
                 _copy_adapter(settings, source, folder)
             else:
@@ -86,17 +87,22 @@ def _pictures(run: RunDirectory) -> str | None:
 
 @contextmanager
 def _filled(to: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of `to` if the block ends without an error."""
-    to = to.resolve()
-    draft = to.with_name(f".{to.name}.writing")
+    """A folder to fill, whose files move up into `to` if the block ends without an error.
+
+    It lies inside `to`, which may be a link or the root of another disk: nothing could be put in its place.
+    """
+    made, draft = not to.exists(), to / ".writing"
     try:
-        if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        if not made and (not to.is_dir() or any(entry != draft for entry in to.iterdir())):
             raise RunError(f"{to} is not an empty directory; choose another one for --to")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         yield draft
-        os.replace(draft, to)
-    except OSError as error:
+        for file in draft.iterdir():
+            os.replace(file, to / file.name)
+    except (OSError, SafetensorError) as error:
         raise RunError(f"cannot export to {to}: {' '.join(str(error).split())}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        if made and to.is_dir() and not any(to.iterdir()):
+            to.rmdir()
