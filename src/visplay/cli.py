@@ -60,9 +60,7 @@ def _is_the_users(error: ValueError) -> bool:
     from visplay.models.vlm import ModelError
     from visplay.runs import RunError
 
-    return isinstance(
-        error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RunError, ServerError)
-    )
+    return isinstance(error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RunError, ServerError))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("eval", help="score a model or a run's Reasoner on labelled questions")
     evaluate.add_argument("model", metavar="MODEL_OR_RUN")
     asked = evaluate.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--data", type=Path, metavar="FILE.jsonl", help="lines of image, question, answer")
+    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet or a saved dataset of image, question, answer")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
@@ -219,7 +217,7 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.config import ConfigError
-    from visplay.evaluation.jsonl import read_jsonl
+    from visplay.evaluation.labelled import read_labelled
     from visplay.evaluation.suites import draw_items, open_suites
     from visplay.evaluation.summary import suites_summary
     from visplay.evaluation.table import score_lines
@@ -228,7 +226,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     if options.items is not None and options.items < 1:
         raise ConfigError("--items must be at least 1")
-    data = read_jsonl(options.data) if options.data else None
+    data = read_labelled(options.data) if options.data else None
     if data:
         suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
     else:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from visplay.evaluation.errors import EvaluationError
-from visplay.evaluation.jsonl import read_jsonl
+from visplay.evaluation.labelled import read_labelled
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_reads_rows_with_paths_relative_to_the_file(data: Path, monkeypatch: pyt
     monkeypatch.chdir("/")
     lines = [row(), "", row(id="x", type="colour"), row(answer=3), row(choices=["red", 2.5], answer="b", id=7)]
     data.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
-    read = read_jsonl(data)
+    read = read_labelled(data)
     assert read.skipped == ()
     assert read.suite.name == "quiz"
     assert [item.id for item in read.suite.items] == ["quiz/line-1", "quiz/x", "quiz/line-4", "quiz/7"]
@@ -69,7 +69,7 @@ MALFORMED = [
 @pytest.mark.parametrize(("line", "reason"), MALFORMED, ids=[reason for _, reason in MALFORMED])
 def test_a_malformed_row_is_skipped_and_named(data: Path, line: str, reason: str) -> None:
     data.write_text(f"{row()}\n\n{line}\n{row()}\n", encoding="utf-8")
-    read = read_jsonl(data)
+    read = read_labelled(data)
     assert [item.id for item in read.suite.items] == ["quiz/line-1", "quiz/line-4"]
     [skipped] = read.skipped
     assert str(skipped).startswith("line 3: ")
@@ -79,7 +79,7 @@ def test_a_malformed_row_is_skipped_and_named(data: Path, line: str, reason: str
 
 def test_repeated_ids_and_other_encodings_are_skipped(data: Path) -> None:
     data.write_bytes("\n".join([row(id="a"), row(id="a")]).encode() + b"\n\xff\xfe\n")
-    read = read_jsonl(data)
+    read = read_labelled(data)
     assert len(read.suite.items) == 1
     assert [str(skipped) for skipped in read.skipped] == [
         "line 2: id 'quiz/a' was used by an earlier row",
@@ -91,12 +91,12 @@ def test_repeated_ids_and_other_encodings_are_skipped(data: Path) -> None:
 def test_a_file_without_a_usable_row_is_one_line_of_error(data: Path, text: str) -> None:
     data.write_text(text, encoding="utf-8")
     with pytest.raises(EvaluationError, match="no usable row") as caught:
-        read_jsonl(data)
+        read_labelled(data)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_one_line_of_error(tmp_path: Path) -> None:
     for path in (tmp_path / "none.jsonl", tmp_path):
         with pytest.raises(EvaluationError, match="cannot read") as caught:
-            read_jsonl(path)
+            read_labelled(path)
         assert "\n" not in str(caught.value)
