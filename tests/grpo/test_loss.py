@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.grpo.loss import Normalisation, advantages, grpo_loss, token_weights
+from visplay.grpo.loss import Normalisation, advantages, grpo_loss, importance_weights, token_weights
 
 REWARDS = st.lists(st.floats(-2, 2), min_size=2, max_size=10)
 
@@ -154,3 +154,75 @@ def test_without_a_bonus_the_loss_is_what_it_was_to_the_bit() -> None:
     for plain, weighed in zip(_with_bonus(0.0, None), _with_bonus(0.0, entropy_ST), strict=True):
         assert torch.equal(plain, weighed)
     assert entropy_ST.grad is None
+
+
+def test_importance_is_the_ratio_to_the_engine_up_to_the_cap() -> None:
+    generator = torch.Generator().manual_seed(3)
+    engine = torch.randn(3, 5, generator=generator, dtype=torch.float64)
+    trainer = (engine + torch.randn(3, 5, generator=generator, dtype=torch.float64)).requires_grad_()
+    mask = torch.arange(5)[None] < LENGTHS[:, None]
+    engine[~mask] = float("-inf")
+    found = importance_weights(trainer, engine, mask, cap=2.0)
+    assert not found.requires_grad
+    for s in range(3):
+        for t in range(5):
+            ratio = math.exp(float(trainer[s, t]) - float(engine[s, t])) if mask[s, t] else 1.0
+            assert float(found[s, t]) == pytest.approx(min(ratio, 2.0), rel=1e-12)
+    assert bool((found[mask] == 2).any()) and bool((found[mask] < 1).any())
+
+
+def test_weighted_so_an_engine_of_its_own_teaches_what_the_policy_would() -> None:
+    """Over a whole vocabulary, each token as often as it is sampled: the same gradient, whoever samples."""
+    generator = torch.Generator().manual_seed(4)
+    logits, worth, noise = (torch.randn(7, generator=generator, dtype=torch.float64) for _ in range(3))
+    engine_V = (logits + 0.3 * noise).log_softmax(-1)
+
+    def gradient(often_V: torch.Tensor, importance: bool) -> torch.Tensor:
+        policy_V = logits.clone().requires_grad_()
+        logprobs_V1 = policy_V.log_softmax(-1)[:, None]
+        mask_V1 = torch.ones(7, 1, dtype=torch.bool)
+        weights = importance_weights(logprobs_V1, engine_V[:, None], mask_V1, cap=100.0) if importance else None
+        grpo_loss(
+            logprobs_V1,
+            logprobs_V1.detach(),
+            None,
+            worth,
+            often_V,
+            mask_V1,
+            None,
+            weights,
+            clip_low=0.2,
+            clip_high=0.2,
+            kl=0.0,
+        ).loss.backward()
+        assert policy_V.grad is not None
+        return policy_V.grad
+
+    own = gradient(logits.softmax(-1), importance=False)
+    torch.testing.assert_close(gradient(engine_V.exp(), importance=True), own, rtol=1e-12, atol=1e-15)
+    assert float((gradient(engine_V.exp(), importance=False) - own).norm()) > 0.05 * float(own.norm())
+
+
+@pytest.mark.parametrize("weight", [1.0, 1.7])
+def test_importance_weighs_the_surrogate_alone(weight: float) -> None:
+    def parts(importance: torch.Tensor | None, advantage: float = 1.5) -> torch.Tensor:
+        return grpo_loss(
+            torch.tensor([[-1.0, -2.0]]),
+            torch.tensor([[-1.1, -1.9]]),
+            torch.tensor([[-0.5, -2.5]]),
+            torch.tensor([advantage]),
+            torch.tensor([0.5]),
+            torch.tensor([[True, True]]),
+            torch.tensor([[0.3, 0.4]]),
+            importance,
+            clip_low=0.2,
+            clip_high=0.2,
+            kl=0.05,
+            entropy=0.02,
+        ).loss
+
+    rest = parts(None, advantage=0.0)
+    weighed, plain = parts(torch.full((1, 2), weight)), parts(None)
+    assert float(weighed - rest) == pytest.approx(weight * float(plain - rest), rel=1e-5)
+    if weight == 1:
+        assert torch.equal(weighed, plain)

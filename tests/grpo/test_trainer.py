@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -276,3 +277,63 @@ def test_without_a_bonus_a_step_is_the_plain_one_to_the_bit(vlm: VLM, pictures: 
     torch.nn.utils.clip_grad_norm_(twin.trainable(), 1.0)
     torch.optim.AdamW(twin.trainable(), lr=1e-3, weight_decay=0.01).step()
     assert torch.equal(_weights(policy), _weights(twin))
+
+
+def _recorded(groups: list[Group], shift: float) -> list[Group]:
+    """As if an engine had recorded log-probabilities that lie `shift` nats from the trainer's."""
+    return [
+        replace(
+            group,
+            completions=tuple(
+                replace(c, logprobs=tuple(logprob + shift for logprob in c.logprobs)) for c in group.completions
+            ),
+        )
+        for group in groups
+    ]
+
+
+def test_without_a_cap_what_the_engine_recorded_leaves_one_update_as_it_is(
+    vlm: VLM, pictures: tuple[Picture, ...]
+) -> None:
+    groups = _groups(Policy(vlm), pictures[:2])
+    plain, metrics = _gradient(vlm, groups)
+    same, _ = _gradient(vlm, _recorded(groups, -0.3), importance_cap=0.0)
+    assert torch.equal(plain, same) and "engine_gap" not in metrics
+
+
+def test_an_engine_with_the_trainers_own_arithmetic_needs_no_weights(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    groups = _groups(Policy(vlm), pictures[:2])
+    plain, _ = _gradient(vlm, groups)
+    weighed, metrics = _gradient(vlm, groups, importance_cap=2.0)
+    assert metrics["engine_gap"] < 1e-5
+    assert float((weighed - plain).norm()) <= 1e-5 * float(plain.norm())
+
+
+@pytest.mark.parametrize("ratio, weight", [(1.5, 1.5), (0.5, 0.5), (4.0, 2.0)])
+def test_tokens_count_as_if_the_trainer_had_sampled_them(
+    vlm: VLM, pictures: tuple[Picture, ...], ratio: float, weight: float
+) -> None:
+    groups = _groups(Policy(vlm), pictures[:2])
+    plain, _ = _gradient(vlm, groups, kl=0.0)
+    weighed, metrics = _gradient(vlm, _recorded(groups, -math.log(ratio)), kl=0.0, importance_cap=2.0)
+    assert metrics["engine_gap"] == pytest.approx(abs(math.log(ratio)), rel=1e-4)
+    assert float((weighed - weight * plain).norm()) <= 1e-4 * float(plain.norm())
+
+
+def test_with_a_cap_later_updates_are_held_to_the_trainers_own_start(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
+    """An engine that is far off has nothing clipped but by what was learned since."""
+    groups = _recorded(_groups(Policy(vlm), pictures[:3]), -5.0)
+
+    def clipped(cap: float) -> float:
+        policy = new_policy(vlm, "reasoner", "full", LORA)
+        settings = _settings(updates_per_step=3, learning_rate=1e-9, importance_cap=cap)
+        metrics = Trainer(policy, settings).step(groups)
+        assert cap == 0 or metrics["engine_gap"] == pytest.approx(5, rel=1e-4)
+        return metrics["clip_fraction"]
+
+    assert clipped(0.0) > 0.2 and clipped(2.0) == 0
+
+
+def test_a_cap_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="importance_cap"):
+        _settings(importance_cap=0.5)

@@ -9,6 +9,10 @@ from visplay.config import Sampling
 from visplay.records import Completion, Request
 
 
+class EngineError(ValueError):
+    """An engine cannot be used, or must not be trusted; the message is one line that says why and what to do."""
+
+
 class Engine(Protocol):
     """Samples completions from a policy's present weights."""
 

@@ -1,7 +1,9 @@
 """Group-relative advantages and the clipped policy loss with a KL penalty, on plain tensors.
 
 Sources: GRPO (arXiv 2402.03300), Dr. GRPO (arXiv 2503.20783), DAPO (arXiv 2503.14476), the k3
-estimator of KL (J. Schulman, "Approximating KL divergence", 2020; "low_var_kl" in veRL).
+estimator of KL (J. Schulman, "Approximating KL divergence", 2020; "low_var_kl" in veRL), truncated
+importance sampling (F. Yao et al., "Your efficient RL framework secretly brings you off-policy RL
+training", 2025).
 
 How tokens are averaged is a tensor of weights, made once for a whole update. So the loss
 of a part of the sequences is a part of the sum, and micro-batches need no correction.
@@ -66,6 +68,23 @@ def token_weights(lengths_S: torch.Tensor, normalisation: Normalisation, max_tok
     raise ValueError(f"no normalisation '{normalisation}'; choose grpo, dr_grpo or dapo")
 
 
+def importance_weights(
+    logprobs_ST: torch.Tensor, engine_logprobs_ST: torch.Tensor, mask_ST: torch.Tensor, cap: float
+) -> torch.Tensor:
+    """min(p / p_engine, cap) of each token, which has no gradient; 1 at padding.
+
+    An engine with kernels of its own samples from slightly other probabilities than the trainer's; weighted so,
+    its tokens count as if the trainer had sampled them, and the cap keeps rare ones from counting too much.
+
+    Args:
+        logprobs_ST: under the policy that sampled, as the trainer computes them.
+        engine_logprobs_ST: as the engine recorded them.
+        cap: at least 1.
+    """
+    gap_ST = torch.where(mask_ST, logprobs_ST.detach() - engine_logprobs_ST, 0)
+    return torch.exp(gap_ST).clamp(max=cap)
+
+
 @dataclass(frozen=True, slots=True)
 class LossParts:
     """A loss and what it was made of.
@@ -89,6 +108,7 @@ def grpo_loss(
     weights_S: torch.Tensor,
     mask_ST: torch.Tensor,
     entropy_ST: torch.Tensor | None = None,
+    importance_ST: torch.Tensor | None = None,
     *,
     clip_low: float,
     clip_high: float,
@@ -97,7 +117,7 @@ def grpo_loss(
 ) -> LossParts:
     """Clipped surrogate plus `kl` times the k3 estimate of KL(policy || reference), less an entropy bonus.
 
-    A token costs -min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A) + kl * k3 - entropy * H, with
+    A token costs -w * min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A) + kl * k3 - entropy * H, with
     ratio = exp(logprob - old) and k3 = exp(ref - logprob) - (ref - logprob) - 1.
 
     Args:
@@ -107,6 +127,7 @@ def grpo_loss(
         weights_S: see `token_weights`.
         mask_ST: bool, False at padding.
         entropy_ST: H, entropy in nats of the distribution each token came from; needed by a bonus alone.
+        importance_ST: w, how much each token's surrogate counts, see `importance_weights`; None for 1.
     Raises:
         ValueError: a bonus without `entropy_ST`.
     """
@@ -117,6 +138,8 @@ def grpo_loss(
     free_ST = ratio_ST * advantages_S1
     held_ST = ratio_ST.clamp(1 - clip_low, 1 + clip_high) * advantages_S1
     cost_ST = -torch.minimum(free_ST, held_ST)
+    if importance_ST is not None:
+        cost_ST = cost_ST * importance_ST
     kl_sum = 0.0
     if ref_logprobs_ST is not None:
         gap_ST = torch.where(mask_ST, ref_logprobs_ST - logprobs_ST, 0)

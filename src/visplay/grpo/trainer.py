@@ -9,7 +9,7 @@ Shapes: S sequences, T completion tokens, padded on the right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -20,13 +20,13 @@ from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import pad_sequence
 
 from visplay.config import GRPOSettings
-from visplay.grpo.loss import advantages, grpo_loss, token_weights
+from visplay.grpo.loss import advantages, grpo_loss, importance_weights, token_weights
 from visplay.models.pictures import Pixels
 from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM
-from visplay.records import Group, Picture
+from visplay.records import Completion, Group, Picture
 
 _STATE_FILE = "optimizer.pt"
 
@@ -37,11 +37,20 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """A completion with what the loss needs of it."""
+    """A completion with what the loss needs of it.
 
+    Attributes:
+        key: request id and index.
+        start: first token of the completion.
+        logprobs: as the engine recorded them.
+        old: what the ratio is taken to, where several updates are made.
+    """
+
+    key: tuple[str, int]
     token_ids: tuple[int, ...]
     start: int
     logprobs: tuple[float, ...]
+    old: tuple[float, ...]
     advantage: float
     weight: float
 
@@ -62,6 +71,7 @@ class _Totals:
     loss: float = 0.0
     kl: float = 0.0
     entropy: float = 0.0
+    engine_gap: float = 0.0
     clipped: int = 0
     tokens: int = 0
     grad_norms: list[float] = field(default_factory=list)
@@ -91,13 +101,16 @@ class Trainer:
 
         With `updates_per_step` above 1 the groups are cut into so many disjoint mini-batches, one
         optimizer step each, and the ratio is taken to the log-probabilities recorded when sampling.
-        With 1 the policy is the one that sampled, so the ratio is exactly 1. Without a KL penalty
-        or an entropy bonus groups of zero advantage have no gradient and are not computed.
+        With 1 the policy is the one that sampled, so the ratio is exactly 1. With an `importance_cap`
+        the ratio is taken to the trainer's own log-probabilities before the first update, and what
+        the engine recorded otherwise becomes a weight. Without a KL penalty or an entropy bonus
+        groups of zero advantage have no gradient and are not computed.
 
         Returns:
             loss, entropy (nats a token), kl (k3, nats a token; only with a KL penalty), clip_fraction,
             grad_norm (before clipping), completion_tokens (mean), reward, reward_std (over all
-            completions), zero_advantage_groups (share).
+            completions), zero_advantage_groups (share), engine_gap (mean |difference| between the engine's
+            log-probabilities and the trainer's, nats a token; only with an importance_cap).
         Raises:
             TrainingError: no groups, or a gradient that is not finite (the weights stay as they were).
         """
@@ -106,8 +119,9 @@ class Trainer:
         totals = _Totals()
         with self.policy.active() as vlm:
             vlm.model.train()
+            before = self._before_updates(vlm, groups)
             for part in _parts(groups, self.settings.updates_per_step):
-                self._update(vlm, part, totals)
+                self._update(vlm, self._examples(vlm, part, before), totals)
             vlm.model.eval()
         return self._metrics(groups, totals)
 
@@ -130,9 +144,21 @@ class Trainer:
         except (ValueError, RuntimeError, KeyError) as error:
             raise TrainingError(f"optimizer state '{file}' does not fit: {' '.join(str(error).split())}") from None
 
-    def _update(self, vlm: VLM, groups: Sequence[Group], totals: _Totals) -> None:
+    def _before_updates(self, vlm: VLM, groups: Sequence[Group]) -> dict[tuple[str, int], tuple[float, ...]]:
+        """The trainer's log-probabilities before the first of several updates, by key; empty where not needed."""
+        if not self.settings.importance_cap or self.settings.updates_per_step == 1:
+            return {}
+        found: dict[tuple[str, int], tuple[float, ...]] = {}
+        examples = self._examples(vlm, groups, {})
+        for batch in _micro_batches(examples, self.settings.micro_batch_tokens) if examples else ():
+            with torch.no_grad():
+                rows = _score(vlm, batch).logprobs_ST.tolist()
+            samples = (sample for example in batch for sample in example.samples)
+            found |= {s.key: tuple(row[: len(s.logprobs)]) for s, row in zip(samples, rows, strict=True)}
+        return found
+
+    def _update(self, vlm: VLM, examples: Sequence[_Example], totals: _Totals) -> None:
         """One optimizer step, its gradient summed over micro-batches."""
-        examples = self._examples(vlm, groups)
         if not examples:
             return
         self.optimizer.zero_grad(set_to_none=True)
@@ -154,7 +180,12 @@ class Trainer:
         device = scores.logprobs_ST.device
         old_ST = scores.logprobs_ST.detach()
         if self.settings.updates_per_step > 1:
-            old_ST = pad_sequence([torch.tensor(s.logprobs) for s in samples], batch_first=True).to(device)
+            old_ST = pad_sequence([torch.tensor(s.old) for s in samples], batch_first=True).to(device)
+        importance_ST = None
+        if self.settings.importance_cap:
+            engine_ST = pad_sequence([torch.tensor(s.logprobs) for s in samples], batch_first=True).to(device)
+            importance_ST = importance_weights(old_ST, engine_ST, scores.mask_ST, self.settings.importance_cap)
+            totals.engine_gap += float((old_ST - engine_ST)[scores.mask_ST].abs().sum())
         parts = grpo_loss(
             scores.logprobs_ST,
             old_ST,
@@ -163,6 +194,7 @@ class Trainer:
             torch.tensor([s.weight for s in samples], device=device),
             scores.mask_ST,
             scores.entropy_ST,
+            importance_ST,
             clip_low=self.settings.clip_low,
             clip_high=self.settings.clip_high,
             kl=self.settings.kl,
@@ -185,7 +217,9 @@ class Trainer:
             vlm.model.train(was_training)
         return scores.logprobs_ST
 
-    def _examples(self, vlm: VLM, groups: Sequence[Group]) -> list[_Example]:
+    def _examples(
+        self, vlm: VLM, groups: Sequence[Group], before: Mapping[tuple[str, int], tuple[float, ...]]
+    ) -> list[_Example]:
         """One tree a picture, or several where it would not fit a micro-batch; on the plain path one a completion."""
         lengths_S = torch.tensor([len(c.token_ids) for group in groups for c in group.completions])
         weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
@@ -200,7 +234,7 @@ class Trainer:
             _, of_picture = found.setdefault(group.request.picture, (prompt.pixels, []))
             of_picture.append(
                 [
-                    _Sample((*ids, *c.token_ids), len(ids), c.logprobs, advantage, weight)
+                    _sample(ids, c, before, advantage, weight)
                     for c, advantage, weight in zip(
                         group.completions, advantages_G.tolist(), group_weights, strict=True
                     )
@@ -228,7 +262,11 @@ class Trainer:
             "reward_std": pstdev(rewards),
             "zero_advantage_groups": fmean(not self._advantages(group).any() for group in groups),
         }
-        return metrics | {"kl": totals.kl / tokens} if self.settings.kl > 0 else metrics
+        if self.settings.kl > 0:
+            metrics["kl"] = totals.kl / tokens
+        if self.settings.importance_cap:
+            metrics["engine_gap"] = totals.engine_gap / tokens
+        return metrics
 
 
 def _optimizer(policy: Policy, settings: GRPOSettings) -> torch.optim.Optimizer:
@@ -246,6 +284,18 @@ def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:
     count = min(count, len(groups))
     for i in range(count):
         yield groups[i * len(groups) // count : (i + 1) * len(groups) // count]
+
+
+def _sample(
+    prompt: tuple[int, ...],
+    completion: Completion,
+    before: Mapping[tuple[str, int], tuple[float, ...]],
+    advantage: float,
+    weight: float,
+) -> _Sample:
+    key = (completion.request_id, completion.index)
+    ids, logprobs = (*prompt, *completion.token_ids), completion.logprobs
+    return _Sample(key, ids, len(prompt), logprobs, before.get(key, logprobs), advantage, weight)
 
 
 def _tree(samples: Sequence[_Sample]) -> TokenTree:

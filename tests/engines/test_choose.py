@@ -1,0 +1,33 @@
+"""Which engines the settings ask for, and what is refused before anything is loaded."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from visplay.config import ConfigError, Settings, check_settings
+from visplay.engines.choose import check_engine, make_engines
+from visplay.engines.hf import HFEngine
+from visplay.models.policy import Policy
+from visplay.models.vlm import VLM
+
+
+def test_the_embedded_engine_is_the_default(vlm: VLM) -> None:
+    check_engine(Settings())
+    policies = [Policy(vlm, "questioner"), Policy(vlm, "reasoner")]
+    engines = make_engines(vlm, policies, Settings(seed=3, generation_batch=7))
+    assert [(type(e), e.policy, e.seed, e.batch) for e in engines if isinstance(e, HFEngine)] == [
+        (HFEngine, policy, 3, 7) for policy in policies
+    ]
+
+
+def test_a_missing_package_is_said_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(ConfigError, match=r"pip install 'visplay\[vllm\]'"):
+        check_engine(Settings(engine="vllm"))
+
+
+def test_four_bits_are_refused() -> None:
+    with pytest.raises(ConfigError, match="four_bit"):
+        check_settings({"engine": "vllm", "four_bit": True, "tune": "lora"}, where="a test")
