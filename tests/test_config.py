@@ -126,7 +126,7 @@ def test_a_wrong_preset_file_is_one_line(tmp_path: Path, content: str, said: str
 
 
 def test_a_missing_preset_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="default, facts, official, paper"):
+    with pytest.raises(ConfigError, match="default, official, paper, votes"):
         load_settings("papr")
     with pytest.raises(ConfigError, match="no preset file"):
         load_settings(str(tmp_path / "none.yaml"))

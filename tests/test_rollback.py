@@ -145,6 +145,9 @@ class Overheard:
         found: dict[str, tuple[Completion, ...]] = self.engine.generate(requests, sampling)
         return found
 
+    def figures(self) -> dict[str, float]:
+        return {}
+
 
 def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path, base: dict[str, torch.Tensor]) -> None:
     run, alone = tmp_path / "run", World(world().pictures, (), None)

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
     evolve.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     evolve.add_argument("--iterations", type=int)
-    evolve.add_argument("--engine", choices=["hf", "vllm"], help="what generates; default: hf")
+    evolve.add_argument("--engine", choices=["hf", "vllm", "server"], help="what generates; default: hf")
     evolve.add_argument("--seed", type=int)
     evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
     evolve.add_argument("--controls", action="store_true", help="also run what a gain must beat")

@@ -37,7 +37,7 @@ def train_questioner(
         candidates = players.rewarding_labeler.label(questions, settings.questioner.votes)
         passed, dropped = sift(gates if settings.questioner.reward == "honest" else {}, candidates)
         groups = players.questioner.groups(asked, {c.question.id: c.tally for c in candidates}, dropped)
-        record |= players.questioner_trainer.step(groups)
+        record |= players.questioner_trainer.step(groups) | players.questioner.engine.figures()
         record["valid"] = len(questions) / len(asked)
         record["passed"] = len(passed) / len(asked)
         record["confidence"] = float(np.mean([c.tally.confidence for c in candidates])) if candidates else None
@@ -78,6 +78,7 @@ def train_reasoner(players: Players, items: Sequence[SilverItem], journal: Journ
     """G answers a silver question, one GRPO step on the Reasoner."""
     with journal.step("reasoner", t, step) as record:
         record |= players.reasoner_trainer.step(players.reasoner.groups(items, f"{t}/reasoner/{step}"))
+        record |= players.reasoner.engine.figures()
         record["confidence"] = float(np.mean([item.confidence for item in items]))
 
 
@@ -87,7 +88,7 @@ def measure_reasoner(suites: Sequence[Suite], players: Players, settings: Settin
         return
     with journal.step("measure", t, 0) as record:
         measurement = measure(
-            players.reasoner.engine,
+            players.reasoner.voter,
             suites,
             players.prompts.answer,
             settings.reasoner.sampling.max_tokens,

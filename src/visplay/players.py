@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from visplay.config import ConfigError, GRPOSettings, Settings, load_settings
-from visplay.engines.choose import check_engine, make_engines
+from visplay.engines.choose import check_engine, make_engines, make_voter
 from visplay.grpo.trainer import Trainer
 from visplay.models.policy import Policy, new_policy
 from visplay.models.probe import Probe, probe
@@ -44,7 +44,8 @@ class Players:
             self.reasoner_policy.checkpoint_activations()
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed)
+        voter = make_voter(answering, self.reasoner_policy, settings)
+        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
         self.labeler = make_labeler(settings.silver, self.reasoner)
         self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
         self.questioner_trainer = Trainer(

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from visplay.config import ConfigError, Settings, check_settings
-from visplay.engines.choose import check_engine, make_engines
+from visplay.engines.choose import check_engine, make_engines, make_voter
 from visplay.engines.hf import HFEngine
+from visplay.engines.server import ServerEngine
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 
@@ -26,6 +27,18 @@ def test_a_missing_package_is_said_before_anything_is_loaded(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(ConfigError, match=r"pip install 'visplay\[vllm\]'"):
         check_engine(Settings(engine="vllm"))
+
+
+def test_a_server_gives_the_votes_and_nothing_that_is_trained_on(vlm: VLM) -> None:
+    policies = [Policy(vlm, "questioner"), Policy(vlm, "reasoner")]
+    given = {"engine": "server", "tune": "lora", "server": {"url": "http://localhost:1", "adapters": "adapters"}}
+    settings = check_settings(given, where="a test")
+    check_engine(settings)
+    asking, answering = make_engines(vlm, policies, settings)
+    assert isinstance(asking, HFEngine) and isinstance(answering, HFEngine)
+    voter = make_voter(answering, policies[1], settings)
+    assert isinstance(voter, ServerEngine) and voter.policy is policies[1]
+    assert make_voter(answering, policies[1], Settings()) is answering
 
 
 def test_four_bits_are_refused() -> None:

@@ -224,7 +224,7 @@ def test_the_bonus_climbs_the_mean_entropy_whatever_way_it_is_scored(
     groups = _flat(_groups(Policy(vlm), pictures[:2]))
     vlm.plain_because = "it is wanted" if way == "plain" else ""
     if way == "in chunks":  # of three tokens, whose logits are computed again for the gradient
-        monkeypatch.setattr(scores, "_CHUNK_NUMBERS", 1000)
+        monkeypatch.setattr(scores, "CHUNK_NUMBERS", 1000)
     found, metrics = _gradient(vlm, groups, kl=0, entropy=0.5, normalisation="dapo")
     mean = _mean_entropy(vlm, groups)
     assert metrics["entropy"] == pytest.approx(float(mean.detach()), rel=1e-5)

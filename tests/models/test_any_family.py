@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image
 from rich.console import Console
 
-from tests.parity.folders import ANSWERS, FAMILIES, QUESTIONS, write_folder
+from tests.parity.folders import ANSWERS, ASKED, FAMILIES, LISTS, QUESTIONS, write_folder
 from visplay.config import Sampling, Settings, load_settings
 from visplay.engines.hf import HFEngine
 from visplay.evolve import World
@@ -21,7 +22,7 @@ from visplay.models.policy import Policy
 from visplay.models.processor import Processor
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM, ModelError
-from visplay.program import run_evolution
+from visplay.program import open_pictures, open_world, run_evolution
 from visplay.records import Album, Picture, Request
 from visplay.runs import RunDirectory
 
@@ -38,12 +39,12 @@ PICTURES = tuple(_picture(f"p{n}", h, w) for n, (h, w) in enumerate([(20, 20), (
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that was taught to ask two questions and to give three answers, each as often as the others."""
+    """A model that was taught two questions, three answers and two lists, each as often as the others."""
     folder = write_folder(request.param, tmp_path_factory.mktemp("family") / request.param)
     vlm = VLM.load(folder, device="cpu")
     vlm.model.requires_grad_(True)
     optimizer = torch.optim.Adam(vlm.model.parameters(), lr=3e-3)
-    said = [("Ask.", QUESTIONS), ("how many?", ANSWERS), ("what?", ANSWERS)]
+    said = [("Ask.", QUESTIONS), (ASKED[0], ANSWERS), (ASKED[1], ANSWERS), ("List.", LISTS)]
     for _ in range(60):
         prompts = [vlm.encode(picture, prompt) for picture in PICTURES[:2] for prompt, _ in said]
         texts = [texts for _ in PICTURES[:2] for _, texts in said]
@@ -133,6 +134,29 @@ def test_a_whole_iteration(folder: Path, tune: str, tmp_path: Path) -> None:
     assert frozen and not changed & frozen, "what sees is frozen by default"
     again, base = after.encode(PICTURES[1], "?"), VLM.load(folder, device="cpu").encode(PICTURES[1], "?")
     assert again.token_ids == base.token_ids, "the processor travels with the weights"
+
+
+@pytest.mark.parametrize("folder", ["smolvlm", "gemma3"], indirect=True)
+def test_the_default_preset_runs_unchanged_on_photographs(folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("astronaut", "coffee", "chelsea", "rocket", "coins"):
+        for turned in (0, 90):
+            photo = Image.fromarray(getattr(skimage.data, name)()).resize((48, 36)).rotate(turned, expand=True)
+            photo.save(photos / f"{name}-{turned}.jpg")
+    small = ["questioner.steps=1", "questioner.images_per_step=3", "questioner.group_size=4", "questioner.votes=4"]
+    small += ["reasoner.steps=2", "reasoner.questions_per_step=4", "reasoner.group_size=4", "acceptance.votes=4"]
+    # The tiny model gives three answers as often as each other, which agree as rarely.
+    small += ["silver.band_low=0.25", "iterations=1", "evaluation.suites=[]"]
+    settings = load_settings("default", small, {"model": str(folder), "images": str(photos)})
+    with RunDirectory.create(tmp_path / "run", settings) as run:
+        run_evolution(run, open_world(settings, open_pictures(settings)), Console(quiet=True))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["phase"] for line in lines] == ["accept", "questioner", "silver", "reasoner", "reasoner", "accept"]
+    silver, verdict = lines[2], lines[-1]
+    assert silver["kept"] > 0 and silver["asked"] == 2 * 8, "two pictures are held out"
+    assert verdict["accepted"] in (True, False) and "asking_change" in verdict
+    assert not any(key.startswith(("true_", "judge", "label_accuracy")) for line in lines for key in line)
 
 
 def test_the_size_of_pictures_can_be_bounded(folder: Path) -> None:

@@ -19,9 +19,11 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from tests.parity.families import FAMILIES, TEXT_IDS
 
-QUESTIONS = ("<type>numerical</type><question>how many?</question>", "<type>open</type><question>what?</question>")
+ASKED = ("how many cats are there?", "how many red cats are there?")
+QUESTIONS = tuple(f"<type>numerical</type><question>{text}</question>" for text in ASKED)
 ANSWERS = ("\\boxed{1}", "\\boxed{2}", "\\boxed{3}")
-_PHRASES = (*QUESTIONS, *ANSWERS)
+LISTS = ("red cat, red cat", "red cat, red cat, red dog")
+_PHRASES = (*QUESTIONS, *ANSWERS, *LISTS)
 _PAD, _EOS, _FIRST_BYTE = "<pad>", "<eos>", 2
 # Two tokens of the picture's own markup stand around it, or between its tiles.
 _IMAGE, _START, _END, _VIDEO, _TILE, _WHOLE = range(TEXT_IDS, TEXT_IDS + 6)

@@ -40,7 +40,7 @@ def test_tree_equals_separate_sequences(
     vlm: VLM, pictures: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch, chunk_numbers: int
 ) -> None:
     # The smaller chunk scores three tokens at a time and recomputes their logits for the gradient.
-    monkeypatch.setattr(module, "_CHUNK_NUMBERS", chunk_numbers)
+    monkeypatch.setattr(module, "CHUNK_NUMBERS", chunk_numbers)
     trees, pixels, starts, plain = [], [], [], []
     for picture in pictures[:3]:
         prompts = [vlm.encode(picture, prompt) for prompt in PROMPTS]

@@ -43,6 +43,15 @@ def test_a_vote_carries_the_mean_log_probability_of_its_tokens() -> None:
     assert [(vote.answer, vote.logprob) for vote in votes] == [("red", -1.0), (None, 0.0)]
 
 
+def test_a_voter_gives_the_votes_and_the_engine_what_is_learned_from() -> None:
+    prompts = Prompts(questioner="ask", reasoner="{question}", learned=True)
+    role = Reasoner(Speaker("red"), prompts, ReasonerSettings(group_size=2), 0, Speaker("blue"))
+    silver = item("red", 1.0)
+    assert {vote.answer for vote in role.votes([silver.question], 3)["q"]} == {"blue"}
+    (group,) = role.groups([silver], "t")
+    assert group.rewards == (1.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("reward", "expected"),
     [("silver", (1.0, 0.0, 0.0, 0.0)), ("soft", (0.5, 0.25, 0.0, 0.0)), ("format", (1.0, 1.0, 1.0, 0.0))],

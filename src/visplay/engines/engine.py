@@ -23,3 +23,7 @@ class Engine(Protocol):
             ValueError: two requests have the same id.
         """
         ...
+
+    def figures(self) -> dict[str, float]:
+        """What the last call has to tell a run's metrics; nothing where there is nothing to doubt."""
+        ...

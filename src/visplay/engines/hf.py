@@ -39,3 +39,7 @@ class HFEngine:
             for completion in decode(vlm, answers, sampling, self.seed, self.batch):
                 found[completion.request_id][completion.index] = completion
         return {r.id: tuple(found[r.id][index] for index in range(r.n)) for r in requests}
+
+    def figures(self) -> dict[str, float]:
+        """See `Engine.figures`: the weights that sample are those that are trained."""
+        return {}

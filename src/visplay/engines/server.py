@@ -95,6 +95,10 @@ class ServerEngine:
             raise ValueError("two requests to generate have the same id; give each its own")
         return asyncio.run(self._generate(requests, sampling))
 
+    def figures(self) -> dict[str, float]:
+        """See `Engine.figures`: nothing of it is trained on."""
+        return {}
+
     async def _wait(self) -> None:
         async with self._client() as client:
             self._base = await self._served(client)

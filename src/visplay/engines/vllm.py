@@ -62,6 +62,7 @@ class VLLM:
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         from vllm import LLM
         from vllm.platforms import current_platform
 
@@ -88,7 +89,7 @@ class VLLM:
                 enable_chunked_prefill=False if on_cpu else None,
                 enable_sleep_mode=self._sleeps,
                 enable_lora=lora,
-                max_lora_rank=next((r for r in _RANKS if r >= settings.lora.rank), _RANKS[-1]) if lora else _RANKS[0],
+                max_lora_rank=_rank(settings.lora.rank) if lora else _RANKS[0],
                 max_loras=2,
                 logprobs_mode="raw_logprobs",
                 limit_mm_per_prompt={"image": _MOST_PICTURES, "video": 0},
@@ -175,6 +176,10 @@ class VLLMEngine:
         self.difference: float | None = None
         self._proofs = settings.vllm.proof_completions
         self._tolerance = settings.vllm.proof_tolerance or _TOLERANCE[settings.dtype]
+
+    def figures(self) -> dict[str, float]:
+        """For a run's metrics: the last proof's difference, nats a token; the share of prompts found in a cache."""
+        return {"proof": self.difference or 0.0, "prefix_hits": self.vllm.prefix_hits()}
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`. A completion's `token_ids` include the end-of-text token that finished it.
@@ -288,11 +293,20 @@ def _model_folder(base: VLM, folder: Path) -> Path:
 
 
 def _checkpoint(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
-    """A model's tensors under the names that `save_pretrained` writes, which are those that vLLM reads."""
-    tied = set(model.all_tied_weights_keys)
-    own = {name: tensor for name, tensor in model.state_dict().items() if name not in tied}
-    named: dict[str, torch.Tensor] = revert_weight_conversion(model, own)
+    """A model's tensors under the names that its files have, which are those that vLLM reads.
+
+    Tied ones are among them, which files leave out: vLLM packs the head for a CPU, and would keep the one it had.
+    """
+    named: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict())
     return named.items()
+
+
+def _rank(rank: int) -> int:
+    """The least room that vLLM has for adapters of such a rank."""
+    fitting = [room for room in _RANKS if room >= rank]
+    if not fitting:
+        raise EngineError(f"vLLM takes adapters of rank {_RANKS[-1]} at most; lower lora.rank ({rank})")
+    return fitting[0]
 
 
 def _bytes(gib: float | None) -> int | None:

@@ -17,13 +17,25 @@ from visplay.roles.prompts import Prompts
 
 
 class Reasoner:
-    """Answers through an engine, as a voter and as a learner, with one and the same prompt."""
+    """Answers through an engine, as a voter and as a learner, with one and the same prompt.
 
-    def __init__(self, engine: Engine, prompts: Prompts, settings: ReasonerSettings, seed: int) -> None:
+    Args:
+        voter: gives the answers that are not learned from, where that is another engine.
+    """
+
+    def __init__(
+        self, engine: Engine, prompts: Prompts, settings: ReasonerSettings, seed: int, voter: Engine | None = None
+    ) -> None:
         self.engine = engine
+        self._voter = voter
         self.prompts = prompts
         self.settings = settings
         self.seed = seed
+
+    @property
+    def voter(self) -> Engine:
+        """What gives answers that nobody learns from."""
+        return self._voter or self.engine
 
     def votes(
         self, questions: Sequence[Question], m: int, views: Sequence[View] = ("plain",)
@@ -35,7 +47,7 @@ class Reasoner:
             for question in questions
             for view, share in _shares(m, [v if leaves_answer(v, question.text) else "plain" for v in views])
         ]
-        completions = self.engine.generate([request for _, _, request in requests], self.settings.sampling)
+        completions = self.voter.generate([request for _, _, request in requests], self.settings.sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
         for question, view, request in requests:
             given = votes[question.id]
@@ -60,7 +72,7 @@ class Reasoner:
             for question in first.values()
             for view, share in _shares(n, views)
         ]
-        completions = self.engine.generate([request for _, request in requests], self.settings.sampling)
+        completions = self.voter.generate([request for _, request in requests], self.settings.sampling)
         lists: dict[str, list[tuple[str, ...]]] = {picture_id: [] for picture_id in first}
         for question, request in requests:
             read = (read_facts(c.text, self.prompts.learned) for c in completions[request.id] if c.finished)
