@@ -42,6 +42,7 @@ SMALL = [
     "--set=acceptance.votes=4",
     "--set=evaluation.suites=[easy_vqa,lab/color/clean,lab/existence/noisy,lab/counting/pastel]",
     "--set=evaluation.items_per_suite=2",
+    "--set=evaluation.sampled=true",
     "--set=evaluation.pass_k=2",
     "--set=evaluation.beside_paper=5",
 ]

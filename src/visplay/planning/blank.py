@@ -74,7 +74,7 @@ def roles(blank: Blank, settings: Settings) -> tuple[Policy, Policy]:
     )
     # PEFT leaves the second adapter where it made it; on a real device it follows the base, as the first one does.
     for policy in (questioner, reasoner):
-        policy.model.to(device="meta", dtype=blank.model.dtype)
+        policy.model.to(device="meta")
         if settings.gradient_checkpointing:
             policy.checkpoint_activations()
     return questioner, reasoner
