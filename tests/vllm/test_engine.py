@@ -205,6 +205,7 @@ def counters(vllm: VLLM) -> tuple[float, float]:
 def test_an_iteration(tune: str, tmp_path: Path) -> None:
     small = {
         "tune": tune,
+        "iterations": 1,
         "device": "cpu",
         "vllm.kv_cache_gib": 0.25,
         "vllm.max_model_len": 512,
@@ -217,11 +218,12 @@ def test_an_iteration(tune: str, tmp_path: Path) -> None:
         "reasoner.steps": 2,
         "reasoner.questions_per_step": 8,
         "reasoner.group_size": 4,
-        "evaluation.suites": "[lab]",
+        "acceptance.pictures": 0,
+        "evaluation.suites": "[easy_vqa]",
         "evaluation.items_per_suite": 24,
     }
     flags = [flag for key, value in small.items() for flag in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "visplay", "evolve", "--engine", "vllm", "--iterations", "1", "--out"]
+    command = [sys.executable, "-m", "visplay", "evolve", "--preset", "paper", "--engine", "vllm", "--out"]
     finished = subprocess.run(
         [*command, str(tmp_path / "run"), *flags], capture_output=True, text=True, timeout=900, check=False
     )
