@@ -44,7 +44,7 @@ class Players:
             self.reasoner_policy.checkpoint_activations()
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        voter = make_voter(answering, self.reasoner_policy, settings)
+        voter = make_voter(self.reasoner_policy, settings)
         self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
         self.labeler = make_labeler(settings.silver, self.reasoner)
         self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)

@@ -36,9 +36,9 @@ def test_a_server_gives_the_votes_and_nothing_that_is_trained_on(vlm: VLM) -> No
     check_engine(settings)
     asking, answering = make_engines(vlm, policies, settings)
     assert isinstance(asking, HFEngine) and isinstance(answering, HFEngine)
-    voter = make_voter(answering, policies[1], settings)
+    voter = make_voter(policies[1], settings)
     assert isinstance(voter, ServerEngine) and voter.policy is policies[1]
-    assert make_voter(answering, policies[1], Settings()) is answering
+    assert make_voter(policies[1], Settings()) is None
 
 
 def test_four_bits_are_refused() -> None:

@@ -38,10 +38,10 @@ def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> l
     return [HFEngine(policy, settings.seed, settings.generation_batch) for policy in policies]
 
 
-def make_voter(engine: Engine, policy: Policy, settings: Settings) -> Engine:
-    """What gives the answers of a policy that nobody trains on: a server where there is one, else its `engine`.
+def make_voter(policy: Policy, settings: Settings) -> Engine | None:
+    """A server that gives the answers of a policy that nobody trains on; None where its own engine gives them.
 
     Raises:
         visplay.engines.server.ServerError: a server cannot follow such a policy.
     """
-    return ServerEngine(policy, settings.seed, settings.server) if settings.engine == "server" else engine
+    return ServerEngine(policy, settings.seed, settings.server) if settings.engine == "server" else None
