@@ -315,6 +315,11 @@ def test_a_longer_question_never_earns_more(before: list[str], after: list[str],
     assert earned_by(padded, place) <= earned_by(EIGHT[place], place) > 0
 
 
+def test_question_marks_are_no_other_question() -> None:
+    alone = Play(OURS, answers_by_question).earn(*EIGHT)[EIGHT[2]]
+    assert earned_by(EIGHT[2] + "??") == earned_by(EIGHT[2]) < alone
+
+
 @pytest.mark.xfail(reason="BLEU takes a question for another one as soon as enough is written around it")
 def test_an_old_question_is_not_new_for_being_longer() -> None:
     play = Play(OURS, answers_by_question)

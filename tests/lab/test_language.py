@@ -31,6 +31,12 @@ def test_reading_undoes_writing(query: Query, seed: int) -> None:
     assert read(f"  {text.upper()} ") == query
 
 
+def test_the_one_shape_may_be_asked_for_in_words_that_are_never_written() -> None:
+    texts = {write(Query("shape", Noun()), np.random.default_rng(seed)) for seed in range(50)}
+    assert "what is the shape?" not in texts
+    assert read("what is the shape?") == Query("shape", Noun()) == read("What is the shape in the image?")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -19,6 +19,8 @@ PICTURE = Picture("p", b"")
     [
         ("<type>open</type><question>what is it?</question>", ("open", "what is it?")),
         (" <type> Multiple Choice </type>\n<question>is\nit red?</question> ", ("multiple choice", "is it red?")),
+        ("<type>open</type><question>what is it? ?!.?</question>", ("open", "what is it?")),
+        ("<type>open</type><question>what? is it...</question>", ("open", "what? is it...")),
         ("<type>open</type><question> </question>", None),
         ("<type>riddle</type><question>what is it?</question>", None),
         ("<question>what is it?</question>", None),

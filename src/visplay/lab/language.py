@@ -70,6 +70,8 @@ TEMPLATES: dict[Kind, tuple[str, ...]] = {
 }
 # Asking for the only shape of a picture has wordings of its own.
 _THE_ONE_SHAPE = ("what shape is in the image?", "what shape is present?", "what shape does the image contain?")
+# What a Questioner also says for it; read, never written.
+_THE_ONE_SHAPE_TOO = ("what is the shape?", "what is the shape in the image?")
 
 _TYPES: dict[Kind, QuestionType] = {"color": "open", "shape": "open", "count": "numerical"}
 
@@ -90,7 +92,7 @@ def write(query: Query, rng: np.random.Generator) -> str:
 def read(question: str) -> Query | None:
     """The meaning of a question, or None when it is not in the language."""
     text = " ".join(question.lower().split())
-    if text in _THE_ONE_SHAPE:
+    if text in _THE_ONE_SHAPE + _THE_ONE_SHAPE_TOO:
         return Query("shape", Noun())
     for kind, pattern in _PATTERNS:
         found = pattern.fullmatch(text)

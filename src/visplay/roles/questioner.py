@@ -24,6 +24,7 @@ from visplay.roles.memory import Memory
 from visplay.roles.prompts import Prompts
 
 _FORM = re.compile(r"\s*<type>([^<>]{1,40})</type>\s*<question>([^<>]{1,2000})</question>\s*")
+_ASKED_TWICE = re.compile(r"\?[?!.\s]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,14 @@ class Asked:
 
 
 def parse_question(text: str) -> tuple[QuestionType, str] | None:
-    """Type and question of `<type>…</type><question>…</question>`, None for any other form."""
+    """Type and question of `<type>…</type><question>…</question>`, None for any other form.
+
+    A question that ends in several marks ends in one: "???" asks nothing that "?" does not, and would pass for variety.
+    """
     found = _FORM.fullmatch(text)
     if found is None:
         return None
-    words = " ".join(found[2].split())
+    words = _ASKED_TWICE.sub("?", " ".join(found[2].split()))
     for known in get_args(QuestionType):
         if found[1].strip().lower() == known and words:
             return known, words
