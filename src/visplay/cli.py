@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
+    evaluate.add_argument("--k", type=int, default=0, metavar="N", help="also N answers an item: pass@N, maj@N")
+    evaluate.add_argument("--blind", action="store_true", help="also ask every question on a blank picture")
     evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
     evaluate.set_defaults(verb=_evaluate)
@@ -180,6 +182,7 @@ def _evolve(options: argparse.Namespace) -> int:
 
 
 def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
+    from visplay.evaluation.report import run_sheets
     from visplay.evaluation.table import lead_lines, plain_table, rich_table
 
     base, iterations = journal.measurements()
@@ -188,6 +191,8 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         before = base.by_decoding().get(decoding, {}) if base else None
         table = rich_table if console.is_terminal else plain_table
         console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
+    for sheet in run_sheets(base, iterations[-1]) if iterations else ():
+        _print_sheet(sheet, console)
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
         console.print(f"silver set of iteration {number}: {facts}", highlight=False)
@@ -198,6 +203,10 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
         for line in lead_lines(control["lead"]):
             console.print(f"  {line}", highlight=False)
+
+
+def _print_sheet(sheet: Any, console: Console) -> None:
+    console.print(sheet.rich() if console.is_terminal else f"{sheet.plain()}\n", highlight=False, markup=False)
 
 
 def _fact(name: str, value: Any) -> str:
@@ -217,35 +226,60 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.config import ConfigError
     from visplay.evaluation.labelled import read_labelled
+    from visplay.evaluation.report import report_sheets
     from visplay.evaluation.suites import draw_items, open_suites
-    from visplay.evaluation.summary import suites_summary
-    from visplay.evaluation.table import score_lines
+    from visplay.evaluation.summary import macro_summary, suites_summary
     from visplay.program import score_reasoner
     from visplay.records import Suite
 
     if options.items is not None and options.items < 1:
         raise ConfigError("--items must be at least 1")
+    if options.k < 0:
+        raise ConfigError("--k must be at least 1")
+    _make_room(options.out)
     data = read_labelled(options.data) if options.data else None
     if data:
         suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
     else:
         suites = open_suites(options.suites, options.seed, options.items)
-    base = score_reasoner(options.base, suites, options.seed) if options.base else None
-    measurement = score_reasoner(options.model, suites, options.seed)
+    asked = {"k": options.k, "blind": options.blind}
+    base = score_reasoner(options.base, suites, options.seed, **asked) if options.base else None
+    if base:
+        base.save(options.out.with_suffix(".base.answers.jsonl"))
+    measurement = score_reasoner(options.model, suites, options.seed, **asked)
+    measurement.save(options.out.with_suffix(".answers.jsonl"))
     report = {
         "model": options.model,
         "base": options.base,
         "data": str(options.data) if data else options.suites,
+        "seed": options.seed,
+        "items": options.items,
         "suites": suites_summary(base, [measurement]),
+        "macro": macro_summary(base, [measurement]),
         "skipped": [str(row) for row in data.skipped] if data else [],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for line in score_lines(measurement.greedy, base.greedy if base else None):
-        print(line)
+    console = Console(soft_wrap=True)
+    for sheet in report_sheets(base, measurement):
+        _print_sheet(sheet, console)
     for row in report["skipped"]:
         print(f"skipped {row}")
+    print(f"figures in {options.out}, every answer in {options.out.with_suffix('.answers.jsonl')}")
     return 0
+
+
+def _make_room(out: Path) -> None:
+    """Refuse a place that cannot be written to before anything is asked."""
+    from visplay.config import ConfigError
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise ConfigError(f"--out {out} cannot be written to")
 
 
 def _compare(options: argparse.Namespace) -> int:
