@@ -28,7 +28,8 @@ from PIL import Image
 
 from visplay.cli import _is_the_users
 from visplay.config import ConfigError, LoraSettings, Sampling, ServerSettings, check_settings
-from visplay.engines.server import KEY_VARIABLE, ServerEngine, ServerError, pause, request_seed
+from visplay.endpoint import pause
+from visplay.engines.server import KEY_VARIABLE, ServerEngine, ServerError, request_seed
 from visplay.images.views import viewed
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.models.vlm import VLM
