@@ -89,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
     evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
+    evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server whose model judges greedy answers")
+    evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
+    evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
@@ -216,6 +219,7 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.config import ConfigError
+    from visplay.evaluation.judge import judge_results, judged_lines, judged_summary
     from visplay.evaluation.labelled import read_labelled
     from visplay.evaluation.suites import draw_items, open_suites
     from visplay.evaluation.summary import suites_summary
@@ -230,6 +234,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
     else:
         suites = open_suites(options.suites, options.seed, options.items)
+    judge = _open_judge(options)
     base = score_reasoner(options.base, suites, options.seed) if options.base else None
     measurement = score_reasoner(options.model, suites, options.seed)
     report = {
@@ -239,13 +244,38 @@ def _evaluate(options: argparse.Namespace) -> int:
         "suites": suites_summary(base, [measurement]),
         "skipped": [str(row) for row in data.skipped] if data else [],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_report(options.out, report)
     for line in score_lines(measurement.greedy, base.greedy if base else None):
         print(line)
     for row in report["skipped"]:
         print(f"skipped {row}")
+    if judge:
+        judged = judge_results(judge, suites, measurement.greedy)
+        before = judge_results(judge, suites, base.greedy) if base else None
+        _write_report(options.out, report | {"judge": judge.named() | {"suites": judged_summary(judged, before)}})
+        for line in judged_lines(judged, before):
+            print(line)
     return 0
+
+
+def _open_judge(options: argparse.Namespace) -> Any:
+    """The judge, ready to be asked; None where none is wanted."""
+    from visplay.config import ConfigError, judge_settings
+    from visplay.evaluation.judge import Judge
+
+    if options.judge is None:
+        if options.judge_model or options.judge_cache:
+            raise ConfigError("--judge-model and --judge-cache belong to a judge; name its server by --judge URL")
+        return None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visplay" / "judge"
+    judge = Judge(judge_settings(options.judge, options.judge_model, options.judge_cache or cache))
+    print(f"judged by {judge.wait()}")
+    return judge
+
+
+def _write_report(path: Path, report: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _compare(options: argparse.Namespace) -> int:

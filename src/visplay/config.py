@@ -234,6 +234,31 @@ class ServerSettings(_Section):
         return url
 
 
+class JudgeSettings(_Section):
+    """An OpenAI-compatible server whose model judges free answers; `visplay eval` takes it, a run does not."""
+
+    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port")
+    model: str | None = Field(None, description="name of the model; null: the first that is served")
+    cache: Path = Field(description="folder of what was judged, shared by all evaluations")
+    concurrency: int = Field(8, ge=1, le=4096, description="requests under way at once")
+    max_tokens: int = Field(1024, ge=1, le=65536, description="longest reply, tokens; a reasoning model thinks in it")
+    timeout_s: float = Field(120.0, gt=0, description="longest wait for one reply, seconds")
+    wait_s: float = Field(60.0, gt=0, description="longest wait for a server that is starting, seconds")
+    retries: int = Field(5, ge=0, le=100, description="further tries of a request that got no reply, or 429 or 5xx")
+
+    @field_validator("url")
+    @classmethod
+    def _holds_no_key(cls, url: str) -> str:
+        parts = urlsplit(url)
+        # It would be shown where the server fails.
+        if parts.username is not None or parts.query:
+            raise ValueError("holds more than an address; a key goes into VISPLAY_JUDGE_KEY")
+        # Reading a port checks its range as well.
+        if parts.port == 0:
+            raise ValueError("no server listens at port 0")
+        return url
+
+
 class Settings(_Section):
     """A whole run."""
 
@@ -312,11 +337,26 @@ def check_settings(values: Mapping[str, Any], where: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
-        raise ConfigError(f"{where}: {problems}") from None
+        raise ConfigError(f"{where}: {_problems(error)}") from None
+
+
+def judge_settings(url: str, model: str | None, cache: Path) -> JudgeSettings:
+    """Settings of a judge, checked.
+
+    Raises:
+        ConfigError: the address is none, or holds a key.
+    """
+    try:
+        return JudgeSettings(url=url, model=model, cache=cache)
+    except ValidationError as error:
+        raise ConfigError(f"--judge: {_problems(error)}") from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors()
+    )
 
 
 def dump_settings(settings: Settings) -> str:

@@ -59,7 +59,7 @@ class Endpoint:
 
     def client(self) -> httpx2.AsyncClient:
         """A new client, to be used within one event loop."""
-        key = os.environ.get(self.terms.key_variable)
+        key = self._key()
         try:
             return httpx2.AsyncClient(
                 base_url=self.url,
@@ -68,7 +68,7 @@ class Endpoint:
                 limits=httpx2.Limits(),
             )
         except httpx2.InvalidURL as error:
-            raise self.terms.error(f"{self.terms.address} '{self.url}' is no address: {error}") from None
+            raise self._error(f"{self.terms.address} '{self.url}' is no address: {error}") from None
 
     async def served(self, client: httpx2.AsyncClient, wanted: str | None) -> str:
         """The name of the model to ask for, as soon as the server answers: `wanted`, or the first that is served."""
@@ -84,7 +84,7 @@ class Endpoint:
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             waited = f"no server is ready at {self.url} after {self.terms.wait_s:g} s (it {problem})"
-            raise self.terms.error(f"{waited}; {self.terms.if_absent}") from None
+            raise self._error(f"{waited}; {self.terms.if_absent}") from None
         try:
             # An adapter names the model it belongs to as its parent.
             names = [model.id for model in _Models.model_validate_json(self.good(reply)).data if not model.parent]
@@ -92,7 +92,7 @@ class Endpoint:
             raise self._strange(reply) from None
         name = wanted or next(iter(names), "")
         if name not in names:
-            raise self.terms.error(f"the server at {self.url} serves {names}, not {self.terms.model} '{name}'")
+            raise self._error(f"the server at {self.url} serves {names}, not {self.terms.model} '{name}'")
         return name
 
     async def post(self, client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> httpx2.Response:
@@ -108,9 +108,9 @@ class Endpoint:
                 problem = str(error)
             except TimeoutError:
                 late = f"the server at {self.url} gave no answer within {self.terms.timeout_s:g} s"
-                raise self.terms.error(f"{late}; {self.terms.if_late}") from None
+                raise self._error(f"{late}; {self.terms.if_late}") from None
         tries = "1 try" if self.terms.retries == 0 else f"{self.terms.retries + 1} tries"
-        raise self.terms.error(f"the server at {self.url} {problem} ({tries}); {self.terms.if_gone}")
+        raise self._error(f"the server at {self.url} {problem} ({tries}); {self.terms.if_gone}")
 
     async def chat(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> tuple[Choice, ...]:
         """The answers to a request for a chat, `body["n"]` of them, in the server's order."""
@@ -121,17 +121,25 @@ class Endpoint:
             raise self._strange(reply) from None
         if len(choices) != body["n"]:
             got = f"the server at {self.url} gave {len(choices)} answers in place of {body['n']}"
-            raise self.terms.error(f"{got}; it must heed `n`")
+            raise self._error(f"{got}; it must heed `n`")
         return tuple(sorted(choices, key=lambda choice: choice.index))
 
     def good(self, reply: httpx2.Response) -> bytes:
         """The content of a reply that is no refusal."""
         if reply.status_code != 200:
-            raise self.terms.error(f"the server at {self.url} refused a request: {said(reply)}")
+            raise self._error(f"the server at {self.url} refused a request: {said(reply)}")
         return reply.content
 
     def _strange(self, reply: httpx2.Response) -> ValueError:
-        return self.terms.error(f"{self.url} is no OpenAI-compatible server: {said(reply)}")
+        return self._error(f"{self.url} is no OpenAI-compatible server: {said(reply)}")
+
+    def _error(self, text: str) -> ValueError:
+        # A server may repeat the key it refuses.
+        key = self._key()
+        return self.terms.error(text.replace(key, "***") if key else text)
+
+    def _key(self) -> str | None:
+        return os.environ.get(self.terms.key_variable)
 
 
 async def together(jobs: Mapping[str, Callable[[], Coroutine[Any, Any, T]]], concurrency: int) -> dict[str, T]:
