@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
     evolve.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     evolve.add_argument("--iterations", type=int)
+    evolve.add_argument(
+        "--anchor", type=Path, metavar="FILE", help="labelled items; what gets them wrong is taken back"
+    )
     evolve.add_argument("--engine", choices=["hf", "vllm", "server"], help="what generates; default: hf")
     evolve.add_argument("--seed", type=int)
     evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
@@ -157,12 +160,13 @@ def _evolve(options: argparse.Namespace) -> int:
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
+    changes = [*options.set, *([f"acceptance.anchor={json.dumps(str(options.anchor))}"] if options.anchor else [])]
     resuming = options.resume and (options.out / "config.yaml").exists()
     console = Console(soft_wrap=True)
-    if resuming and (given or options.set or options.preset != "default"):
+    if resuming and (given or changes or options.preset != "default"):
         console.print("a resumed run keeps its own settings; those of the command line are not used")
     path = str(options.out / "config.yaml") if resuming else options.preset
-    settings = load_settings(path) if resuming else load_settings(path, options.set, given)
+    settings = load_settings(path) if resuming else load_settings(path, changes, given)
     # Whatever can be refused is refused before the run's directory is made.
     if not resuming:
         check_free(options.out)

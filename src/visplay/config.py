@@ -154,9 +154,12 @@ class GRPOSettings(_Section):
 
 
 class AcceptanceSettings(_Section):
-    """Whether an iteration is kept, judged without labels on pictures that nothing trains on."""
+    """Whether an iteration is kept, judged on pictures that nothing trains on."""
 
-    pictures: int = Field(0, ge=0, description="pictures held out to judge by, a fifth at most; 0 accepts all (paper)")
+    pictures: int = Field(
+        0, ge=0, description="pictures held out to judge by without labels, a fifth at most; 0: none (paper)"
+    )
+    anchor: Path | None = Field(None, description="labelled items to judge by as well; null: none (paper)")
     questions_per_image: int = Field(2, ge=1, description="the base's questions about each, frozen at the start")
     votes: int = Field(8, ge=1, description="answers to each, at the start and after every iteration")
     trusted: float = Field(1.0, gt=0, le=1, description="confidence from which the base's answer must be kept")
@@ -164,6 +167,11 @@ class AcceptanceSettings(_Section):
         0.02, ge=0, lt=1, description="fall that does not matter: rejected is what fell, beyond chance, by more"
     )
     patience: int = Field(2, ge=1, description="rejected iterations in a row that end a run")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is judged."""
+        return self.pictures > 0 or self.anchor is not None
 
 
 class EvaluationSettings(_Section):
