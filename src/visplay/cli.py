@@ -198,7 +198,7 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         before = base.by_decoding().get(decoding, {}) if base else None
         table = rich_table if console.is_terminal else plain_table
         console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
-    for sheet in run_sheets(base, iterations[-1]) if iterations else ():
+    for sheet in run_sheets(base, iterations):
         _print_sheet(sheet, console)
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
@@ -279,7 +279,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         _write_report(options.out, report | {"judge": judge.named() | {"suites": judged_summary(judged, before)}})
         for line in judged_lines(judged, before):
             print(line)
-    print(f"figures in {options.out}, every answer in {options.out.with_suffix('.answers.jsonl')}")
+    print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
     return 0
 
 
