@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
     evolve.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     evolve.add_argument("--iterations", type=int)
+    evolve.add_argument(
+        "--anchor", type=Path, metavar="FILE", help="labelled items; what gets them wrong is taken back"
+    )
     evolve.add_argument("--engine", choices=["hf", "vllm", "server"], help="what generates; default: hf")
     evolve.add_argument("--seed", type=int)
     evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
@@ -91,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--blind", action="store_true", help="also ask every question on a blank picture")
     evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
+    evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server whose model judges greedy answers")
+    evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
+    evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
@@ -156,12 +162,13 @@ def _evolve(options: argparse.Namespace) -> int:
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
+    changes = [*options.set, *([f"acceptance.anchor={json.dumps(str(options.anchor))}"] if options.anchor else [])]
     resuming = options.resume and (options.out / "config.yaml").exists()
     console = Console(soft_wrap=True)
-    if resuming and (given or options.set or options.preset != "default"):
+    if resuming and (given or changes or options.preset != "default"):
         console.print("a resumed run keeps its own settings; those of the command line are not used")
     path = str(options.out / "config.yaml") if resuming else options.preset
-    settings = load_settings(path) if resuming else load_settings(path, options.set, given)
+    settings = load_settings(path) if resuming else load_settings(path, changes, given)
     # Whatever can be refused is refused before the run's directory is made.
     if not resuming:
         check_free(options.out)
@@ -225,6 +232,7 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.config import ConfigError
+    from visplay.evaluation.judge import judge_results, judged_lines, judged_summary
     from visplay.evaluation.labelled import read_labelled
     from visplay.evaluation.report import report_sheets
     from visplay.evaluation.suites import draw_items, open_suites
@@ -242,6 +250,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
     else:
         suites = open_suites(options.suites, options.seed, options.items)
+    judge = _open_judge(options)
     asked = {"k": options.k, "blind": options.blind}
     base = score_reasoner(options.base, suites, options.seed, **asked) if options.base else None
     if base:
@@ -258,12 +267,18 @@ def _evaluate(options: argparse.Namespace) -> int:
         "macro": macro_summary(base, [measurement]),
         "skipped": [str(row) for row in data.skipped] if data else [],
     }
-    options.out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_report(options.out, report)
     console = Console(soft_wrap=True)
     for sheet in report_sheets(base, measurement):
         _print_sheet(sheet, console)
     for row in report["skipped"]:
         print(f"skipped {row}")
+    if judge:
+        judged = judge_results(judge, suites, measurement.greedy)
+        before = judge_results(judge, suites, base.greedy) if base else None
+        _write_report(options.out, report | {"judge": judge.named() | {"suites": judged_summary(judged, before)}})
+        for line in judged_lines(judged, before):
+            print(line)
     print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
     return 0
 
@@ -280,6 +295,25 @@ def _make_room(out: Path) -> None:
         raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
     if not os.access(out if out.exists() else out.parent, os.W_OK):
         raise ConfigError(f"--out {out} cannot be written to")
+
+
+def _open_judge(options: argparse.Namespace) -> Any:
+    """The judge, ready to be asked; None where none is wanted."""
+    from visplay.config import ConfigError, judge_settings
+    from visplay.evaluation.judge import Judge
+
+    if options.judge is None:
+        if options.judge_model or options.judge_cache:
+            raise ConfigError("--judge-model and --judge-cache belong to a judge; name its server by --judge URL")
+        return None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visplay" / "judge"
+    judge = Judge(judge_settings(options.judge, options.judge_model, options.judge_cache or cache))
+    print(f"judged by {judge.wait()}")
+    return judge
+
+
+def _write_report(path: Path, report: dict[str, Any]) -> None:
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _compare(options: argparse.Namespace) -> int:

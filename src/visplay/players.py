@@ -72,17 +72,25 @@ class Players:
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""
-        self.questioner_policy.save(folder / "questioner")
-        self.reasoner_policy.save(folder / "reasoner")
+        self.keep_roles(folder)
         self.questioner_trainer.save(folder / "questioner-trainer")
         self.reasoner_trainer.save(folder / "reasoner-trainer")
 
     def restore(self, folder: Path) -> None:
         """Go back to what `keep` wrote."""
-        self.questioner_policy.load(folder / "questioner")
-        self.reasoner_policy.load(folder / "reasoner")
+        self.restore_roles(folder)
         self.questioner_trainer.restore(folder / "questioner-trainer")
         self.reasoner_trainer.restore(folder / "reasoner-trainer")
+
+    def keep_roles(self, folder: Path) -> None:
+        """Write both roles alone."""
+        self.questioner_policy.save(folder / "questioner")
+        self.reasoner_policy.save(folder / "reasoner")
+
+    def restore_roles(self, folder: Path) -> None:
+        """Go back to the roles that `keep` or `keep_roles` wrote."""
+        self.questioner_policy.load(folder / "questioner")
+        self.reasoner_policy.load(folder / "reasoner")
 
 
 def is_run(name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from visplay.anchor import read_anchor
 from visplay.config import ConfigError, Settings
 from visplay.engines.hf import HFEngine
 from visplay.evaluation.label_study import LabelRow, label_study
@@ -57,6 +58,12 @@ _ACCEPTANCE = (
     "agreement_ci95",
     "asking_change",
     "asking_ci95",
+    "anchor_change",
+    "anchor_ci95",
+    "anchor_p_mcnemar",
+    "anchor_items",
+    "anchor_accuracy",
+    "handed_over",
     "judge_accepts",
     "true_accuracy",
     "true_change",
@@ -77,10 +84,15 @@ def open_pictures(settings: Settings) -> Catalogue:
 
 
 def open_world(settings: Settings, catalogue: Catalogue) -> World:
-    """Pictures, suites and, where there is one, the oracle."""
+    """Pictures, suites and, where there are any, the oracle and labelled items to accept by.
+
+    Raises:
+        visplay.evaluation.errors.EvaluationError: no such suite, or the labelled items cannot be used.
+    """
+    anchor = read_anchor(settings.acceptance.anchor) if settings.acceptance.anchor else None
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
     truth = truth_about(settings.images, LAB_DRAWINGS, settings.seed)
-    return World(catalogue.pictures, suites, truth)
+    return World(catalogue.pictures, suites, truth, anchor)
 
 
 def run_evolution(run: RunDirectory, world: World, console: Console, title: str = "") -> Journal:
@@ -146,7 +158,9 @@ def run_controls(run: RunDirectory, world: World, main: Journal, console: Consol
     for name, changes in CONTROLS.items():
         folder = run.path / "controls" / name
         # A control is to show where its reward leads, so nothing of it is taken back.
-        settings = changed(run.settings, {**changes, "evaluation": {"before": False}, "acceptance": {"pictures": 0}})
+        settings = changed(
+            run.settings, {**changes, "evaluation": {"before": False}, "acceptance": {"pictures": 0, "anchor": None}}
+        )
         exists = (folder / "config.yaml").exists()
         with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
             _share_base(run.path, folder)

@@ -6,7 +6,7 @@ that share a picture are not quite that, so intervals are a little too narrow wh
 asks many questions a picture.
 
 Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947
-in its exact, binomial form.
+in its exact, binomial form, Cohen 1960 (kappa).
 """
 
 from __future__ import annotations
@@ -179,6 +179,19 @@ def mcnemar(gained: int, lost: int) -> float:
     if gained < 0 or lost < 0:
         raise ValueError(f"items gained and lost are counts, not {gained} and {lost}")
     return float(stats.binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+
+
+def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """Agreement of two judges beyond chance, at most 1; None without pairs, or where chance alone makes them agree.
+
+    Source: Cohen 1960.
+    """
+    if not pairs:
+        return None
+    one, other = (sum(pair[judge] for pair in pairs) / len(pairs) for judge in (0, 1))
+    by_chance = one * other + (1 - one) * (1 - other)
+    agreed = sum(a == b for a, b in pairs) / len(pairs)
+    return None if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
 
 
 def mean_over_seeds(values: Sequence[float]) -> SeedMean:

@@ -136,9 +136,15 @@ def _macro(results: Results, base: Results | None) -> dict[str, Any]:
 
 
 def handed_over(summary: Mapping[str, Any]) -> int:
-    """The iteration whose roles a finished run hands over: the last accepted one, 0 for the base; without
-    verdicts the last."""
+    """The iteration whose roles a finished run hands over: the best accepted one, 0 for the base; without
+    verdicts the last.
+
+    Which is best is in the last verdict. Without labels to tell it by, and in summaries that do not say, it is the last
+    accepted one, which was found to be no worse than any before it.
+    """
     verdicts = summary.get("acceptance", ())
+    if verdicts and "handed_over" in verdicts[-1]:
+        return int(verdicts[-1]["handed_over"])
     if verdicts:
         return max((verdict["iteration"] for verdict in verdicts if verdict["accepted"]), default=0)
     return max((len(suite["iterations"]) for suite in summary["suites"].values()), default=0)
