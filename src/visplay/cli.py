@@ -85,10 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     asked = evaluate.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
+    asked.add_argument("--tasks", nargs="+", metavar="TASK", help="of lmms-eval; 'paper': the paper's; or suites")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
-    evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    evaluate.add_argument("--out", type=Path, metavar="FILE.json", help="with --tasks a new folder")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
+    evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
@@ -225,6 +227,12 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     if options.items is not None and options.items < 1:
         raise ConfigError("--items must be at least 1")
+    if options.dry_run and not options.tasks:
+        raise ConfigError("--dry-run is for --tasks")
+    if options.out is None and not options.dry_run:
+        raise ConfigError("--out is missing; say where the figures go")
+    if options.tasks:
+        return _evaluate_tasks(options)
     data = read_labelled(options.data) if options.data else None
     if data:
         suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
@@ -245,6 +253,20 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(line)
     for row in report["skipped"]:
         print(f"skipped {row}")
+    return 0
+
+
+def _evaluate_tasks(options: argparse.Namespace) -> int:
+    from visplay.lmms.evaluate import dry_run, evaluate_tasks
+
+    if options.dry_run:
+        lines = dry_run(options.tasks, options.seed, options.items)
+    else:
+        lines = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.seed, options.out)
+    for line in lines:
+        print(line)
+    if not options.dry_run:
+        print(f"every answer is in {options.out}")
     return 0
 
 
