@@ -152,15 +152,15 @@ def test_several_pictures_choices_and_unboxed_answers(tmp_path: Path) -> None:
         return None if "mumble" in request.prompt else "red"
 
     ours = measure(TruthTable(answer), [suite], wording, None, sampled=False).greedy["mixed"]
-    names = list(write_tasks([suite], tmp_path))
+    [name] = write_tasks([suite], tmp_path)
     engine = TruthTable(answer)
     answerer = Answerer(engine, Prompts(reasoner="{question} \\boxed{}"), None, 3)
-    [found] = Harness(tmp_path, builtin=False).evaluate(answerer, names, None, tmp_path)
+    [found] = Harness(tmp_path, builtin=False).evaluate(answerer, name, None, tmp_path)
     assert found.marks == ours.marks() == {"both": True, "lettered": True, "unboxed": False, "wrong": False}
     assert found.reported == {METRIC: 0.5}
     parts = {r.id: len(r.picture.parts) for requests, _ in engine.calls for r in requests}
     assert list(parts.values()) == [2, 1, 1, 1]
-    [cut] = Harness(tmp_path, builtin=False).evaluate(answerer, names, 2, tmp_path)
+    [cut] = Harness(tmp_path, builtin=False).evaluate(answerer, name, 2, tmp_path)
     assert cut.marks == {"both": True, "lettered": True}
 
 
@@ -191,10 +191,10 @@ def test_an_unknown_task_is_one_line_with_the_nearest_names(tmp_path: Path, caps
 
 
 def test_lmms_evals_own_program_finds_our_models(tmp_path: Path) -> None:
-    [suite] = lab_suites(0, ITEMS, ["color"], ["clean"])
+    [suite] = lab_suites(0, ITEMS, ["single"], ["pastel"])
     [name] = write_tasks([suite], tmp_path / "tasks")
     arguments = [
-        f"--model_args=pretrained={'lab'}",
+        "--model_args=pretrained=lab",
         f"--tasks={name}",
         f"--include_path={tmp_path / 'tasks'}",
         f"--output_path={tmp_path / 'theirs'}",
@@ -205,6 +205,6 @@ def test_lmms_evals_own_program_finds_our_models(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     [file] = (tmp_path / "theirs").rglob("*_results.json")
     theirs = json.loads(file.read_text())["results"][name][f"{METRIC},none"]
-    assert main(["eval", "lab", "--suites=lab/color/clean", f"--items={ITEMS}", f"--out={tmp_path / 'o.json'}"]) == 0
-    [ours] = json.loads((tmp_path / "o.json").read_text())["suites"]["lab/color/clean"]["iterations"]
+    assert main(["eval", "lab", "--suites=lab/single/pastel", f"--items={ITEMS}", f"--out={tmp_path / 'o.json'}"]) == 0
+    [ours] = json.loads((tmp_path / "o.json").read_text())["suites"]["lab/single/pastel"]["iterations"]
     assert theirs == pytest.approx(ours["accuracy"]) and 0 < theirs < 1

@@ -61,8 +61,11 @@ def evaluate_tasks(
     for label, answerer in answerers(model, base):
         folder = out / label
         folder.mkdir()
-        found[label] = harness.evaluate(answerer, asked, items, folder)
-        save_answers(found[label], folder / "answers.jsonl")
+        found[label] = []
+        for name in asked:
+            scored = harness.evaluate(answerer, name, items, folder)
+            save_answers(scored, folder / "answers.jsonl")
+            found[label] += scored
     summary = tasks_summary(found)
     settings = own_settings(model)
     report = {

@@ -16,6 +16,9 @@ from typing import Any
 from visplay.evaluation.errors import EvaluationError
 from visplay.lmms.answering import Answerer, Said
 from visplay.lmms.marks import right_or_wrong
+from visplay.lmms.paper import is_judged
+
+_JUDGED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,8 @@ class Harness:
                 raise EvaluationError(f"task {name} cannot be loaded: {_reason(error)}") from error
         return [(each.task_name, each.task.OUTPUT_TYPE) for each in tasks]
 
-    def evaluate(self, answerer: Answerer, names: Sequence[str], limit: int | None, folder: Path) -> list[Found]:
-        """Let lmms-eval ask and score; what tasks write themselves goes to `folder`.
+    def evaluate(self, answerer: Answerer, name: str, limit: int | None, folder: Path) -> list[Found]:
+        """Let lmms-eval ask and score one task, or those of a group; what they write themselves goes to `folder`.
 
         Args:
             limit: the first so many items of each task; None for all.
@@ -119,16 +122,16 @@ class Harness:
             model = VisplayModel(answerer=answerer)
             results = simple_evaluate(
                 model=model,
-                tasks=list(names),
+                tasks=[name],
                 task_manager=self.manager,
                 limit=limit,
                 bootstrap_iters=0,
                 log_samples=True,
                 cli_args=Namespace(output_path=str(folder), process_with_media=False, reasoning_tags=None),
+                # MMMU guesses at what it cannot read, from one random stream that threads would share in any order.
+                process_docs_parallel=_JUDGED_AT_ONCE if is_judged(name) else 1,
             )
-        # lmms-eval hands tasks back in an order of its own; those of a group stay together at the end.
-        order = {name: place for place, name in enumerate(names)}
-        tasks = sorted(results["samples"], key=lambda task: (order.get(task, len(order)), task))
+        tasks = sorted(results["samples"])
         return [_found(task, results["samples"][task], results["results"][task], model.said) for task in tasks]
 
 

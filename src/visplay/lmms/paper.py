@@ -62,7 +62,12 @@ def judged_without_a_key(tasks: Sequence[str], environment: Mapping[str, str] = 
     """
     if any(environment.get(key) for key in _KEYS) or environment.get("API_TYPE", "openai") not in ("openai", "azure"):
         return []
-    return [each.task for each in PAPER if each.judge and each.task in tasks]
+    return [task for task in tasks if is_judged(task)]
+
+
+def is_judged(task: str) -> bool:
+    """Whether a model judges answers to one of the paper's tasks."""
+    return any(each.judge and each.task == task for each in PAPER)
 
 
 def paper_lines() -> Iterator[str]:

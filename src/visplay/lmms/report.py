@@ -20,8 +20,8 @@ _SHOWN = 3
 
 
 def save_answers(found: Sequence[Found], file: Path) -> None:
-    """Write a JSON line an answer: the prompt, the whole text, what it boxes, how it was scored."""
-    with file.open("w", encoding="utf-8") as lines:
+    """Add a JSON line an answer: the prompt, the whole text, what it boxes, how it was scored."""
+    with file.open("a", encoding="utf-8") as lines:
         for task in found:
             for answer in task.answers:
                 said = answer.said
