@@ -88,15 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     asked = evaluate.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
+    asked.add_argument("--tasks", nargs="+", metavar="TASK", help="of lmms-eval; 'paper': the paper's; or suites")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
     evaluate.add_argument("--k", type=int, default=0, metavar="N", help="also N answers an item: pass@N, maj@N")
     evaluate.add_argument("--blind", action="store_true", help="also ask every question on a blank picture")
-    evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    evaluate.add_argument("--out", type=Path, metavar="FILE.json", help="with --tasks a new folder")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
     evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server whose model judges greedy answers")
     evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
+    evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
@@ -244,6 +246,12 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise ConfigError("--items must be at least 1")
     if options.k < 0:
         raise ConfigError("--k must be at least 1")
+    if options.dry_run and not options.tasks:
+        raise ConfigError("--dry-run is for --tasks")
+    if options.out is None and not options.dry_run:
+        raise ConfigError("--out is missing; say where the figures go")
+    if options.tasks:
+        return _evaluate_tasks(options)
     _make_room(options.out)
     data = read_labelled(options.data) if options.data else None
     if data:
@@ -314,6 +322,20 @@ def _open_judge(options: argparse.Namespace) -> Any:
 
 def _write_report(path: Path, report: dict[str, Any]) -> None:
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _evaluate_tasks(options: argparse.Namespace) -> int:
+    from visplay.lmms.evaluate import dry_run, evaluate_tasks
+
+    if options.dry_run:
+        lines = dry_run(options.tasks, options.seed, options.items)
+    else:
+        lines = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.seed, options.out)
+    for line in lines:
+        print(line)
+    if not options.dry_run:
+        print(f"every answer is in {options.out}")
+    return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
