@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import io
 import os
 import random
@@ -29,7 +28,8 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from visplay.config import Sampling, ServerSettings
-from visplay.engines.engine import EngineError
+from visplay.engines.engine import EngineError, by_picture
+from visplay.engines.sampling import request_seed
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.records import Completion, Picture, Request
 
@@ -40,6 +40,7 @@ _CONNECT_S = 10.0
 _POLL_S = 0.25
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 _ENCODED_PICTURES = 128
+_SEED_BITS = 31  # which every server takes
 
 
 class ServerError(EngineError):
@@ -91,9 +92,8 @@ class ServerEngine:
             ServerError: the server went away, refused a request, or took longer than `timeout_s`.
             OSError: a picture cannot be read.
         """
-        if len({request.id for request in requests}) < len(requests):
-            raise ValueError("two requests to generate have the same id; give each its own")
-        return asyncio.run(self._generate(requests, sampling))
+        found = asyncio.run(self._generate(by_picture(requests), sampling))
+        return {request.id: found[request.id] for request in requests}
 
     def figures(self) -> dict[str, float]:
         """See `Engine.figures`: nothing of it is trained on."""
@@ -118,7 +118,7 @@ class ServerEngine:
 
             try:
                 async with asyncio.TaskGroup() as group:
-                    tasks = {r.id: group.create_task(complete(r)) for r in _by_picture(requests)}
+                    tasks = {r.id: group.create_task(complete(r)) for r in requests}
             except ExceptionGroup as failures:
                 # The first ends the others; what they met is the same.
                 raise failures.exceptions[0] from None
@@ -232,7 +232,7 @@ class ServerEngine:
             "min_p": 0.0,
             "repetition_penalty": 1.0,
             "max_tokens": sampling.max_tokens or vlm.max_new_tokens,
-            "seed": request_seed(self.seed, request.id),
+            "seed": request_seed(self.seed, request.id, _SEED_BITS),
             "logprobs": True,
         }
 
@@ -272,23 +272,11 @@ def data_url(picture: Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def request_seed(seed: int, request_id: str) -> int:
-    """The seed of a request, of 31 bits, which every server takes."""
-    digest = hashlib.blake2b(f"{seed}/{request_id}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest) >> 1
-
-
 def pause(attempt: int) -> float:
     """Seconds before try `attempt` (from 1): twice as long each time, up to a bound, and a random part less."""
     longest = min(_FIRST_PAUSE_S * 2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
     # The system's randomness: what a run draws must not depend on how often a server failed.
     return longest * random.SystemRandom().uniform(0.5, 1.0)
-
-
-def _by_picture(requests: Sequence[Request]) -> list[Request]:
-    """Requests about one picture together: it is encoded once, and the server finds it in its prefix cache."""
-    order = {picture: place for place, picture in enumerate(dict.fromkeys(r.picture for r in requests))}
-    return sorted(requests, key=lambda request: order[request.picture])
 
 
 @dataclass(frozen=True, slots=True)
