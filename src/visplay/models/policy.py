@@ -19,7 +19,7 @@ import torch
 from peft import LoraConfig, load_peft_weights, set_peft_model_state_dict
 from safetensors import SafetensorError
 
-from visplay.config import LoraSettings
+from visplay.config import LoraSettings, Settings
 from visplay.models.vlm import VLM, ModelError
 
 
@@ -171,3 +171,11 @@ def new_policy(
 ) -> Policy:
     """A role that begins as `base` and is trained in the way `tune` says; `train_vision` is for "full" alone."""
     return FullPolicy(base, role, train_vision) if tune == "full" else LoraPolicy(base, role, lora)
+
+
+def role_of(base: VLM, role: str, settings: Settings) -> Policy:
+    """A role that begins as `base` and is trained as a run's settings say."""
+    policy = new_policy(base, role, settings.tune, settings.lora, settings.train_vision)
+    if settings.gradient_checkpointing:
+        policy.checkpoint_activations()
+    return policy
