@@ -36,6 +36,7 @@ class Players:
     def __init__(self, base: VLM, prompts: Prompts, settings: Settings, path: Probe) -> None:
         self.prompts = prompts
         self.path = path
+        self._puts_away = settings.tune == "full" and settings.idle == "cpu"
         self.questioner_policy = role_of(base, "questioner", settings)
         self.reasoner_policy = role_of(base, "reasoner", settings)
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
@@ -65,6 +66,18 @@ class Players:
         prompts = _prompts(settings.model, settings)
         base = load_base(settings.model, settings)
         return cls(base, prompts, settings, probe(base))
+
+    def begin_phase(self) -> None:
+        """Put away whatever stands on the device; what the phase uses comes back at its first use, and stays.
+
+        So the Questioner's phase has the optimizer of the Questioner there alone, and both roles, for the Reasoner
+        votes; the Reasoner's phase has nothing of the Questioner.
+        """
+        if self._puts_away:
+            for policy in (self.questioner_policy, self.reasoner_policy):
+                policy.put_away()
+            for trainer in (self.questioner_trainer, self.reasoner_trainer):
+                trainer.put_away()
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""
