@@ -18,16 +18,16 @@ from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
 from visplay.evaluation.summary import lead, suites_summary
 from visplay.evolve import World, evolve
-from visplay.images import Catalogue, Sampler, open_images
+from visplay.images import Catalogue, Sampler
 from visplay.journal import Journal, peak_memory_bytes
-from visplay.lab.drawings import drawings
+from visplay.lab.drawings import LAB_DRAWINGS as LAB_DRAWINGS
+from visplay.lab.drawings import open_pictures as open_pictures
 from visplay.players import Players, open_reasoner
 from visplay.records import Suite
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
 from visplay.silver import join_silver, silver_file
 
-LAB_DRAWINGS = 4000
 CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
     "random_reward": {"questioner": {"reward": "random"}, "reasoner": {"reward": "random"}},
     "format_reward": {"questioner": {"reward": "format"}, "reasoner": {"reward": "format"}},
@@ -62,18 +62,6 @@ _ACCEPTANCE = (
     "true_change",
     "true_ci95",
 )
-
-
-def open_pictures(settings: Settings) -> Catalogue:
-    """The pictures to evolve on: a folder, easy-vqa, or drawings of the lab.
-
-    Raises:
-        visplay.images.ImageError: the source cannot be used.
-    """
-    if not settings.images.startswith("lab/"):
-        return open_images(settings.images)
-    source = settings.images.removeprefix("lab/")
-    return Catalogue(settings.images, drawings(source, LAB_DRAWINGS, settings.seed)[0])
 
 
 def open_world(settings: Settings, catalogue: Catalogue) -> World:

@@ -11,14 +11,34 @@ alone, and `Gallery.note` says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from visplay.config import Settings
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image
+
+from visplay.answers import match, vote
+from visplay.config import Settings, load_settings
+from visplay.images import ImageError
+from visplay.lab.drawings import open_pictures
+from visplay.records import Picture
+from visplay.runs.ledger import PHASES
+from visplay.runs.state import read_json
+from visplay.silver.record import SCHEMA, record_files
 
 Order = Literal["time", "-time", "confidence", "-confidence", "reward", "-reward", "text"]
+
+_FOLDERS = ("asked", "acceptance/asked", "silver", "acceptance")
+_SORTED_BY = {"confidence": "confidence", "reward": "reward", "text": "question"}
+_NOTE = (
+    "This run was made before all that is asked was written down: only questions that were kept are here, "
+    "not those that a gate dropped and not those of the Questioner's phase."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,34 +209,127 @@ class Gallery:
         note: one line for the reader when questions are missing, else empty.
     """
 
-    note: str
-
     def __init__(self, run: Path) -> None:
-        raise NotImplementedError
+        self.note = ""
+        self._run = run
+        self._rule = load_settings(str(run / "config.yaml")).questioner.reward
+        self._stamp: object = None
+        self._files: dict[Path, tuple[object, pa.Table]] = {}
+        self._table = _indexed([])
 
     def choices(self) -> Choices:
         """What there is to filter by."""
-        raise NotImplementedError
+        table = self._fresh()
+        return Choices(
+            dict(sorted(_counts(table["iteration"]).items())),
+            _counts(table["phase"]),
+            dict(sorted(_counts(table["type"]).items())),
+            _counts(table["gate"]),
+            pc.sum(table["kept"]).as_py() or 0,
+            table.num_rows,
+        )
 
     def find(self, wanted: Filter, order: Order = "-time", start: int = 0, count: int = 50) -> Found:
         """Questions that match; "-time" has the latest first."""
-        raise NotImplementedError
+        table = self._fresh()
+        places = pc.indices_nonzero(_matching(table, wanted))
+        key, direction = order.removeprefix("-"), "descending" if order.startswith("-") else "ascending"
+        if order == "-time":
+            places = places[::-1]
+        elif order != "time":
+            column = table[_SORTED_BY[key]].take(places)
+            places = places.take(pc.sort_indices(column, sort_keys=[("", direction)]))
+        return Found(_rows(table.take(places[start : start + count])), start, len(places))
 
     def item(self, question_id: str) -> Shown | None:
         """One in full; None if there is no such question."""
-        raise NotImplementedError
+        table = self._fresh()
+        place = pc.index(table["id"], question_id).as_py()
+        if place < 0:
+            return None
+        (values,) = (one := table.slice(place, 1)).to_pylist()
+        majority, share, unboxed = vote(values["votes"] or [])
+        votes = zip(*(values[name] or [] for name in ("votes", "reasoning", "views", "logprobs")), strict=True)
+        return Shown(
+            _rows(one)[0],
+            tuple(
+                ShownVote(answer, text, view, logprob, _agrees(answer, majority))
+                for answer, text, view, logprob in votes
+            ),
+            majority,
+            share,
+            unboxed,
+            values["reason"] or "",
+            None if values["reward"] is None else _parts(values, self._rule),
+        )
 
     def story(self, image: str) -> Story:
         """One picture through the iterations; without rows if nothing was asked about it."""
-        raise NotImplementedError
+        table = self._fresh()
+        rows = _rows(table.filter(pc.equal(table["image"], image)))
+        iterations = sorted({row.iteration for row in rows})
+        then = tuple(Then(t, tuple(row for row in rows if row.iteration == t)) for t in iterations)
+        return Story(image, then, tuple(self._anchored(image)))
 
     def storied(self, count: int = 50) -> tuple[str, ...]:
-        """Ids of pictures that were asked about in more than one iteration, those in most iterations first."""
-        raise NotImplementedError
+        """Ids of pictures that can be followed: those asked about in most iterations first, else those whose questions
+        acceptance froze."""
+        table = self._fresh()
+        grouped = table.group_by("image").aggregate([("iteration", "count_distinct")])
+        order = [("iteration_count_distinct", "descending"), ("image", "ascending")]
+        found = grouped.filter(pc.greater(grouped["iteration_count_distinct"], 1)).sort_by(order)["image"]
+        if not len(found):
+            found = pc.unique(table["image"].filter(pc.equal(table["phase"], "accept")))
+        return tuple(found[:count].to_pylist())
 
     def texts(self, iteration: int) -> tuple[str, ...]:
         """The questions of an iteration's synthesis, for `health.signs`."""
-        raise NotImplementedError
+        table = self._fresh()
+        found = _matching(table, Filter(iteration=iteration, phase="silver"))
+        return tuple(table["question"].filter(found).to_pylist())
+
+    def _fresh(self) -> pa.Table:
+        """The index, read anew where a file came or changed: every write into a folder changes the folder's time."""
+        stamp = [_stamp(self._run / folder) for folder in _FOLDERS]
+        if stamp != self._stamp:
+            files = {path: (found, self._read(path, found)) for path, found in self._present().items()}
+            self._files = {path: (found, table) for path, (found, table) in files.items() if table is not None}
+            self._table = _indexed([table for _, table in self._files.values()])
+            self._stamp = stamp
+        return self._table
+
+    def _read(self, path: Path, stamp: object) -> pa.Table | None:
+        """A file's questions; None when it went away or is damaged: the others can still be looked at."""
+        if self._files.get(path, (None, None))[0] == stamp:
+            return self._files[path][1]
+        try:
+            return _as_recorded(pq.read_table(path), path)
+        except (OSError, pa.ArrowInvalid):
+            return None
+
+    def _present(self) -> dict[Path, object]:
+        """The files there are, by what changes with them; silver sets only where nothing better is known."""
+        recorded = [*record_files(self._run), *record_files(self._run / "acceptance")]
+        known = {path.stem for path in recorded}
+        silver = (self._run / "silver").glob("iteration-*.parquet")
+        alone = [path for path in silver if f"{path.stem.removeprefix('iteration-')}-silver-0" not in known]
+        anchor = [] if "0-accept-0" in known else [self._run / "acceptance" / "anchor.parquet"]
+        self.note = _NOTE if alone else ""
+        stamps = {path: _stamp(path) for path in (*recorded, *alone, *anchor)}
+        return {path: stamp for path, stamp in stamps.items() if stamp is not None}
+
+    def _anchored(self, image: str) -> Iterator[Anchored]:
+        """What is answered to the picture's frozen questions; nothing where acceptance keeps none."""
+        folder = self._run / "acceptance"
+        try:
+            anchor = pq.read_table(folder / "anchor.parquet", columns=["id", "image", "question"])
+            opinions = {int(file.stem.rpartition("-")[2]): read_json(file) for file in folder.glob("iteration-*.json")}
+        except (OSError, ValueError, pa.ArrowInvalid):
+            return
+        for row in anchor.filter(pc.equal(anchor["image"], image)).to_pylist():
+            given = ((t, opinions[t].get(row["id"])) for t in sorted(opinions))
+            told = tuple(Opinion(t, one["answer"], one["confidence"]) for t, one in given if one)
+            yield Anchored(row["question"], told)
 
 
 class Album:
@@ -227,11 +340,112 @@ class Album:
     """
 
     def __init__(self, settings: Settings) -> None:
-        raise NotImplementedError
+        self._settings = settings
+        self._pictures: dict[str, Picture] | None = None
 
     def thumbnail(self, image: str, side: int = 256) -> bytes | None:
         """PNG bytes, both sides at most `side` pixels (small pictures are enlarged by whole factors, unsmoothed).
 
         None for an id the source does not have, or when the source or file is gone.
         """
-        raise NotImplementedError
+        try:
+            return _png(self._by_id()[image].load(), side)
+        except (KeyError, OSError, ImageError):
+            return None
+
+    def _by_id(self) -> dict[str, Picture]:
+        if self._pictures is None:
+            self._pictures = {picture.id: picture for picture in open_pictures(self._settings).pictures}
+        return self._pictures
+
+
+def _png(image: Image.Image, side: int) -> bytes:
+    factor = side // max(image.size)
+    if factor > 1:
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    image.thumbnail((side, side))
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    return written.getvalue()
+
+
+def _stamp(path: Path) -> object:
+    """Changes with every write; None where nothing is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _as_recorded(table: pa.Table, path: Path) -> pa.Table:
+    """A record as it was written, or a silver set in the record's form; ids unique in the run."""
+    if "silver_answer" in table.column_names:
+        phase = "accept" if path.stem == "anchor" else "silver"
+        rows = table.num_rows
+        known = {
+            **{name: table[name] for name in table.column_names},
+            "answer": table["silver_answer"],
+            "phase": pa.array([phase] * rows, pa.string()),
+            "step": pa.array([0] * rows, pa.int32()),
+            "kept": pa.array([True] * rows, pa.bool_()),
+        }
+        columns = [known.get(field.name, pa.nulls(rows, field.type)) for field in SCHEMA]
+        table = pa.table(columns, schema=SCHEMA)
+    # Acceptance asks about its pictures under the same ids in every iteration.
+    numbered = pc.binary_join_element_wise(pc.cast(table["iteration"], pa.string()), table["id"], "/")
+    ids = pc.if_else(pc.equal(table["phase"], "accept"), numbered, table["id"])
+    return table.set_column(table.column_names.index("id"), "id", ids)
+
+
+def _indexed(tables: Sequence[pa.Table]) -> pa.Table:
+    """All questions in the order in which they were asked, with a column of everything that a text is looked for in."""
+    ordered = sorted((table for table in tables if table.num_rows), key=_asked_when)
+    table = pa.concat_tables([*ordered, SCHEMA.empty_table()])
+    texts = pc.binary_join(table["reasoning"], "\n")
+    joined = pc.binary_join_element_wise(
+        table["question"], table["answer"], texts, "\n", null_handling="replace", null_replacement=""
+    )
+    return table.append_column("searched", pc.utf8_lower(joined)).combine_chunks()
+
+
+def _asked_when(table: pa.Table) -> tuple[int, int, int]:
+    first = table.slice(0, 1).to_pylist()[0]
+    return first["iteration"], PHASES.index(first["phase"]), first["step"]
+
+
+def _matching(table: pa.Table, wanted: Filter) -> pa.Array:
+    """Which rows match, as truth values without nulls."""
+    found = pa.chunked_array([pa.array([True] * table.num_rows, pa.bool_())])
+    equal = {"iteration": wanted.iteration, "kept": wanted.kept}
+    equal |= {name: getattr(wanted, name) or None for name in ("phase", "type", "gate", "image")}
+    for name, value in equal.items():
+        if value is not None:
+            found = pc.and_(found, pc.equal(table[name], value))
+    if wanted.least > 0:
+        found = pc.and_(found, pc.greater_equal(table["confidence"], wanted.least))
+    if wanted.most < 1:
+        found = pc.and_(found, pc.less_equal(table["confidence"], wanted.most))
+    if wanted.text:
+        found = pc.and_(found, pc.match_substring(table["searched"], wanted.text.lower()))
+    return pc.fill_null(found, False)
+
+
+def _rows(table: pa.Table) -> tuple[Row, ...]:
+    names = [field.name for field in fields(Row)]
+    rows = table.select(names).to_pylist()
+    return tuple(Row(**{**row, "type": row["type"] or ""}) for row in rows)
+
+
+def _parts(values: Mapping[str, Any], rule: str) -> RewardParts:
+    return RewardParts(values["alone"], values["alike"], values["before"], values["reward"], rule)
+
+
+def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
+    """How often each value is there, the commonest first."""
+    counted = [(one["values"], one["counts"]) for one in column.value_counts().to_pylist()]
+    return dict(sorted(((v, n) for v, n in counted if v is not None), key=lambda pair: -pair[1]))
+
+
+def _agrees(answer: str | None, majority: str | None) -> bool:
+    return answer is not None and majority is not None and match(answer, majority)
