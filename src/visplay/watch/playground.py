@@ -1,6 +1,7 @@
 """One picture, one question, two Reasoners: the base and what came of it, side by side.
 
-Models are loaded when the first question comes and stay. One question at a time: who comes meanwhile is told so.
+Models, and the libraries they need, are loaded when the first question comes, and stay: a page that is only looked at
+opens at once. One question at a time: who comes meanwhile is told so.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ import binascii
 import tempfile
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from visplay.ask import Asker, asking_settings, counted, distinct
-from visplay.config import ConfigError
-from visplay.engines.engine import EngineError
+from visplay.config import ConfigError, load_settings
 from visplay.images.files import read_files
-from visplay.models.vlm import ModelError
 from visplay.records import Picture, Question
 from visplay.runs import RunError
-from visplay.silver.candidate import Candidate
+
+if TYPE_CHECKING:
+    from visplay.ask import Asker
+    from visplay.silver.candidate import Candidate
 
 MOST_BYTES = 20 * 2**20  # of a picture's file
 MOST_CHARACTERS = 2000  # of a question, as many as the Questioner may write
@@ -62,13 +63,16 @@ class Playground:
         if not self._asking.acquire(blocking=False):
             raise Busy("another question is being answered; ask again when it is done")
         try:
-            return self._answer(read_picture(image), read_question(question))
-        except (ConfigError, EngineError, ModelError, RunError) as error:
+            picture, text = read_picture(image), read_question(question)
+            return self._answer(picture, text)
+        except (ConfigError, RunError) as error:
             raise CannotAsk(str(error)) from None
         finally:
             self._asking.release()
 
     def _answer(self, picture: Picture, question: str) -> dict[str, Any]:
+        from visplay.ask import distinct
+
         base, evolved, note = self._base(), None, ""
         try:
             evolved = self._evolved()
@@ -94,16 +98,22 @@ class Playground:
         }
 
     def _base(self) -> Asker:
-        model = asking_settings(str(self._run), None, [], None).model
-        return self._open("base", model)
+        return self._open("base", load_settings(str(self._run / "config.yaml")).model)
 
     def _evolved(self) -> Asker:
         return self._open("evolved", str(self._run))
 
     def _open(self, which: str, name: str) -> Asker:
+        from visplay.ask import Asker
+        from visplay.engines.engine import EngineError
+        from visplay.models.vlm import ModelError
+
         if which not in self._opened:
-            settings = asking_settings(str(self._run), None, [], None)
-            self._opened[which] = Asker(name, ("questioner", "reasoner"), settings)
+            settings = load_settings(str(self._run / "config.yaml"))
+            try:
+                self._opened[which] = Asker(name, ("questioner", "reasoner"), settings)
+            except (EngineError, ModelError) as error:
+                raise CannotAsk(str(error)) from None
         return self._opened[which]
 
 
@@ -147,6 +157,8 @@ def read_question(given: object) -> str:
 
 def _said(candidate: Candidate, verdict: str) -> dict[str, Any]:
     """What a Reasoner makes of a question."""
+    from visplay.ask import counted
+
     tally = candidate.tally
     return {
         "answer": tally.answer,

@@ -16,8 +16,15 @@ function joined(curves) {
   return uPlot.join(curves.map((curve) => [places(curve), curve.y]));
 }
 
-// One figure over the run, a line a phase. `curves` are those of one name.
-function Curve({ title, curves, theme, unit = figure }) {
+// The smallest range of shares that shows the curve: never beyond 0 and 1, never a hair's breadth.
+function shares(_, low, high) {
+  const room = Math.max(0.05, (high - low) / 10);
+  return [Math.max(0, low - room), Math.min(1, high + room)];
+}
+
+// One figure over the run, a line a phase. `curves` are those of one name; `share`: it is one of 1, written in percent.
+function Curve({ title, curves, theme, share = false }) {
+  const unit = share ? (value) => percent(value) : figure;
   const box = useRef(null);
   const plot = useRef(null);
   const [at, setAt] = useState(null);
@@ -32,10 +39,10 @@ function Curve({ title, curves, theme, unit = figure }) {
       legend: { show: false },
       cursor: { y: false, points: { size: 7 } },
       padding: [8, 8, 0, 0],
-      scales: { x: { time: false } },
+      scales: { x: { time: false }, y: share ? { range: shares } : {} },
       axes: [
         { ...axis, size: 24, gap: 4, space: 40, incrs: [1, 2, 5, 10, 20, 50, 100], values: (_, ticks) => ticks.map(String) },
-        { ...axis, size: 46, gap: 4, values: (_, ticks) => ticks.map((tick) => String(Number(tick.toPrecision(6)))) },
+        { ...axis, size: 46, gap: 4, values: (_, ticks) => ticks.map((tick) => (share ? `${Number((100 * tick).toPrecision(6))} %` : String(Number(tick.toPrecision(6))))) },
       ],
       series: [
         {},

@@ -75,6 +75,7 @@ function Playground() {
   const ready = picture && !busy;
   return html`<section class="playground">
     <h2>Playground</h2>
+    <p class="quiet">Both Reasoners, the base and the run's, vote on a picture of yours as they would for a silver set.</p>
     <form onSubmit=${(event) => { event.preventDefault(); if (ready && question.trim()) ask(question); }}>
       <${Drop} picture=${picture} take=${take} />
       <div class="asking">

@@ -13,7 +13,7 @@ function Card({ row, open, pictured = true }) {
   return html`<article class=${`card ${row.kept ? "kept" : "lost"}`}>
     ${pictured && html`<${Picture} image=${row.image} alt=${told(row)} />`}
     <div>
-      <p class="meta">${row.type || "no type"} · iteration ${row.iteration} <span class="unseen">${ASKED_IN[row.phase]}</span></p>
+      <p class="meta">${row.type || "no type"} · ${pictured ? `iteration ${row.iteration}` : ASKED_IN[row.phase]}</p>
       <h3><button type="button" class="whole" onClick=${() => open(row.id)}><${Words} text=${row.question} class="short" /></button></h3>
       ${row.more > 0 && html`<p class="quiet">and ${several(row.more, "more character")}</p>`}
       <p class="answer">${row.answer === null ? html`<span class="quiet">no silver answer</span>` : html`<${Words} text=${row.answer} class="short" />`}</p>

@@ -2,29 +2,30 @@
 // The first view: where the run is, its health, curves, suites, silver sets, verdicts.
 
 const CURVES = [
-  ["reward", "Reward", figure],
-  ["confidence", "Confidence", (value) => percent(value)],
-  ["valid", "Valid share", (value) => percent(value)],
-  ["kl", "KL to the base, nats a token", figure],
-  ["entropy", "Entropy, nats a token", figure],
+  { name: "reward", title: "Reward" },
+  { name: "confidence", title: "Confidence", share: true },
+  { name: "valid", title: "Valid share", share: true },
+  { name: "kl", title: "KL to the base, nats a token" },
+  { name: "entropy", title: "Entropy, nats a token" },
 ];
 const STATES = { running: "running", finished: "finished", stopped: "stopped; --resume goes on" };
 // The order in which an iteration goes through its phases.
 const ORDER = ["questioner", "silver", "reasoner", "measure", "accept"];
 
 function Where({ status }) {
-  const here = ORDER.indexOf(status.phase);
+  const over = status.state === "finished";
+  const here = over ? ORDER.length : ORDER.indexOf(status.phase);
   return html`<section class="where" aria-label="where the run is">
     <p class="facts">
       <span class=${`state ${status.state}`}>${STATES[status.state]}</span>
       <span><b>iteration ${status.iteration}</b> of ${status.iterations}</span>
-      <span>${PHASES[status.phase] || status.phase}, step ${status.step} of ${status.steps}</span>
+      ${!over && html`<span>${PHASES[status.phase] || status.phase}, step ${status.step} of ${status.steps}</span>`}
       <span>${duration(status.seconds)} so far</span>
       ${status.state === "running" && html`<span><b>${status.seconds_left === null ? "time left not known yet" : `${duration(status.seconds_left)} left`}</b></span>`}
     </p>
     <progress max="1" value=${status.done} aria-label="share of the steps that are finished">${percent(status.done)}</progress>
     <ol class="phases" aria-hidden="true">
-      ${ORDER.map((phase, i) => html`<li class=${i === here ? "now" : i < here || status.state === "finished" ? "past" : ""}>${PHASES[phase]}</li>`)}
+      ${ORDER.map((phase, i) => html`<li class=${i === here ? "now" : i < here ? "past" : ""}>${PHASES[phase]}</li>`)}
     </ol>
     <p class="unseen" role="status">${status.words}</p>
     <p class="quiet">model ${status.model}, pictures ${status.images}, seed ${status.seed}</p>
@@ -42,19 +43,21 @@ function Health({ signs, level }) {
 }
 
 function Curves({ curves, theme }) {
-  const shown = CURVES.map(([name, title, unit]) => ({ name, title, unit, of: curves.filter((one) => one.name === name && LINES[one.phase]) })).filter((one) => one.of.some((curve) => curve.y.length));
+  const shown = CURVES.map((one) => ({ ...one, of: curves.filter((curve) => curve.name === one.name && LINES[curve.phase] && curve.y.length) })).filter((one) => one.of.length);
   return html`<section>
     <h2>Curves</h2>
     ${shown.length === 0 && html`<p class="quiet">No step is finished yet.</p>`}
     <div class="charts">
-      ${shown.map(({ name, title, unit, of }) => html`<${Curve} key=${name} title=${title} curves=${of} unit=${unit} theme=${theme} />`)}
+      ${shown.map(({ name, title, share, of }) => html`<${Curve} key=${name} title=${title} curves=${of} share=${share} theme=${theme} />`)}
     </div>
     ${shown.length > 0 && html`<details><summary>As a table: means of each iteration</summary><${CurveTable} shown=${shown} /></details>`}
   </section>`;
 }
 
 function CurveTable({ shown }) {
-  const lines = shown.flatMap(({ title, unit, of }) => of.map((curve) => ({ title: `${title}, ${LINES[curve.phase].name}`, unit, curve })));
+  const lines = shown.flatMap(({ title, share, of }) =>
+    of.map((curve) => ({ title: `${title}, ${LINES[curve.phase].name}`, unit: share ? (value) => percent(value) : figure, curve })),
+  );
   const iterations = [...new Set(lines.flatMap(({ curve }) => curve.iteration))].sort((a, b) => a - b);
   const mean = (curve, t) => {
     const values = curve.y.filter((value, i) => curve.iteration[i] === t && value !== null);
