@@ -16,6 +16,7 @@ from visplay.config import Settings
 from visplay.evaluation.results import Measurement
 from visplay.runs import RunDirectory
 from visplay.runs.pace import Pace, Place
+from visplay.runs.trackers import Trackers
 
 _SHOWN = ("reward", "confidence", "valid", "kl", "entropy", "kept", "asked", "label_accuracy", "answerable", "accepted")
 
@@ -25,13 +26,22 @@ class Journal:
 
     Args:
         title: begins every line, such as the name of a control.
+        trackers: who else is told the metrics.
     """
 
-    def __init__(self, run: RunDirectory, settings: Settings, console: Console, title: str = "") -> None:
+    def __init__(
+        self,
+        run: RunDirectory,
+        settings: Settings,
+        console: Console,
+        title: str = "",
+        trackers: Trackers | None = None,
+    ) -> None:
         self.run = run
         self.seconds = 0.0
         self._console = console
         self._title = title
+        self._trackers = trackers
         self._pace = Pace(settings)
         self._spent: dict[str, list[float]] = {phase: [] for phase in self._pace.plan}
         self._status = console.status("") if console.is_terminal else None
@@ -47,7 +57,9 @@ class Journal:
         yield values
         seconds = time.monotonic() - begun
         self._spent[phase].append(seconds)
-        self.run.metrics.append(phase, iteration, step, values, {"seconds": seconds})
+        line = self.run.metrics.append(phase, iteration, step, values, {"seconds": seconds})
+        if self._trackers is not None:
+            self._trackers.tell(line)
         # On a terminal the live line is enough for single steps; elsewhere one line in ten keeps a log short.
         count = self._pace.plan[phase]
         if step + 1 == count or (self._status is None and (step + 1) % 10 == 0):

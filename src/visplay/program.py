@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from visplay.players import Players, open_reasoner
 from visplay.records import Suite
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
+from visplay.runs.trackers import Trackers
 from visplay.silver import join_silver, silver_file
 
 CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
@@ -77,8 +79,9 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     players = Players.load(settings)
     if not title:
         console.print(str(players.path), highlight=False)
-    journal = Journal(run, settings, console, title)
-    evolve(world, players, settings, journal)
+    with closing(Trackers(run, console)) as trackers:
+        journal = Journal(run, settings, console, title, trackers)
+        evolve(world, players, settings, journal)
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
     join_silver([part for part in parts if part.exists()], run.path / "silver.parquet")
     for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):
