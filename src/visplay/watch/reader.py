@@ -14,6 +14,7 @@ from visplay.watch.view import RunPage, RunView, as_json
 CURVES = ("reward", "confidence", "valid", "kl", "entropy")  # those the page draws
 LONGEST = 400  # characters of a question or an answer in a list; one in full is whole
 MOST_ROWS = 200
+MOST_OF_A_PICTURE = 24  # questions of an iteration about one picture
 
 
 class Reader:
@@ -64,12 +65,18 @@ class Reader:
         shown = self.gallery.item(question_id)
         return None if shown is None else dict(as_json(shown))
 
-    def story(self, image: str) -> dict[str, Any]:
-        """One picture through the iterations; long texts are cut."""
-        story = as_json(self.gallery.story(image))
-        for then in story["iterations"]:
-            then["rows"] = [cut(row) for row in then["rows"]]
-        return dict(story)
+    def story(self, image: str, most: int = MOST_OF_A_PICTURE) -> dict[str, Any]:
+        """One picture through the iterations, `most` questions of each at the most; long texts are cut."""
+        story = self.gallery.story(image)
+        iterations = [
+            {
+                "iteration": then.iteration,
+                "rows": [cut(as_json(row)) for row in then.rows[:most]],
+                "more": max(0, len(then.rows) - most),
+            }
+            for then in story.iterations
+        ]
+        return {"image": image, "iterations": iterations, "anchored": as_json(story.anchored)}
 
     def storied(self) -> list[str]:
         """Pictures that were asked about in more than one iteration."""

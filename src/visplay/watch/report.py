@@ -23,6 +23,7 @@ from visplay.watch.shell import one_file
 
 MOST_BYTES = 5 * 2**20
 QUESTIONS, PICTURES = 320, 16  # of the sample at its largest; halved until the file is small enough
+OF_A_PICTURE = 6  # questions of an iteration about one picture
 LONGEST = 4000  # characters of each text
 _SIDE = 192  # pixels of a picture
 
@@ -69,7 +70,7 @@ def report_page(reader: Reader, most_bytes: int = MOST_BYTES) -> str:
 
 def _sample(reader: Reader, questions: int, pictures: int, addresses: dict[str, str]) -> dict[str, Any]:
     """Questions in full, some pictures through the iterations with theirs, and all those pictures, read once."""
-    stories = {image: reader.story(image) for image in reader.storied()[:pictures]}
+    stories = {image: reader.story(image, OF_A_PICTURE) for image in reader.storied()[:pictures]}
     told = [row["id"] for story in stories.values() for then in story["iterations"] for row in then["rows"]]
     shown = [reader.item(one) for one in dict.fromkeys([*_spread(reader, questions), *told])]
     items = [_shortened(item) for item in shown if item is not None]

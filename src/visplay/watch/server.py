@@ -113,11 +113,12 @@ def make_app(run: Path, hosts: Sequence[str]) -> Starlette:
 
 
 class _Site:
-    """The answers: what reads the run does so on one thread, what asks a model on another."""
+    """The answers: one thread reads the run, one its pictures, which can take long to open, and one asks the models."""
 
     def __init__(self, run: Path) -> None:
-        self._thread = ThreadPoolExecutor(1, "reader")
-        self._reader = self._thread.submit(Reader, run).result()
+        self._reading, self._drawing = ThreadPoolExecutor(1, "reading"), ThreadPoolExecutor(1, "drawing")
+        self._reader = self._reading.submit(Reader, run).result()
+        self._reading.submit(self._reader.overview).result()  # what was asked so far is read before anybody waits
         self._playground = Playground(run)
 
     async def overview(self, request: Request) -> Response:
@@ -149,7 +150,7 @@ class _Site:
     async def picture(self, request: Request) -> Response:
         image, side = request.query_params.get("image", ""), _whole(request.query_params, "side", 256)
         draw = partial(self._reader.album.thumbnail, image, min(max(side, _SIDES[0]), _SIDES[1]))
-        content = await self._read(draw)
+        content = await asyncio.get_running_loop().run_in_executor(self._drawing, draw)
         if content is None:
             raise HTTPException(404, "there is no such picture in this run, or its file is gone")
         return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
@@ -166,7 +167,7 @@ class _Site:
         return _json(answered)
 
     async def _read(self, work: Callable[[], Value]) -> Value:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, work)
 
 
 def wanted(asked: QueryParams) -> Filter:

@@ -117,7 +117,7 @@ function Page() {
   const view = run && {
     run: () => html`<${Run} run=${run} theme=${shown} show=${show} />`,
     gallery: () => html`<${Gallery} run=${run} version=${version} filter=${filter} change=${setFilter} through=${through} opened=${opened} open=${open} />`,
-    story: () => html`<${Story} image=${image} choose=${setImage} version=${version} through=${through} opened=${opened} open=${open} />`,
+    story: () => html`<${Story} image=${image} choose=${setImage} version=${version} through=${through} show=${show} opened=${opened} open=${open} />`,
     playground: () => html`<${Playground} />`,
   }[tab];
   return html`

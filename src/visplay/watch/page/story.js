@@ -1,24 +1,25 @@
 "use strict";
 // One picture through the iterations: what it asked then, what it asks now.
 
-function Story({ image, choose, open, opened, through, version }) {
+function Story({ image, choose, open, opened, through, show, version }) {
   const { value: ids } = useLoaded(() => source.storied(), [version]);
   const chosen = image || (ids && ids[0]) || null;
   const { value: story, error } = useLoaded(() => (chosen ? source.story(chosen) : Promise.resolve(null)), [chosen, version]);
   return html`<section>
     <h2>Then and now</h2>
+    ${!ids && html`<p class="quiet">reading …</p>`}
     ${ids && ids.length === 0 && !chosen && html`<p class="quiet">No picture was asked about in two iterations yet.</p>`}
     ${ids && ids.length > 0 && html`<p class="quiet">The same picture through the iterations; choose one.</p>
       <div class="strip" role="group" aria-label="pictures">
         ${ids.map((id) => html`<button type="button" key=${id} aria-pressed=${id === chosen} onClick=${() => choose(id)}><${Picture} image=${id} side="128" alt=${`picture ${literal(id)}`} /></button>`)}
       </div>`}
     ${error && html`<p class="failure" role="alert">${error}</p>`}
-    ${story && story.image === chosen && html`<${Through} story=${story} open=${open} />`}
+    ${story && story.image === chosen && html`<${Through} story=${story} open=${open} show=${show} />`}
     ${opened && html`<${Detail} id=${opened} close=${() => open(null)} through=${through} />`}
   </section>`;
 }
 
-function Through({ story, open }) {
+function Through({ story, open, show }) {
   return html`
     <div class="through">
       <figure><${Picture} image=${story.image} side="512" alt=${`picture ${literal(story.image)}`} /><figcaption><${Words} text=${story.image} /></figcaption></figure>
@@ -27,6 +28,7 @@ function Through({ story, open }) {
           <h3>${then.iteration ? `Iteration ${then.iteration}` : "The base"}</h3>
           ${then.rows.map((row) => html`<${Card} key=${row.id} row=${row} open=${open} pictured=${false} />`)}
           ${then.rows.length === 0 && html`<p class="quiet">nothing</p>`}
+          ${then.more > 0 && html`<p><button type="button" onClick=${() => show({ iteration: then.iteration, image: story.image })}>${several(then.more, "more", "more")}</button></p>`}
         </section>`)}
       </div>
     </div>
