@@ -384,7 +384,7 @@ def _in_words(status: Status) -> str:
     if status.steps > 1:
         place += f", step {status.step} of {status.steps}"
     if status.state == "stopped":
-        return f"stopped at {place}; `visplay evolve --resume` goes on"
+        return f"stopped: {place}; `visplay evolve --resume` goes on"
     left = f", about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
     return f"running: {place}{left}"
 
