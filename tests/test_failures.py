@@ -90,7 +90,8 @@ class Play:
         candidates = self.labeler.label([one.question for one in asked if one.question], 8)
         gates = make_gates(self.settings.questioner.gates, silver, self.reasoner)
         _, dropped = sift(gates if self.settings.questioner.reward == "honest" else {}, candidates)
-        return self.questioner.groups(asked, {c.question.id: c.tally for c in candidates}, dropped)
+        worths = self.questioner.worths(asked, {c.question.id: c.tally for c in candidates}, dropped)
+        return self.questioner.groups(asked, worths)
 
     def earn(self, *questions: str) -> dict[str, float]:
         """What each of a group's questions about the first picture earns; the others are asked the same."""

@@ -25,10 +25,12 @@ from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
 from visplay.records import Picture, Question, SilverItem
 from visplay.roles.questioner import Questioner
+from visplay.runs.pace import Place
 from visplay.runs.state import read_json, write_json
 from visplay.silver import read_silver, synthesize, write_silver
 from visplay.silver.gates.answered import Answered
 from visplay.silver.labelers import Labeler
+from visplay.silver.record import synthesis_rows, write_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ class Acceptance:
         gates = {"answered": Answered(most=1.0)}
         wanted, votes = settings.questions_per_image, settings.votes
         found = synthesize(questioner, labeler, gates, self.pictures, wanted, votes, "acceptance")
+        write_record(self.folder, Place(iteration, "accept", 0), synthesis_rows(found))
         with_answer = Counter(item.question.picture.id for item in found.items)
         shares = {picture.id: with_answer[picture.id] / wanted for picture in self.pictures}
         write_json(self.folder / f"asking-{iteration}.json", shares)

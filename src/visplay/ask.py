@@ -78,40 +78,70 @@ def ask(name: str, pictures: Sequence[Picture], settings: Settings, question: st
     """
     if question is not None and not question.strip():
         raise ConfigError("--question is blank; write what the Reasoner is to answer")
-    roles: tuple[Role, ...] = ("reasoner",) if question else ("questioner", "reasoner")
-    policies, prompts = open_roles(name, roles, settings)
-    engines = {role: HFEngine(policy, settings.seed, settings.generation_batch) for role, policy in policies.items()}
-    reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed)
+    asker = Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)
     if question:
         questions = [Question(f"ask/{picture.id}#0", picture, "open", question) for picture in pictures]
-        verdicts = _judged(questions, reasoner, settings)
+        verdicts = asker.judge(questions)
         return [Reply(each.picture, each.text, *verdicts[each.id]) for each in questions]
-    questioner = Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
-    asked = questioner.ask(pictures, settings.silver.questions_per_image, "ask")
-    distinct: dict[tuple[str, str], Question] = {}
-    for each in (one.question for one in asked if one.question is not None):
-        distinct.setdefault((each.picture.id, each.text.lower()), each)
-    verdicts = _judged(list(distinct.values()), reasoner, settings)
+    asked = asker.questions(pictures)
+    verdicts = asker.judge(distinct(asked))
     return [_reply(one, verdicts) for one in asked]
 
 
-def _judged(questions: Sequence[Question], reasoner: Reasoner, settings: Settings) -> dict[str, tuple[Candidate, str]]:
-    """Each question, by its id, with its votes and what labeler and gates say of it."""
-    silver = settings.silver
-    candidates = make_labeler(silver, reasoner).label(questions, silver.votes)
-    _, dropped = sift(make_gates(silver.gates, silver, reasoner), candidates)
-    verdicts: dict[str, tuple[Candidate, str]] = {}
-    for candidate in candidates:
-        verdict = "kept"
-        if candidate.tally.answer is None and candidate.tally.unboxed == candidate.tally.votes:
-            verdict = "dropped: no vote is boxed"
-        elif candidate.tally.answer is None:
-            verdict = f"dropped by labeler '{silver.labeler}': votes and what else was seen are at odds"
-        elif candidate.question.id in dropped:
-            gate, reason = dropped[candidate.question.id]
-            verdict = f"dropped by gate '{gate}': {reason}"
-        verdicts[candidate.question.id] = (candidate, verdict)
-    return verdicts
+def distinct(asked: Sequence[Asked]) -> list[Question]:
+    """The questions in the agreed form, each text once a picture."""
+    found: dict[tuple[str, str], Question] = {}
+    for each in (one.question for one in asked if one.question is not None):
+        found.setdefault((each.picture.id, each.text.lower()), each)
+    return list(found.values())
+
+
+class Asker:
+    """Roles of a run, or a model in each, opened once and asked as often as wanted.
+
+    Args:
+        name: a run directory, "lab", a model folder or a hub id.
+    Raises:
+        visplay.runs.RunError, visplay.models.vlm.ModelError, ConfigError: as `open_roles`.
+    """
+
+    def __init__(self, name: str, roles: Sequence[Role], settings: Settings) -> None:
+        policies, prompts = open_roles(name, roles, settings)
+        engines = {
+            role: HFEngine(policy, settings.seed, settings.generation_batch) for role, policy in policies.items()
+        }
+        self._settings = settings
+        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed)
+        self._questioner = (
+            Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
+            if "questioner" in engines
+            else None
+        )
+
+    def questions(self, pictures: Sequence[Picture]) -> list[Asked]:
+        """What the Questioner writes about each picture, as often as a silver set would have it asked."""
+        if self._questioner is None:
+            raise RuntimeError("opened without a Questioner")
+        return self._questioner.ask(pictures, self._settings.silver.questions_per_image, "ask")
+
+    def judge(self, questions: Sequence[Question]) -> dict[str, tuple[Candidate, str]]:
+        """Each question, by its id, with its votes and what labeler and gates say of it: "kept", or why not."""
+        silver = self._settings.silver
+        candidates = make_labeler(silver, self._reasoner).label(questions, silver.votes)
+        _, dropped = sift(make_gates(silver.gates, silver, self._reasoner), candidates)
+        return {each.question.id: (each, _verdict(each, dropped, silver.labeler)) for each in candidates}
+
+
+def _verdict(candidate: Candidate, dropped: Mapping[str, tuple[str, str]], labeler: str) -> str:
+    tally = candidate.tally
+    if tally.answer is None and tally.unboxed == tally.votes:
+        return "dropped: no vote is boxed"
+    if tally.answer is None:
+        return f"dropped by labeler '{labeler}': votes and what else was seen are at odds"
+    if candidate.question.id in dropped:
+        gate, reason = dropped[candidate.question.id]
+        return f"dropped by gate '{gate}': {reason}"
+    return "kept"
 
 
 def _reply(one: Asked, verdicts: Mapping[str, tuple[Candidate, str]]) -> Reply:

@@ -116,6 +116,19 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
     ask.add_argument("--seed", type=int, help="of what is drawn; default: as the settings say")
     ask.set_defaults(verb=_ask)
+    watch = verbs.add_parser("watch", help="a run as a page in the browser, while it goes or after")
+    watch.add_argument("run", type=Path, metavar="RUN")
+    watch.add_argument("--port", type=int, default=8765, help="0 takes a free one; default: %(default)s")
+    watch.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="to listen at; default: this machine only"
+    )
+    watch.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer to this name")
+    watch.set_defaults(verb=_watch)
+    report = verbs.add_parser("report", help="the same page as one file to mail, and results.md beside it")
+    report.add_argument("run", type=Path, metavar="RUN")
+    report.add_argument("--to", required=True, type=Path, metavar="FILE.html")
+    report.add_argument("--most-mib", type=float, default=5.0, metavar="SIZE", help="of the file; default: %(default)s")
+    report.set_defaults(verb=_report)
     export = verbs.add_parser("export", help="a finished run's role as a model that transformers and vLLM load")
     export.add_argument("run", type=Path, metavar="RUN")
     export.add_argument("--role", required=True, choices=["reasoner", "questioner"])
@@ -187,7 +200,22 @@ def _evolve(options: argparse.Namespace) -> int:
         _show(journal, summary, console)
         _name_skipped(catalogue.skipped, console)
         console.print(f"results in {options.out}")
+    _leave_report(options.out, console)
     return 0
+
+
+def _leave_report(run: Path, console: Console) -> None:
+    """A page to look at; whatever goes wrong with it, the run is finished and stays so."""
+    from visplay.watch.report import write_report
+
+    report = run / "report.html"
+    try:
+        write_report(run, report)
+    except Exception as error:
+        again = f"visplay report {run} --to {report}"
+        console.print(f"no report was written ({error}); `{again}` tries again", highlight=False, markup=False)
+        return
+    console.print(f"report in {report}; `visplay watch {run}` shows every question", highlight=False, markup=False)
 
 
 def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
@@ -361,6 +389,28 @@ def _ask(options: argparse.Namespace) -> int:
         return 2
     for line in reply_lines(ask(options.model, pictures, settings, options.question), settings):
         print(line)
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from visplay.watch.server import watch
+
+    def tell(address: str) -> None:
+        print(f"{options.run} is shown at {address} (Ctrl-C ends it)", flush=True)
+
+    with suppress(KeyboardInterrupt):
+        watch(options.run, options.host, options.port, options.allow_host, tell)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from visplay.config import ConfigError
+    from visplay.watch.report import write_report
+
+    if not options.most_mib > 0:
+        raise ConfigError("--most-mib must be more than 0")
+    results = write_report(options.run, options.to, int(options.most_mib * 2**20))
+    print(f"the report is {options.to}, the figures alone are in {results}")
     return 0
 
 

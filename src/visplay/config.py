@@ -292,6 +292,9 @@ class Settings(_Section):
     engine: Literal["hf", "vllm", "server"] = Field(
         "hf", description="what generates: transformers or vLLM in this process; 'server': its votes are a server's"
     )
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
+        ("tensorboard",), description="what is told of a run's metrics beside metrics.jsonl (docs/metrics.md)"
+    )
     generation_batch: int = Field(256, ge=1, description="completions decoded at once (engine: hf)")
     questioner: QuestionerSettings = QuestionerSettings()
     silver: SilverSettings = SilverSettings()

@@ -15,6 +15,8 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.evaluation.results import Measurement
 from visplay.runs import RunDirectory
+from visplay.runs.pace import Pace, Place
+from visplay.runs.trackers import Trackers
 
 _SHOWN = (
     *("reward", "confidence", "valid", "kl", "entropy", "kept", "asked", "label_accuracy", "answerable"),
@@ -27,22 +29,24 @@ class Journal:
 
     Args:
         title: begins every line, such as the name of a control.
+        trackers: who else is told the metrics.
     """
 
-    def __init__(self, run: RunDirectory, settings: Settings, console: Console, title: str = "") -> None:
+    def __init__(
+        self,
+        run: RunDirectory,
+        settings: Settings,
+        console: Console,
+        title: str = "",
+        trackers: Trackers | None = None,
+    ) -> None:
         self.run = run
         self.seconds = 0.0
         self._console = console
         self._title = title
-        self._plan = {
-            "questioner": settings.questioner.steps,
-            "silver": 1,
-            "reasoner": settings.reasoner.steps,
-            "measure": 1,
-            "accept": 1 if settings.acceptance.wanted else 0,
-        }
-        self._iterations = settings.iterations
-        self._spent: dict[str, list[float]] = {phase: [] for phase in self._plan}
+        self._trackers = trackers
+        self._pace = Pace(settings)
+        self._spent: dict[str, list[float]] = {phase: [] for phase in self._pace.plan}
         self._status = console.status("") if console.is_terminal else None
 
     @contextmanager
@@ -56,9 +60,11 @@ class Journal:
         yield values
         seconds = time.monotonic() - begun
         self._spent[phase].append(seconds)
-        self.run.metrics.append(phase, iteration, step, values, {"seconds": seconds})
+        line = self.run.metrics.append(phase, iteration, step, values, {"seconds": seconds})
+        if self._trackers is not None:
+            self._trackers.tell(line)
         # On a terminal the live line is enough for single steps; elsewhere one line in ten keeps a log short.
-        count = self._plan[phase]
+        count = self._pace.plan[phase]
         if step + 1 == count or (self._status is None and (step + 1) % 10 == 0):
             self._console.print(f"{self._place(phase, iteration, step)}  {_brief(values)}", highlight=False)
 
@@ -86,21 +92,10 @@ class Journal:
             self._status.stop()
 
     def _place(self, phase: str, iteration: int, step: int) -> str:
-        place = f"iteration {iteration}/{self._iterations} {phase} {step + 1}/{self._plan[phase]}"
-        left = self._left(phase, iteration, step)
+        place = f"iteration {iteration}/{self._pace.iterations} {phase} {step + 1}/{self._pace.plan[phase]}"
+        seconds = self._pace.seconds_left(self._spent, Place(iteration, phase, step))
+        left = "" if seconds is None else f"({seconds / 60:.0f} min left)"
         return " ".join(part for part in (self._title, place, left) if part)
-
-    def _left(self, phase: str, iteration: int, step: int) -> str:
-        """Time left, from the mean of each phase so far; unknown until every phase was seen once."""
-        if not all(self._spent[p] for p, count in self._plan.items() if count):
-            return ""
-        mean = {p: sum(spent) / len(spent) for p, spent in self._spent.items() if spent}
-        phases = list(self._plan)
-        here = phases.index(phase)
-        steps = {p: self._plan[p] * (self._iterations - iteration + (phases.index(p) > here)) for p in phases}
-        steps[phase] += self._plan[phase] - step - 1
-        seconds = sum(mean.get(p, 0.0) * count for p, count in steps.items())
-        return f"({seconds / 60:.0f} min left)"
 
 
 def peak_memory_bytes() -> int:

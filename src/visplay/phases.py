@@ -17,8 +17,10 @@ from visplay.journal import Journal
 from visplay.lab.truth import Truth
 from visplay.players import Players
 from visplay.records import Picture, SilverItem, Suite
+from visplay.runs.pace import Place
 from visplay.silver import silver_file, synthesize, write_silver
 from visplay.silver.gates import Gates, sift
+from visplay.silver.record import step_rows, synthesis_rows, write_record
 
 
 def train_questioner(
@@ -36,7 +38,9 @@ def train_questioner(
         questions = [one.question for one in asked if one.question is not None]
         candidates = players.rewarding_labeler.label(questions, settings.questioner.votes)
         passed, dropped = sift(gates if settings.questioner.reward == "honest" else {}, candidates)
-        groups = players.questioner.groups(asked, {c.question.id: c.tally for c in candidates}, dropped)
+        worths = players.questioner.worths(asked, {c.question.id: c.tally for c in candidates}, dropped)
+        write_record(journal.run.path, Place(t, "questioner", step), step_rows(asked, candidates, dropped, worths))
+        groups = players.questioner.groups(asked, worths)
         record |= players.questioner_trainer.step(groups) | players.questioner.engine.figures()
         record["valid"] = len(questions) / len(asked)
         record["passed"] = len(passed) / len(asked)
@@ -66,6 +70,7 @@ def make_silver_set(
             f"{t}/silver",
         )
         write_silver(silver_file(journal.run.path, t), synthesis.items, t)
+        write_record(journal.run.path, Place(t, "silver", 0), synthesis_rows(synthesis))
         record |= synthesis.statistics()
         if truth is not None:
             kept = {item.question.id for item in synthesis.items}

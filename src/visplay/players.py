@@ -20,6 +20,7 @@ from visplay.roles.prompts import Prompts, load_prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunError
+from visplay.runs.trackers import check_trackers
 from visplay.silver.labelers import make_labeler
 
 Role = Literal["questioner", "reasoner"]
@@ -210,6 +211,7 @@ def check_runnable(settings: Settings) -> None:
         ConfigError: a package that the settings need is missing.
     """
     check_engine(settings)
+    check_trackers(settings)
     check_model(model_name(settings.model), settings.trust_remote_code)
     for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.grpo.optimizer == "adamw_8bit")):
         if wanted and find_spec("bitsandbytes") is None:

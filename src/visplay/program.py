@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,17 @@ from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
 from visplay.evaluation.summary import lead, macro_summary, suites_summary
 from visplay.evolve import World, evolve
-from visplay.images import Catalogue, Sampler, open_images
+from visplay.images import Catalogue, Sampler
 from visplay.journal import Journal, peak_memory_bytes
-from visplay.lab.drawings import drawings
+from visplay.lab.drawings import LAB_DRAWINGS as LAB_DRAWINGS
+from visplay.lab.drawings import open_pictures as open_pictures
 from visplay.players import Players, open_reasoner
 from visplay.records import Suite
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
+from visplay.runs.trackers import Trackers
 from visplay.silver import join_silver, silver_file
 
-LAB_DRAWINGS = 4000
 CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
     "random_reward": {"questioner": {"reward": "random"}, "reasoner": {"reward": "random"}},
     "format_reward": {"questioner": {"reward": "format"}, "reasoner": {"reward": "format"}},
@@ -71,18 +73,6 @@ _ACCEPTANCE = (
 )
 
 
-def open_pictures(settings: Settings) -> Catalogue:
-    """The pictures to evolve on: a folder, easy-vqa, or drawings of the lab.
-
-    Raises:
-        visplay.images.ImageError: the source cannot be used.
-    """
-    if not settings.images.startswith("lab/"):
-        return open_images(settings.images)
-    source = settings.images.removeprefix("lab/")
-    return Catalogue(settings.images, drawings(source, LAB_DRAWINGS, settings.seed)[0])
-
-
 def open_world(settings: Settings, catalogue: Catalogue) -> World:
     """Pictures, suites and, where there are any, the oracle and labelled items to accept by.
 
@@ -101,8 +91,9 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     players = Players.load(settings)
     if not title:
         console.print(str(players.path), highlight=False)
-    journal = Journal(run, settings, console, title)
-    evolve(world, players, settings, journal)
+    with closing(Trackers(run, console)) as trackers:
+        journal = Journal(run, settings, console, title, trackers)
+        evolve(world, players, settings, journal)
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
     join_silver([part for part in parts if part.exists()], run.path / "silver.parquet")
     for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):

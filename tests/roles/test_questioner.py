@@ -58,7 +58,7 @@ def rewards(texts: list[str | None], confidences: list[float], **settings: objec
         if one.question is not None
     }
     questioner = Questioner(None, Prompts(), QuestionerSettings(**settings), seed=0)  # type: ignore[arg-type]
-    (group,) = questioner.groups(members, tallies)
+    (group,) = questioner.groups(members, questioner.worths(members, tallies))
     assert [c.index for c in group.completions] == list(range(len(texts)))
     return group.rewards
 
@@ -97,7 +97,7 @@ def test_the_honest_reward_pays_for_agreement_above_chance(
         members = asked(list(FOUR))
         tallies = {one.question.id: Tally(one.question.id, answer, confidence, 8, 0) for one in members if one.question}
         questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
-        (group,) = questioner.groups(members, tallies)
+        (group,) = questioner.groups(members, questioner.worths(members, tallies))
         assert group.rewards == pytest.approx((expected,) * 4)
     assert rewards([*FOUR[:3], None], [0.5] * 4, reward="honest")[3] == 0.0
 
@@ -116,7 +116,7 @@ def test_rewards_follow_ids_not_positions() -> None:
     assert hard is not None
     tallies = dict(reversed(tallies.items())) | {hard.id: Tally(hard.id, "x", 0.5, 8, 0)}
     questioner = Questioner(None, Prompts(), QuestionerSettings(), seed=0)  # type: ignore[arg-type]
-    (group,) = questioner.groups(members, tallies)
+    (group,) = questioner.groups(members, questioner.worths(members, tallies))
     assert group.rewards.index(max(group.rewards)) == 2
 
 
@@ -126,7 +126,7 @@ def test_what_a_gate_drops_earns_nothing_if_the_reward_is_honest() -> None:
     tallies = {name: Tally(name, "red", 0.5, 8, 0) for name in ids}
     for reward, expected in {"paper": 0.75, "honest": 0.0}.items():
         questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
-        (group,) = questioner.groups(members, tallies, dropped={ids[1], ids[3]})
+        (group,) = questioner.groups(members, questioner.worths(members, tallies, dropped={ids[1], ids[3]}))
         assert group.rewards == pytest.approx((0.75, expected, 0.75, expected))
 
 
@@ -137,7 +137,7 @@ def remembering(**settings: object) -> Questioner:
 def step(questioner: Questioner, texts: list[str | None], confidence: float = 0.5) -> Group:
     members = asked(texts)
     tallies = {one.question.id: Tally(one.question.id, "x", confidence, 8, 0) for one in members if one.question}
-    (group,) = questioner.groups(members, tallies)
+    (group,) = questioner.groups(members, questioner.worths(members, tallies))
     return group
 
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from visplay.images import ImageError
+from visplay.config import Settings
+from visplay.images import Catalogue, ImageError, open_images
 from visplay.lab.draw import LOOKS, STYLES, draw, png
 from visplay.lab.scene import ALL_PAIRS, Scene, random_scene
 from visplay.records import Picture
 
 SOURCES: tuple[str, ...] = (*LOOKS, "single")
+LAB_DRAWINGS = 4000
+
+
+def open_pictures(settings: Settings) -> Catalogue:
+    """The pictures to evolve on: a folder, easy-vqa, or drawings of the lab.
+
+    Raises:
+        visplay.images.ImageError: the source cannot be used.
+    """
+    if not settings.images.startswith("lab/"):
+        return open_images(settings.images)
+    source = settings.images.removeprefix("lab/")
+    return Catalogue(settings.images, drawings(source, LAB_DRAWINGS, settings.seed)[0])
 
 
 def drawings(source: str, count: int, seed: int) -> tuple[tuple[Picture, ...], dict[str, Scene]]:

@@ -35,6 +35,28 @@ class Asked:
     completion: Completion
     question: Question | None
 
+    @property
+    def key(self) -> str:
+        """Unique among a run's completions; the id of its question, where it is one."""
+        return f"{self.request.id}#{self.completion.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a completion earns, and of what that is made.
+
+    Attributes:
+        alone: what it would earn if nothing else resembled it.
+        alike: λ · |cluster| / G: what it pays for those of its group, or batch, that resemble it.
+        before: what it pays for having been asked in earlier steps.
+        reward: what it earns; `alone` less `alike` and `before`, and with most rewards 0 at the least.
+    """
+
+    alone: float
+    alike: float
+    before: float
+    reward: float
+
 
 def parse_question(text: str) -> tuple[QuestionType, str] | None:
     """Type and question of `<type>…</type><question>…</question>`, None for any other form.
@@ -67,34 +89,42 @@ class Questioner:
         completions = self.engine.generate(requests, self.settings.sampling)
         return [_read(request, c) for request in requests for c in completions[request.id]]
 
-    def groups(
+    def worths(
         self, asked: Sequence[Asked], tallies: Mapping[str, Tally], dropped: Collection[str] = ()
-    ) -> list[Group]:
-        """The completions of each picture with their rewards (ALGORITHM section 2); they are remembered.
+    ) -> dict[str, Worth]:
+        """What each completion earns, by its key (ALGORITHM section 2).
 
         Args:
             tallies: the Reasoner's vote by question id, for every parsed question.
             dropped: ids of the questions that a gate drops.
         """
+        shares = self._shares(asked)
+        remembered = self._remembered(asked)
+        return {
+            one.key: Worth(
+                self._reward(one, tallies, 0.0, dropped),
+                shares[one.key],
+                remembered[one.key],
+                self._reward(one, tallies, shares[one.key] + remembered[one.key], dropped),
+            )
+            for one in asked
+        }
+
+    def groups(self, asked: Sequence[Asked], worths: Mapping[str, Worth]) -> list[Group]:
+        """The completions of each picture with their rewards, by `worths`; they are remembered."""
         grouped: defaultdict[str, list[Asked]] = defaultdict(list)
         for one in asked:
             grouped[one.request.id].append(one)
-        alike = {name for name, members in grouped.items() if self._alike(members)}
-        shares = self._shares(asked)
-        remembered = self._remembered(asked)
-        rewards = {
-            _key(one): self._reward(one, tallies, shares[_key(one)] + remembered[_key(one)], dropped) for one in asked
-        }
         usual = self.memory.usual()
-        self.memory.add([(one.question.text, rewards[_key(one)]) for one in asked if one.question is not None])
+        self.memory.add([(one.question.text, worths[one.key].reward) for one in asked if one.question is not None])
         return [
             Group(
                 members[0].request,
                 tuple(one.completion for one in members),
-                tuple(rewards[_key(one)] for one in members),
-                usual=usual if name in alike else None,
+                tuple(worths[one.key].reward for one in members),
+                usual=usual if self._alike(members) else None,
             )
-            for name, members in grouped.items()
+            for members in grouped.values()
         ]
 
     def _alike(self, members: Sequence[Asked]) -> bool:
@@ -110,7 +140,7 @@ class Questioner:
         confidence = tally.confidence if tally else 0.0
         match self.settings.reward:
             case "random":
-                return random_reward(self.seed, _key(one))
+                return random_reward(self.seed, one.key)
             case "format":
                 return float(question is not None)
             case "official":
@@ -125,10 +155,10 @@ class Questioner:
 
     def _remembered(self, asked: Sequence[Asked]) -> dict[str, float]:
         """What each question pays for having been asked in earlier steps."""
-        questions = {_key(one): one.question.text for one in asked if one.question is not None}
+        questions = {one.key: one.question.text for one in asked if one.question is not None}
         shares = zip(questions, self.memory.shares(list(questions.values())), strict=True)
         weight = self.settings.memory_weight
-        return {_key(one): 0.0 for one in asked} | {key: weight * share for key, share in shares}
+        return {one.key: 0.0 for one in asked} | {key: weight * share for key, share in shares}
 
     def _shares(self, asked: Sequence[Asked]) -> dict[str, float]:
         """λ · |cluster| / G of every completion, clustered within its picture or the whole batch."""
@@ -144,7 +174,7 @@ class Questioner:
                 same = Counter(texts)
                 least = self.settings.diversity_weight / len(texts)
                 values = [max(value, least * same[text]) for value, text in zip(values, texts, strict=True)]
-            shares |= {_key(one): value for one, value in zip(members, values, strict=True)}
+            shares |= {one.key: value for one, value in zip(members, values, strict=True)}
         return shares
 
 
@@ -154,7 +184,3 @@ def _read(request: Request, completion: Completion) -> Asked:
         return Asked(request, completion, None)
     question = Question(f"{request.id}#{completion.index}", request.picture, parsed[0], parsed[1])
     return Asked(request, completion, question)
-
-
-def _key(one: Asked) -> str:
-    return f"{one.request.id}#{one.completion.index}"

@@ -1,8 +1,8 @@
 """A run's directory: settings, metrics, state, checkpoints, one owner at a time."""
 
-from visplay.runs.directory import RunDirectory, check_free
+from visplay.runs.directory import RunDirectory, check_free, in_use
 from visplay.runs.metrics import MetricsLog, read_metrics
 from visplay.runs.state import RunError
 from visplay.runs.summaries import read_summaries
 
-__all__ = ["MetricsLog", "RunDirectory", "RunError", "check_free", "read_metrics", "read_summaries"]
+__all__ = ["MetricsLog", "RunDirectory", "RunError", "check_free", "in_use", "read_metrics", "read_summaries"]

@@ -43,12 +43,14 @@ class MetricsLog:
         step: int,
         values: Mapping[str, Any],
         time: Mapping[str, float] | None = None,
-    ) -> None:
+    ) -> dict[str, Any]:
         """Write one line.
 
         Args:
             values: numbers, texts, None, NumPy or torch arrays, and lists or mappings of these.
             time: seconds and what follows from them, such as tokens a second.
+        Returns:
+            what `read_metrics` will read of it.
         Raises:
             ValueError: `values` uses a key of the line's frame.
         """
@@ -58,6 +60,7 @@ class MetricsLog:
         line = {"phase": phase, "iteration": iteration, "step": step, **plain(values), "time": plain(time or {})}
         self._file.write((json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode())
         self._file.flush()
+        return line
 
     def sync(self) -> int:
         """Put all lines on the disk; their size in bytes."""

@@ -1,0 +1,91 @@
+"""What TensorBoard is told: read back from its own event files."""
+
+from __future__ import annotations
+
+import io
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from visplay.config import ConfigError, Settings
+from visplay.journal import Journal
+from visplay.runs import RunDirectory, read_metrics
+from visplay.runs.trackers import Trackers, check_trackers, scalars
+
+
+def told(run: Path) -> dict[str, list[tuple[int, float]]]:
+    """Steps and values by name, of all event files together."""
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
+    events.Reload()
+    return {name: [(one.step, one.value) for one in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def learn(run: RunDirectory, *rewards: float, state: bool = True) -> None:
+    """Steps of the Reasoner that earn `rewards`, as a run's loop takes them."""
+    trackers = Trackers(run, Console(quiet=True))
+    journal = Journal(run, run.settings, Console(quiet=True), trackers=trackers)
+    for step, reward in enumerate(rewards):
+        with journal.step("reasoner", 1, step) as record:
+            record["reward"] = reward
+        if state:
+            run.save_state({"step": step})
+    trackers.close()
+
+
+def test_numbers_have_names_that_say_their_phase() -> None:
+    line = {"phase": "silver", "iteration": 2, "step": 0, "kept": 5, "types": {"open": 3, "numerical": 2}}
+    line |= {"mean_confidence": None, "confidence_histogram": [1, 2], "accepted": True, "time": {"seconds": 1.5}}
+    assert scalars(line) == {
+        "silver/kept": 5.0,
+        "silver/types/open": 3.0,
+        "silver/types/numerical": 2.0,
+        "silver/accepted": 1.0,
+        "silver/seconds": 1.5,
+    }
+
+
+def test_tensorboard_reads_each_step_as_it_was_measured(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "run", Settings()) as run:
+        learn(run, 0.25, 0.5)
+    found = told(tmp_path / "run")
+    assert found["reasoner/reward"] == [(1, 0.25), (2, 0.5)]
+    assert found.keys() == {"reasoner/reward", "reasoner/seconds"}
+
+
+def test_a_resumed_run_shows_no_step_twice(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with RunDirectory.create(path, Settings()) as run:
+        learn(run, 0.25, 0.5)
+        learn(run, 0.75, state=False)  # killed before this step was finished
+    assert told(path)["reasoner/reward"] == [(1, 0.25), (2, 0.5), (3, 0.75)]
+    with RunDirectory.open(path) as run:
+        learn(run, 1.0)
+    assert told(path)["reasoner/reward"] == [(1, 0.25), (2, 0.5), (3, 1.0)]
+    assert len(read_metrics(path / "metrics.jsonl")) == 3
+
+
+def test_no_tracker_leaves_nothing_behind(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "run", Settings(trackers=())) as run:
+        learn(run, 0.25)
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def test_a_tracker_that_fails_is_left_out_and_the_run_goes_on(tmp_path: Path) -> None:
+    said = io.StringIO()
+    with RunDirectory.create(tmp_path / "run", Settings()) as run:
+        trackers = Trackers(run, Console(file=said))
+        for number in range(3):
+            trackers.tell({"phase": "reasoner", "reward": number if number != 1 else 10**400, "time": {}})
+        trackers.close()
+    assert said.getvalue().startswith("tensorboard is left out from here on: ")
+    assert told(tmp_path / "run")["reasoner/reward"] == [(1, 0.0)]
+
+
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed here")
+def test_a_tracker_that_is_not_installed_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(ConfigError, match=r"wandb is not installed; pip install 'visplay\[wandb\]'"):
+        check_trackers(Settings(trackers=("wandb",)))
+    check_trackers(Settings())
