@@ -90,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
+    evaluate.add_argument("--k", type=int, default=0, metavar="N", help="also N answers an item: pass@N, maj@N")
+    evaluate.add_argument("--blind", action="store_true", help="also ask every question on a blank picture")
     evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
     evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server whose model judges greedy answers")
@@ -97,8 +99,18 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
     evaluate.set_defaults(verb=_evaluate)
 
-    compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
-    compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    compare = verbs.add_parser("compare", help="runs, models and reports side by side, paired where items coincide")
+    compare.add_argument(
+        "contenders", nargs="+", metavar="RUN_MODEL_OR_REPORT", help="the others' difference is to the first"
+    )
+    scored = compare.add_mutually_exclusive_group()
+    scored.add_argument("--data", type=Path, metavar="FILE", help="score runs and models on this, as `eval` does")
+    scored.add_argument("--suites", nargs="+", metavar="NAME", help="score runs and models on these, as `eval` does")
+    compare.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
+    compare.add_argument("--seed", type=int, default=0, help="of the lab's drawings, and of which items are drawn")
+    shown = compare.add_mutually_exclusive_group()
+    for form in ("markdown", "latex", "json"):
+        shown.add_argument(f"--{form}", dest="form", action="store_const", const=form)
     compare.set_defaults(verb=_compare)
 
     ask = verbs.add_parser("ask", help="the Questioner's questions about pictures, with the Reasoner's votes")
@@ -187,6 +199,7 @@ def _evolve(options: argparse.Namespace) -> int:
 
 
 def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
+    from visplay.evaluation.report import run_sheets
     from visplay.evaluation.table import lead_lines, plain_table, rich_table
 
     base, iterations = journal.measurements()
@@ -195,6 +208,8 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         before = base.by_decoding().get(decoding, {}) if base else None
         table = rich_table if console.is_terminal else plain_table
         console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
+    for sheet in run_sheets(base, iterations[-1]) if iterations else ():
+        _print_sheet(sheet, console)
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
         console.print(f"silver set of iteration {number}: {facts}", highlight=False)
@@ -205,6 +220,10 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
         for line in lead_lines(control["lead"]):
             console.print(f"  {line}", highlight=False)
+
+
+def _print_sheet(sheet: Any, console: Console) -> None:
+    console.print(sheet.rich() if console.is_terminal else f"{sheet.plain()}\n", highlight=False, markup=False)
 
 
 def _fact(name: str, value: Any) -> str:
@@ -224,35 +243,38 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.config import ConfigError
     from visplay.evaluation.judge import judge_results, judged_lines, judged_summary
-    from visplay.evaluation.labelled import read_labelled
-    from visplay.evaluation.suites import draw_items, open_suites
-    from visplay.evaluation.summary import suites_summary
-    from visplay.evaluation.table import score_lines
+    from visplay.evaluation.report import report_sheets
+    from visplay.evaluation.summary import macro_summary, suites_summary
     from visplay.program import score_reasoner
-    from visplay.records import Suite
 
-    if options.items is not None and options.items < 1:
-        raise ConfigError("--items must be at least 1")
-    data = read_labelled(options.data) if options.data else None
-    if data:
-        suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
-    else:
-        suites = open_suites(options.suites, options.seed, options.items)
+    if options.k < 0:
+        raise ConfigError("--k must be at least 1")
+    _make_room(options.out)
+    suites, skipped = _open_suites(options)
     judge = _open_judge(options)
-    base = score_reasoner(options.base, suites, options.seed) if options.base else None
-    measurement = score_reasoner(options.model, suites, options.seed)
+    asked = {"k": options.k, "blind": options.blind}
+    base = score_reasoner(options.base, suites, options.seed, **asked) if options.base else None
+    if base:
+        base.save(options.out.with_suffix(".base.answers.jsonl"))
+    measurement = score_reasoner(options.model, suites, options.seed, **asked)
+    measurement.save(options.out.with_suffix(".answers.jsonl"))
     report = {
         "model": options.model,
         "base": options.base,
-        "data": str(options.data) if data else options.suites,
+        "data": str(options.data) if options.data else options.suites,
+        "seed": options.seed,
+        "items": options.items,
         "suites": suites_summary(base, [measurement]),
-        "skipped": [str(row) for row in data.skipped] if data else [],
+        "macro": macro_summary(base, [measurement]),
+        "skipped": skipped,
     }
     _write_report(options.out, report)
-    for line in score_lines(measurement.greedy, base.greedy if base else None):
-        print(line)
+    console = Console(soft_wrap=True)
+    for sheet in report_sheets(base, measurement):
+        _print_sheet(sheet, console)
     for row in report["skipped"]:
         print(f"skipped {row}")
+    print(f"figures in {options.out}, every answer in {options.out.with_suffix('.answers.jsonl')}")
     if judge:
         judged = judge_results(judge, suites, measurement.greedy)
         before = judge_results(judge, suites, base.greedy) if base else None
@@ -260,6 +282,20 @@ def _evaluate(options: argparse.Namespace) -> int:
         for line in judged_lines(judged, before):
             print(line)
     return 0
+
+
+def _open_suites(options: argparse.Namespace) -> tuple[tuple[Any, ...], list[str]]:
+    """What `--data` or `--suites` name, and the rows of a file that cannot be used."""
+    from visplay.config import ConfigError
+    from visplay.evaluation.labelled import read_labelled
+    from visplay.evaluation.suites import draw_items, open_suites
+
+    if options.items is not None and options.items < 1:
+        raise ConfigError("--items must be at least 1")
+    if not options.data:
+        return open_suites(options.suites, options.seed, options.items), []
+    data = read_labelled(options.data)
+    return (draw_items(data.suite, options.items, options.seed),), [str(row) for row in data.skipped]
 
 
 def _open_judge(options: argparse.Namespace) -> Any:
@@ -278,17 +314,65 @@ def _open_judge(options: argparse.Namespace) -> Any:
 
 
 def _write_report(path: Path, report: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _make_room(out: Path) -> None:
+    """Refuse a place that cannot be written to before anything is asked."""
+    from visplay.config import ConfigError
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise ConfigError(f"--out {out} cannot be written to")
+
+
 def _compare(options: argparse.Namespace) -> int:
-    from visplay.evaluation.seeds import seed_lines
+    from visplay.comparing import check_contenders, open_contender
+    from visplay.evaluation.compare import compare, comparison_json, comparison_sheet
+    from visplay.players import is_run
+    from visplay.runs import differ_in_seed_alone
+
+    names, paths = options.contenders, [Path(name) for name in options.contenders]
+    scored = bool(options.data or options.suites)
+    if not scored and all(map(is_run, names)) and differ_in_seed_alone(paths):
+        return _compare_seeds(names, options.form)
+    suites, skipped = _open_suites(options) if scored else ((), [])
+    check_contenders(names, suites)
+    found = compare([open_contender(name, suites, options.seed) for name in names])
+    for row in skipped:
+        print(f"visplay: skipped {row}", file=sys.stderr)
+    letters = [chr(ord("A") + place) for place in range(len(names))] if len(names) <= 26 else names
+    legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
+    sheet = comparison_sheet(found, names) if options.form else comparison_sheet(found, letters, legend)
+    print(_formed(sheet, options.form) if options.form != "json" else json.dumps(comparison_json(found), indent=2))
+    return 0
+
+
+def _compare_seeds(names: Sequence[str], form: str | None) -> int:
+    """Runs of one recipe: what matters is the mean over seeds."""
+    from visplay.evaluation.seeds import seed_json, seed_lines, seed_sheets
     from visplay.runs import read_summaries
 
-    for line in seed_lines(read_summaries(options.runs)):
-        print(line)
+    summaries = read_summaries([Path(name) for name in names])
+    if form is None:
+        text = "\n".join(seed_lines(summaries))
+    elif form == "json":
+        text = json.dumps(seed_json(summaries, names), indent=2)
+    else:
+        text = "\n\n".join(_formed(sheet, form) for sheet in seed_sheets(summaries, names))
+    print(text)
     return 0
+
+
+def _formed(sheet: Any, form: str | None) -> str:
+    from visplay.evaluation.sheet_formats import latex, markdown
+
+    return str({None: sheet.plain, "markdown": lambda: markdown(sheet), "latex": lambda: latex(sheet)}[form]())
 
 
 def _ask(options: argparse.Namespace) -> int:

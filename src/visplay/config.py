@@ -183,6 +183,7 @@ class EvaluationSettings(_Section):
     before: bool = Field(True, description="measure the base first (needed for paired differences)")
     pass_k: int = Field(0, ge=0, description="also k answers at temperature 1: is any of them right? 0: not asked")
     pass_items: int | None = Field(None, ge=1, description="items a suite that are asked k times, null for all")
+    blind: bool = Field(False, description="also every question on a blank picture: what is right without looking")
     beside_paper: int = Field(
         0, ge=0, description="questions also labelled by the paper's vote and band, where the truth is known"
     )

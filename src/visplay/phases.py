@@ -95,6 +95,7 @@ def measure_reasoner(suites: Sequence[Suite], players: Players, settings: Settin
             settings.evaluation.sampled,
             k=settings.evaluation.pass_k,
             k_items=settings.evaluation.pass_items,
+            blind=settings.evaluation.blind,
         )
         journal.keep_measurement(t, measurement)
         for decoding, results in measurement.by_decoding().items():

@@ -17,7 +17,7 @@ from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
-from visplay.evaluation.summary import lead, suites_summary
+from visplay.evaluation.summary import lead, macro_summary, suites_summary
 from visplay.evolve import World, evolve
 from visplay.images import Catalogue, Sampler, open_images
 from visplay.journal import Journal, peak_memory_bytes
@@ -113,15 +113,20 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     return journal
 
 
-def score_reasoner(name: str, suites: Sequence[Suite], seed: int) -> Measurement:
-    """A run's Reasoner, or any model, on suites.
+def score_reasoner(
+    name: str, suites: Sequence[Suite], seed: int, *, k: int = 0, blind: bool = False, sampled: bool = True
+) -> Measurement:
+    """A run's Reasoner, or any model, on suites, measured as a run does it.
 
+    Args:
+        k, blind, sampled: as `measure`.
     Raises:
         visplay.runs.RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_reasoner`.
     """
     policy, prompts, settings = open_reasoner(name)
     engine = HFEngine(policy, seed, settings.generation_batch)
-    return measure(engine, suites, prompts.answer, settings.reasoner.sampling.max_tokens)
+    max_tokens = settings.reasoner.sampling.max_tokens
+    return measure(engine, suites, prompts.answer, max_tokens, sampled, k=k, blind=blind)
 
 
 def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:
@@ -172,6 +177,7 @@ def summarize(journal: Journal) -> dict[str, Any]:
     lines = read_metrics(journal.run.path / "metrics.jsonl")
     return {
         "suites": suites_summary(base, iterations) if base or iterations else {},
+        "macro": macro_summary(base, iterations) if base or iterations else {},
         "silver": [_taken(line, _SILVER) for line in lines if line["phase"] == "silver"],
         "acceptance": [_taken(line, _ACCEPTANCE) for line in lines if line["phase"] == "accept" and line["iteration"]],
         "controls": {},

@@ -3,6 +3,14 @@
 from visplay.runs.directory import RunDirectory, check_free
 from visplay.runs.metrics import MetricsLog, read_metrics
 from visplay.runs.state import RunError
-from visplay.runs.summaries import read_summaries
+from visplay.runs.summaries import differ_in_seed_alone, read_summaries
 
-__all__ = ["MetricsLog", "RunDirectory", "RunError", "check_free", "read_metrics", "read_summaries"]
+__all__ = [
+    "MetricsLog",
+    "RunDirectory",
+    "RunError",
+    "check_free",
+    "differ_in_seed_alone",
+    "read_metrics",
+    "read_summaries",
+]
