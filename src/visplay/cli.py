@@ -88,15 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     asked = evaluate.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
+    asked.add_argument("--tasks", nargs="+", metavar="TASK", help="of lmms-eval; 'paper': the paper's; or suites")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
     evaluate.add_argument("--k", type=int, default=0, metavar="N", help="also N answers an item: pass@N, maj@N")
     evaluate.add_argument("--blind", action="store_true", help="also ask every question on a blank picture")
-    evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    evaluate.add_argument("--out", type=Path, metavar="FILE.json", help="with --tasks a new folder")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
     evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server whose model judges greedy answers")
     evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
+    evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="runs, models and reports side by side, paired where items coincide")
@@ -208,7 +210,7 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         before = base.by_decoding().get(decoding, {}) if base else None
         table = rich_table if console.is_terminal else plain_table
         console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
-    for sheet in run_sheets(base, iterations[-1]) if iterations else ():
+    for sheet in run_sheets(base, iterations):
         _print_sheet(sheet, console)
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
@@ -247,8 +249,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     from visplay.evaluation.summary import macro_summary, suites_summary
     from visplay.program import score_reasoner
 
+    _check_items(options)
     if options.k < 0:
         raise ConfigError("--k must be at least 1")
+    if options.dry_run and not options.tasks:
+        raise ConfigError("--dry-run is for --tasks")
+    if options.out is None and not options.dry_run:
+        raise ConfigError("--out is missing; say where the figures go")
+    if options.tasks and options.judge:
+        raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own affair")
+    if options.tasks:
+        return _evaluate_tasks(options)
     _make_room(options.out)
     suites, skipped = _open_suites(options)
     judge = _open_judge(options)
@@ -274,28 +285,47 @@ def _evaluate(options: argparse.Namespace) -> int:
         _print_sheet(sheet, console)
     for row in report["skipped"]:
         print(f"skipped {row}")
-    print(f"figures in {options.out}, every answer in {options.out.with_suffix('.answers.jsonl')}")
     if judge:
         judged = judge_results(judge, suites, measurement.greedy)
         before = judge_results(judge, suites, base.greedy) if base else None
         _write_report(options.out, report | {"judge": judge.named() | {"suites": judged_summary(judged, before)}})
         for line in judged_lines(judged, before):
             print(line)
+    print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
     return 0
+
+
+def _make_room(out: Path) -> None:
+    """Refuse a place that cannot be written to before anything is asked."""
+    from visplay.config import ConfigError
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise ConfigError(f"--out {out} cannot be written to")
 
 
 def _open_suites(options: argparse.Namespace) -> tuple[tuple[Any, ...], list[str]]:
     """What `--data` or `--suites` name, and the rows of a file that cannot be used."""
-    from visplay.config import ConfigError
     from visplay.evaluation.labelled import read_labelled
     from visplay.evaluation.suites import draw_items, open_suites
 
-    if options.items is not None and options.items < 1:
-        raise ConfigError("--items must be at least 1")
+    _check_items(options)
     if not options.data:
         return open_suites(options.suites, options.seed, options.items), []
     data = read_labelled(options.data)
     return (draw_items(data.suite, options.items, options.seed),), [str(row) for row in data.skipped]
+
+
+def _check_items(options: argparse.Namespace) -> None:
+    from visplay.config import ConfigError
+
+    if options.items is not None and options.items < 1:
+        raise ConfigError("--items must be at least 1")
 
 
 def _open_judge(options: argparse.Namespace) -> Any:
@@ -317,18 +347,18 @@ def _write_report(path: Path, report: dict[str, Any]) -> None:
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _make_room(out: Path) -> None:
-    """Refuse a place that cannot be written to before anything is asked."""
-    from visplay.config import ConfigError
+def _evaluate_tasks(options: argparse.Namespace) -> int:
+    from visplay.lmms.evaluate import dry_run, evaluate_tasks
 
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
-    if out.is_dir():
-        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
-    if not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise ConfigError(f"--out {out} cannot be written to")
+    if options.dry_run:
+        lines = dry_run(options.tasks, options.seed, options.items)
+    else:
+        lines = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.seed, options.out)
+    for line in lines:
+        print(line)
+    if not options.dry_run:
+        print(f"every answer is in {options.out}")
+    return 0
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -112,11 +112,7 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
     """
     if not is_run(name):
         return dict.fromkeys(roles, _frozen(name, settings)), _prompts(name, settings)
-    folders = {role: Path(name) / role for role in roles}
-    for role, folder in folders.items():
-        if not folder.is_dir():
-            title = role.capitalize()
-            raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
+    folders = finished_roles(name, roles)
     prompts = load_prompts(folders[roles[0]] / "prompts.yaml")
     if settings.tune == "full":
         return {role: _frozen(str(folder), settings) for role, folder in folders.items()}, prompts
@@ -128,13 +124,36 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
     return policies, prompts
 
 
+def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
+    """Folders of roles of a run.
+
+    Raises:
+        RunError: the run has not come to such a role yet.
+    """
+    folders = {role: Path(name) / role for role in roles}
+    for role, folder in folders.items():
+        if not folder.is_dir():
+            title = role.capitalize()
+            raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
+    return folders
+
+
+def own_settings(name: str) -> Settings:
+    """A run's own settings, the defaults for a model.
+
+    Raises:
+        visplay.config.ConfigError: the run's settings are not usable.
+    """
+    return load_settings(str(Path(name) / "config.yaml")) if is_run(name) else Settings()
+
+
 def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
     """What is to be scored: a run's Reasoner, or any model, with its wording and settings.
 
     Raises:
         RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_roles`.
     """
-    settings = load_settings(str(Path(name) / "config.yaml")) if is_run(name) else Settings()
+    settings = own_settings(name)
     policies, prompts = open_roles(name, ("reasoner",), settings)
     return policies["reasoner"], prompts, settings
 

@@ -119,5 +119,6 @@ def test_the_split_is_printed_and_written(boxing: Measurement, telling: Measurem
     assert color[:2] == ("lab/color", "12") and color[2] == color[4] and color[3] == "+0.0 [+0.0, +0.0]"
     assert mean[0] == "mean of 2" and mean[4].endswith("*")
     # A run says so without being asked, and is silent where there is nothing to tell.
-    assert [sheet.title for sheet in run_sheets(telling, boxing)] == ["where the change comes from, points"]
-    assert not list(run_sheets(boxing, boxing))
+    [sheet] = run_sheets(telling, [telling, boxing])
+    assert sheet.title == "iteration 2: where the change comes from, points" and sheet.rows[0] == color
+    assert not list(run_sheets(boxing, [boxing])) and not list(run_sheets(None, []))

@@ -143,7 +143,7 @@ def test_k_answers_are_asked_beside_the_others_in_one_call() -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 70))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_the_same_items_are_asked_k_times_each_time_spread_over_the_suite(size: int, most: int) -> None:
     suite = Suite("s", tuple(Item(str(place), LEFT, f"{place}?", "red") for place in range(size)))
     base, later = (

@@ -21,6 +21,7 @@ _SHORT = 6  # words of a line that is an answer as a whole
 
 _OPEN_BOX = re.compile(r"\\boxed\s{0,9}\{([^<\n}]*)")
 _STATED = re.compile(r"\b(?:answer|option|choice)\b[*_]*(?: (?:is|would be|must be)\b:?|\s?[:=])[*_]*", re.IGNORECASE)
+_BULLET = re.compile(r"^(?:[#>*-]+ )+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 _VERB = re.compile(r"^.*\b(?:is|are|was|were) (?!not\b)(?=\S)", re.IGNORECASE)
@@ -81,7 +82,7 @@ def _pointed_out(said: str) -> list[str]:
 
 
 def _last_line(said: str) -> str:
-    lines = [line for line in (plain(line).lstrip("#>*- ") for line in said.splitlines()) if trim(line)]
+    lines = [line for line in (_BULLET.sub("", plain(line)) for line in said.splitlines()) if trim(line)]
     return lines[-1] if lines else ""
 
 

@@ -6,7 +6,9 @@ without its 95 % interval. `docs/evaluation.md` says how each is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from textwrap import fill
 
 from visplay.evaluation.calibration import Calibration, calibration
 from visplay.evaluation.gain import Gain, gain
@@ -16,8 +18,35 @@ from visplay.evaluation.sheet import Sheet
 from visplay.evaluation.statistics import wilson_interval
 from visplay.evaluation.table import marked, share
 
+WIDTH = 100
+"""Characters a line, with names of suites as the lab's."""
+
 Pooled = Mapping[str, SuiteResult]
 _NOT_KEPT = "texts not kept"
+_ACCURACIES = fill(
+    "Wilson interval of an accuracy; a change is paired by item, with its bootstrap interval; * it excludes zero. "
+    "The macro mean weighs every suite the same; one that shares items with a suite above it is left out.",
+    WIDTH,
+)
+_READ = fill(
+    "Greedy answers. The tolerant reader takes a box where there is one, else what is plainly said. Without a "
+    "box an answer counts as wrong above; cut off are texts that reached the length limit.",
+    WIDTH,
+)
+_PARTED = fill(
+    "total is the change of boxed answers, answer that of tolerantly read ones, format the rest of the total: "
+    "what was gained by the box alone. Bootstrap intervals, paired by item; * it excludes zero.",
+    WIDTH,
+)
+_UNSEEN = fill(
+    "A grey picture of the same size stands in its place. What is left above is owed to looking, paired by item.",
+    WIDTH,
+)
+_CONFIDENT = fill(
+    "Confidence is the share of votes for the elected answer; the error is its mean distance from the share of "
+    "right answers, in bins of a tenth. Few items a bin make it too large. Bootstrap interval.",
+    WIDTH,
+)
 
 
 def report_sheets(base: Measurement | None, model: Measurement) -> Iterator[Sheet]:
@@ -38,13 +67,17 @@ def report_sheets(base: Measurement | None, model: Measurement) -> Iterator[Shee
     yield from _calibrations(before.get(f"maj@{model.k}", {}), model.majority, f"maj@{model.k}")
 
 
-def run_sheets(base: Measurement | None, last: Measurement) -> Iterator[Sheet]:
-    """What a run's table leaves out and a reader must know: a change that is in part mere format, and what is right
-    without looking, where that was asked."""
-    if base and any(part and part.format.ci95.excludes_zero for part in _gains(base.greedy, last.greedy).values()):
-        yield _parts(base.greedy, last.greedy)
+def run_sheets(base: Measurement | None, iterations: Sequence[Measurement]) -> Iterator[Sheet]:
+    """What a run's table leaves out of its last iteration and a reader must know: that a change is in part mere format,
+    and what is right without looking, where that was asked."""
+    last = iterations[-1] if iterations else Measurement({})
+    parts = _gains(base.greedy, last.greedy) if base else {}
+    sheets = []
+    if base and any(part and part.format.ci95.excludes_zero for part in parts.values()):
+        sheets.append(_parts(base.greedy, last.greedy))
     if last.blind:
-        yield _blind(base, last)
+        sheets.append(_blind(base, last))
+    yield from (replace(sheet, title=f"iteration {len(iterations)}: {sheet.title}") for sheet in sheets)
 
 
 def _gains(base: Results, model: Results) -> dict[str, Gain | None]:
@@ -77,8 +110,7 @@ def _accuracies(decoding: str, base: Results | None, model: Results) -> Sheet:
         f"{decoding}, what is boxed",
         ("suite", "items", "whose", "right %", "change, points", "McNemar p"),
         tuple(rows),
-        "Wilson interval of an accuracy; a change is paired by item, with its bootstrap interval; * it excludes zero. "
-        "The macro mean weighs every suite the same; one that shares items with a suite above it is left out.",
+        _ACCURACIES if decoding == "greedy" else "",
     )
 
 
@@ -103,8 +135,7 @@ def _readers(base: Pooled, model: Pooled) -> Sheet:
         "what the readers make of it",
         ("suite", "items", "whose", "read tolerantly, right %", "no box %", "cut off %"),
         tuple(rows),
-        "Greedy answers. The tolerant reader takes a box where there is one, else what is plainly said. Without a box "
-        "an answer counts as wrong above; cut off are texts that reached the length limit.",
+        _READ,
     )
 
 
@@ -122,8 +153,7 @@ def _parts(base: Results, model: Results) -> Sheet:
         "where the change comes from, points",
         ("suite", "items", "total", "answer", "format"),
         tuple(rows),
-        "total is the change of boxed answers, answer that of tolerantly read ones, format the rest of the total: what "
-        "was gained by the box alone. Bootstrap intervals, paired by item; * it excludes zero.",
+        _PARTED,
     )
 
 
@@ -139,7 +169,7 @@ def _blind(base: Measurement | None, model: Measurement) -> Sheet:
         "the same questions without the picture",
         ("suite", "items", "whose", "right blind %", "above it with the picture, points"),
         tuple(rows),
-        "A grey picture of the same size stands in its place. What is left above is owed to looking, paired by item.",
+        _UNSEEN,
     )
 
 
@@ -162,8 +192,7 @@ def _calibrations(base: Results, model: Results, decoding: str) -> Iterator[Shee
         f"{decoding}: confidence against truth",
         ("suite", "items", "whose", "calibration error %"),
         rows,
-        "Confidence is the share of votes for the elected answer; the error is its mean distance from the share of "
-        "right answers, in bins of a tenth. Few items a bin make it too large. Bootstrap interval.",
+        _CONFIDENT,
     )
     whole = calibration(_joined(benchmarks(model)))
     if whole:

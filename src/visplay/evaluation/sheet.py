@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
-
-WIDTH = 100
-"""Characters that notes are wrapped to, and that a table with usual names stays within."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +16,7 @@ class Sheet:
 
     Attributes:
         columns: one heading a cell; "items" is set right.
-        note: how the figures are to be read.
+        note: how the figures are to be read, in lines as they are to stand.
     """
 
     title: str
@@ -46,7 +42,7 @@ class Sheet:
         """The same table as aligned lines, for a log or a pipe."""
         lines = [self.columns, *self.rows]
         widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-        return "\n".join([self.title, *(_aligned(line, widths) for line in lines), *textwrap.wrap(self.note, WIDTH)])
+        return "\n".join([self.title, *(_aligned(line, widths) for line in lines), *([self.note] if self.note else [])])
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from visplay.evaluation.judge.client import Judge, Judgement
 from visplay.evaluation.results import Results, SuiteResult, pool_looks
-from visplay.evaluation.score import Answered
 from visplay.evaluation.statistics import (
     Interval,
     PairedDifference,
@@ -79,7 +78,7 @@ def judge_results(judge: Judge, suites: Sequence[Suite], results: Results) -> di
         JudgeError: as `Judge.judge_items`; what was judged by then is kept.
     """
     items = {item.id: item for suite in suites for item in suite.items}
-    answers = {mark.item_id: _said(mark) for result in results.values() for mark in result.answered}
+    answers = {mark.item_id: mark.given or mark.text or "" for result in results.values() for mark in result.answered}
     found = judge.judge_items([items[item_id] for item_id in answers], answers)
     return {name: _judged(result, found) for name, result in pool_looks(results.values()).items()}
 
@@ -101,11 +100,6 @@ def judged_summary(judged: Mapping[str, Judged], base: Mapping[str, Judged] | No
         name: {**_figures(one), "base": _figures(base[name]) if base else None, **_difference(one, base)}
         for name, one in judged.items()
     }
-
-
-def _said(mark: Answered) -> str:
-    """The whole text, as the box may be what is missing; the boxed answer where no text was kept."""
-    return mark.text if mark.text is not None else mark.given or ""
 
 
 def _judged(result: SuiteResult, found: Mapping[str, Judgement]) -> Judged:
