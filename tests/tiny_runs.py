@@ -13,7 +13,7 @@ from visplay.lab.suites import lab_suites
 from visplay.program import run_evolution
 from visplay.runs import RunDirectory
 
-_TINY = [
+TINY = [
     "iterations=1",
     "questioner.steps=1",
     "questioner.images_per_step=2",
@@ -34,7 +34,7 @@ _TINY = [
 
 def tiny_run(folder: Path, *changes: str) -> Path:
     """Evolve on twelve drawings into `folder`, which is then a finished run."""
-    settings = load_settings("paper", [*_TINY, *changes], {"images": "lab/clean"})
+    settings = load_settings("paper", [*TINY, *changes], {"images": "lab/clean"})
     world = World(drawings("clean", 12, 0)[0], tuple(lab_suites(0, 2, ["color", "counting"], ["pastel"])), None)
     with RunDirectory.create(folder, settings) as run:
         run_evolution(run, world, Console(quiet=True))

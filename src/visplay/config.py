@@ -277,6 +277,9 @@ class Settings(_Section):
     iterations: int = Field(3, ge=1, le=100, description="T (paper: 3)")
     seed: int = Field(0, ge=0, lt=2**31)
     tune: Literal["full", "lora"] = Field("full", description="'full' keeps a copy of the weights a role")
+    idle: Literal["cpu", "device"] = Field(
+        "cpu", description="where copies and optimizer states are that a phase does not use (tune: full)"
+    )
     train_vision: bool = Field(False, description="train the vision tower too (only with 'full')")
     min_pixels: int | None = Field(None, ge=1, description="least size of a picture, for families that have one")
     max_pixels: int | None = Field(None, ge=1, description="greatest size of a picture; null: the model's own")

@@ -11,7 +11,7 @@ For t = 1..T:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,14 @@ def evolve(world: World, players: Players, settings: Settings, journal: Journal)
     sampler = Sampler(pictures, settings.seed)
     ledger = open_ledger(players, sampler, acceptance, journal, settings)
     by_id = {picture.id: picture for picture in pictures}
-    for _ in ledger.steps(0, "measure", 1 if settings.evaluation.before else 0):
+
+    def steps(t: int, phase: str, count: int) -> Iterator[int]:
+        players.begin_phase()
+        return ledger.steps(t, phase, count)
+
+    for _ in steps(0, "measure", 1 if settings.evaluation.before else 0):
         measure_reasoner(world.suites, players, settings, journal, 0)
-    for _ in ledger.steps(0, "accept", 1 if acceptance.judges else 0):
+    for _ in steps(0, "accept", 1 if acceptance.judges else 0):
         freeze_anchor(players, acceptance, journal)
 
     for t in range(1, settings.iterations + 1):
@@ -72,23 +77,23 @@ def evolve(world: World, players: Players, settings: Settings, journal: Journal)
             break
         known = list(questions_before(journal.run.path, t, by_id))
         gates = make_gates(settings.questioner.gates, settings.silver, players.reasoner, known)
-        for step in ledger.steps(t, "questioner", settings.questioner.steps):
+        for step in steps(t, "questioner", settings.questioner.steps):
             taken = sampler.take(min(settings.questioner.images_per_step, len(pictures)))
             train_questioner(players, taken, gates, settings, journal, t, step)
 
         gates = make_gates(settings.silver.gates, settings.silver, players.reasoner, known)
-        for _ in ledger.steps(t, "silver", 1):
+        for _ in steps(t, "silver", 1):
             taken = sampler.take(min(settings.silver.images or len(pictures), len(pictures)))
             make_silver_set(players, taken, gates, world.truth, settings, journal, t)
         silver = read_silver(silver_file(journal.run.path, t), by_id)
 
-        for step in ledger.steps(t, "reasoner", settings.reasoner.steps if silver else 0):
+        for step in steps(t, "reasoner", settings.reasoner.steps if silver else 0):
             items = portion(silver, settings.reasoner.questions_per_step, step, [settings.seed, t])
             train_reasoner(players, items, journal, t, step)
 
-        for _ in ledger.steps(t, "measure", 1):
+        for _ in steps(t, "measure", 1):
             measure_reasoner(world.suites, players, settings, journal, t)
-        for _ in ledger.steps(t, "accept", 1 if acceptance.judges else 0):
+        for _ in steps(t, "accept", 1 if acceptance.judges else 0):
             accept_or_go_back(players, acceptance, bool(silver), world.truth, journal, t)
     hand_over_best(players, acceptance, journal)
     journal.finish(ledger.seconds)

@@ -13,7 +13,7 @@ import torch
 from visplay.config import ConfigError, GRPOSettings, Settings, load_settings
 from visplay.engines.choose import check_engine, make_engines, make_voter
 from visplay.grpo.trainer import Trainer
-from visplay.models.policy import Policy, new_policy
+from visplay.models.policy import Policy, role_of
 from visplay.models.probe import Probe, probe
 from visplay.models.vlm import VLM, check_model
 from visplay.roles.prompts import Prompts, load_prompts
@@ -36,12 +36,9 @@ class Players:
     def __init__(self, base: VLM, prompts: Prompts, settings: Settings, path: Probe) -> None:
         self.prompts = prompts
         self.path = path
-        tuning = (settings.tune, settings.lora, settings.train_vision)
-        self.questioner_policy: Policy = new_policy(base, "questioner", *tuning)
-        self.reasoner_policy: Policy = new_policy(base, "reasoner", *tuning)
-        if settings.gradient_checkpointing:
-            self.questioner_policy.checkpoint_activations()
-            self.reasoner_policy.checkpoint_activations()
+        self._puts_away = settings.tune == "full" and settings.idle == "cpu"
+        self.questioner_policy = role_of(base, "questioner", settings)
+        self.reasoner_policy = role_of(base, "reasoner", settings)
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
         voter = make_voter(self.reasoner_policy, settings)
@@ -69,6 +66,18 @@ class Players:
         prompts = _prompts(settings.model, settings)
         base = load_base(settings.model, settings)
         return cls(base, prompts, settings, probe(base))
+
+    def begin_phase(self) -> None:
+        """Put away whatever stands on the device; what the phase uses comes back at its first use, and stays.
+
+        So the Questioner's phase has the optimizer of the Questioner there alone, and both roles, for the Reasoner
+        votes; the Reasoner's phase has nothing of the Questioner.
+        """
+        if self._puts_away:
+            for policy in (self.questioner_policy, self.reasoner_policy):
+                policy.put_away()
+            for trainer in (self.questioner_trainer, self.reasoner_trainer):
+                trainer.put_away()
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""
@@ -118,7 +127,7 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
         return {role: _frozen(str(folder), settings) for role, folder in folders.items()}, prompts
     base = load_base(settings.model, settings)
     probe(base)
-    policies = {role: new_policy(base, role, settings.tune, settings.lora) for role in roles}
+    policies = {role: role_of(base, role, settings) for role in roles}
     for role, policy in policies.items():
         policy.load(folders[role])
     return policies, prompts

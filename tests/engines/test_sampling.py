@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 from transformers.generation.logits_process import (
     LogitsProcessorList,
@@ -14,7 +16,7 @@ from transformers.generation.logits_process import (
 )
 
 from visplay.config import Sampling
-from visplay.engines.sampling import draw, uniforms
+from visplay.engines.sampling import draw, request_seed, uniforms
 
 NONE = torch.tensor([], dtype=torch.int64)
 
@@ -75,3 +77,14 @@ def test_streams_are_named_prefixes_of_uniform_numbers() -> None:
     pooled = np.concatenate([uniforms(0, f"request-{i}", 0, 4) for i in range(2000)])
     assert kstest(pooled, "uniform").pvalue > 1e-3
     assert chisquare(np.histogram(uniforms(0, "r", 0, 8000), bins=20, range=(0, 1))[0]).pvalue > 1e-3
+
+
+@given(st.integers(0, 2**31 - 1), st.text(), st.sampled_from([31, 62, 64]))
+def test_a_seed_has_as_many_bits_as_an_engine_takes(seed: int, request_id: str, bits: int) -> None:
+    found = request_seed(seed, request_id, bits)
+    assert 0 <= found < 2**bits and found == request_seed(seed, request_id, 64) >> (64 - bits)
+
+
+def test_seeds_tell_runs_and_requests_apart() -> None:
+    seeds = {request_seed(seed, f"{request}", 31) for seed in range(20) for request in range(20)}
+    assert len(seeds) == 400

@@ -119,6 +119,17 @@ def test_a_group_that_is_too_large_is_answered_by_less_activations_then_by_short
     assert _plan(model_folder, SMALL, *shorter, "gradient_checkpointing=true").free >= 0
 
 
+def test_the_idle_optimizer_is_counted_where_it_is(model_folder: Path) -> None:
+    both, one = (_plan(model_folder, SMALL, "tune=full", f"idle={where}") for where in ("device", "cpu"))
+    assert both.standing.away == 0 and one.standing.away == one.standing.optimizer
+    assert both.standing.update == one.standing.update + one.standing.away
+    assert both.standing.roles == one.standing.roles and both.standing.base == one.standing.base
+    told = "\n".join(plan_lines(one))
+    assert "adamw states of one role" in told and "the other's, in CPU memory" in told
+    assert "idle=cpu" in conclusion(_plan(model_folder, 10**9 + 10**5, "tune=full", "idle=device"))
+    assert _plan(model_folder, SMALL, "idle=cpu").standing.away == 0, "adapters stay where they are"
+
+
 def test_weights_that_do_not_fit_at_all(model_folder: Path) -> None:
     plan = _plan(model_folder, 10**9 + 10**5)
     assert "dtype=bfloat16" in conclusion(plan) and "weights and states alone" in conclusion(plan)

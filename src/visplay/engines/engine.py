@@ -13,6 +13,20 @@ class EngineError(ValueError):
     """An engine cannot be used, or must not be trusted; the message is one line that says why and what to do."""
 
 
+def by_picture(requests: Sequence[Request]) -> list[Request]:
+    """Requests about one picture together, in the order in which pictures are first asked about.
+
+    So a picture is encoded once, and what was computed of it is still in an engine's prefix cache.
+
+    Raises:
+        ValueError: two requests have the same id.
+    """
+    if len({request.id for request in requests}) < len(requests):
+        raise ValueError("two requests to generate have the same id; give each its own")
+    order = {picture: place for place, picture in enumerate(dict.fromkeys(r.picture for r in requests))}
+    return sorted(requests, key=lambda request: order[request.picture])
+
+
 class Engine(Protocol):
     """Samples completions from a policy's present weights."""
 

@@ -8,6 +8,7 @@ import torch
 
 from visplay.config import Sampling
 from visplay.engines.answers import Answer
+from visplay.engines.engine import by_picture
 from visplay.engines.plain import decode_plain
 from visplay.engines.tree import decode_trees
 from visplay.models.policy import Policy
@@ -29,9 +30,7 @@ class HFEngine:
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`. A completion's `token_ids` include the end-of-text token that finished it."""
-        if len({request.id for request in requests}) < len(requests):
-            raise ValueError("two requests to generate have the same id; give each its own")
-        answers = [Answer(request, index) for request in requests for index in range(request.n)]
+        answers = [Answer(request, index) for request in by_picture(requests) for index in range(request.n)]
         found: dict[str, dict[int, Completion]] = {request.id: {} for request in requests}
         with self.policy.active() as vlm, torch.inference_mode():
             vlm.model.eval()

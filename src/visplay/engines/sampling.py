@@ -19,6 +19,12 @@ def uniforms(seed: int, request_id: str, index: int, count: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).random(count)
 
 
+def request_seed(seed: int, request_id: str, bits: int) -> int:
+    """A number of `bits` bits, 64 at most, that names a request's streams to an engine with a generator of its own."""
+    digest = hashlib.blake2b(f"{seed}/{request_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> (64 - bits)
+
+
 def draw(
     logits_NV: torch.Tensor,
     uniform_N: torch.Tensor,

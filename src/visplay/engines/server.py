@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import io
 import secrets
 import shutil
@@ -26,7 +25,8 @@ import httpx2
 
 from visplay.config import Sampling, ServerSettings
 from visplay.endpoint import Choice, Endpoint, Terms, said, together
-from visplay.engines.engine import EngineError
+from visplay.engines.engine import EngineError, by_picture
+from visplay.engines.sampling import request_seed
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.records import Completion, Picture, Request
 
@@ -34,6 +34,7 @@ KEY_VARIABLE = "VISPLAY_SERVER_KEY"
 """Environment variable with the key of a server that asks for one; a setting would be written into the run."""
 
 _ENCODED_PICTURES = 128
+_SEED_BITS = 31  # which every server takes
 
 
 class ServerError(EngineError):
@@ -86,9 +87,8 @@ class ServerEngine:
             ServerError: the server went away, refused a request, or took longer than `timeout_s`.
             OSError: a picture cannot be read.
         """
-        if len({request.id for request in requests}) < len(requests):
-            raise ValueError("two requests to generate have the same id; give each its own")
-        return asyncio.run(self._generate(requests, sampling))
+        found = asyncio.run(self._generate(by_picture(requests), sampling))
+        return {request.id: found[request.id] for request in requests}
 
     def figures(self) -> dict[str, float]:
         """See `Engine.figures`: nothing of it is trained on."""
@@ -107,7 +107,7 @@ class ServerEngine:
                 choices *= request.n // len(choices)  # one greedy answer stands for all
                 return tuple(self._completion(request, index, choice) for index, choice in enumerate(choices))
 
-            jobs = {request.id: partial(complete, request) for request in _by_picture(requests)}
+            jobs = {request.id: partial(complete, request) for request in by_picture(requests)}
             found = await together(jobs, self.settings.concurrency)
         return {request.id: found[request.id] for request in requests}
 
@@ -163,7 +163,7 @@ class ServerEngine:
             "min_p": 0.0,
             "repetition_penalty": 1.0,
             "max_tokens": sampling.max_tokens or vlm.max_new_tokens,
-            "seed": request_seed(self.seed, request.id),
+            "seed": request_seed(self.seed, request.id, _SEED_BITS),
             "logprobs": True,
         }
 
@@ -193,12 +193,6 @@ def data_url(picture: Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def request_seed(seed: int, request_id: str) -> int:
-    """The seed of a request, of 31 bits, which every server takes."""
-    digest = hashlib.blake2b(f"{seed}/{request_id}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest) >> 1
-
-
 def _terms(settings: ServerSettings) -> Terms:
     return Terms(
         key_variable=KEY_VARIABLE,
@@ -212,12 +206,6 @@ def _terms(settings: ServerSettings) -> Terms:
         if_late="raise server.timeout_s, or lower server.concurrency",
         if_gone="start it again, then a run goes on with --resume",
     )
-
-
-def _by_picture(requests: Sequence[Request]) -> list[Request]:
-    """Requests about one picture together: it is encoded once, and the server finds it in its prefix cache."""
-    order = {picture: place for place, picture in enumerate(dict.fromkeys(r.picture for r in requests))}
-    return sorted(requests, key=lambda request: order[request.picture])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ Left out: several GPUs, and 4-bit weights.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -27,8 +26,9 @@ from transformers.core_model_loading import revert_weight_conversion
 from transformers.utils.hub import cached_file
 
 from visplay.config import Sampling, Settings
-from visplay.engines.engine import EngineError
+from visplay.engines.engine import EngineError, by_picture
 from visplay.engines.proof import Spoken, prove
+from visplay.engines.sampling import request_seed
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.models.vlm import VLM
 from visplay.records import Completion, Request
@@ -38,6 +38,8 @@ _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _MOST_PICTURES = 16  # of one prompt
 # The least that vLLM's attention on CPUs takes; on GPUs it is 16 by itself.
 _CPU_BLOCK = 32
+# Of a request's completion 0; vLLM adds a completion's index, and takes 64 bits with a sign.
+_SEED_BITS = 62
 # By how much vLLM lets a token's logit be lowered: e^-100 is never drawn.
 _BANNED = -100.0
 # Log-probabilities of one token differ by so much, on average, from rounding alone.
@@ -188,11 +190,9 @@ class VLLMEngine:
             EngineError: vLLM refused, or its weights, prompts or pictures are not the trainer's.
             OSError: a picture cannot be read.
         """
-        if len({request.id for request in requests}) < len(requests):
-            raise ValueError("two requests to generate have the same id; give each its own")
         if not requests:
             return {}
-        asked = _by_picture(requests)
+        asked = by_picture(requests)
         with self.vllm.awake() as llm:
             outputs = self._outputs(llm, asked, sampling)
         found = {r.id: self._completions(r, output) for r, output in zip(asked, outputs, strict=True)}
@@ -232,7 +232,7 @@ class VLLMEngine:
             temperature=0.0 if greedy else sampling.temperature,
             top_p=1.0 if greedy else sampling.top_p,
             top_k=0 if greedy else sampling.top_k,
-            seed=first_seed(self.seed, request.id),
+            seed=request_seed(self.seed, request.id, _SEED_BITS),
             max_tokens=sampling.max_tokens or vlm.max_new_tokens,
             stop_token_ids=list(vlm.eos_ids),
             logit_bias=dict.fromkeys(vlm.placeholder_ids, _BANNED),
@@ -251,18 +251,6 @@ class VLLMEngine:
         logprobs = tuple(found[i].logprob for i, found in zip(ids, drawn.logprobs, strict=True))
         finished = drawn.finish_reason == "stop"
         return Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished)
-
-
-def first_seed(seed: int, request_id: str) -> int:
-    """The seed of a request's completion 0, of 62 bits; vLLM adds a completion's index."""
-    digest = hashlib.blake2b(f"{seed}/{request_id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 2
-
-
-def _by_picture(requests: Sequence[Request]) -> list[Request]:
-    """Requests about one picture together, so that it is still in the prefix cache."""
-    order = {picture: place for place, picture in enumerate(dict.fromkeys(r.picture for r in requests))}
-    return sorted(requests, key=lambda request: order[request.picture])
 
 
 def _model_folder(base: VLM, folder: Path) -> Path:

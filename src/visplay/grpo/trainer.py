@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, pstdev
-from typing import Any
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -21,14 +20,13 @@ from torch.nn.utils.rnn import pad_sequence
 
 from visplay.config import GRPOSettings
 from visplay.grpo.loss import advantages, grpo_loss, importance_weights, token_weights
+from visplay.grpo.optimizer import MasterOptimizer
 from visplay.models.pictures import Pixels
 from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.records import Completion, Group, Picture
-
-_STATE_FILE = "optimizer.pt"
 
 
 class TrainingError(ValueError):
@@ -82,6 +80,9 @@ class Trainer:
 
     Args:
         max_tokens: the length limit of sampling, needed by the normalisation "dr_grpo" alone.
+    Attributes:
+        optimizer: torch's or bitsandbytes', on float32 weights; see `grpo/optimizer.py`.
+        state_place: where its state is.
     Raises:
         TrainingError: the policy has nothing to train, or `max_tokens` is missing.
     """
@@ -94,7 +95,9 @@ class Trainer:
         self.policy = policy
         self.settings = settings
         self.max_tokens = max_tokens
-        self.optimizer = _optimizer(policy, settings)
+        self._masters = MasterOptimizer(policy.trainable(), settings)
+        self.optimizer = self._masters.inner
+        self.state_place = self._masters.place
 
     def step(self, groups: Sequence[Group]) -> dict[str, float]:
         """Learn from one batch of rollouts.
@@ -125,10 +128,13 @@ class Trainer:
             vlm.model.eval()
         return self._metrics(groups, totals)
 
+    def put_away(self) -> None:
+        """Take the optimizer's state out of the device's memory; it comes back for the next update."""
+        self.state_place.leave()
+
     def save(self, folder: str | Path) -> None:
         """Write the optimizer's state; the weights are the policy's to save."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        torch.save(self.optimizer.state_dict(), Path(folder) / _STATE_FILE)
+        self._masters.save(Path(folder))
 
     def restore(self, folder: str | Path) -> None:
         """Read back what `save` wrote.
@@ -136,13 +142,13 @@ class Trainer:
         Raises:
             TrainingError: there is no such state, or it is of other weights.
         """
-        file = Path(folder) / _STATE_FILE
-        if not file.is_file():
-            raise TrainingError(f"no optimizer state '{file}'")
         try:
-            self.optimizer.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
-        except (ValueError, RuntimeError, KeyError) as error:
-            raise TrainingError(f"optimizer state '{file}' does not fit: {' '.join(str(error).split())}") from None
+            self._masters.restore(Path(folder))
+        except FileNotFoundError as error:
+            raise TrainingError(f"no optimizer state '{error.filename}'") from None
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise TrainingError(f"optimizer state in '{folder}' does not fit: {reason}") from None
 
     def _before_updates(self, vlm: VLM, groups: Sequence[Group]) -> dict[tuple[str, int], tuple[float, ...]]:
         """The trainer's log-probabilities before the first of several updates, by key; empty where not needed."""
@@ -161,16 +167,15 @@ class Trainer:
         """One optimizer step, its gradient summed over micro-batches."""
         if not examples:
             return
-        self.optimizer.zero_grad(set_to_none=True)
+        self._masters.zero_grad()
         for batch in _micro_batches(examples, self.settings.micro_batch_tokens):
             self._accumulate(vlm, batch, totals)
         norm = float(clip_grad_norm_(self.policy.trainable(), self.settings.max_grad_norm))
         if not torch.isfinite(torch.tensor(norm)):
             raise TrainingError(f"the gradient of the {self.policy.role} is not finite; lower grpo.learning_rate")
         totals.grad_norms.append(norm)
-        self.optimizer.step()
+        self._masters.step()
         self.policy.version += 1
-        self.optimizer.zero_grad(set_to_none=True)
 
     def _accumulate(self, vlm: VLM, batch: Sequence[_Example], totals: _Totals) -> None:
         """Forward and backward over one micro-batch."""
@@ -267,16 +272,6 @@ class Trainer:
         if self.settings.importance_cap:
             metrics["engine_gap"] = totals.engine_gap / tokens
         return metrics
-
-
-def _optimizer(policy: Policy, settings: GRPOSettings) -> torch.optim.Optimizer:
-    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(policy.trainable(), **options)
-    from bitsandbytes.optim.adamw import AdamW8bit
-
-    eight_bit: torch.optim.Optimizer = AdamW8bit(policy.trainable(), **options)
-    return eight_bit
 
 
 def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:

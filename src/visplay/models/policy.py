@@ -19,7 +19,7 @@ import torch
 from peft import LoraConfig, load_peft_weights, set_peft_model_state_dict
 from safetensors import SafetensorError
 
-from visplay.config import LoraSettings
+from visplay.config import LoraSettings, Settings
 from visplay.models.vlm import VLM, ModelError
 
 
@@ -54,6 +54,12 @@ class Policy:
         """Parameters of this role alone."""
         return []
 
+    def put_away(self) -> None:
+        """Leave the device's memory, with the reference; both come back when they are asked for.
+
+        Nothing to do but for a role with a copy of the weights.
+        """
+
     def checkpoint_activations(self) -> None:
         """While training, compute activations twice instead of keeping them: less memory, about a third more time."""
         self.vlm.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -76,6 +82,7 @@ class FullPolicy(Policy):
     """All weights trained, in a copy of the base; the vision tower stays shared and frozen unless asked for."""
 
     def __init__(self, base: VLM, role: str, train_vision: bool) -> None:
+        base.place.come()
         base.model.requires_grad_(False)
         shared = {} if train_vision else {id(part): part for part in base.vision}
         model = copy.deepcopy(base.model, shared).requires_grad_(True)
@@ -85,8 +92,22 @@ class FullPolicy(Policy):
         self._base = base
 
     @contextmanager
+    def active(self) -> Iterator[VLM]:
+        self.vlm.place.come()
+        yield self.vlm
+
+    @contextmanager
     def reference(self) -> Iterator[VLM]:
+        self._base.place.come()
         yield self._base
+
+    def put_away(self) -> None:
+        self.vlm.place.leave()
+        self._base.place.leave()
+
+    def save(self, folder: str | Path) -> None:
+        # Weights that were put away are written from where they are.
+        self.vlm.save(folder)
 
     def trainable(self) -> list[torch.nn.Parameter]:
         return [p for p in self.model.parameters() if p.requires_grad]
@@ -171,3 +192,11 @@ def new_policy(
 ) -> Policy:
     """A role that begins as `base` and is trained in the way `tune` says; `train_vision` is for "full" alone."""
     return FullPolicy(base, role, train_vision) if tune == "full" else LoraPolicy(base, role, lora)
+
+
+def role_of(base: VLM, role: str, settings: Settings) -> Policy:
+    """A role that begins as `base` and is trained as a run's settings say."""
+    policy = new_policy(base, role, settings.tune, settings.lora, settings.train_vision)
+    if settings.gradient_checkpointing:
+        policy.checkpoint_activations()
+    return policy

@@ -25,6 +25,7 @@ from torch.nn.utils.rnn import pad_sequence
 from visplay.models.attention import TREE_ATTENTION, block_mask, flex_runs
 from visplay.models.cache import TreeCache
 from visplay.models.pictures import Features, PictureCache, Pixels
+from visplay.models.place import Place
 from visplay.models.scores import TokenScores, Wanted, token_scores
 from visplay.models.tokentree import PackedTrees, TokenTree
 
@@ -40,6 +41,7 @@ class TreeModel:
     Attributes:
         plain_because: why token trees are not used; empty where they are. What the configuration does
             not tell, `models/probe.py` finds out.
+        place: where its weights are; a frozen vision tower, which models share, stays on the device.
     """
 
     def __init__(self, model: Any, pad_id: int, pictures: PictureCache) -> None:
@@ -50,6 +52,7 @@ class TreeModel:
         self.image_token_id = int(model.config.image_token_id)
         self._pictures = pictures
         self._counts_axes = hasattr(model.base_model, "get_rope_index")
+        self.place = Place(self._own_tensors, self.device)
         self._type_arguments = set(_TYPE_ARGUMENTS) & set(inspect.signature(model.forward).parameters)
 
     @property
@@ -73,6 +76,11 @@ class TreeModel:
         """Parameters outside the language model and its head."""
         text = {id(p) for module in (self.model.get_decoder(), self.head) for p in module.parameters()}
         return (p for p in self.model.parameters() if id(p) not in text)
+
+    def _own_tensors(self) -> Iterator[torch.Tensor]:
+        seeing = () if any(p.requires_grad for p in self.vision_parameters()) else self.vision
+        shared = {id(tensor) for part in seeing for tensor in _tensors(part)}
+        return (tensor for tensor in _tensors(self.model) if id(tensor) not in shared)
 
     def logprobs(
         self,
@@ -245,6 +253,11 @@ class TreeModel:
             pooler_output=pooled if features[0].listed else torch.cat(pooled),
             deepstack_features=list(zip(*(one.deep_TH for one in features), strict=True)) or None,
         )
+
+
+def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
 
 
 def _declared(model: Any) -> str:

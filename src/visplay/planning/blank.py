@@ -17,7 +17,7 @@ from transformers.masking_utils import sdpa_mask
 
 from visplay.config import Settings
 from visplay.models.pictures import PictureCache
-from visplay.models.policy import Policy, new_policy
+from visplay.models.policy import Policy, role_of
 from visplay.models.treemodel import TreeModel
 from visplay.models.vlm import VLM, ModelError
 
@@ -68,15 +68,10 @@ class Blank(TreeModel):
 def roles(blank: Blank, settings: Settings) -> tuple[Policy, Policy]:
     """Questioner and Reasoner as a run makes them of its base."""
     base = cast(VLM, blank)  # a policy asks for nothing that needs text or pictures
-    questioner, reasoner = (
-        new_policy(base, role, settings.tune, settings.lora, settings.train_vision)
-        for role in ("questioner", "reasoner")
-    )
+    questioner, reasoner = (role_of(base, role, settings) for role in ("questioner", "reasoner"))
     # PEFT leaves the second adapter where it made it; on a real device it follows the base, as the first one does.
     for policy in (questioner, reasoner):
         policy.model.to(device="meta")
-        if settings.gradient_checkpointing:
-            policy.checkpoint_activations()
     return questioner, reasoner
 
 

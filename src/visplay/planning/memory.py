@@ -47,14 +47,15 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Bytes held from start to end, on the device.
+    """Bytes held on the device through the phase that holds most, the Questioner's.
 
     Attributes:
         base: the model as it is opened; in 4 bits with room for one layer as it is computed with.
         roles: what both roles have of their own: adapters, or copies of weights.
         gradients: of the role that is being trained.
-        optimizer: AdamW's state for both roles.
+        optimizer: AdamW's state with its float32 weights, of both roles or, where the idle one is put away, of one.
         features: what the vision tower said of pictures.
+        away: what waits in CPU memory meanwhile.
     """
 
     base: int
@@ -62,6 +63,7 @@ class Standing:
     gradients: int
     optimizer: int
     features: int
+    away: int = 0
 
     @property
     def rollout(self) -> int:
@@ -93,14 +95,14 @@ class Peak:
         return max(self.looking, self.reading, self.cache + self.writing)
 
 
-def optimizer_bytes(tensors: Iterable[int], width: int, eight_bit: bool) -> int:
-    """AdamW's state of tensors of so many weights, each of `width` bytes.
+def optimizer_bytes(tensors: Iterable[int], eight_bit: bool) -> int:
+    """AdamW's state of tensors of so many weights.
 
-    Two moments of the weights' type and a float32 count; or, by bitsandbytes, two bytes a weight and a float32 scale
-    for every 256 of each moment, but float32 moments for tensors of fewer than 4,096 weights.
+    Two float32 moments and a float32 count; or, by bitsandbytes, two bytes a weight and a float32 scale for every
+    256 of each moment, but float32 moments for tensors of fewer than 4,096 weights.
     """
     if not eight_bit:
-        return sum(2 * width * size + 4 for size in tensors)
+        return sum(8 * size + 4 for size in tensors)
     return sum(8 * size if size < 4096 else 2 * (size + 4 * ceil(size / 256)) for size in tensors)
 
 

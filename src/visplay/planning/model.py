@@ -27,7 +27,8 @@ class Measured:
         parameters: of the base.
         trainable: weights of its own that a role trains, numbers.
         base, roles: bytes of the base, and of what both roles have beside it.
-        gradients, optimizer: bytes of the gradients of one role, and of AdamW's state for both.
+        gradients, optimizer: of one role, bytes of the gradients, and of AdamW's state with its float32 weights.
+        step: bytes that an optimizer step takes for a moment beside them.
         plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
         prefill: bytes at the peak of computing a token of pictures and prompts, its keys and values included.
         activations: of a number of tokens, the bytes that their forward and backward pass holds at its peak.
@@ -53,8 +54,10 @@ class Measured:
         self.trainable = sum(parameter.numel() for parameter in trained)
         self.gradients = _bytes(trained)
         sizes = [parameter.numel() for parameter in trained]
-        eight_bit = settings.grpo.optimizer == "adamw_8bit"
-        self.optimizer = len(policies) * optimizer_bytes(sizes, blank.model.dtype.itemsize, eight_bit)
+        masters = sum(4 * p.numel() for p in trained if p.dtype != torch.float32)
+        self.optimizer = optimizer_bytes(sizes, settings.grpo.optimizer == "adamw_8bit") + masters
+        # Gradients in float32 take the place of the model's own; the root of second moments is one tensor's at a time.
+        self.step = max(0, 4 * self.trainable - self.gradients) + 8 * max(sizes, default=0)
         # On a GPU the mask of a tree is one of blocks.
         self.dense = settings.device == "cpu" or bool(self.plain_because)
         cast(Blank, self._policy.vlm).attend(self.dense)

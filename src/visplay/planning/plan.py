@@ -126,7 +126,9 @@ def make_plan(
     model = Measured(name, config, settings)
     shown = max((asking.all_pictures for asking in asked), default=0)
     features = feature_bytes(shown, assumed.image_tokens, model.shape)
-    standing = Standing(model.base, model.roles, model.gradients, model.optimizer, features)
+    idle = model.optimizer if settings.tune == "full" and settings.idle == "cpu" else 0
+    states = 2 * model.optimizer - idle
+    standing = Standing(model.base, model.roles, model.gradients, states, features, idle)
 
     def peak(asking: Asking, batch: int) -> Peak:
         return rollout_peak(model.shape, model.prefill, model.draw(asking.sampling), asking, assumed, batch)
@@ -197,8 +199,7 @@ def _update(model: Measured, settings: Settings, asked: tuple[Asking, ...], assu
     if not groups:
         return None
     micro_batch = max(settings.grpo.micro_batch_tokens, *groups)
-    # AdamW holds the root of its second moments beside them while it divides by it.
-    return Update(max(groups), micro_batch, _activations(model, max(groups), micro_batch), model.gradients)
+    return Update(max(groups), micro_batch, _activations(model, max(groups), micro_batch), model.step)
 
 
 def _activations(model: Measured, group: int, tokens: int) -> int:

@@ -41,7 +41,7 @@ def conclusion(plan: Plan) -> str:
 
 def _lighter(plan: Plan) -> str:
     if plan.settings.tune == "full":
-        return "set tune=lora"
+        return "set tune=lora" if plan.settings.idle == "cpu" else "set idle=cpu, or tune=lora"
     if plan.settings.dtype == "float32":
         return "set dtype=bfloat16"
     return "take a larger device" if plan.settings.four_bit else "set four_bit=true, or take a larger device"
@@ -82,7 +82,10 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield "memory, when every answer is as long as it may get"
     yield _row("weights of the base", _size(standing.base))
     yield _row(f"{own} of both roles", _size(standing.roles))
-    yield _row(f"{plan.settings.grpo.optimizer} states of both roles", _size(standing.optimizer))
+    whose = "one role" if standing.away else "both roles"
+    yield _row(f"{plan.settings.grpo.optimizer} states of {whose}", _size(standing.optimizer))
+    if standing.away:
+        yield _row("  the other's, in CPU memory", _size(standing.away))
     yield _row("what was seen in pictures", _size(standing.features))
     yield _row("gradients of one role", _size(standing.gradients))
     if update:
