@@ -101,8 +101,18 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
     evaluate.set_defaults(verb=_evaluate)
 
-    compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
-    compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    compare = verbs.add_parser("compare", help="runs, models and reports side by side, paired where items coincide")
+    compare.add_argument(
+        "contenders", nargs="+", metavar="RUN_MODEL_OR_REPORT", help="the others' difference is to the first"
+    )
+    scored = compare.add_mutually_exclusive_group()
+    scored.add_argument("--data", type=Path, metavar="FILE", help="score runs and models on this, as `eval` does")
+    scored.add_argument("--suites", nargs="+", metavar="NAME", help="score runs and models on these, as `eval` does")
+    compare.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
+    compare.add_argument("--seed", type=int, default=0, help="of the lab's drawings, and of which items are drawn")
+    shown = compare.add_mutually_exclusive_group()
+    for form in ("markdown", "latex", "json"):
+        shown.add_argument(f"--{form}", dest="form", action="store_const", const=form)
     compare.set_defaults(verb=_compare)
 
     ask = verbs.add_parser("ask", help="the Questioner's questions about pictures, with the Reasoner's votes")
@@ -263,29 +273,23 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.config import ConfigError
     from visplay.evaluation.judge import judge_results, judged_lines, judged_summary
-    from visplay.evaluation.labelled import read_labelled
     from visplay.evaluation.report import report_sheets
-    from visplay.evaluation.suites import draw_items, open_suites
     from visplay.evaluation.summary import macro_summary, suites_summary
     from visplay.program import score_reasoner
-    from visplay.records import Suite
 
-    if options.items is not None and options.items < 1:
-        raise ConfigError("--items must be at least 1")
+    _check_items(options)
     if options.k < 0:
         raise ConfigError("--k must be at least 1")
     if options.dry_run and not options.tasks:
         raise ConfigError("--dry-run is for --tasks")
     if options.out is None and not options.dry_run:
         raise ConfigError("--out is missing; say where the figures go")
+    if options.tasks and options.judge:
+        raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own affair")
     if options.tasks:
         return _evaluate_tasks(options)
     _make_room(options.out)
-    data = read_labelled(options.data) if options.data else None
-    if data:
-        suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
-    else:
-        suites = open_suites(options.suites, options.seed, options.items)
+    suites, skipped = _open_suites(options)
     judge = _open_judge(options)
     asked = {"k": options.k, "blind": options.blind}
     base = score_reasoner(options.base, suites, options.seed, **asked) if options.base else None
@@ -296,12 +300,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     report = {
         "model": options.model,
         "base": options.base,
-        "data": str(options.data) if data else options.suites,
+        "data": str(options.data) if options.data else options.suites,
         "seed": options.seed,
         "items": options.items,
         "suites": suites_summary(base, [measurement]),
         "macro": macro_summary(base, [measurement]),
-        "skipped": [str(row) for row in data.skipped] if data else [],
+        "skipped": skipped,
     }
     _write_report(options.out, report)
     console = Console(soft_wrap=True)
@@ -331,6 +335,25 @@ def _make_room(out: Path) -> None:
         raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
     if not os.access(out if out.exists() else out.parent, os.W_OK):
         raise ConfigError(f"--out {out} cannot be written to")
+
+
+def _open_suites(options: argparse.Namespace) -> tuple[tuple[Any, ...], list[str]]:
+    """What `--data` or `--suites` name, and the rows of a file that cannot be used."""
+    from visplay.evaluation.labelled import read_labelled
+    from visplay.evaluation.suites import draw_items, open_suites
+
+    _check_items(options)
+    if not options.data:
+        return open_suites(options.suites, options.seed, options.items), []
+    data = read_labelled(options.data)
+    return (draw_items(data.suite, options.items, options.seed),), [str(row) for row in data.skipped]
+
+
+def _check_items(options: argparse.Namespace) -> None:
+    from visplay.config import ConfigError
+
+    if options.items is not None and options.items < 1:
+        raise ConfigError("--items must be at least 1")
 
 
 def _open_judge(options: argparse.Namespace) -> Any:
@@ -367,12 +390,47 @@ def _evaluate_tasks(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from visplay.evaluation.seeds import seed_lines
+    from visplay.comparing import check_contenders, open_contender
+    from visplay.evaluation.compare import compare, comparison_json, comparison_sheet
+    from visplay.players import is_run
+    from visplay.runs import differ_in_seed_alone
+
+    names, paths = options.contenders, [Path(name) for name in options.contenders]
+    scored = bool(options.data or options.suites)
+    if not scored and all(map(is_run, names)) and differ_in_seed_alone(paths):
+        return _compare_seeds(names, options.form)
+    suites, skipped = _open_suites(options) if scored else ((), [])
+    check_contenders(names, suites)
+    found = compare([open_contender(name, suites, options.seed) for name in names])
+    for row in skipped:
+        print(f"visplay: skipped {row}", file=sys.stderr)
+    letters = [chr(ord("A") + place) for place in range(len(names))] if len(names) <= 26 else names
+    legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
+    sheet = comparison_sheet(found, names) if options.form else comparison_sheet(found, letters, legend)
+    print(_formed(sheet, options.form) if options.form != "json" else json.dumps(comparison_json(found), indent=2))
+    return 0
+
+
+def _compare_seeds(names: Sequence[str], form: str | None) -> int:
+    """Runs of one recipe: what matters is the mean over seeds."""
+    from visplay.evaluation.seeds import seed_json, seed_lines, seed_sheets
     from visplay.runs import read_summaries
 
-    for line in seed_lines(read_summaries(options.runs)):
-        print(line)
+    summaries = read_summaries([Path(name) for name in names])
+    if form is None:
+        text = "\n".join(seed_lines(summaries))
+    elif form == "json":
+        text = json.dumps(seed_json(summaries, names), indent=2)
+    else:
+        text = "\n\n".join(_formed(sheet, form) for sheet in seed_sheets(summaries, names))
+    print(text)
     return 0
+
+
+def _formed(sheet: Any, form: str | None) -> str:
+    from visplay.evaluation.sheet_formats import latex, markdown
+
+    return str({None: sheet.plain, "markdown": lambda: markdown(sheet), "latex": lambda: latex(sheet)}[form]())
 
 
 def _ask(options: argparse.Namespace) -> int:

@@ -104,18 +104,20 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     return journal
 
 
-def score_reasoner(name: str, suites: Sequence[Suite], seed: int, *, k: int = 0, blind: bool = False) -> Measurement:
+def score_reasoner(
+    name: str, suites: Sequence[Suite], seed: int, *, k: int = 0, blind: bool = False, sampled: bool = True
+) -> Measurement:
     """A run's Reasoner, or any model, on suites, measured as a run does it.
 
     Args:
-        k, blind: as `measure`.
+        k, blind, sampled: as `measure`.
     Raises:
         visplay.runs.RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_reasoner`.
     """
     policy, prompts, settings = open_reasoner(name)
     engine = HFEngine(policy, seed, settings.generation_batch)
     max_tokens = settings.reasoner.sampling.max_tokens
-    return measure(engine, suites, prompts.answer, max_tokens, k=k, blind=blind)
+    return measure(engine, suites, prompts.answer, max_tokens, sampled, k=k, blind=blind)
 
 
 def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:

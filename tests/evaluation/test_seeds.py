@@ -51,12 +51,32 @@ def run(folder: Path, mean: float, **settings: Any) -> Path:
     return folder
 
 
-def test_the_verb_compares_seeds_and_refuses_anything_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb_compares_seeds_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = run(tmp_path / "one", 0.05, seed=1), run(tmp_path / "two", 0.07, seed=2)
-    assert main(["compare", str(one), str(two)]) == 0
-    assert "mean +6.0" in capsys.readouterr().out
-    other = run(tmp_path / "other", 0.05, iterations=2)
-    for wrong, reason in ((other, "more than the seed: iterations"), (tmp_path / "none", "no finished run")):
+    told = {}
+    for form in ([], ["--markdown"], ["--latex"], ["--json"]):
+        assert main(["compare", str(one), str(two), *form]) == 0
+        told["".join(form)] = capsys.readouterr().out
+    assert "mean +6.0" in told[""]
+    assert r"| easy\_vqa | +5.0 \[+4.0, +6.0\] | +7.0 \[+6.0, +8.0\] | +6.0 \[-6.7, +18.7\] |" in told["--markdown"]
+    assert r"easy\_vqa & +5.0 [+4.0, +6.0] & +7.0 [+6.0, +8.0] & +6.0 [$-$6.7, +18.7] \\" in told["--latex"]
+    found = json.loads(told["--json"])
+    row = found["seeds"]["change from the base"]["easy_vqa"]
+    assert found["names"] == [str(one), str(two)] and row["mean"] == pytest.approx(0.06) and row["seeds"] == 2
+    assert [each["mean"] for each in row["each"]] == [0.05, 0.07]
+
+
+def test_runs_that_are_not_finished_or_not_measured_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = run(tmp_path / "one", 0.05), run(tmp_path / "other", 0.05, iterations=2)
+    unfinished = run(tmp_path / "unfinished", 0.05)
+    (unfinished / "summary.json").unlink()
+    for wrong, reason in (
+        (other, "was not measured"),
+        (unfinished, "no finished run"),
+        (tmp_path / "none", "--suites"),
+    ):
         assert main(["compare", str(one), str(wrong)]) == 2
         error = capsys.readouterr().err
         assert reason in error and error.count("\n") == 1

@@ -1,13 +1,15 @@
-"""Runs that differ in their seed alone, side by side: what `visplay compare` prints."""
+"""Runs that differ in their seed alone, side by side: what `visplay compare` prints of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import task_of
-from visplay.evaluation.statistics import mean_over_seeds
+from visplay.evaluation.sheet import Sheet
+from visplay.evaluation.statistics import SeedMean, mean_over_seeds
 from visplay.evaluation.summary import change_handed_over
 from visplay.evaluation.table import points
 
@@ -15,21 +17,87 @@ Summary = Mapping[str, Any]
 """What a run's summary.json holds."""
 
 
-def seed_lines(summaries: Sequence[Summary]) -> Iterator[str]:
-    """A line a suite: the greedy change from its base of what each run hands over, then the mean over runs.
+@dataclass(frozen=True, slots=True)
+class SeedRow:
+    """A suite: the change of each run (`mean` and `ci95`), and their mean."""
 
-    Lines about the controls and about the lead over them follow, where every run has them. Figures are in points;
-    the interval of a run is its paired one, that of the mean is Student's over runs.
+    suite: str
+    each: tuple[Mapping[str, Any], ...]
+    mean: SeedMean
+
+
+@dataclass(frozen=True, slots=True)
+class SeedBlock:
+    """What is said of all suites under one title."""
+
+    title: str
+    rows: tuple[SeedRow, ...]
+
+
+def seed_blocks(summaries: Sequence[Summary]) -> Iterator[SeedBlock]:
+    """The greedy change from its base of what each run hands over, suite by suite, with the mean over runs.
+
+    Blocks about the controls and about the lead over them follow, where every run has them. The interval of a run is
+    its paired one, that of the mean is Student's over runs.
 
     Raises:
         EvaluationError: a run has no suite with a measured base.
     """
-    yield from _block("change from the base", [_changes(summary) for summary in summaries])
+    yield _block("change from the base", [_changes(summary) for summary in summaries])
     controls = [summary["controls"] for summary in summaries]
     for name in controls[0]:
         if all(name in one for one in controls):
-            yield from _block(f"{name}: change from the base", [_changes(one[name]) for one in controls])
-            yield from _block(f"ahead of {name}", [_last(one[name]["lead"]) for one in controls])
+            yield _block(f"{name}: change from the base", [_changes(one[name]) for one in controls])
+            yield _block(f"ahead of {name}", [_last(one[name]["lead"]) for one in controls])
+
+
+def seed_lines(summaries: Sequence[Summary]) -> Iterator[str]:
+    """The blocks as lines, figures in points.
+
+    Raises:
+        EvaluationError: as `seed_blocks`.
+    """
+    for block in seed_blocks(summaries):
+        yield block.title
+        for row in block.rows:
+            each = "  ".join(points(change["mean"], change["ci95"]) for change in row.each)
+            yield f"  {row.suite:20} {each}  mean {points(row.mean.mean, row.mean.ci95)}"
+
+
+def seed_sheets(summaries: Sequence[Summary], names: Sequence[str]) -> Iterator[Sheet]:
+    """The blocks as tables, figures in points, a column a run.
+
+    Raises:
+        EvaluationError: as `seed_blocks`.
+    """
+    note = "Points, with the paired 95 % bootstrap interval of each run; of the mean, Student's over runs."
+    for block in seed_blocks(summaries):
+        rows = [
+            (
+                row.suite,
+                *(points(change["mean"], change["ci95"]) for change in row.each),
+                points(row.mean.mean, row.mean.ci95),
+            )
+            for row in block.rows
+        ]
+        yield Sheet(block.title, ("suite", *names, "mean"), tuple(rows), note)
+
+
+def seed_json(summaries: Sequence[Summary], names: Sequence[str]) -> dict[str, Any]:
+    """The blocks as JSON values; `each` is in the order of `names`."""
+    blocks = {
+        block.title: {
+            row.suite: {
+                "each": [{"mean": change["mean"], "ci95": list(change["ci95"])} for change in row.each],
+                "mean": row.mean.mean,
+                "ci95": list(row.mean.ci95) if row.mean.ci95 else None,
+                "seeds": row.mean.seeds,
+            }
+            for row in block.rows
+        }
+        for block in seed_blocks(summaries)
+    }
+    return {"names": list(names), "seeds": blocks}
 
 
 def _changes(summary: Summary) -> dict[str, Mapping[str, Any]]:
@@ -47,10 +115,9 @@ def _last(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Mapping[
     return {name: iterations[-1] for name, iterations in lead.items() if task_of(name) is None}
 
 
-def _block(title: str, runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
-    yield title
-    for name in runs[0]:
-        if all(name in run for run in runs):
-            each = "  ".join(points(run[name]["mean"], run[name]["ci95"]) for run in runs)
-            mean = mean_over_seeds([run[name]["mean"] for run in runs])
-            yield f"  {name:20} {each}  mean {points(mean.mean, mean.ci95)}"
+def _block(title: str, runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> SeedBlock:
+    common = [name for name in runs[0] if all(name in run for run in runs)]
+    rows = [
+        SeedRow(n, tuple(run[n] for run in runs), mean_over_seeds([run[n]["mean"] for run in runs])) for n in common
+    ]
+    return SeedBlock(title, tuple(rows))

@@ -3,6 +3,15 @@
 from visplay.runs.directory import RunDirectory, check_free, in_use
 from visplay.runs.metrics import MetricsLog, read_metrics
 from visplay.runs.state import RunError
-from visplay.runs.summaries import read_summaries
+from visplay.runs.summaries import differ_in_seed_alone, read_summaries
 
-__all__ = ["MetricsLog", "RunDirectory", "RunError", "check_free", "in_use", "read_metrics", "read_summaries"]
+__all__ = [
+    "MetricsLog",
+    "RunDirectory",
+    "RunError",
+    "check_free",
+    "differ_in_seed_alone",
+    "in_use",
+    "read_metrics",
+    "read_summaries",
+]

@@ -10,19 +10,23 @@ from visplay.config import load_settings
 from visplay.runs.state import RunError, read_json
 
 
+def differ_in_seed_alone(paths: Sequence[Path]) -> bool:
+    """Whether all runs have the same settings but for the seed.
+
+    Raises:
+        visplay.config.ConfigError: a run's settings cannot be read.
+    """
+    first, *others = (load_settings(str(path / "config.yaml")).model_copy(update={"seed": 0}) for path in paths)
+    return all(settings == first for settings in others)
+
+
 def read_summaries(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """summary.json of each run, in order.
 
     Raises:
-        RunError: a run is not finished, or two runs differ in another setting than the seed.
-        visplay.config.ConfigError: a run's settings cannot be read.
+        RunError: a run is not finished.
     """
     for path in paths:
         if not (path / "summary.json").is_file():
             raise RunError(f"{path} holds no finished run: there is no summary.json")
-    first, *others = ({**load_settings(str(path / "config.yaml")).model_dump(), "seed": 0} for path in paths)
-    for path, settings in zip(paths[1:], others, strict=True):
-        differing = sorted(name for name in first if settings[name] != first[name])
-        if differing:
-            raise RunError(f"{path} differs from {paths[0]} in more than the seed: {', '.join(differing)}")
     return [read_json(path / "summary.json") for path in paths]

@@ -1,0 +1,77 @@
+"""What `visplay compare` sets side by side: what runs and reports hold, and models that are scored on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from visplay.evaluation.compare import Contender
+from visplay.evaluation.errors import EvaluationError
+from visplay.evaluation.results import Measurement
+from visplay.evaluation.summary import handed_over
+from visplay.players import is_run
+from visplay.program import score_reasoner
+from visplay.records import Suite
+from visplay.runs import RunError
+from visplay.runs.state import read_json
+
+
+def is_report(name: str) -> bool:
+    """Whether `name` is a file that `visplay eval` wrote, and no model."""
+    return Path(name).suffix == ".json" and Path(name).is_file()
+
+
+def open_contender(name: str, suites: Sequence[Suite], seed: int) -> Contender:
+    """A report's answers; else a run's or model's on `suites`, or without any those a finished run was measured by.
+
+    Of a run that is what it hands over.
+
+    Raises:
+        EvaluationError: a report without its answers, or a model without suites.
+        RunError: a run that is not finished, or was not measured.
+        visplay.models.vlm.ModelError, visplay.config.ConfigError: as `score_reasoner`.
+    """
+    if is_report(name):
+        return Contender(name, _answers(Path(name)).greedy)
+    if suites:
+        return Contender(name, score_reasoner(name, suites, seed, sampled=False).greedy)
+    if is_run(name):
+        return Contender(name, _measured(Path(name)).greedy)
+    raise EvaluationError(
+        f"'{name}' is neither a run nor a report; what a model is to be scored on, --suites or --data say"
+    )
+
+
+def check_contenders(names: Sequence[str], suites: Sequence[Suite]) -> None:
+    """Refuse what cannot be opened before anything is scored.
+
+    Raises:
+        EvaluationError, RunError: as `open_contender`.
+    """
+    for name in names:
+        if is_report(name) or not suites:
+            open_contender(name, (), 0)
+
+
+def _answers(report: Path) -> Measurement:
+    answers = report.with_suffix(".answers.jsonl")
+    if not answers.is_file():
+        raise EvaluationError(f"{report} has no answers beside it ({answers.name}); score again with `visplay eval`")
+    return _load(answers)
+
+
+def _measured(run: Path) -> Measurement:
+    if not (run / "summary.json").is_file():
+        raise RunError(f"{run} holds no finished run: there is no summary.json; go on with `visplay evolve --resume`")
+    iteration = handed_over(read_json(run / "summary.json"))
+    answers = run / "measurements" / f"iteration-{iteration}.jsonl"
+    if not answers.is_file():
+        raise RunError(f"{run} was not measured as it is handed over (iteration {iteration}); score it by --suites")
+    return _load(answers)
+
+
+def _load(path: Path) -> Measurement:
+    try:
+        return Measurement.load(path)
+    except (ValueError, KeyError, TypeError):
+        raise EvaluationError(f"{path} is no file of answers; score again with `visplay eval`") from None

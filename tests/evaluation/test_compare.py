@@ -1,0 +1,157 @@
+"""Runs, models and reports side by side: what is paired, over how many items, and how it is written down."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visplay.cli import main
+from visplay.config import Settings, dump_settings
+from visplay.evaluation.compare import Contender, compare, comparison_json, comparison_sheet
+from visplay.evaluation.errors import EvaluationError
+from visplay.evaluation.results import Measurement, SuiteResult
+from visplay.evaluation.score import Answered
+from visplay.evaluation.sheet import Sheet
+from visplay.evaluation.sheet_formats import latex, markdown
+from visplay.evaluation.statistics import paired_difference
+
+REPORT = "scores.json"
+
+
+def result(name: str, right: Sequence[int], of: Sequence[int], seed: int = 0, question: str = "?") -> SuiteResult:
+    marks = [Answered(f"{name}/{seed}/{n}", None, n in right, True, question=question, reference="r") for n in of]
+    return SuiteResult(name, tuple(marks))
+
+
+def contender(name: str, *results: SuiteResult) -> Contender:
+    return Contender(name, {one.name: one for one in results})
+
+
+def test_a_difference_is_paired_over_what_both_were_asked() -> None:
+    first = contender("a", result("s", range(5), range(20)), result("t", range(9), range(10)))
+    second = contender("b", result("s", range(12), range(8, 30)), result("t", range(4), range(10)))
+    found = compare([first, second])
+    (s, t), (_, mean) = found.lines, found.mean_differences
+    before, after = first.results["s"].marks(), second.results["s"].marks()
+    both = [item for item in before if item in after]
+    expected = paired_difference({i: before[i] for i in both}, {i: after[i] for i in both})
+    assert s.differences == (None, expected) and expected.n == len(both) == 12 and [m.n for m in s.measured] == [20, 22]
+    assert t.differences[1] is not None and t.differences[1].mean == pytest.approx(-0.5)
+    assert mean is not None and mean.mean == pytest.approx((expected.mean - 0.5) / 2) and mean.n == 22
+    assert found.means[0].mean == pytest.approx((5 / 20 + 9 / 10) / 2)
+    figures = comparison_json(found)
+    assert figures["suites"]["s"]["differences"][1]["n"] == 12 and figures["mean"]["differences"][0] is None
+    json.dumps(figures, allow_nan=False)
+
+
+def test_items_of_another_seed_or_another_question_do_not_coincide() -> None:
+    first = contender("a", result("s", range(5), range(20)))
+    for other in (result("s", (), range(20), seed=1), result("s", (), range(20), question="!")):
+        found = compare([first, contender("b", other)])
+        assert found.lines[0].differences == (None, None) and found.mean_differences == (None, None)
+        assert "no item in common" in comparison_sheet(found, "AB").rows[0]
+    # Marks from before questions were kept are told by id alone.
+    (line,) = compare([first, contender("b", result("s", range(5), range(20), question=""))]).lines
+    assert line.differences[1] is not None and line.differences[1].n == 20
+
+
+def test_suites_that_not_all_have_are_named_and_none_in_common_is_one_line() -> None:
+    s, t, u = (result(name, range(3), range(6)) for name in "stu")
+    found = compare([contender("a", s, t), contender("b", t, s, u), contender("c", t)])
+    assert [line.suite for line in found.lines] == ["t"] and found.left_out == ("s", "u")
+    sheet = comparison_sheet(found, found.names)
+    assert sheet.columns == ("suite", "a", "b", "b − a", "c", "c − a") and "left out: s, u." in sheet.note
+    assert [len(row) for row in sheet.rows] == [6], "a mean of one suite says nothing new"
+    with pytest.raises(EvaluationError, match=re.escape("no suite in common (a: s; b: t)")) as error:
+        compare([contender("a", s), contender("b", t)])
+    assert "\n" not in str(error.value)
+    with pytest.raises(EvaluationError, match="at least two"):
+        compare([contender("a", s)])
+
+
+def test_a_suite_that_is_part_of_another_counts_once_in_the_mean() -> None:
+    whole = result("whole", range(5), range(10))
+    part = SuiteResult("part", whole.answered[:5])
+    found = compare([contender("a", whole, part), contender("b", whole, part)])
+    assert len(found.lines) == 2 and found.means[0].mean == pytest.approx(0.5) and found.means[0].n == 10
+
+
+@given(st.text(max_size=30))
+def test_any_name_stays_within_its_cell(name: str) -> None:
+    sheet = Sheet("", ("suite", name), ((name, "-1.0 [-2.0, +0.5] *"),), "")
+    text = markdown(sheet)
+    lines = text.split("\n")
+    assert len(lines) == 3 and all(len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3 for line in lines)
+    body = latex(sheet).split("\n")
+    assert len(body) == 11
+    row = body[6]
+    assert row.endswith(r" & $-$1.0 [$-$2.0, +0.5] \textsuperscript{*} \\")
+    bare = re.sub(r"\\[{}&$#_%\\]|\\text[a-z]+|\$-\$", "", row)
+    assert bare.count("&") == 1 and bare.count("{") == bare.count("}") and not re.search(r"[$#_%^~]", bare)
+
+
+def finished(folder: Path, measured: Measurement, **settings: Any) -> Path:
+    """A run that handed over its first iteration, as one leaves it."""
+    (folder / "measurements").mkdir(parents=True)
+    (folder / "config.yaml").write_text(dump_settings(Settings(**settings)))
+    verdicts = [{"iteration": 1, "accepted": True}, {"iteration": 2, "accepted": False}]
+    (folder / "summary.json").write_text(json.dumps({"suites": {}, "controls": {}, "acceptance": verdicts}))
+    measured.save(folder / "measurements" / "iteration-1.jsonl")
+    Measurement({"s": result("s", (), range(99))}).save(folder / "measurements" / "iteration-2.jsonl")
+    return folder
+
+
+def test_the_verb_sets_runs_and_reports_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = finished(tmp_path / "one", Measurement({"s": result("s", range(5), range(20))}))
+    two = finished(tmp_path / "two", Measurement({"s": result("s", range(15), range(20))}), iterations=2)
+    report = tmp_path / REPORT
+    report.write_text("{}")
+    Measurement({"s": result("s", range(12), range(12))}).save(report.with_suffix(".answers.jsonl"))
+    names = [str(one), str(two), str(report)]
+    assert main(["compare", *names]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"A  {one}\nB  {two}\nC  {report}\n") and "+50.0 [" in told and "* of 20" in told
+    assert "25.0 [11.2, 46.9] of 20" in told and "* of 12" in told
+    assert main(["compare", *names, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["names"] == names and [m["n"] for m in figures["suites"]["s"]["measured"]] == [20, 20, 12]
+    for form, begins in (("--markdown", "| suite | "), ("--latex", "\\begin{table}")):
+        assert main(["compare", *names, form]) == 0
+        assert capsys.readouterr().out.startswith(begins)
+
+    report.with_suffix(".answers.jsonl").write_text("{}\n")
+    (tmp_path / "alone.json").write_text("{}")
+    for wrong, said in ((report, "no file of answers"), (tmp_path / "alone.json", "no answers beside it")):
+        assert main(["compare", str(one), str(wrong)]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1
+
+
+def test_the_verb_scores_models_on_the_spot_and_pairs_them_with_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--suites", "lab/single/pastel", "--items", "4"]
+    report = tmp_path / REPORT
+    assert main(["eval", "lab", *asked, "--out", str(report)]) == 0
+    capsys.readouterr()
+    assert main(["compare", "lab", str(report), "--suites", "lab/single/pastel", "--items", "3", "--json"]) == 0
+    line = json.loads(capsys.readouterr().out)["suites"]["lab/single"]
+    assert [m["n"] for m in line["measured"]] == [3, 4]
+    assert line["differences"][1] == {"mean": 0.0, "ci95": [0.0, 0.0], "p_mcnemar": 1.0, "n": 3}
+    for arguments, said in (
+        (["lab", str(report)], "--suites or --data"),
+        (["lab", "lab", "--suites", "imagenet"], "imagenet"),
+        (["lab", "lab", "--suites", "lab/single", "--items", "0"], "--items"),
+        (["./no-model", "lab", *asked], "no-model"),
+        ([str(report)], "at least two"),
+    ):
+        assert main(["compare", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1, error
