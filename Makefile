@@ -3,6 +3,8 @@
 #   make evolve                         the main job on the embedded default
 #   make evolve RUN=runs/mine ARGS="--seed 1 --controls"
 #   make setup PYTHON=python3.12        another interpreter
+#   make test-browser                   the page of a run, in Debian's Chromium
+#   make screenshots                    the same, and the pictures of docs/images made anew
 #   make test-vllm                      the vLLM engine, on the CPU, in an environment of its own
 
 PYTHON ?= python3
@@ -12,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
-.PHONY: setup evolve test test-vllm lint clean
+.PHONY: setup evolve test test-browser screenshots test-vllm lint clean
 
 setup: $(INSTALLED)
 
@@ -35,6 +37,14 @@ lint: setup
 
 test: lint
 	$(VENV)/bin/python -m pytest -q
+
+test-browser: setup
+	$(VENV)/bin/python -m pytest -q tests/browser
+
+screenshots: setup
+	SCREENSHOTS=build/screenshots $(VENV)/bin/python -m pytest -q tests/browser
+	mkdir -p docs/images
+	cp build/screenshots/run-1280-light.png build/screenshots/question-1280-dark.png docs/images/
 
 # numpy is the one version that vLLM chooses. Sound and video have no use here, and their packages fail to load beside
 # a torch for CPUs, as torchvision's operators do on some machines.
