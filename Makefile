@@ -4,6 +4,8 @@
 #   make evolve RUN=runs/mine ARGS="--seed 1 --controls"
 #   make setup PYTHON=python3.12        another interpreter
 #   make test-eval                      the bridge to lmms-eval, offline, in an environment that adds to the usual one
+#   make test-browser                   the page of a run, in Debian's Chromium
+#   make screenshots                    the same, and the pictures of docs/images made anew
 #   make test-vllm                      the vLLM engine, on the CPU, in an environment of its own
 
 PYTHON ?= python3
@@ -15,7 +17,7 @@ EVAL_INSTALLED := $(EVAL_VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
-.PHONY: setup evolve test test-eval test-vllm lint clean
+.PHONY: setup evolve test test-eval test-browser screenshots test-vllm lint clean
 
 setup: $(INSTALLED)
 
@@ -53,6 +55,14 @@ $(EVAL_INSTALLED): $(INSTALLED) tests/lmms/requirements.txt
 # Nothing is asked of a hub, and what is cached stays in the environment.
 test-eval: $(EVAL_INSTALLED)
 	HF_HUB_OFFLINE=1 HF_HOME=$(CURDIR)/$(EVAL_VENV)/cache $(EVAL_VENV)/bin/python -m pytest -q tests/lmms
+
+test-browser: setup
+	$(VENV)/bin/python -m pytest -q tests/browser
+
+screenshots: setup
+	SCREENSHOTS=build/screenshots $(VENV)/bin/python -m pytest -q tests/browser
+	mkdir -p docs/images
+	cp build/screenshots/run-1280-light.png build/screenshots/question-1280-dark.png docs/images/
 
 # numpy is the one version that vLLM chooses. Sound and video have no use here, and their packages fail to load beside
 # a torch for CPUs, as torchvision's operators do on some machines.

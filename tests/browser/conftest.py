@@ -36,6 +36,11 @@ SMALL = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The run is looked at while it goes before anything waits for its end."""
+    items.sort(key=lambda item: item.path.name != "test_live.py")
+
+
 @dataclass(frozen=True)
 class Going:
     """A run that another process is making."""

@@ -27,7 +27,7 @@ def test_filters(page: Page, finished: Path, serve: Serve) -> None:
     expect(total).to_contain_text("question")
     everything = total.inner_text()
     page.get_by_label("Iteration").select_option("2")
-    page.get_by_label("Asked").select_option("silver")
+    page.get_by_label("Phase").select_option("silver")
     page.get_by_label("Verdict").select_option("true")
     expect(total).not_to_have_text(everything)
     expect(page.locator(".card.lost")).to_have_count(0)
@@ -48,7 +48,7 @@ def test_filters(page: Page, finished: Path, serve: Serve) -> None:
 
 def test_a_question_in_full_by_keyboard(page: Page, finished: Path, serve: Serve) -> None:
     page.goto(serve(finished) + "#gallery")
-    page.get_by_label("Asked").select_option("questioner")
+    page.get_by_label("Phase").select_option("questioner")
     first = page.locator(".card .whole").first
     expect(page.locator(".card").first).to_contain_text("reward")
     first.focus()

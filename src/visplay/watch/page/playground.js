@@ -13,14 +13,13 @@ const read = (file) =>
 
 function Drop({ picture, take }) {
   const [over, setOver] = useState(false);
-  const [bad, setBad] = useState(false);
-  useEffect(() => setBad(false), [picture]);
+  const [bad, setBad] = useState(null);
   const first = (list) => list && list.length && take(list[0]);
   return html`<label class=${`drop ${over ? "over" : ""}`}
       onDragOver=${(event) => { event.preventDefault(); setOver(true); }}
       onDragLeave=${() => setOver(false)}
       onDrop=${(event) => { event.preventDefault(); setOver(false); first(event.dataTransfer.files); }}>
-    ${picture && !bad ? html`<img src=${picture.address} alt="your picture" onError=${() => setBad(true)} />` : html`<span>${picture ? "the browser cannot show this picture" : "drop a picture here, paste one, or choose a file"}</span>`}
+    ${picture && bad !== picture ? html`<img src=${picture.address} alt="your picture" onError=${() => setBad(picture)} />` : html`<span>${picture ? "the browser cannot show this picture" : "drop a picture here, paste one, or choose a file"}</span>`}
     <input type="file" accept="image/*" onChange=${(event) => first(event.target.files)} />
   </label>`;
 }

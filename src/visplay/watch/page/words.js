@@ -37,7 +37,7 @@ const literal = (text) => text.replace(UNSEEN, (c) => `\\u${c.codePointAt(0).toS
 const Words = ({ text, class: name = "" }) => html`<span class=${`words ${name}`} dir="auto">${literal(text)}</span>`;
 
 const MARKS = { good: "✓", watch: "!", bad: "✗" };
-const LEVELS = { good: "healthy", watch: "look again", bad: "collapsing" };
+const LEVELS = { good: "healthy", watch: "look again", bad: "bad signs" };
 const Mark = ({ level, children }) => html`<span class=${`mark ${level}`}><span aria-hidden="true">${MARKS[level]}</span> ${children}</span>`;
 
 const Confidence = ({ value }) => html`
@@ -47,12 +47,11 @@ const Confidence = ({ value }) => html`
   </span>`;
 
 const Picture = ({ image, side = 256, alt }) => {
-  const [gone, setGone] = useState(false);
-  useEffect(() => setGone(false), [image]);
+  const [gone, setGone] = useState("");
   const address = source.picture(image, side);
-  return gone || !address
+  return gone === address
     ? html`<span class="picture gone" role="img" aria-label=${alt}>no picture</span>`
-    : html`<img class="picture" src=${address} alt=${alt} loading="lazy" onError=${() => setGone(true)} />`;
+    : html`<img class="picture" src=${address} alt=${alt} loading="lazy" onError=${() => setGone(address)} />`;
 };
 
 // Bars with their figures: [{ name, value, class, note }].
