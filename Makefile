@@ -3,16 +3,19 @@
 #   make evolve                         the main job on the embedded default
 #   make evolve RUN=runs/mine ARGS="--seed 1 --controls"
 #   make setup PYTHON=python3.12        another interpreter
+#   make test-eval                      the bridge to lmms-eval, offline, in an environment that adds to the usual one
 #   make test-vllm                      the vLLM engine, on the CPU, in an environment of its own
 
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+EVAL_VENV := .venv-eval
+EVAL_INSTALLED := $(EVAL_VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
-.PHONY: setup evolve test test-vllm lint clean
+.PHONY: setup evolve test test-eval test-vllm lint clean
 
 setup: $(INSTALLED)
 
@@ -36,6 +39,21 @@ lint: setup
 test: lint
 	$(VENV)/bin/python -m pytest -q
 
+# It sees every package of the usual environment and adds lmms-eval with the few others that the tests need; users get
+# all of lmms-eval's dependencies by the extra `eval`.
+$(EVAL_INSTALLED): $(INSTALLED) tests/lmms/requirements.txt
+	rm -rf $(EVAL_VENV)
+	$(VENV)/bin/python -m venv $(EVAL_VENV)
+	site='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+		$(VENV)/bin/python -c "$$site" > $$($(EVAL_VENV)/bin/python -c "$$site")/usual.pth
+	$(EVAL_VENV)/bin/python -m pip install --quiet -c constraints.txt -r tests/lmms/requirements.txt
+	$(EVAL_VENV)/bin/python -m pip install --quiet -c constraints.txt --no-deps lmms-eval -e .
+	touch $@
+
+# Nothing is asked of a hub, and what is cached stays in the environment.
+test-eval: $(EVAL_INSTALLED)
+	HF_HUB_OFFLINE=1 HF_HOME=$(CURDIR)/$(EVAL_VENV)/cache $(EVAL_VENV)/bin/python -m pytest -q tests/lmms
+
 # numpy is the one version that vLLM chooses. Sound and video have no use here, and their packages fail to load beside
 # a torch for CPUs, as torchvision's operators do on some machines.
 $(VLLM_INSTALLED): pyproject.toml constraints.txt tests/vllm/torchvision_operators.py
@@ -53,4 +71,4 @@ test-vllm: $(VLLM_INSTALLED)
 
 # Runs are results: they stay.
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EVAL_VENV) $(VLLM_VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

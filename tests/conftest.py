@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
@@ -16,6 +17,10 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from visplay.lab.model import CHAT_TEMPLATE, SPECIAL
 from visplay.models.vlm import VLM
 from visplay.records import Picture
+
+# How long something takes is measured in benchmarks/; here a busy machine would fail what is right.
+settings.register_profile("visplay", deadline=None)
+settings.load_profile("visplay")
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:

@@ -208,7 +208,7 @@ def test_a_verdict_that_was_not_remembered_is_found_again(tmp_path: Path) -> Non
     acceptance = frozen(tmp_path / "a")
     acceptance.judge(questioner(), labeler("red"), 1)
     state = acceptance.state()
-    assert state == {"last_accepted": 1, "rejected_in_a_row": 0}
+    assert state == {"last_accepted": 1, "rejected_in_a_row": 0, "best": 1, "labelled": None}
     for word, after in (("blue", (1, 1)), ("red", (2, 0))):
         first = acceptance.judge(questioner(), labeler(word), 2)
         again = Acceptance(tmp_path / "a", PICTURES, acceptance.settings)

@@ -11,6 +11,7 @@ import skimage
 from PIL import Image
 
 from visplay.cli import main
+from visplay.evaluation.results import Measurement
 from visplay.lab.drawings import drawings
 
 TINY = [
@@ -143,10 +144,47 @@ def test_eval_scores_named_suites_against_a_base(tmp_path: Path, capsys: pytest.
     assert suites["lab/counting"]["base"]["n"] == 10 and suites["lab/counting/pastel"]["base"]["n"] == 2
     # A model is no better than itself, item by item.
     assert all(suite["iterations"][0]["difference"]["mean"] == 0 for suite in suites.values())
-    assert "of 10 items, +0.0 [+0.0, +0.0] from the base" in capsys.readouterr().out
+    told = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    counting = next(suite for suite in told if suite.startswith("lab/counting 10 model"))
+    assert counting.endswith("] +0.0 [+0.0, +0.0] 1")
+    answers, base = (Measurement.load(tmp_path / name) for name in ("o.answers.jsonl", "o.base.answers.jsonl"))
+    assert answers == base and answers.greedy["lab/counting/pastel"].n == 2
+    assert all(mark.text and mark.question for mark in answers.greedy["lab/counting/pastel"].answered)
 
 
-@pytest.mark.parametrize("given", [["--suites", "imagenet"], ["--suites", "lab", "--items", "0"]])
+def test_eval_asks_k_times_and_blind_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o.json"
+    suites = ["--suites", "lab/color/clean", "lab/existence/clean", "--items", "3"]
+    assert main(["eval", "lab", *suites, "--k", "3", "--blind", "--out", str(out)]) == 0
+    report = json.loads(out.read_text())
+    [figures] = report["suites"]["lab/color"]["iterations"]
+    assert {"pass@3", "maj@3", "blind", "above_blind"} <= figures.keys()
+    assert sum(bin_["n"] for bin_ in figures["maj@3"]["calibration"]["bins"]) == figures["maj@3"]["n"] == 3
+    assert report["macro"]["iterations"][0]["benchmarks"] == ["lab/color", "lab/existence"]
+    answers = Measurement.load(tmp_path / "o.answers.jsonl")
+    assert {len(mark.draws) for mark in answers.majority["lab/color/clean"].answered} == {3}
+    told = capsys.readouterr().out
+    for title in ("pass@3, what is boxed", "without the picture", "maj@3: confidence", "mean of 2", "answers by type"):
+        assert title in told
+    assert max(map(len, told.splitlines()[:-1])) <= 100
+    assert told.splitlines()[-1] == f"figures in {out}, every answer in o.answers.jsonl beside it"
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/inside/o.json", "file/o.json"])
+def test_eval_refuses_a_place_it_cannot_write_to_before_it_asks(
+    tmp_path: Path, out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "inside").write_text("mine")
+    assert main(["eval", "no-such-model", "--suites", "lab", "--out", str(tmp_path / out)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("visplay: --out") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "given", [["--suites", "imagenet"], ["--suites", "lab", "--items", "0"], ["--suites", "lab", "--k", "-1"]]
+)
 def test_eval_of_no_known_suite_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
 ) -> None:

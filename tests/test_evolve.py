@@ -18,6 +18,7 @@ from PIL import Image
 from visplay.answers import vote
 from visplay.cli import main
 from visplay.evaluation.results import Measurement
+from visplay.evaluation.summary import handed_over
 from visplay.evolve import portion
 from visplay.lab.suites import lab_suites
 from visplay.models.vlm import VLM
@@ -92,7 +93,9 @@ def test_a_knowing_judge_stands_beside_each_verdict(finished: Path) -> None:
 
 def test_the_summary_has_the_agreed_shape(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
-    assert summary.keys() == {"suites", "silver", "acceptance", "controls", "seconds", "peak_memory_bytes"}
+    parts = {"suites", "macro", "silver", "acceptance", "controls", "seconds", "peak_memory_bytes"}
+    assert summary.keys() == parts
+    assert len(summary["macro"]["iterations"]) == 2 and "easy_vqa" in summary["macro"]["base"]["benchmarks"]
     suite = summary["suites"]["easy_vqa_open"]
     assert suite["base"]["n"] == 2 and 0 <= suite["base"]["accuracy"] <= 1 and len(suite["base"]["ci95"]) == 2
     assert len(suite["iterations"]) == 2 and {"difference", "sampled"} < suite["iterations"][0].keys()
@@ -138,6 +141,24 @@ def test_eval_of_a_run_agrees_with_what_the_run_measured(finished: Path, tmp_pat
         assert main(arguments) == 0
         report = json.loads((tmp_path / "o.json").read_text())
         assert report["suites"]["items"]["iterations"][0]["accuracy"] == pytest.approx(expected)
+
+
+def test_eval_by_the_names_of_suites_agrees_with_the_run_item_by_item(finished: Path, tmp_path: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text())
+    last = handed_over(summary)
+    suites = ["--suites", "easy_vqa", "lab/color/clean", "lab/existence/noisy", "lab/counting/pastel", "--items", "2"]
+    out = tmp_path / "scores.json"
+    assert main(["eval", str(finished), *suites, "--k", "2", "--base", "lab", "--out", str(out)]) == 0
+    for iteration, answers in ((last, "scores.answers.jsonl"), (0, "scores.base.answers.jsonl")):
+        of_the_run = Measurement.load(finished / "measurements" / f"iteration-{iteration}.jsonl")
+        asked_again = Measurement.load(tmp_path / answers)
+        assert list(asked_again.by_decoding()) == ["greedy", "sampled", "pass@2", "maj@2"]
+        assert asked_again == of_the_run
+    report = json.loads(out.read_text())
+    for name, suite in summary["suites"].items():
+        assert report["suites"][name]["base"] == suite["base"]
+        assert not last or report["suites"][name]["iterations"] == [suite["iterations"][last - 1]]
+    assert not last or report["macro"]["iterations"] == [summary["macro"]["iterations"][last - 1]]
 
 
 def test_adapters_evolve_and_are_scored(tmp_path: Path) -> None:

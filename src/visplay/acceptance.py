@@ -1,10 +1,13 @@
-"""Is an iteration kept? Judged without a label, on pictures that nothing trains on.
+"""Is an iteration kept? Judged without a label, on pictures that nothing trains on; or by labels of the user's own.
 
 At the start the base asks about held-out pictures and answers, spread over views. What all of its
 answers agree on is trusted and frozen. After each iteration the same questions are answered anew,
 and the Questioner asks about the same pictures anew: an iteration that gives up trusted answers,
 agrees with itself less than the last accepted one, or asks fewer questions that have an answer,
 by more than a tolerance and chance explain, is rejected, and the run goes back to the accepted one.
+
+Labelled items (`anchor.py`) are a further gate, or the only one: the iteration's answers to them are compared with the
+last accepted one's in the same way. They also tell which of the accepted iterations is best, and is handed over.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from visplay.anchor import Anchor
 from visplay.answers import match
 from visplay.config import AcceptanceSettings
+from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
 from visplay.records import Picture, Question, SilverItem
 from visplay.roles.questioner import Questioner
@@ -49,6 +54,7 @@ class Verdict:
             answer to any question, so that nothing can be judged and everything is accepted.
         asking: mean share of a picture's questions that have an answer, those of this iteration's Questioner against
             those of the accepted one's; None when it was not asked.
+        anchor: share of right answers to the user's labelled items, against the accepted iteration; None without any.
     """
 
     accepted: bool
@@ -56,6 +62,7 @@ class Verdict:
     kept: PairedDifference | None
     agreement: MeanDifference | None
     asking: MeanDifference | None = None
+    anchor: PairedDifference | None = None
 
     def figures(self) -> dict[str, Any]:
         """Values for the metrics."""
@@ -63,6 +70,9 @@ class Verdict:
         for name, difference in (("kept", self.kept), ("agreement", self.agreement), ("asking", self.asking)):
             if difference is not None:
                 figures |= {f"{name}_change": difference.mean, f"{name}_ci95": list(difference.ci95)}
+        if self.anchor is not None:
+            figures |= {"anchor_change": self.anchor.mean, "anchor_ci95": list(self.anchor.ci95)}
+            figures |= {"anchor_p_mcnemar": self.anchor.p_mcnemar, "anchor_items": self.anchor.n}
         return figures
 
 
@@ -96,6 +106,12 @@ def judge_asking(
     return replace(found, accepted=found.accepted and not worse, asking=asking)
 
 
+def judge_anchor(found: Verdict, anchor: PairedDifference, tolerance: float = 0.0) -> Verdict:
+    """`found`, and how labelled items were answered."""
+    worse = anchor.ci95.high < -tolerance
+    return replace(found, accepted=found.accepted and not worse, anchor=anchor)
+
+
 def _confidence(opinions: Opinions) -> dict[str, float]:
     return {name: one.confidence for name, one in opinions.items()}
 
@@ -110,15 +126,31 @@ class Acceptance:
 
     Args:
         folder: where the anchor and the opinions of each iteration are kept.
-        pictures: those held out.
+        pictures: those held out; without any the labelled items decide alone.
+        labelled: items of the user's own, and who answers them.
+
+    Attributes:
+        last_accepted: the iteration that the next one is compared with, and begins from; 0 is the base.
+        best: the accepted iteration that is handed over: the one with the most right answers to the labelled items, of
+            equals the latest. Nothing tells so without labels, and as none was worse than the one before, it is the
+            last accepted.
     """
 
-    def __init__(self, folder: Path, pictures: Sequence[Picture], settings: AcceptanceSettings) -> None:
+    def __init__(
+        self, folder: Path, pictures: Sequence[Picture], settings: AcceptanceSettings, labelled: Anchor | None = None
+    ) -> None:
         self.folder = folder
         self.pictures = pictures
         self.settings = settings
+        self.labelled = labelled
         self.last_accepted = 0
+        self.best = 0
         self.rejected_in_a_row = 0
+
+    @property
+    def judges(self) -> bool:
+        """Whether there is anything to judge by."""
+        return bool(self.pictures) or self.labelled is not None
 
     @property
     def over(self) -> bool:
@@ -126,20 +158,43 @@ class Acceptance:
         return self.rejected_in_a_row >= self.settings.patience
 
     def freeze(self, questioner: Questioner, labeler: Labeler) -> tuple[SilverItem, ...]:
-        """The base's questions about the held-out pictures with its answers, refusals left out."""
+        """The base's questions about the held-out pictures with its answers, refusals left out; the labelled items are
+        answered too."""
         self.folder.mkdir(exist_ok=True)
+        if self.labelled:
+            self.labelled.ask(0)
+        if not self.pictures:
+            return ()
         items = self._ask(questioner, labeler, 0)
         write_silver(self.folder / "anchor.parquet", items, 0)
         self._write(0, {item.question.id: Opinion(item.answer, item.confidence) for item in items})
         return items
 
     def judge(self, questioner: Questioner, labeler: Labeler, iteration: int, taught: bool = True) -> Verdict:
-        """Have the anchor answered anew, ask about its pictures anew, and compare with the last accepted iteration.
+        """Have all that is judged by answered anew, and compare with the last accepted iteration.
 
         Args:
             taught: the iteration had a silver set. Without one only its Questioner changed, into one that asks
                 nothing to learn from, and the iteration is rejected.
         """
+        before = self.last_accepted
+        found = self._judge_pictures(questioner, labeler, iteration) if self.pictures else _unjudged(before)
+        if self.labelled:
+            self.labelled.ask(iteration)
+            found = judge_anchor(found, self.labelled.difference(before, iteration), self.settings.tolerance)
+        found = found if taught else replace(found, accepted=False)
+        if found.accepted:
+            self.last_accepted = iteration
+            self.best = iteration if self._is_best(iteration) else self.best
+        self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1
+        return found
+
+    def _is_best(self, iteration: int) -> bool:
+        labelled = self.labelled
+        return labelled is None or labelled.result(iteration).correct >= labelled.result(self.best).correct
+
+    def _judge_pictures(self, questioner: Questioner, labeler: Labeler, iteration: int) -> Verdict:
+        """Have the anchor answered anew, and ask about its pictures anew."""
         anchor = self.anchor()
         answered = labeler.label([item.question for item in anchor], self.settings.votes)
         now = {c.question.id: Opinion(c.tally.answer, c.tally.confidence) for c in answered}
@@ -147,11 +202,7 @@ class Acceptance:
         before, tolerance = self.last_accepted, self.settings.tolerance
         found = verdict(anchor, self.settings.trusted, before, self.opinions(before), now, tolerance)
         self._ask(questioner, labeler, iteration)
-        found = judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
-        found = found if taught else replace(found, accepted=False)
-        self.last_accepted = iteration if found.accepted else self.last_accepted
-        self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1
-        return found
+        return judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
 
     def _ask(self, questioner: Questioner, labeler: Labeler, iteration: int) -> tuple[SilverItem, ...]:
         """Questions about the held-out pictures that have an answer; each picture's share of them is written down."""
@@ -187,11 +238,27 @@ class Acceptance:
         values = {name: asdict(opinion) for name, opinion in opinions.items()}
         write_json(self.folder / f"iteration-{iteration}.json", values)
 
-    def state(self) -> dict[str, int]:
+    def state(self) -> dict[str, Any]:
         """JSON values that `restore` takes."""
-        return {"last_accepted": self.last_accepted, "rejected_in_a_row": self.rejected_in_a_row}
+        return {
+            "last_accepted": self.last_accepted,
+            "rejected_in_a_row": self.rejected_in_a_row,
+            "best": self.best,
+            "labelled": self.labelled.fingerprint if self.labelled else None,
+        }
 
-    def restore(self, state: Mapping[str, int]) -> None:
-        """Go back to what `state` gave."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `state` gave.
+
+        Raises:
+            EvaluationError: it was judged by other labelled items.
+        """
+        if state.get("labelled") != (self.labelled.fingerprint if self.labelled else None):
+            raise EvaluationError("the anchor is not what the run began with; put it back, or begin a new run")
         self.last_accepted = state["last_accepted"]
         self.rejected_in_a_row = state["rejected_in_a_row"]
+        self.best = state.get("best", self.last_accepted)
+
+
+def _unjudged(against: int) -> Verdict:
+    return Verdict(accepted=True, against=against, kept=None, agreement=None)

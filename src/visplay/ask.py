@@ -13,7 +13,7 @@ from typing import Any
 
 from visplay.answers import match, vote
 from visplay.config import ConfigError, Settings, load_settings
-from visplay.engines.hf import HFEngine
+from visplay.engines.choose import check_engine, make_engines, voting
 from visplay.players import Role, is_run, open_roles
 from visplay.records import Picture, Question, Vote
 from visplay.roles.questioner import Asked, Questioner
@@ -75,18 +75,30 @@ def ask(name: str, pictures: Sequence[Picture], settings: Settings, question: st
         question: put to the Reasoner in place of the Questioner's.
     Raises:
         visplay.runs.RunError, visplay.models.vlm.ModelError, ConfigError: as `open_roles`.
+        visplay.engines.engine.EngineError: the engine of the settings cannot run the model.
     """
     if question is not None and not question.strip():
         raise ConfigError("--question is blank; write what the Reasoner is to answer")
     roles: tuple[Role, ...] = ("reasoner",) if question else ("questioner", "reasoner")
+    check_engine(settings)
     policies, prompts = open_roles(name, roles, settings)
-    engines = {role: HFEngine(policy, settings.seed, settings.generation_batch) for role, policy in policies.items()}
-    reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed)
-    if question:
-        questions = [Question(f"ask/{picture.id}#0", picture, "open", question) for picture in pictures]
-        verdicts = _judged(questions, reasoner, settings)
-        return [Reply(each.picture, each.text, *verdicts[each.id]) for each in questions]
-    questioner = Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
+    made = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
+    engines = dict(zip(policies, made, strict=True))
+    with voting(policies["reasoner"], settings) as voter:
+        reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, voter)
+        if question:
+            return _answered(question, pictures, reasoner, settings)
+        questioner = Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
+        return _asked(questioner, pictures, reasoner, settings)
+
+
+def _answered(question: str, pictures: Sequence[Picture], reasoner: Reasoner, settings: Settings) -> list[Reply]:
+    questions = [Question(f"ask/{picture.id}#0", picture, "open", question) for picture in pictures]
+    verdicts = _judged(questions, reasoner, settings)
+    return [Reply(each.picture, each.text, *verdicts[each.id]) for each in questions]
+
+
+def _asked(questioner: Questioner, pictures: Sequence[Picture], reasoner: Reasoner, settings: Settings) -> list[Reply]:
     asked = questioner.ask(pictures, settings.silver.questions_per_image, "ask")
     distinct: dict[tuple[str, str], Question] = {}
     for each in (one.question for one in asked if one.question is not None):

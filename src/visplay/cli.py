@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
     evolve.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     evolve.add_argument("--iterations", type=int)
+    evolve.add_argument(
+        "--anchor", type=Path, metavar="FILE", help="labelled items; what gets them wrong is taken back"
+    )
     evolve.add_argument("--engine", choices=["hf", "vllm", "server"], help="what generates; default: hf")
     evolve.add_argument("--seed", type=int)
     evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
@@ -85,10 +88,18 @@ def _parser() -> argparse.ArgumentParser:
     asked = evaluate.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
+    asked.add_argument("--tasks", nargs="+", metavar="TASK", help="of lmms-eval; 'paper': the paper's; or suites")
     evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
-    evaluate.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    evaluate.add_argument("--k", type=int, default=0, metavar="N", help="also N answers an item: pass@N, maj@N")
+    evaluate.add_argument("--blind", action="store_true", help="also ask every question on a blank picture")
+    evaluate.add_argument("--out", type=Path, metavar="FILE.json", help="with --tasks a new folder")
     evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
+    evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server whose model judges greedy answers")
+    evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
+    evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
+    evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
+    evaluate.add_argument("--engine", choices=["hf", "vllm", "server"], help="default: as a run's settings say, or hf")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="finished runs that differ in their seed alone, side by side")
@@ -104,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--votes", type=int, metavar="M", help="answers to each question; default: as the settings say")
     ask.add_argument("--preset", help="for a model: default, votes, paper, official, or a YAML file")
     ask.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+    ask.add_argument("--engine", choices=["hf", "vllm", "server"], help="default: as the settings say")
     ask.add_argument("--seed", type=int, help="of what is drawn; default: as the settings say")
     ask.set_defaults(verb=_ask)
     export = verbs.add_parser("export", help="a finished run's role as a model that transformers and vLLM load")
@@ -154,12 +166,13 @@ def _evolve(options: argparse.Namespace) -> int:
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
+    changes = [*options.set, *([f"acceptance.anchor={json.dumps(str(options.anchor))}"] if options.anchor else [])]
     resuming = options.resume and (options.out / "config.yaml").exists()
     console = Console(soft_wrap=True)
-    if resuming and (given or options.set or options.preset != "default"):
+    if resuming and (given or changes or options.preset != "default"):
         console.print("a resumed run keeps its own settings; those of the command line are not used")
     path = str(options.out / "config.yaml") if resuming else options.preset
-    settings = load_settings(path) if resuming else load_settings(path, options.set, given)
+    settings = load_settings(path) if resuming else load_settings(path, changes, given)
     # Whatever can be refused is refused before the run's directory is made.
     if not resuming:
         check_free(options.out)
@@ -180,6 +193,7 @@ def _evolve(options: argparse.Namespace) -> int:
 
 
 def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
+    from visplay.evaluation.report import run_sheets
     from visplay.evaluation.table import lead_lines, plain_table, rich_table
 
     base, iterations = journal.measurements()
@@ -188,6 +202,8 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         before = base.by_decoding().get(decoding, {}) if base else None
         table = rich_table if console.is_terminal else plain_table
         console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
+    for sheet in run_sheets(base, iterations):
+        _print_sheet(sheet, console)
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
         console.print(f"silver set of iteration {number}: {facts}", highlight=False)
@@ -198,6 +214,10 @@ def _show(journal: Any, summary: dict[str, Any], console: Console) -> None:
         console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
         for line in lead_lines(control["lead"]):
             console.print(f"  {line}", highlight=False)
+
+
+def _print_sheet(sheet: Any, console: Console) -> None:
+    console.print(sheet.rich() if console.is_terminal else f"{sheet.plain()}\n", highlight=False, markup=False)
 
 
 def _fact(name: str, value: Any) -> str:
@@ -216,35 +236,107 @@ def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.config import ConfigError
+    from visplay.evaluation.judge import judge_results, judged_lines, judged_summary
     from visplay.evaluation.labelled import read_labelled
+    from visplay.evaluation.report import report_sheets
     from visplay.evaluation.suites import draw_items, open_suites
-    from visplay.evaluation.summary import suites_summary
-    from visplay.evaluation.table import score_lines
+    from visplay.evaluation.summary import macro_summary, suites_summary
     from visplay.program import score_reasoner
     from visplay.records import Suite
 
     if options.items is not None and options.items < 1:
         raise ConfigError("--items must be at least 1")
+    if options.k < 0:
+        raise ConfigError("--k must be at least 1")
+    if options.dry_run and not options.tasks:
+        raise ConfigError("--dry-run is for --tasks")
+    if options.out is None and not options.dry_run:
+        raise ConfigError("--out is missing; say where the figures go")
+    if options.tasks:
+        return _evaluate_tasks(options)
+    _make_room(options.out)
     data = read_labelled(options.data) if options.data else None
     if data:
         suites: tuple[Suite, ...] = (draw_items(data.suite, options.items, options.seed),)
     else:
         suites = open_suites(options.suites, options.seed, options.items)
-    base = score_reasoner(options.base, suites, options.seed) if options.base else None
-    measurement = score_reasoner(options.model, suites, options.seed)
+    judge = _open_judge(options)
+    asked = {"k": options.k, "blind": options.blind, "engine": options.engine}
+    base = score_reasoner(options.base, suites, options.seed, **asked) if options.base else None
+    if base:
+        base.save(options.out.with_suffix(".base.answers.jsonl"))
+    measurement = score_reasoner(options.model, suites, options.seed, **asked)
+    measurement.save(options.out.with_suffix(".answers.jsonl"))
     report = {
         "model": options.model,
         "base": options.base,
         "data": str(options.data) if data else options.suites,
+        "seed": options.seed,
+        "items": options.items,
         "suites": suites_summary(base, [measurement]),
+        "macro": macro_summary(base, [measurement]),
         "skipped": [str(row) for row in data.skipped] if data else [],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for line in score_lines(measurement.greedy, base.greedy if base else None):
-        print(line)
+    _write_report(options.out, report)
+    console = Console(soft_wrap=True)
+    for sheet in report_sheets(base, measurement):
+        _print_sheet(sheet, console)
     for row in report["skipped"]:
         print(f"skipped {row}")
+    if judge:
+        judged = judge_results(judge, suites, measurement.greedy)
+        before = judge_results(judge, suites, base.greedy) if base else None
+        _write_report(options.out, report | {"judge": judge.named() | {"suites": judged_summary(judged, before)}})
+        for line in judged_lines(judged, before):
+            print(line)
+    print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
+    return 0
+
+
+def _make_room(out: Path) -> None:
+    """Refuse a place that cannot be written to before anything is asked."""
+    from visplay.config import ConfigError
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise ConfigError(f"--out {out} cannot be written to")
+
+
+def _open_judge(options: argparse.Namespace) -> Any:
+    """The judge, ready to be asked; None where none is wanted."""
+    from visplay.config import ConfigError, judge_settings
+    from visplay.evaluation.judge import Judge
+
+    if options.judge is None:
+        if options.judge_model or options.judge_cache:
+            raise ConfigError("--judge-model and --judge-cache belong to a judge; name its server by --judge URL")
+        return None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visplay" / "judge"
+    judge = Judge(judge_settings(options.judge, options.judge_model, options.judge_cache or cache))
+    print(f"judged by {judge.wait()}")
+    return judge
+
+
+def _write_report(path: Path, report: dict[str, Any]) -> None:
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _evaluate_tasks(options: argparse.Namespace) -> int:
+    from visplay.lmms.evaluate import dry_run, evaluate_tasks
+
+    if options.dry_run:
+        lines = dry_run(options.tasks, options.seed, options.items)
+    else:
+        lines = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.seed, options.out)
+    for line in lines:
+        print(line)
+    if not options.dry_run:
+        print(f"every answer is in {options.out}")
     return 0
 
 
@@ -263,6 +355,7 @@ def _ask(options: argparse.Namespace) -> int:
 
     counts = {"silver.questions_per_image": options.questions, "silver.votes": options.votes}
     given = [f"{key}={count}" for key, count in counts.items() if count is not None]
+    given += [f"engine={options.engine}"] if options.engine else []
     settings = asking_settings(options.model, options.preset, [*options.set, *given], options.seed)
     pictures, skipped = read_files(options.images)
     for one in skipped:

@@ -154,9 +154,12 @@ class GRPOSettings(_Section):
 
 
 class AcceptanceSettings(_Section):
-    """Whether an iteration is kept, judged without labels on pictures that nothing trains on."""
+    """Whether an iteration is kept, judged on pictures that nothing trains on."""
 
-    pictures: int = Field(0, ge=0, description="pictures held out to judge by, a fifth at most; 0 accepts all (paper)")
+    pictures: int = Field(
+        0, ge=0, description="pictures held out to judge by without labels, a fifth at most; 0: none (paper)"
+    )
+    anchor: Path | None = Field(None, description="labelled items to judge by as well; null: none (paper)")
     questions_per_image: int = Field(2, ge=1, description="the base's questions about each, frozen at the start")
     votes: int = Field(8, ge=1, description="answers to each, at the start and after every iteration")
     trusted: float = Field(1.0, gt=0, le=1, description="confidence from which the base's answer must be kept")
@@ -164,6 +167,11 @@ class AcceptanceSettings(_Section):
         0.02, ge=0, lt=1, description="fall that does not matter: rejected is what fell, beyond chance, by more"
     )
     patience: int = Field(2, ge=1, description="rejected iterations in a row that end a run")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is judged."""
+        return self.pictures > 0 or self.anchor is not None
 
 
 class EvaluationSettings(_Section):
@@ -175,6 +183,7 @@ class EvaluationSettings(_Section):
     before: bool = Field(True, description="measure the base first (needed for paired differences)")
     pass_k: int = Field(0, ge=0, description="also k answers at temperature 1: is any of them right? 0: not asked")
     pass_items: int | None = Field(None, ge=1, description="items a suite that are asked k times, null for all")
+    blind: bool = Field(False, description="also every question on a blank picture: what is right without looking")
     beside_paper: int = Field(
         0, ge=0, description="questions also labelled by the paper's vote and band, where the truth is known"
     )
@@ -230,6 +239,31 @@ class ServerSettings(_Section):
     def _is_an_address(cls, url: str | None) -> str | None:
         # Reading a port checks its range as well.
         if url and urlsplit(url).port == 0:
+            raise ValueError("no server listens at port 0")
+        return url
+
+
+class JudgeSettings(_Section):
+    """An OpenAI-compatible server whose model judges free answers; `visplay eval` takes it, a run does not."""
+
+    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port")
+    model: str | None = Field(None, description="name of the model; null: the first that is served")
+    cache: Path = Field(description="folder of what was judged, shared by all evaluations")
+    concurrency: int = Field(8, ge=1, le=4096, description="requests under way at once")
+    max_tokens: int = Field(1024, ge=1, le=65536, description="longest reply, tokens; a reasoning model thinks in it")
+    timeout_s: float = Field(120.0, gt=0, description="longest wait for one reply, seconds")
+    wait_s: float = Field(60.0, gt=0, description="longest wait for a server that is starting, seconds")
+    retries: int = Field(5, ge=0, le=100, description="further tries of a request that got no reply, or 429 or 5xx")
+
+    @field_validator("url")
+    @classmethod
+    def _holds_no_key(cls, url: str) -> str:
+        parts = urlsplit(url)
+        # It would be shown where the server fails.
+        if parts.username is not None or parts.query:
+            raise ValueError("holds more than an address; a key goes into VISPLAY_JUDGE_KEY")
+        # Reading a port checks its range as well.
+        if parts.port == 0:
             raise ValueError("no server listens at port 0")
         return url
 
@@ -315,11 +349,26 @@ def check_settings(values: Mapping[str, Any], where: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
-        raise ConfigError(f"{where}: {problems}") from None
+        raise ConfigError(f"{where}: {_problems(error)}") from None
+
+
+def judge_settings(url: str, model: str | None, cache: Path) -> JudgeSettings:
+    """Settings of a judge, checked.
+
+    Raises:
+        ConfigError: the address is none, or holds a key.
+    """
+    try:
+        return JudgeSettings(url=url, model=model, cache=cache)
+    except ValidationError as error:
+        raise ConfigError(f"--judge: {_problems(error)}") from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors()
+    )
 
 
 def dump_settings(settings: Settings) -> str:

@@ -5,7 +5,8 @@ For t = 1..T:
 2. Synthesis: questions over the pictures, silver answers (the paper: by majority), gates (the paper: the band).
 3. Reasoner phase: agreement with the silver answer is rewarded.
 4. Measurement on labelled suites that training never sees.
-5. Acceptance, without labels: an iteration that lost what was sure is taken back (ours, not the paper's).
+5. Acceptance, without labels or by a few of the user's: an iteration that lost what was sure, or what was right, is
+   taken back (ours, not the paper's).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from visplay.acceptance import Acceptance
+from visplay.anchor import Anchor, apart
 from visplay.config import Settings
 from visplay.images import Sampler
 from visplay.journal import Journal
@@ -25,6 +27,7 @@ from visplay.lab.truth import Truth
 from visplay.phases import (
     accept_or_go_back,
     freeze_anchor,
+    hand_over_best,
     make_silver_set,
     measure_reasoner,
     train_questioner,
@@ -40,17 +43,22 @@ from visplay.silver.gates import make_gates
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a run looks at: unlabeled pictures; and, for measurement alone, suites and the oracle."""
+    """What a run looks at: unlabeled pictures; and, for measurement alone, suites and the oracle; and, to accept or
+    reject what was learned, the user's labelled items."""
 
     pictures: tuple[Picture, ...]
     suites: tuple[Suite, ...]
     truth: Truth | None
+    anchor: Suite | None = None
 
 
 def evolve(world: World, players: Players, settings: Settings, journal: Journal) -> None:
     """Run all iterations, or those that are left; everything measured goes to the journal's run."""
-    held_out, pictures = hold_out(world.pictures, settings.acceptance.pictures, settings.seed)
-    acceptance = Acceptance(journal.run.path / "acceptance", held_out, settings.acceptance)
+    pictures = apart(world.pictures, world.anchor)
+    held_out, pictures = hold_out(pictures, settings.acceptance.pictures, settings.seed)
+    folder = journal.run.path / "acceptance"
+    labelled = Anchor(folder, world.anchor, players.reasoner) if world.anchor and settings.acceptance.anchor else None
+    acceptance = Acceptance(folder, held_out, settings.acceptance, labelled)
     sampler = Sampler(pictures, settings.seed)
     ledger = open_ledger(players, sampler, acceptance, journal, settings)
     by_id = {picture.id: picture for picture in pictures}
@@ -61,7 +69,7 @@ def evolve(world: World, players: Players, settings: Settings, journal: Journal)
 
     for _ in steps(0, "measure", 1 if settings.evaluation.before else 0):
         measure_reasoner(world.suites, players, settings, journal, 0)
-    for _ in steps(0, "accept", 1 if held_out else 0):
+    for _ in steps(0, "accept", 1 if acceptance.judges else 0):
         freeze_anchor(players, acceptance, journal)
 
     for t in range(1, settings.iterations + 1):
@@ -85,8 +93,9 @@ def evolve(world: World, players: Players, settings: Settings, journal: Journal)
 
         for _ in steps(t, "measure", 1):
             measure_reasoner(world.suites, players, settings, journal, t)
-        for _ in steps(t, "accept", 1 if held_out else 0):
+        for _ in steps(t, "accept", 1 if acceptance.judges else 0):
             accept_or_go_back(players, acceptance, bool(silver), world.truth, journal, t)
+    hand_over_best(players, acceptance, journal)
     journal.finish(ledger.seconds)
 
 

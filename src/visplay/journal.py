@@ -16,7 +16,10 @@ from visplay.config import Settings
 from visplay.evaluation.results import Measurement
 from visplay.runs import RunDirectory
 
-_SHOWN = ("reward", "confidence", "valid", "kl", "entropy", "kept", "asked", "label_accuracy", "answerable", "accepted")
+_SHOWN = (
+    *("reward", "confidence", "valid", "kl", "entropy", "kept", "asked", "label_accuracy", "answerable"),
+    *("accepted", "anchor_accuracy"),
+)
 
 
 class Journal:
@@ -36,7 +39,7 @@ class Journal:
             "silver": 1,
             "reasoner": settings.reasoner.steps,
             "measure": 1,
-            "accept": 1 if settings.acceptance.pictures else 0,
+            "accept": 1 if settings.acceptance.wanted else 0,
         }
         self._iterations = settings.iterations
         self._spent: dict[str, list[float]] = {phase: [] for phase in self._plan}

@@ -95,12 +95,14 @@ def _about(
     iteration, ran = _handed_over(summary), len(summary["silver"])
     if not summary["acceptance"]:
         handed = f"{iteration} of {ran}; none was judged, so it is the last"
-    elif iteration:
+    elif iteration == _last_accepted(summary) and iteration:
         handed = f"{iteration} of {ran}, the last that was accepted"
+    elif _last_accepted(summary):
+        handed = f"{iteration or 'none'} of {ran}; later ones were accepted, but answered fewer labelled items"
     else:
         handed = f"none of {ran} was accepted, so these are the weights of the base"
     source = public_name(settings.images) + (f", {pictures} of their names" if pictures else "")
-    held_out = "; others were held out to judge by" if summary["acceptance"] else ""
+    held_out = "; others were held out to judge by" if settings.acceptance.pictures else ""
     named = license_.get("license_name", license_.get("license"))
     licence = named or "its model card names none; look it up before you pass these weights on"
     lines = [
@@ -112,6 +114,11 @@ def _about(
         f"* Images: {source}{held_out}",
         f"* Iteration handed over: {handed}",
     ]
+    judged_by = {verdict["anchor_items"] for verdict in summary["acceptance"] if "anchor_items" in verdict}
+    if judged_by:
+        lines.append(
+            f"* Labelled items: {max(judged_by)}, to accept or reject iterations by; nothing was trained on them"
+        )
     if settings.four_bit:
         lines.append(f"* It learned on a base in 4 bits; on one in {settings.dtype} answers may differ a little")
     return "\n".join(lines)
@@ -167,6 +174,10 @@ def _share(figures: Mapping[str, Any]) -> str:
 def _handed_over(summary: Mapping[str, Any]) -> int:
     """As `handed_over`, also for a run that measured nothing."""
     return handed_over(summary) or (0 if summary["acceptance"] else len(summary["silver"]))
+
+
+def _last_accepted(summary: Mapping[str, Any]) -> int:
+    return max((verdict["iteration"] for verdict in summary["acceptance"] if verdict["accepted"]), default=0)
 
 
 def _use(settings: Settings, role: Role, name: str, adapter: bool) -> str:

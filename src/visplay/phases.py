@@ -95,6 +95,7 @@ def measure_reasoner(suites: Sequence[Suite], players: Players, settings: Settin
             settings.evaluation.sampled,
             k=settings.evaluation.pass_k,
             k_items=settings.evaluation.pass_items,
+            blind=settings.evaluation.blind,
         )
         journal.keep_measurement(t, measurement)
         for decoding, results in measurement.by_decoding().items():
@@ -102,10 +103,11 @@ def measure_reasoner(suites: Sequence[Suite], players: Players, settings: Settin
 
 
 def freeze_anchor(players: Players, acceptance: Acceptance, journal: Journal) -> None:
-    """The base's answers to questions about held-out pictures; the base is the first that is accepted."""
+    """The base's answers to questions about held-out pictures and to labelled items; it is the first accepted."""
     with journal.step("accept", 0, 0) as record:
         record["anchor"] = len(acceptance.freeze(players.questioner, players.labeler))
-        keep_accepted(players, journal)
+        record |= _labelled(acceptance, 0)
+        keep_accepted(players, acceptance, journal, 0)
 
 
 def accept_or_go_back(
@@ -114,16 +116,31 @@ def accept_or_go_back(
     """Keep the iteration, or take both roles back to the last one that was accepted."""
     with journal.step("accept", t, 0) as record:
         verdict = acceptance.judge(players.questioner, players.labeler, t, taught)
-        record |= verdict.figures()
-        if truth is not None:
+        record |= verdict.figures() | _labelled(acceptance, t)
+        record["handed_over"] = acceptance.best
+        if truth is not None and acceptance.pictures:
             record |= knowing_judge(truth, *acceptance.answers(verdict.against, t))
         if verdict.accepted:
-            keep_accepted(players, journal)
+            keep_accepted(players, acceptance, journal, t)
         else:
             players.restore(journal.run.path / "accepted")
 
 
-def keep_accepted(players: Players, journal: Journal) -> None:
-    """Both roles and both optimizers, where a rejected iteration goes back to."""
+def keep_accepted(players: Players, acceptance: Acceptance, journal: Journal, t: int) -> None:
+    """Both roles and both optimizers, where a rejected iteration goes back to; both roles again where labels say that
+    they are the best so far, and later ones may be accepted that are not."""
     with journal.run.result("accepted") as folder:
         players.keep(folder)
+    if acceptance.labelled and acceptance.best == t:
+        with journal.run.result("best") as folder:
+            players.keep_roles(folder)
+
+
+def hand_over_best(players: Players, acceptance: Acceptance, journal: Journal) -> None:
+    """Both roles as the best accepted iteration left them, where that is not the last accepted."""
+    if acceptance.best != acceptance.last_accepted:
+        players.restore_roles(journal.run.path / "best")
+
+
+def _labelled(acceptance: Acceptance, t: int) -> dict[str, float]:
+    return {"anchor_accuracy": acceptance.labelled.result(t).accuracy} if acceptance.labelled else {}

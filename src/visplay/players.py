@@ -41,8 +41,8 @@ class Players:
         self.reasoner_policy = role_of(base, "reasoner", settings)
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        voter = make_voter(self.reasoner_policy, settings)
-        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
+        self._voter = make_voter(self.reasoner_policy, settings)
+        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, self._voter)
         self.labeler = make_labeler(settings.silver, self.reasoner)
         self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
         self.questioner_trainer = Trainer(
@@ -79,19 +79,32 @@ class Players:
             for trainer in (self.questioner_trainer, self.reasoner_trainer):
                 trainer.put_away()
 
+    def close(self) -> None:
+        """Leave nothing behind on a server that voted."""
+        if self._voter is not None:
+            self._voter.close()
+
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""
-        self.questioner_policy.save(folder / "questioner")
-        self.reasoner_policy.save(folder / "reasoner")
+        self.keep_roles(folder)
         self.questioner_trainer.save(folder / "questioner-trainer")
         self.reasoner_trainer.save(folder / "reasoner-trainer")
 
     def restore(self, folder: Path) -> None:
         """Go back to what `keep` wrote."""
-        self.questioner_policy.load(folder / "questioner")
-        self.reasoner_policy.load(folder / "reasoner")
+        self.restore_roles(folder)
         self.questioner_trainer.restore(folder / "questioner-trainer")
         self.reasoner_trainer.restore(folder / "reasoner-trainer")
+
+    def keep_roles(self, folder: Path) -> None:
+        """Write both roles alone."""
+        self.questioner_policy.save(folder / "questioner")
+        self.reasoner_policy.save(folder / "reasoner")
+
+    def restore_roles(self, folder: Path) -> None:
+        """Go back to the roles that `keep` or `keep_roles` wrote."""
+        self.questioner_policy.load(folder / "questioner")
+        self.reasoner_policy.load(folder / "reasoner")
 
 
 def is_run(name: str) -> bool:
@@ -113,11 +126,7 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
     """
     if not is_run(name):
         return dict.fromkeys(roles, _frozen(name, settings)), _prompts(name, settings)
-    folders = {role: Path(name) / role for role in roles}
-    for role, folder in folders.items():
-        if not folder.is_dir():
-            title = role.capitalize()
-            raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
+    folders = finished_roles(name, roles)
     prompts = load_prompts(folders[roles[0]] / "prompts.yaml")
     if settings.tune == "full":
         return {role: _frozen(str(folder), settings) for role, folder in folders.items()}, prompts
@@ -129,13 +138,36 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
     return policies, prompts
 
 
+def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
+    """Folders of roles of a run.
+
+    Raises:
+        RunError: the run has not come to such a role yet.
+    """
+    folders = {role: Path(name) / role for role in roles}
+    for role, folder in folders.items():
+        if not folder.is_dir():
+            title = role.capitalize()
+            raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
+    return folders
+
+
+def own_settings(name: str) -> Settings:
+    """A run's own settings, the defaults for a model.
+
+    Raises:
+        visplay.config.ConfigError: the run's settings are not usable.
+    """
+    return load_settings(str(Path(name) / "config.yaml")) if is_run(name) else Settings()
+
+
 def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
     """What is to be scored: a run's Reasoner, or any model, with its wording and settings.
 
     Raises:
         RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_roles`.
     """
-    settings = load_settings(str(Path(name) / "config.yaml")) if is_run(name) else Settings()
+    settings = own_settings(name)
     policies, prompts = open_roles(name, ("reasoner",), settings)
     return policies["reasoner"], prompts, settings
 

@@ -9,19 +9,21 @@ from typing import Any
 
 from rich.console import Console
 
+from visplay.anchor import read_anchor
 from visplay.config import ConfigError, Settings
+from visplay.engines.choose import check_engine, speaking
 from visplay.engines.hf import HFEngine
 from visplay.evaluation.label_study import LabelRow, label_study
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
-from visplay.evaluation.summary import lead, suites_summary
+from visplay.evaluation.summary import lead, macro_summary, suites_summary
 from visplay.evolve import World, evolve
 from visplay.images import Catalogue, Sampler, open_images
 from visplay.journal import Journal, peak_memory_bytes
 from visplay.lab.drawings import drawings
-from visplay.players import Players, open_reasoner
+from visplay.players import Players, open_reasoner, open_roles, own_settings
 from visplay.records import Suite
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
@@ -57,6 +59,12 @@ _ACCEPTANCE = (
     "agreement_ci95",
     "asking_change",
     "asking_ci95",
+    "anchor_change",
+    "anchor_ci95",
+    "anchor_p_mcnemar",
+    "anchor_items",
+    "anchor_accuracy",
+    "handed_over",
     "judge_accepts",
     "true_accuracy",
     "true_change",
@@ -77,10 +85,15 @@ def open_pictures(settings: Settings) -> Catalogue:
 
 
 def open_world(settings: Settings, catalogue: Catalogue) -> World:
-    """Pictures, suites and, where there is one, the oracle."""
+    """Pictures, suites and, where there are any, the oracle and labelled items to accept by.
+
+    Raises:
+        visplay.evaluation.errors.EvaluationError: no such suite, or the labelled items cannot be used.
+    """
+    anchor = read_anchor(settings.acceptance.anchor) if settings.acceptance.anchor else None
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
     truth = truth_about(settings.images, LAB_DRAWINGS, settings.seed)
-    return World(catalogue.pictures, suites, truth)
+    return World(catalogue.pictures, suites, truth, anchor)
 
 
 def run_evolution(run: RunDirectory, world: World, console: Console, title: str = "") -> Journal:
@@ -90,7 +103,10 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     if not title:
         console.print(str(players.path), highlight=False)
     journal = Journal(run, settings, console, title)
-    evolve(world, players, settings, journal)
+    try:
+        evolve(world, players, settings, journal)
+    finally:
+        players.close()
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
     join_silver([part for part in parts if part.exists()], run.path / "silver.parquet")
     for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):
@@ -101,15 +117,25 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     return journal
 
 
-def score_reasoner(name: str, suites: Sequence[Suite], seed: int) -> Measurement:
-    """A run's Reasoner, or any model, on suites.
+def score_reasoner(
+    name: str, suites: Sequence[Suite], seed: int, *, k: int = 0, blind: bool = False, engine: str | None = None
+) -> Measurement:
+    """A run's Reasoner, or any model, on suites, measured as a run does it.
 
+    Args:
+        k, blind: as `measure`.
+        engine: in place of the one that the run's settings name.
     Raises:
         visplay.runs.RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_reasoner`.
+        visplay.engines.engine.EngineError: the engine cannot run the model.
     """
-    policy, prompts, settings = open_reasoner(name)
-    engine = HFEngine(policy, seed, settings.generation_batch)
-    return measure(engine, suites, prompts.answer, settings.reasoner.sampling.max_tokens)
+    settings = own_settings(name)
+    settings = settings.model_copy(update={"seed": seed, "engine": engine or settings.engine})
+    check_engine(settings)
+    policies, prompts = open_roles(name, ("reasoner",), settings)
+    with speaking(policies["reasoner"], settings) as speaker:
+        max_tokens = settings.reasoner.sampling.max_tokens
+        return measure(speaker, suites, prompts.answer, max_tokens, k=k, blind=blind)
 
 
 def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:
@@ -143,7 +169,9 @@ def run_controls(run: RunDirectory, world: World, main: Journal, console: Consol
     for name, changes in CONTROLS.items():
         folder = run.path / "controls" / name
         # A control is to show where its reward leads, so nothing of it is taken back.
-        settings = changed(run.settings, {**changes, "evaluation": {"before": False}, "acceptance": {"pictures": 0}})
+        settings = changed(
+            run.settings, {**changes, "evaluation": {"before": False}, "acceptance": {"pictures": 0, "anchor": None}}
+        )
         exists = (folder / "config.yaml").exists()
         with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
             _share_base(run.path, folder)
@@ -158,6 +186,7 @@ def summarize(journal: Journal) -> dict[str, Any]:
     lines = read_metrics(journal.run.path / "metrics.jsonl")
     return {
         "suites": suites_summary(base, iterations) if base or iterations else {},
+        "macro": macro_summary(base, iterations) if base or iterations else {},
         "silver": [_taken(line, _SILVER) for line in lines if line["phase"] == "silver"],
         "acceptance": [_taken(line, _ACCEPTANCE) for line in lines if line["phase"] == "accept" and line["iteration"]],
         "controls": {},

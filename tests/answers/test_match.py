@@ -288,7 +288,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXTS, TEXTS)
 @example("\u200b", "\ud800")
 @example("$$", "\\boxed{}")

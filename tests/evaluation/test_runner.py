@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from visplay.config import Sampling
 from visplay.evaluation.errors import EvaluationError
+from visplay.evaluation.gain import gain
+from visplay.evaluation.report import report_sheets
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.runner import evaluate, measure
 from visplay.evaluation.suites import open_suites
+from visplay.evaluation.summary import suites_summary
 from visplay.records import Item, Picture, Request, Suite
 
 from .truth_table import Said, TruthTable, wording
@@ -58,8 +64,9 @@ def test_greedy_and_sampled_are_asked_in_one_call_with_streams_of_their_own() ->
 
 def test_a_saved_measurement_is_read_back_whole(tmp_path: Path) -> None:
     suites = [Suite(name, tuple(Item(f"{name}{k}", LEFT, f"{k}?", "red") for k in range(3))) for name in ("s", "é/ü")]
+    suites = [Suite(s.name, tuple(replace(i, picture=Picture("p", png(8, 8))) for i in s.items)) for s in suites]
     for k in (0, 2, 12):
-        found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, k_items=2)
+        found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, k_items=2, blind=k == 2)
         found.save(tmp_path / "base.jsonl")
         assert Measurement.load(tmp_path / "base.jsonl") == found
         assert (found.k, len(found.passes), len(found.majority)) == (k, 2 * (k > 0), 2 * (k > 0))
@@ -72,6 +79,41 @@ def test_a_file_from_before_pass_at_k_is_still_read(tmp_path: Path) -> None:
     assert found.greedy["s"].marks() == found.sampled["s"].marks() == {"a": True}
     assert (found.passes, found.majority, found.k) == ({}, {}, 0)
     assert list(found.by_decoding()) == ["greedy", "sampled"]
+    # Nothing is made up for what was not kept.
+    assert found.greedy["s"].tolerant is None and found.greedy["s"].by_kind() == {}
+    assert gain(found.greedy["s"], found.sampled["s"]) is None
+    [figures] = suites_summary(found, [found])["s"]["iterations"]
+    assert (figures["tolerant"], figures["gain"], figures["kinds"]) == (None, None, {})
+    printed = "\n".join(sheet.plain() for sheet in report_sheets(found, found))
+    assert "texts not kept" in printed and "answers by type" not in printed
+
+
+def test_blind_questions_are_asked_of_a_grey_picture_in_the_same_call() -> None:
+    photo = Picture("photo", png(32, 24))
+    items = (
+        Item("a", photo, "colour?", "red"),
+        Item("b", Picture("other", png(32, 24)), "colour?", "blue"),
+        Item("c", Picture("larger", png(64, 24)), "colour?", "red"),
+    )
+    engine = TruthTable(lambda request, sampling: "blue" if request.picture.id.startswith("blank/") else "red")
+    found = measure(engine, [Suite("s", items)], wording, 9, sampled=False, blind=True)
+    [(requests, _)] = engine.calls
+    assert [(r.id, r.picture.id, r.greedy) for r in requests[3:]] == [
+        ("evaluation/blind/a", "blank/32x24", True),  # b has the same question on a picture of the same size
+        ("evaluation/blind/c", "blank/64x24", True),
+    ]
+    assert found.greedy["s"].marks() == {"a": True, "b": False, "c": True}
+    assert found.blind["s"].marks() == {"a": False, "b": True, "c": False}
+    figures = suites_summary(None, [found])["s"]["iterations"][0]
+    assert figures["blind"]["accuracy"] == pytest.approx(1 / 3)
+    assert (figures["above_blind"]["mean"], figures["above_blind"]["n"]) == (pytest.approx(1 / 3), 3)
+    assert not measure(engine, [Suite("s", items)], wording, 9, sampled=False).blind
+
+
+def png(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_k_answers_are_asked_beside_the_others_in_one_call() -> None:
@@ -101,7 +143,7 @@ def test_k_answers_are_asked_beside_the_others_in_one_call() -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 70))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_the_same_items_are_asked_k_times_each_time_spread_over_the_suite(size: int, most: int) -> None:
     suite = Suite("s", tuple(Item(str(place), LEFT, f"{place}?", "red") for place in range(size)))
     base, later = (

@@ -12,22 +12,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import os
-import random
 import secrets
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import httpx2
-from pydantic import BaseModel, ValidationError
 
 from visplay.config import Sampling, ServerSettings
+from visplay.endpoint import Choice, Endpoint, Terms, said, together
 from visplay.engines.engine import EngineError, by_picture
 from visplay.engines.sampling import request_seed
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
@@ -36,11 +34,9 @@ from visplay.records import Completion, Picture, Request
 KEY_VARIABLE = "VISPLAY_SERVER_KEY"
 """Environment variable with the key of a server that asks for one; a setting would be written into the run."""
 
-_CONNECT_S = 10.0
-_POLL_S = 0.25
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 _ENCODED_PICTURES = 128
 _SEED_BITS = 31  # which every server takes
+_PARTING_S = 10.0
 
 
 class ServerError(EngineError):
@@ -62,8 +58,7 @@ class ServerEngine:
     """
 
     def __init__(self, policy: Policy, seed: int, settings: ServerSettings) -> None:
-        if settings.url is None:
-            raise ServerError("server.url is missing; name the server, such as http://localhost:8000")
+        self._server = _endpoint(settings)
         if isinstance(policy, FullPolicy):
             raise ServerError("a server cannot follow weights that are trained in full; choose tune: lora")
         if isinstance(policy, LoraPolicy) and settings.adapters is None:
@@ -71,7 +66,7 @@ class ServerEngine:
         self.policy = policy
         self.seed = seed
         self.settings = settings
-        self.url = settings.url.rstrip("/").removesuffix("/v1")
+        self.url = self._server.url
         self._base: str | None = None
         self._adapter: _Adapter | None = None
         # Names of adapters must differ from those of other runs, and of earlier sittings of this one.
@@ -99,72 +94,38 @@ class ServerEngine:
         """See `Engine.figures`: nothing of it is trained on."""
         return {}
 
+    def close(self) -> None:
+        """Take back the adapter that was handed over last: from the server if it is there, from the disk anyway."""
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            with suppress(ServerError, TimeoutError):
+                asyncio.run(self._part_with(adapter))
+            shutil.rmtree(adapter.folder, ignore_errors=True)
+
+    async def _part_with(self, adapter: _Adapter) -> None:
+        async with asyncio.timeout(_PARTING_S), self._server.client() as client:
+            await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": adapter.folder.name})
+
     async def _wait(self) -> None:
-        async with self._client() as client:
-            self._base = await self._served(client)
+        async with self._server.client() as client:
+            self._base = await self._server.served(client, self.settings.model)
 
     async def _generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
-        async with self._client() as client:
+        async with self._server.client() as client:
             model = await self._model(client)
-            slots = asyncio.Semaphore(self.settings.concurrency)
 
             async def complete(request: Request) -> tuple[Completion, ...]:
-                async with slots:
-                    body = self._body(request, sampling, model)
-                    reply = await self._ask(client, "/v1/chat/completions", body)
-                    choices = self._choices(reply, body["n"])
-                    choices *= request.n // len(choices)  # one greedy answer stands for all
-                    return tuple(self._completion(request, index, choice) for index, choice in enumerate(choices))
+                choices = await self._server.chat(client, self._body(request, sampling, model))
+                choices *= request.n // len(choices)  # one greedy answer stands for all
+                return tuple(self._completion(request, index, choice) for index, choice in enumerate(choices))
 
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = {r.id: group.create_task(complete(r)) for r in requests}
-            except ExceptionGroup as failures:
-                # The first ends the others; what they met is the same.
-                raise failures.exceptions[0] from None
-        return {request.id: tasks[request.id].result() for request in requests}
-
-    def _client(self) -> httpx2.AsyncClient:
-        key = os.environ.get(KEY_VARIABLE)
-        try:
-            return httpx2.AsyncClient(
-                base_url=self.url,
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=httpx2.Timeout(None, connect=_CONNECT_S),
-                limits=httpx2.Limits(),
-            )
-        except httpx2.InvalidURL as error:
-            raise ServerError(f"server.url '{self.url}' is no address: {error}") from None
-
-    async def _served(self, client: httpx2.AsyncClient) -> str:
-        """The name of the base, as soon as the server answers."""
-        problem = "accepts connections and does not answer"
-        try:
-            async with asyncio.timeout(self.settings.wait_s):
-                while True:
-                    try:
-                        reply = await _exchange(client, "GET", "/v1/models")
-                        break
-                    except _TryAgain as error:
-                        problem = str(error)
-                    await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            waited = f"no server is ready at {self.url} after {self.settings.wait_s:g} s (it {problem})"
-            raise ServerError(f"{waited}; start it, or raise server.wait_s") from None
-        try:
-            # An adapter names the model it belongs to as its parent.
-            names = [model.id for model in _Models.model_validate_json(_good(reply, self.url)).data if not model.parent]
-        except ValidationError:
-            raise ServerError(f"{self.url} is no OpenAI-compatible server: {_said(reply)}") from None
-        wanted = self.settings.model or next(iter(names), "")
-        if wanted not in names:
-            raise ServerError(f"the server at {self.url} serves {names}, not server.model '{wanted}'")
-        return wanted
+            jobs = {request.id: partial(complete, request) for request in requests}
+            return await together(jobs, self.settings.concurrency)
 
     async def _model(self, client: httpx2.AsyncClient) -> str:
         """The name to ask for: the base, or the adapter as it stands now."""
         if self._base is None:
-            self._base = await self._served(client)
+            self._base = await self._server.served(client, self.settings.model)
         if not isinstance(self.policy, LoraPolicy):
             return self._base
         previous = self._adapter
@@ -172,8 +133,11 @@ class ServerEngine:
             self._adapter = await self._hand_over(client, self.policy)
             if previous:
                 # Where it is no longer known, as after a restart, there is nothing to take away.
-                await self._ask(client, "/v1/unload_lora_adapter", {"lora_name": previous.folder.name})
+                await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": previous.folder.name})
                 shutil.rmtree(previous.folder, ignore_errors=True)
+        else:
+            # One that was started anew meanwhile has forgotten it.
+            await self._load(client, previous.folder)
         assert self._adapter is not None
         return self._adapter.folder.name
 
@@ -186,34 +150,19 @@ class ServerEngine:
             policy.save(folder)
         except OSError as error:
             raise ServerError(f"cannot write an adapter to server.adapters: {error}") from None
-        wanted = {"lora_name": folder.name, "lora_path": str(folder)}
-        reply = await self._ask(client, "/v1/load_lora_adapter", wanted)
-        # The name is ours alone, so it was loaded by an earlier try whose reply got lost.
-        if reply.status_code != 200 and "already been loaded" not in reply.text:
-            raise ServerError(
-                f"the server at {self.url} loads no adapter from {folder}: {_said(reply)}; it must see that folder, "
-                "and run with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
-            )
+        await self._load(client, folder)
         return _Adapter(version, folder)
 
-    async def _ask(self, client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> httpx2.Response:
-        """The reply to a POST, tried again while there is hope."""
-        problem = ""
-        for attempt in range(self.settings.retries + 1):
-            if attempt:
-                await asyncio.sleep(pause(attempt))
-            try:
-                async with asyncio.timeout(self.settings.timeout_s):
-                    return await _exchange(client, "POST", path, body)
-            except _TryAgain as error:
-                problem = str(error)
-            except TimeoutError:
-                late = f"the server at {self.url} gave no answer within {self.settings.timeout_s:g} s"
-                raise ServerError(f"{late}; raise server.timeout_s, or lower server.concurrency") from None
-        tries = "1 try" if self.settings.retries == 0 else f"{self.settings.retries + 1} tries"
-        raise ServerError(
-            f"the server at {self.url} {problem} ({tries}); start it again, then a run goes on with --resume"
-        )
+    async def _load(self, client: httpx2.AsyncClient, folder: Path) -> None:
+        """Have the server load an adapter, if it has not done so."""
+        wanted = {"lora_name": folder.name, "lora_path": str(folder)}
+        reply = await self._server.post(client, "/v1/load_lora_adapter", wanted)
+        # The name is ours alone, so it was loaded earlier, perhaps by a try whose reply got lost.
+        if reply.status_code != 200 and "already been loaded" not in reply.text:
+            raise ServerError(
+                f"the server at {self.url} loads no adapter from {folder}: {said(reply)}; it must see that folder, "
+                "and run with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+            )
 
     def _body(self, request: Request, sampling: Sampling, model: str) -> dict[str, Any]:
         greedy = request.greedy or sampling.temperature == 0
@@ -236,17 +185,7 @@ class ServerEngine:
             "logprobs": True,
         }
 
-    def _choices(self, reply: httpx2.Response, n: int) -> tuple[_Choice, ...]:
-        """The answers of a reply, `n` of them, in the server's order."""
-        try:
-            choices = _Chat.model_validate_json(_good(reply, self.url)).choices
-        except ValidationError:
-            raise ServerError(f"{self.url} is no OpenAI-compatible server: {_said(reply)}") from None
-        if len(choices) != n:
-            raise ServerError(f"the server at {self.url} gave {len(choices)} answers in place of {n}; it must heed `n`")
-        return tuple(sorted(choices, key=lambda choice: choice.index))
-
-    def _completion(self, request: Request, index: int, choice: _Choice) -> Completion:
+    def _completion(self, request: Request, index: int, choice: Choice) -> Completion:
         text = choice.message.content or ""
         finished = choice.finish_reason == "stop"
         given = [token.logprob for token in (choice.logprobs and choice.logprobs.content) or ()]
@@ -272,11 +211,37 @@ def data_url(picture: Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def pause(attempt: int) -> float:
-    """Seconds before try `attempt` (from 1): twice as long each time, up to a bound, and a random part less."""
-    longest = min(_FIRST_PAUSE_S * 2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
-    # The system's randomness: what a run draws must not depend on how often a server failed.
-    return longest * random.SystemRandom().uniform(0.5, 1.0)
+def wait_for_server(settings: ServerSettings) -> None:
+    """Wait until the server answers, at most `wait_s` seconds.
+
+    Raises:
+        ServerError: no server is set; it did not answer in time, or does not serve `model`.
+    """
+    server = _endpoint(settings)
+
+    async def wait() -> None:
+        async with server.client() as client:
+            await server.served(client, settings.model)
+
+    asyncio.run(wait())
+
+
+def _endpoint(settings: ServerSettings) -> Endpoint:
+    if settings.url is None:
+        raise ServerError("server.url is missing; name the server, such as http://localhost:8000")
+    terms = Terms(
+        key_variable=KEY_VARIABLE,
+        wait_s=settings.wait_s,
+        timeout_s=settings.timeout_s,
+        retries=settings.retries,
+        error=ServerError,
+        address="server.url",
+        model="server.model",
+        if_absent="start it, or raise server.wait_s",
+        if_late="raise server.timeout_s, or lower server.concurrency",
+        if_gone="start it again, then a run goes on with --resume",
+    )
+    return Endpoint(settings.url, terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,75 +250,3 @@ class _Adapter:
 
     version: int
     folder: Path
-
-
-class _TryAgain(Exception):
-    """There was no reply, or one that says to come again; the message is what the server did."""
-
-
-async def _exchange(
-    client: httpx2.AsyncClient, method: str, path: str, body: dict[str, Any] | None = None
-) -> httpx2.Response:
-    try:
-        reply = await client.request(method, path, json=body)
-    except httpx2.RequestError as error:
-        raise _TryAgain(f"went away: {' '.join(str(error).split()) or type(error).__name__}") from None
-    if reply.status_code == 429 or reply.status_code >= 500:
-        raise _TryAgain(f"keeps failing: {_said(reply)}")
-    return reply
-
-
-def _good(reply: httpx2.Response, url: str) -> bytes:
-    """The content of a reply that is no refusal."""
-    if reply.status_code != 200:
-        raise ServerError(f"the server at {url} refused a request: {_said(reply)}")
-    return reply.content
-
-
-def _said(reply: httpx2.Response) -> str:
-    text = reply.text
-    with suppress(ValidationError):
-        found = _Problem.model_validate_json(reply.content)
-        text = (found.error and found.error.message) or found.message or text
-    text = " ".join(text.split())
-    return f"status {reply.status_code}, {text if len(text) <= 300 else text[:297] + '...'}"
-
-
-class _Served(BaseModel):
-    id: str
-    parent: str | None = None
-
-
-class _Models(BaseModel):
-    data: tuple[_Served, ...]
-
-
-class _Token(BaseModel):
-    logprob: float
-
-
-class _Logprobs(BaseModel):
-    content: tuple[_Token, ...] | None = None
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    index: int
-    message: _Message
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Chat(BaseModel):
-    choices: tuple[_Choice, ...]
-
-
-class _Error(BaseModel):
-    message: str | None = None
-
-
-class _Problem(_Error):
-    error: _Error | None = None

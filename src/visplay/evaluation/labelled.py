@@ -100,7 +100,7 @@ def _item(
     item = Item(
         id=f"{path.stem}/{_text(name, 'id', numbers=True) if name is not None else place.replace(' ', '-')}",
         picture=Album.of(pictures),
-        question=_without_marks(_text(row["question"], "question")),
+        question=without_marks(_text(row["question"], "question")),
         answer=_text(row["answer"], "answer", numbers=True),
         kind=_text(kind, "type") if kind is not None else "",
     )
@@ -121,8 +121,8 @@ def _first(row: Mapping[str, Any], *names: str) -> Any:
     return next((row[name] for name in names if row.get(name) is not None), None)
 
 
-def _without_marks(question: str) -> str:
-    """Pictures are shown before the text, so what marks their places is dropped."""
+def without_marks(question: str) -> str:
+    """The question without `<image 1>` and the like: pictures are shown before the text."""
     return _IMAGE_MARK.sub(" ", question).strip() or question
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from visplay.evaluation.score import Answered
 from visplay.evaluation.statistics import Interval, PairedDifference, paired_difference, wilson_interval
@@ -46,6 +47,11 @@ class SuiteResult:
         return sum(mark.given is None for mark in self.answered)
 
     @property
+    def truncated(self) -> int:
+        """Items whose text was cut off at the length limit."""
+        return sum(not mark.finished for mark in self.answered)
+
+    @property
     def accuracy(self) -> float:
         """Share of all items answered right, in [0, 1]."""
         return self.correct / self.n
@@ -54,6 +60,20 @@ class SuiteResult:
     def ci95(self) -> Interval:
         """95 % Wilson interval of the accuracy."""
         return wilson_interval(self.correct, self.n)
+
+    @property
+    def tolerant(self) -> SuiteResult | None:
+        """The same answers as the tolerant reader marks them; None where no text was kept to read."""
+        if any(mark.loose is None for mark in self.answered):
+            return None
+        return SuiteResult(self.name, tuple(replace(mark, correct=bool(mark.loose)) for mark in self.answered))
+
+    def by_kind(self) -> dict[str, SuiteResult]:
+        """The marks of each sort of question, in order of first appearance; a mark without one is in none."""
+        marks: dict[str, list[Answered]] = {}
+        for mark in self.answered:
+            marks.setdefault(mark.kind, []).append(mark)
+        return {kind: SuiteResult(self.name, tuple(found)) for kind, found in marks.items() if kind}
 
     def difference_to(self, base: SuiteResult) -> PairedDifference:
         """This accuracy minus the base's, paired by item.
@@ -81,6 +101,7 @@ class Measurement:
         passes: right when any of `k` answers at temperature 1 is; perhaps on fewer items.
         majority: right when the majority of the same `k` answers is.
         k: answers an item of `passes` and `majority`; 0 when they were not asked for.
+        blind: the most probable answer to the same questions on blank pictures; see `visplay.images.blank`.
     Raises:
         ValueError: `passes` without `k`, or `k` without `passes`.
     """
@@ -90,55 +111,65 @@ class Measurement:
     passes: Results = field(default_factory=dict)
     majority: Results = field(default_factory=dict)
     k: int = 0
+    blind: Results = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if bool(self.passes) != (self.k > 0):
             raise ValueError(f"a measurement with k = {self.k} has pass@k of {len(self.passes)} suites")
 
     def by_decoding(self) -> dict[str, Results]:
-        """What was asked for, by name: `greedy`, `sampled`, `pass@8`, `maj@8`."""
+        """What was asked for, by name: `greedy`, `sampled`, `pass@8`, `maj@8`, `blind`."""
         named = {
             "greedy": self.greedy,
             "sampled": self.sampled,
             f"pass@{self.k}": self.passes,
             f"maj@{self.k}": self.majority,
+            "blind": self.blind,
         }
         return {decoding: results for decoding, results in named.items() if results}
 
     def save(self, path: Path) -> None:
-        """Write one JSON line a mark."""
-        with path.open("w", encoding="utf-8") as file:
+        """Write one JSON line a mark; what is not known of it is left out."""
+        # JSON has an escape for half a surrogate pair, UTF-8 has no bytes for it.
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
             for decoding, results in self.by_decoding().items():
                 for result in results.values():
                     for mark in result.answered:
-                        row = {
-                            "decoding": decoding,
-                            "suite": result.name,
-                            "item": mark.item_id,
-                            "given": mark.given,
-                            "correct": mark.correct,
-                            "finished": mark.finished,
-                        }
+                        row = {"decoding": decoding, "suite": result.name} | _as_row(mark)
                         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Measurement:
-        """Read what `save` wrote."""
+        """Read what `save` wrote, now or before it kept the texts."""
         marks: dict[str, dict[str, list[Answered]]] = {}
         with path.open(encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
-                mark = Answered(row["item"], row["given"], row["correct"], row["finished"])
-                marks.setdefault(row["decoding"], {}).setdefault(row["suite"], []).append(mark)
+                marks.setdefault(row["decoding"], {}).setdefault(row["suite"], []).append(_from_row(row))
         found = {
             decoding: {name: SuiteResult(name, tuple(answered)) for name, answered in suites.items()}
             for decoding, suites in marks.items()
         }
         k = next((int(decoding.removeprefix("pass@")) for decoding in found if decoding.startswith("pass@")), 0)
-        greedy, sampled, passes, majority = (
-            found.get(decoding, {}) for decoding in ("greedy", "sampled", f"pass@{k}", f"maj@{k}")
+        greedy, sampled, passes, majority, blind = (
+            found.get(decoding, {}) for decoding in ("greedy", "sampled", f"pass@{k}", f"maj@{k}", "blind")
         )
-        return cls(greedy, sampled, passes, majority, k)
+        return cls(greedy, sampled, passes, majority, k, blind)
+
+
+def _as_row(mark: Answered) -> dict[str, Any]:
+    always = {"item": mark.item_id, "given": mark.given, "correct": mark.correct, "finished": mark.finished}
+    return always | {name: getattr(mark, name) for name, unknown in _LATER.items() if getattr(mark, name) != unknown}
+
+
+def _from_row(row: Mapping[str, Any]) -> Answered:
+    later = {name: row.get(name, unknown) for name, unknown in _LATER.items()}
+    later["draws"] = tuple(later["draws"])
+    return Answered(row["item"], row["given"], row["correct"], row["finished"], **later)
+
+
+_LATER = {each.name: each.default for each in fields(Answered) if each.default is not MISSING}
+"""What earlier versions did not keep of a mark, with what then stands for it."""
 
 
 def task_of(suite: str) -> str | None:

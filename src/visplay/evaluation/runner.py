@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from visplay.config import Sampling
 from visplay.engines.engine import Engine
 from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.score import Verdict, best, commonest, score
+from visplay.images.blank import blank_like
 from visplay.records import Completion, Item, Picture, Request, Suite
 
 Wording = Callable[[str, tuple[str, ...]], str]
@@ -24,12 +26,14 @@ def measure(
     *,
     k: int = 0,
     k_items: int | None = None,
+    blind: bool = False,
 ) -> Measurement:
     """All suites once greedily and, if wanted, once and `k` times at temperature 1 with nothing cut off.
 
     Args:
         k: answers an item that pass@k and maj@k are taken from; 0 for neither.
         k_items: the most items a suite that are asked `k` times; None for all.
+        blind: also ask every question once greedily on a blank picture.
     Raises:
         EvaluationError: as `evaluate`, or `k` or `k_items` is out of its bounds.
     """
@@ -40,8 +44,9 @@ def measure(
     greedily = _requests(suites, wording, "greedy", greedy=True)
     once = _requests(suites, wording, "sampled") if sampled else {}
     often = _requests(few, wording, f"pass{k}", n=k) if k else {}
+    unseen = _requests(suites, wording, "blind", greedy=True, shown=cache(blank_like)) if blind else {}
     # One call for all, so that an engine need read each picture and prompt only once.
-    requests = dict.fromkeys(request for plan in (greedily, once, often) for request in plan.values())
+    requests = dict.fromkeys(request for plan in (greedily, once, often, unseen) for request in plan.values())
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
     return Measurement(
         greedy=_results(suites, greedily, completions),
@@ -49,6 +54,7 @@ def measure(
         passes=_results(few, often, completions, best) if often else {},
         majority=_results(few, often, completions, commonest) if often else {},
         k=k,
+        blind=_results(suites, unseen, completions) if unseen else {},
     )
 
 
@@ -78,15 +84,24 @@ def _spread(suite: Suite, most: int | None) -> Suite:
 
 
 def _requests(
-    suites: Sequence[Suite], wording: Wording, tag: str, greedy: bool = False, n: int = 1
+    suites: Sequence[Suite],
+    wording: Wording,
+    tag: str,
+    greedy: bool = False,
+    n: int = 1,
+    shown: Callable[[Picture], Picture] = lambda picture: picture,
 ) -> dict[str, Request]:
-    """The request of each item id; the same question on the same picture is one request."""
+    """The request of each item id; the same question on the same picture is one request.
+
+    Args:
+        shown: what is shown in the place of an item's picture.
+    """
     distinct: dict[tuple[Picture, str], Request] = {}
     asked: dict[str, Request] = {}
     for item in _distinct_items(suites):
-        prompt = wording(item.question, item.choices)
-        request = Request(f"evaluation/{tag}/{item.id}", item.picture, prompt, n=n, greedy=greedy)
-        asked[item.id] = distinct.setdefault((item.picture, prompt), request)
+        prompt, picture = wording(item.question, item.choices), shown(item.picture)
+        request = Request(f"evaluation/{tag}/{item.id}", picture, prompt, n=n, greedy=greedy)
+        asked[item.id] = distinct.setdefault((picture, prompt), request)
     return asked
 
 

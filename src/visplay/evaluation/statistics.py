@@ -6,7 +6,7 @@ that share a picture are not quite that, so intervals are a little too narrow wh
 asks many questions a picture.
 
 Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947
-in its exact, binomial form.
+in its exact, binomial form, Cohen 1960 (kappa).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PairedDifference:
 
 @dataclass(frozen=True, slots=True)
 class MeanDifference:
-    """Mean of a quantity after minus before, on the same items, with Student's 95 % interval."""
+    """Mean of a quantity after minus before, on the same items, with its 95 % interval."""
 
     mean: float
     ci95: Interval
@@ -108,12 +108,12 @@ def paired_difference(
     lost = sum(before[item] and not after[item] for item in before)
     shares = np.array([gained, n - gained - lost, lost]) / n
     counts = np.random.default_rng(seed).multinomial(n, shares, size=draws)
-    low, high = np.quantile((counts[:, 0] - counts[:, 2]) / n, [0.025, 0.975])
-    return PairedDifference((gained - lost) / n, Interval(float(low), float(high)), mcnemar(gained, lost), n)
+    interval = percentile_interval((counts[:, 0] - counts[:, 2]) / n)
+    return PairedDifference((gained - lost) / n, interval, mcnemar(gained, lost), n)
 
 
 def mean_difference(before: Mapping[str, float], after: Mapping[str, float]) -> MeanDifference:
-    """Compare a quantity of the same items twice; of a single item the interval is without bounds.
+    """Compare a quantity of the same items twice, with Student's interval; of a single item it is without bounds.
 
     Raises:
         ValueError: no items, or the two are not about the same items.
@@ -128,6 +128,48 @@ def mean_difference(before: Mapping[str, float], after: Mapping[str, float]) -> 
     return MeanDifference(mean, Interval(mean - half, mean + half), len(gaps))
 
 
+def bootstrap_mean(values: Sequence[float], draws: int = 10_000, seed: int = 0) -> MeanDifference:
+    """The mean of one value an item, such as the change of its mark, with the percentile interval of the bootstrap.
+
+    Raises:
+        ValueError: no items.
+    """
+    if not values:
+        raise ValueError("no item to take a mean over")
+    means = _resampled_means(values, draws, np.random.default_rng(seed))
+    return MeanDifference(float(np.mean(values)), percentile_interval(means), len(values))
+
+
+def bootstrap_macro_mean(values: Sequence[Sequence[float]], draws: int = 10_000, seed: int = 0) -> MeanDifference:
+    """The plain mean of benchmarks' means, each benchmark resampled by itself; every benchmark weighs the same.
+
+    Args:
+        values: for each benchmark one value an item.
+    Raises:
+        ValueError: no benchmark, or one without items.
+    """
+    if not values or not all(values):
+        raise ValueError("a macro mean needs at least one benchmark, and items in each")
+    rng = np.random.default_rng(seed)
+    means = np.mean([_resampled_means(each, draws, rng) for each in values], axis=0)
+    mean = float(np.mean([np.mean(each) for each in values]))
+    return MeanDifference(mean, percentile_interval(means), sum(len(each) for each in values))
+
+
+def _resampled_means(values: Sequence[float], draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Means of `draws` resamples, (draws,): few values differ, so counts of them are drawn in place of items."""
+    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+    n = len(values)
+    means: np.ndarray = rng.multinomial(n, counts / n, size=draws) @ distinct / n
+    return means
+
+
+def percentile_interval(draws: np.ndarray) -> Interval:
+    """95 % percentile interval of bootstrap draws, (draws,)."""
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(float(low), float(high))
+
+
 def mcnemar(gained: int, lost: int) -> float:
     """Two-sided exact McNemar p-value; 1 when no item changed.
 
@@ -137,6 +179,19 @@ def mcnemar(gained: int, lost: int) -> float:
     if gained < 0 or lost < 0:
         raise ValueError(f"items gained and lost are counts, not {gained} and {lost}")
     return float(stats.binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+
+
+def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """Agreement of two judges beyond chance, at most 1; None without pairs, or where chance alone makes them agree.
+
+    Source: Cohen 1960.
+    """
+    if not pairs:
+        return None
+    one, other = (sum(pair[judge] for pair in pairs) / len(pairs) for judge in (0, 1))
+    by_chance = one * other + (1 - one) * (1 - other)
+    agreed = sum(a == b for a, b in pairs) / len(pairs)
+    return None if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
 
 
 def mean_over_seeds(values: Sequence[float]) -> SeedMean:

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from visplay.evaluation.results import Results, SuiteResult, pool_looks, task_of
+from visplay.evaluation.sheet import Sheet
+from visplay.evaluation.statistics import MeanDifference, PairedDifference
 
 COLUMNS = ("suite", "items", "model", "accuracy %", "change, points")
 LEGEND = (
@@ -50,35 +51,19 @@ def table_rows(base: Results | None, iterations: Sequence[Results]) -> Iterator[
                 yield _row(results[name], f"iteration {number}", before)
 
 
+def sheet(base: Results | None, iterations: Sequence[Results], title: str = "greedy") -> Sheet:
+    """The rows as a table."""
+    return Sheet(title, COLUMNS, tuple(astuple(row) for row in table_rows(base, iterations)), LEGEND)
+
+
 def rich_table(base: Results | None, iterations: Sequence[Results], title: str = "greedy") -> Table:
     """The table for a terminal."""
-    table = Table(title=title, caption=LEGEND, box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column == "items" else "left", no_wrap=True)
-    suite = None
-    for row in table_rows(base, iterations):
-        if suite not in (None, row.suite):
-            table.add_section()
-        suite = row.suite
-        table.add_row(*astuple(row), style="bold" if row.change.endswith("*") else None)
-    return table
+    return sheet(base, iterations, title).rich()
 
 
 def plain_table(base: Results | None, iterations: Sequence[Results], title: str = "greedy") -> str:
     """The same table as aligned lines, for a log or a pipe."""
-    lines = [COLUMNS, *(astuple(row) for row in table_rows(base, iterations))]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    body = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
-    return "\n".join([title, *body, LEGEND])
-
-
-def score_lines(results: Results, base: Results | None) -> Iterator[str]:
-    """One line a suite, the looks of a lab task pooled: accuracy, interval, items, and the change from a base."""
-    before = pool_looks(base.values()) if base else {}
-    for name, result in pool_looks(results.values()).items():
-        low, high = result.ci95
-        change = f", {_change(result, before[name])} from the base" if base else ""
-        yield f"{name}: {100 * result.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {result.n} items{change}"
+    return sheet(base, iterations, title).plain()
 
 
 def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
@@ -94,13 +79,17 @@ def points(mean: float, ci95: Sequence[float] | None) -> str:
     return f"{100 * mean:+.1f}{interval}"
 
 
+def share(fraction: float, ci95: Sequence[float]) -> str:
+    """A share in percent with its interval: `62.5 [57.7, 67.1]`."""
+    return f"{100 * fraction:.1f} [{100 * ci95[0]:.1f}, {100 * ci95[1]:.1f}]"
+
+
+def marked(difference: PairedDifference | MeanDifference) -> str:
+    """A difference in points, with a star where its interval excludes zero."""
+    return points(difference.mean, difference.ci95) + (" *" if difference.ci95.excludes_zero else "")
+
+
 def _row(result: SuiteResult, model: str, base: SuiteResult | None) -> Row:
     low, high = result.ci95
     accuracy = f"{100 * result.accuracy:.1f} ± {50 * (high - low):.1f}"
-    return Row(result.name, str(result.n), model, accuracy, _change(result, base) if base else "")
-
-
-def _change(result: SuiteResult, base: SuiteResult) -> str:
-    difference = result.difference_to(base)
-    mark = " *" if difference.ci95.excludes_zero else ""
-    return points(difference.mean, difference.ci95) + mark
+    return Row(result.name, str(result.n), model, accuracy, marked(result.difference_to(base)) if base else "")

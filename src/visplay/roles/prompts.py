@@ -71,8 +71,12 @@ class Prompts:
 
     def answer(self, question: str, choices: Sequence[str] = ()) -> str:
         """The Reasoner's prompt for a question, its choices lettered below it."""
-        lines = [question, *(f"{letter}. {text}" for letter, text in zip(_LETTERS, choices, strict=False))]
-        return self.reasoner.replace("{question}", "\n".join(lines))
+        return self.reasoner.replace("{question}", lettered(question, choices))
+
+
+def lettered(question: str, choices: Sequence[str]) -> str:
+    """The question, its choices lettered below it, a line each."""
+    return "\n".join([question, *(f"{letter}. {text}" for letter, text in zip(_LETTERS, choices, strict=False))])
 
 
 def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts:
