@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from tests.parity.folders import ANSWERS, ASKED, FAMILIES, LISTS, QUESTIONS, write_folder
+from tests.parity.folders import ANSWERS, FAMILIES, teach, write_folder
 from visplay.config import Sampling, Settings, load_settings
 from visplay.engines.hf import HFEngine
 from visplay.evolve import World
@@ -41,23 +41,7 @@ PICTURES = tuple(_picture(f"p{n}", h, w) for n, (h, w) in enumerate([(20, 20), (
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that was taught two questions, three answers and two lists, each as often as the others."""
     folder = write_folder(request.param, tmp_path_factory.mktemp("family") / request.param)
-    vlm = VLM.load(folder, device="cpu")
-    vlm.model.requires_grad_(True)
-    optimizer = torch.optim.Adam(vlm.model.parameters(), lr=3e-3)
-    said = [("Ask.", QUESTIONS), (ASKED[0], ANSWERS), (ASKED[1], ANSWERS), ("List.", LISTS)]
-    for _ in range(60):
-        prompts = [vlm.encode(picture, prompt) for picture in PICTURES[:2] for prompt, _ in said]
-        texts = [texts for _ in PICTURES[:2] for _, texts in said]
-        trees, starts = [], []
-        for prompt, answers in zip(prompts, texts, strict=True):
-            ids = [(*prompt.token_ids, *vlm.tokenizer(a, add_special_tokens=False).input_ids, 1) for a in answers]
-            trees.append(TokenTree.build(ids))
-            starts.append([len(prompt.token_ids)] * len(ids))
-        scores = vlm.logprobs(trees, [p.pixels for p in prompts], starts)
-        (-scores.logprobs_ST[scores.mask_ST].mean()).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    vlm.model.save_pretrained(folder)
+    teach(folder, PICTURES[:2])
     return folder
 
 

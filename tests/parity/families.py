@@ -84,7 +84,8 @@ def plain(tiny: Tiny, pixels: dict[str, torch.Tensor], ids: Sequence[int]) -> to
     return logits[0]
 
 
-def _random(kind: Callable[[Any], Any], config: Any) -> Any:
+def random_model(kind: Callable[[Any], Any], config: Any) -> Any:
+    """A model of a class with weights drawn from seed 0, larger than usual."""
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         model = kind(config)
@@ -102,7 +103,7 @@ def _qwen(name: str, kind: Callable[[Any], Any], config: Any) -> Tiny:
     """A picture of 4 x 6 patches, each 2 x 2 of them one token."""
     return Tiny(
         name,
-        _random(kind, config),
+        random_model(kind, config),
         picture_ids=(_START, *[_IMAGE] * 6, _END),
         pixel_shape=(24, 3 * 2 * 4 * 4),
         extras={"image_grid_thw": torch.tensor([[1, 4, 6]])},
@@ -140,7 +141,7 @@ def _tiled(name: str, kind: Callable[[Any], Any], config: Any) -> Tiny:
     seen[..., 12:] = 0
     return Tiny(
         name,
-        _random(kind, config),
+        random_model(kind, config),
         picture_ids=(_START, _TILE, *[_IMAGE] * 4, _START, _WHOLE, *[_IMAGE] * 4, _START),
         pixel_shape=(1, 2, 3, 16, 16),
         extras={"pixel_attention_mask": seen},
@@ -170,7 +171,7 @@ def llava_onevision() -> Tiny:
     )
     return Tiny(
         "llava_onevision",
-        _random(hf.LlavaOnevisionForConditionalGeneration, config),
+        random_model(hf.LlavaOnevisionForConditionalGeneration, config),
         picture_ids=(_IMAGE,) * (4 * 4 + 4 * (8 + 1)),
         pixel_shape=(1, 3, 3, 16, 16),
         extras={"image_sizes": torch.tensor([[16, 32]])},
@@ -188,7 +189,7 @@ def internvl() -> Tiny:
     )
     return Tiny(
         "internvl",
-        _random(hf.InternVLForConditionalGeneration, config),
+        random_model(hf.InternVLForConditionalGeneration, config),
         picture_ids=(_START, *[_IMAGE] * 8, _END),
         pixel_shape=(2, 3, 16, 16),
     )
@@ -207,7 +208,7 @@ def gemma3() -> Tiny:
     )
     return Tiny(
         "gemma3",
-        _random(hf.Gemma3ForConditionalGeneration, config),
+        random_model(hf.Gemma3ForConditionalGeneration, config),
         picture_ids=(_START, *[_IMAGE] * 4, _END),
         pixel_shape=(1, 3, 16, 16),
         types="token_type_ids",

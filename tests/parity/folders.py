@@ -6,18 +6,23 @@ that a model can be taught in seconds to speak as a Questioner and a Reasoner do
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers as hf
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
-from tests.parity.families import FAMILIES, TEXT_IDS
+from tests.parity.families import FAMILIES, TEXT_IDS, random_model
+from visplay.models.tokentree import TokenTree
+from visplay.models.vlm import VLM
+from visplay.records import Picture
 
 ASKED = ("how many cats are there?", "how many red cats are there?")
 QUESTIONS = tuple(f"<type>numerical</type><question>{text}</question>" for text in ASKED)
@@ -155,9 +160,14 @@ def _tokenizer(family: _Family) -> PreTrainedTokenizerFast:
     )
 
 
-def write_folder(name: str, folder: Path) -> Path:
-    """A random model of a family; returns `folder`."""
+def write_folder(name: str, folder: Path, head_size: int | None = None) -> Path:
+    """A random model of a family; returns `folder`.
+
+    Args:
+        head_size: of the decoder's attention heads, where others than the tiny ones are wanted.
+    """
     family, tiny = _MAKE[name](), FAMILIES[name]()
+    model = with_heads(tiny.model, head_size) if head_size else tiny.model
     tokenizer = _tokenizer(family)
     tokenizer.chat_template = (
         "{% for message in messages %}{% for part in message.content %}{% if part.type == 'image' %}"
@@ -165,8 +175,8 @@ def write_folder(name: str, folder: Path) -> Path:
         + "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}"
         + "{% if add_generation_prompt %}\nAnswer:{% endif %}"
     )
-    tiny.model.generation_config = GenerationConfig(eos_token_id=1, pad_token_id=0, max_new_tokens=4)
-    tiny.model.save_pretrained(folder)
+    model.generation_config = GenerationConfig(eos_token_id=1, pad_token_id=0, max_new_tokens=4)
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     images(name).save_pretrained(folder)
     (folder / "prompts.yaml").write_text("questioner: Ask.\nreasoner: '{question}'\nfacts: List.\nlearned: true\n")
@@ -174,6 +184,41 @@ def write_folder(name: str, folder: Path) -> Path:
         told = {"processor_class": family.processor.__name__, **family.told}
         (folder / "processor_config.json").write_text(json.dumps(told))
     return folder
+
+
+def with_heads(model: Any, size: int) -> Any:
+    """A random model of the same class whose decoder has two heads of such a size."""
+    config = copy.deepcopy(model.config)
+    text = config.text_config
+    text.hidden_size, text.num_attention_heads, text.num_key_value_heads, text.head_dim = 2 * size, 2, 1, size
+    if "mrope_section" in text.rope_parameters:
+        text.rope_parameters["mrope_section"] = [part * size // 16 for part in text.rope_parameters["mrope_section"]]
+    for name in ("out_hidden_size", "hidden_size"):
+        if getattr(config.vision_config, name, None) == model.config.text_config.hidden_size:
+            setattr(config.vision_config, name, text.hidden_size)
+            break
+    return random_model(type(model), config)
+
+
+def teach(folder: Path, pictures: Sequence[Picture], steps: int = 60) -> None:
+    """Have the model in `folder` ask both questions, give all answers and write both lists, each equally often."""
+    vlm = VLM.load(folder, device="cpu")
+    vlm.model.requires_grad_(True)
+    optimizer = torch.optim.Adam(vlm.model.parameters(), lr=3e-3)
+    said = [("Ask.", QUESTIONS), (ASKED[0], ANSWERS), (ASKED[1], ANSWERS), ("List.", LISTS)]
+    for _ in range(steps):
+        prompts = [vlm.encode(picture, prompt) for picture in pictures for prompt, _ in said]
+        texts = [texts for _ in pictures for _, texts in said]
+        trees, starts = [], []
+        for prompt, answers in zip(prompts, texts, strict=True):
+            ids = [(*prompt.token_ids, *vlm.tokenizer(a, add_special_tokens=False).input_ids, 1) for a in answers]
+            trees.append(TokenTree.build(ids))
+            starts.append([len(prompt.token_ids)] * len(ids))
+        scores = vlm.logprobs(trees, [p.pixels for p in prompts], starts)
+        (-scores.logprobs_ST[scores.mask_ST].mean()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    vlm.model.save_pretrained(folder)
 
 
 def images(name: str) -> Any:
