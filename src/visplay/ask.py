@@ -7,13 +7,14 @@ none, and those that compare questions see only the ones asked here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from visplay.answers import match, vote
 from visplay.config import ConfigError, Settings, load_settings
-from visplay.engines.hf import HFEngine
+from visplay.engines.choose import check_engine, make_engines, make_voter
 from visplay.players import Role, is_run, open_roles
 from visplay.records import Picture, Question, Vote
 from visplay.roles.questioner import Asked, Questioner
@@ -75,16 +76,18 @@ def ask(name: str, pictures: Sequence[Picture], settings: Settings, question: st
         question: put to the Reasoner in place of the Questioner's.
     Raises:
         visplay.runs.RunError, visplay.models.vlm.ModelError, ConfigError: as `open_roles`.
+        visplay.engines.engine.EngineError: the engine of the settings cannot run the model.
     """
     if question is not None and not question.strip():
         raise ConfigError("--question is blank; write what the Reasoner is to answer")
-    asker = Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)
-    if question:
-        questions = [Question(f"ask/{picture.id}#0", picture, "open", question) for picture in pictures]
-        verdicts = asker.judge(questions)
-        return [Reply(each.picture, each.text, *verdicts[each.id]) for each in questions]
-    asked = asker.questions(pictures)
-    verdicts = asker.judge(distinct(asked))
+    check_engine(settings)
+    with closing(Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)) as asker:
+        if question:
+            questions = [Question(f"ask/{picture.id}#0", picture, "open", question) for picture in pictures]
+            verdicts = asker.judge(questions)
+            return [Reply(each.picture, each.text, *verdicts[each.id]) for each in questions]
+        asked = asker.questions(pictures)
+        verdicts = asker.judge(distinct(asked))
     return [_reply(one, verdicts) for one in asked]
 
 
@@ -97,26 +100,32 @@ def distinct(asked: Sequence[Asked]) -> list[Question]:
 
 
 class Asker:
-    """Roles of a run, or a model in each, opened once and asked as often as wanted.
+    """Roles of a run, or a model in each, opened once and asked as often as wanted, until they are closed.
 
     Args:
         name: a run directory, "lab", a model folder or a hub id.
     Raises:
         visplay.runs.RunError, visplay.models.vlm.ModelError, ConfigError: as `open_roles`.
+        visplay.engines.engine.EngineError: the engine of the settings cannot run the model.
     """
 
     def __init__(self, name: str, roles: Sequence[Role], settings: Settings) -> None:
         policies, prompts = open_roles(name, roles, settings)
-        engines = {
-            role: HFEngine(policy, settings.seed, settings.generation_batch) for role, policy in policies.items()
-        }
+        made = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
+        engines = dict(zip(policies, made, strict=True))
         self._settings = settings
-        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed)
+        self._voter = make_voter(policies["reasoner"], settings)
+        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, self._voter)
         self._questioner = (
             Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
             if "questioner" in engines
             else None
         )
+
+    def close(self) -> None:
+        """Leave nothing behind on a server that voted."""
+        if self._voter is not None:
+            self._voter.close()
 
     def questions(self, pictures: Sequence[Picture]) -> list[Asked]:
         """What the Questioner writes about each picture, as often as a silver set would have it asked."""

@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
     evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
+    evaluate.add_argument("--engine", choices=["hf", "vllm", "server"], help="default: as a run's settings say, or hf")
     evaluate.set_defaults(verb=_evaluate)
 
     compare = verbs.add_parser("compare", help="runs, models and reports side by side, paired where items coincide")
@@ -124,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--votes", type=int, metavar="M", help="answers to each question; default: as the settings say")
     ask.add_argument("--preset", help="for a model: default, votes, paper, official, or a YAML file")
     ask.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+    ask.add_argument("--engine", choices=["hf", "vllm", "server"], help="default: as the settings say")
     ask.add_argument("--seed", type=int, help="of what is drawn; default: as the settings say")
     ask.set_defaults(verb=_ask)
     watch = verbs.add_parser("watch", help="a run as a page in the browser, while it goes or after")
@@ -291,7 +293,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     _make_room(options.out)
     suites, skipped = _open_suites(options)
     judge = _open_judge(options)
-    asked = {"k": options.k, "blind": options.blind}
+    asked = {"k": options.k, "blind": options.blind, "engine": options.engine}
     base = score_reasoner(options.base, suites, options.seed, **asked) if options.base else None
     if base:
         base.save(options.out.with_suffix(".base.answers.jsonl"))
@@ -439,6 +441,7 @@ def _ask(options: argparse.Namespace) -> int:
 
     counts = {"silver.questions_per_image": options.questions, "silver.votes": options.votes}
     given = [f"{key}={count}" for key, count in counts.items() if count is not None]
+    given += [f"engine={options.engine}"] if options.engine else []
     settings = asking_settings(options.model, options.preset, [*options.set, *given], options.seed)
     pictures, skipped = read_files(options.images)
     for one in skipped:

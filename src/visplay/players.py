@@ -42,8 +42,8 @@ class Players:
         self.reasoner_policy = role_of(base, "reasoner", settings)
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        voter = make_voter(self.reasoner_policy, settings)
-        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
+        self._voter = make_voter(self.reasoner_policy, settings)
+        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, self._voter)
         self.labeler = make_labeler(settings.silver, self.reasoner)
         self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
         self.questioner_trainer = Trainer(
@@ -79,6 +79,11 @@ class Players:
                 policy.put_away()
             for trainer in (self.questioner_trainer, self.reasoner_trainer):
                 trainer.put_away()
+
+    def close(self) -> None:
+        """Leave nothing behind on a server that voted."""
+        if self._voter is not None:
+            self._voter.close()
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""

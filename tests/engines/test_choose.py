@@ -9,7 +9,7 @@ import pytest
 from visplay.config import ConfigError, Settings, check_settings
 from visplay.engines.choose import check_engine, make_engines, make_voter
 from visplay.engines.hf import HFEngine
-from visplay.engines.server import ServerEngine
+from visplay.engines.server import ServerEngine, ServerError
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 
@@ -31,9 +31,10 @@ def test_a_missing_package_is_said_before_anything_is_loaded(monkeypatch: pytest
 
 def test_a_server_gives_the_votes_and_nothing_that_is_trained_on(vlm: VLM) -> None:
     policies = [Policy(vlm, "questioner"), Policy(vlm, "reasoner")]
-    given = {"engine": "server", "tune": "lora", "server": {"url": "http://localhost:1", "adapters": "adapters"}}
-    settings = check_settings(given, where="a test")
-    check_engine(settings)
+    server = {"url": "http://localhost:1", "adapters": "adapters", "wait_s": 0.3}
+    settings = check_settings({"engine": "server", "tune": "lora", "server": server}, where="a test")
+    with pytest.raises(ServerError, match="no server is ready"):
+        check_engine(settings)
     asking, answering = make_engines(vlm, policies, settings)
     assert isinstance(asking, HFEngine) and isinstance(answering, HFEngine)
     voter = make_voter(policies[1], settings)

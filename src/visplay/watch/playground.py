@@ -109,7 +109,8 @@ class Playground:
         from visplay.models.vlm import ModelError
 
         if which not in self._opened:
-            settings = load_settings(str(self._run / "config.yaml"))
+            # Base and evolved roles stand side by side in one process, whatever engine trained them.
+            settings = load_settings(str(self._run / "config.yaml"), values={"engine": "hf"})
             try:
                 self._opened[which] = Asker(name, ("questioner", "reasoner"), settings)
             except (EngineError, ModelError) as error:
