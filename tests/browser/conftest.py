@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from tests.browser.crowd import crowded_run
 
+expect.set_options(timeout=30_000)  # milliseconds; other processes may use the machine
 PROGRAM = [sys.executable, "-m", "visplay"]
 SMALL = [
     "questioner.steps=2",

@@ -14,7 +14,7 @@ function Choice({ label, value, options, choose }) {
 
 function Filters({ choices, filter, order, change, sort }) {
   const counted = (mapping, name = (key) => key) => [[null, "all"], ...Object.entries(mapping).filter(([key]) => key).map(([key, number]) => [key, `${name(key)} (${count(number)})`])];
-  const set = (key) => (value) => change({ ...filter, [key]: value });
+  const set = (key) => (value) => change((before) => ({ ...before, [key]: value }));
   return html`<form class="filters" role="search" aria-label="filter the questions" onSubmit=${(event) => event.preventDefault()}>
     <label class="grow">Text <input type="search" value=${filter.text} placeholder="in questions, answers, votes" onInput=${(event) => set("text")(event.target.value)} /></label>
     <${Choice} label="Iteration" value=${filter.iteration} options=${counted(choices.iterations)} choose=${set("iteration")} />
