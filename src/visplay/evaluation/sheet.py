@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -43,6 +44,10 @@ class Sheet:
         lines = [self.columns, *self.rows]
         widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
         return "\n".join([self.title, *(_aligned(line, widths) for line in lines), *([self.note] if self.note else [])])
+
+    def show(self, console: Console) -> None:
+        """The one or the other, as the console is a terminal or not."""
+        console.print(self.rich() if console.is_terminal else f"{self.plain()}\n", highlight=False, markup=False)
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

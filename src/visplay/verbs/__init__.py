@@ -1,0 +1,1 @@
+"""A verb of the program each: its flags and its thin code; what it needs is imported when it runs."""
