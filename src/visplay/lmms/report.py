@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,7 @@ def _figures(task: Found, base: Found | None) -> dict[str, Any]:
         figures |= {"accuracy": right / len(marks), "ci95": list(wilson_interval(right, len(marks)))}
     difference = _difference(base, task)
     if difference:
-        figures["difference"] = {
-            "mean": difference.mean,
-            "ci95": list(difference.ci95),
-            "p_mcnemar": difference.p_mcnemar,
-        }
+        figures["difference"] = asdict(difference) | {"ci95": list(difference.ci95)}
     return figures
 
 
