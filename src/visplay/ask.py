@@ -22,6 +22,7 @@ from visplay.roles.reasoner import Reasoner
 from visplay.silver.candidate import Candidate
 from visplay.silver.gates import make_gates, sift
 from visplay.silver.labelers import make_labeler
+from visplay.silver.synthesis import distinct
 
 _OF_THE_WEIGHTS = ("model", "tune", "lora", "prompts")
 _OF_A_SET = ("balance", "needs_image", "new")
@@ -87,16 +88,13 @@ def ask(name: str, pictures: Sequence[Picture], settings: Settings, question: st
             verdicts = asker.judge(questions)
             return [Reply(each.picture, each.text, *verdicts[each.id]) for each in questions]
         asked = asker.questions(pictures)
-        verdicts = asker.judge(distinct(asked))
+        verdicts = asker.judge(questions_of(asked))
     return [_reply(one, verdicts) for one in asked]
 
 
-def distinct(asked: Sequence[Asked]) -> list[Question]:
-    """The questions in the agreed form, each text once a picture."""
-    found: dict[tuple[str, str], Question] = {}
-    for each in (one.question for one in asked if one.question is not None):
-        found.setdefault((each.picture.id, each.text.lower()), each)
-    return list(found.values())
+def questions_of(asked: Sequence[Asked]) -> list[Question]:
+    """The questions in the agreed form, each text once a picture, as a silver set takes them."""
+    return distinct(one.question for one in asked if one.question is not None)
 
 
 class Asker:

@@ -78,7 +78,7 @@ def synthesize(
         asked += len(batch)
         written = [one.question for one in batch if one.question is not None]
         valid += len(written)
-        candidates += labeler.label(_distinct(written), votes)
+        candidates += labeler.label(distinct(written), votes)
     passed, dropped = sift(gates, candidates)
     items = tuple(
         SilverItem(c.question, c.tally.answer, c.tally.confidence, c.votes)
@@ -88,7 +88,8 @@ def synthesize(
     return Synthesis(asked, valid, tuple(candidates), items, dropped)
 
 
-def _distinct(questions: Iterable[Question]) -> list[Question]:
+def distinct(questions: Iterable[Question]) -> list[Question]:
+    """The questions, each text once a picture, whatever its case."""
     seen: dict[tuple[str, str], Question] = {}
     for question in questions:
         seen.setdefault((question.picture.id, question.text.lower()), question)

@@ -71,7 +71,7 @@ class Playground:
             self._asking.release()
 
     def _answer(self, picture: Picture, question: str) -> dict[str, Any]:
-        from visplay.ask import distinct
+        from visplay.ask import questions_of
 
         base, evolved, note = self._base(), None, ""
         try:
@@ -83,7 +83,7 @@ class Playground:
             questions = [Question("ask/playground#0", picture, "open", question)]
         else:
             asked = (evolved or base).questions([picture])
-            questions = distinct(asked)
+            questions = questions_of(asked)
             unread = [one.completion.text for one in asked if one.question is None]
         said = {"base": base.judge(questions), "evolved": evolved.judge(questions) if evolved else {}}
         return {
