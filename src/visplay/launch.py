@@ -24,7 +24,7 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     Returns:
         what the one that failed first returned, 0 when all went well, 130 when interrupted.
     Raises:
-        RankError: there are fewer GPUs than processes.
+        RankError: there are fewer GPUs than processes, or one was killed.
     """
     gpus = torch.cuda.device_count()
     if torch.cuda.is_available() and processes > gpus:
@@ -47,7 +47,13 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     try:
         elastic_launch(config, sys.executable)("-m", "visplay", *arguments)
     except ChildFailedError as error:
-        return max(1, error.get_first_failure()[1].exitcode)
+        rank, failure = error.get_first_failure()
+        if failure.exitcode < 0:
+            raise RankError(
+                f"process {rank + 1} of {processes} was killed ({failure.signal_name()}); "
+                "`visplay evolve --resume --out DIR` goes on"
+            ) from None
+        return max(1, failure.exitcode)
     except SignalException as error:
         return 128 + int(error.sigval)
     return 0

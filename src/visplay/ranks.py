@@ -9,8 +9,10 @@ Left out: a model cut over several devices (FSDP, tensor parallel), and machines
 
 from __future__ import annotations
 
+import atexit
 import heapq
 import os
+import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -193,11 +195,20 @@ def joined() -> Iterator[Ranks]:
         dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_PATIENCE)
         messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RankError(f"{size} processes cannot come together: {reason}; start them by torchrun") from None
-    yield Ranks(dist.get_rank(), size, messages)
-    # Not after an error: the others may be waiting in the middle of something, and would be waited for.
-    dist.destroy_process_group()
+        raise RankError(f"{size} processes cannot come together ({_reason(error)}); start them by torchrun") from None
+    # At the very end, after a vLLM of this process has parted with its groups.
+    atexit.register(_part)
+    try:
+        yield Ranks(dist.get_rank(), size, messages)
+    except BaseException:
+        # The others may be in the middle of something, and would be waited for.
+        atexit.unregister(_part)
+        raise
+
+
+def _part() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def processes() -> int:
@@ -217,7 +228,12 @@ def _together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
         raise RankError(
-            f"another process of the run went away ({reason}); `visplay evolve --resume --out DIR` goes on"
+            f"another process of the run went away ({_reason(error)}); `visplay evolve --resume --out DIR` goes on"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence, without the place in torch's sources that it may begin with."""
+    text = re.sub(r"^\[\S+\] ", "", " ".join(str(error).split()))
+    return text.split(". ")[0][:200]
