@@ -32,8 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         if not _is_the_users(error):
             raise
-        print(f"visplay: {error}", file=sys.stderr)
+        print(f"{_name()}: {error}", file=sys.stderr)
         return 2
+
+
+def _name() -> str:
+    """Who speaks: of several processes the first is the one that a user started."""
+    rank, size = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    return "visplay" if rank == "0" else f"visplay (process {int(rank) + 1} of {size})"
 
 
 def _check_processes(verb: Callable[[argparse.Namespace], int]) -> None:
@@ -60,12 +66,14 @@ def _is_the_users(error: ValueError) -> bool:
     from visplay.config import ConfigError
     from visplay.engines.engine import EngineError
     from visplay.evaluation.errors import EvaluationError
+    from visplay.grpo.trainer import TrainingError
     from visplay.images import ImageError
     from visplay.models.vlm import ModelError
     from visplay.ranks import RankError
     from visplay.runs import RunError
 
-    return isinstance(error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RankError, RunError))
+    kinds = (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RankError, RunError, TrainingError)
+    return isinstance(error, kinds)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,10 +9,10 @@ Left out: a model cut over several devices (FSDP, tensor parallel), and machines
 
 from __future__ import annotations
 
-import atexit
 import heapq
 import os
 import re
+import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -196,18 +196,10 @@ def joined() -> Iterator[Ranks]:
         messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
     except (ValueError, RuntimeError) as error:
         raise RankError(f"{size} processes cannot come together ({_reason(error)}); start them by torchrun") from None
-    # At the very end, after a vLLM of this process has parted with its groups.
-    atexit.register(_part)
-    try:
-        yield Ranks(dist.get_rank(), size, messages)
-    except BaseException:
-        # The others may be in the middle of something, and would be waited for.
-        atexit.unregister(_part)
-        raise
-
-
-def _part() -> None:
-    if dist.is_initialized():
+    yield Ranks(dist.get_rank(), size, messages)
+    # Not after an error: the others may be in the middle of something, and would be waited for. And a vLLM of this
+    # process ends all groups together with its own.
+    if "vllm" not in sys.modules:
         dist.destroy_process_group()
 
 

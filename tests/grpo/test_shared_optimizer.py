@@ -1,0 +1,78 @@
+"""Each process keeps the optimizer state of its share of the weights, and any number of them goes on with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.together import together
+from visplay.config import GRPOSettings
+from visplay.grpo.optimizer import MasterOptimizer
+from visplay.ranks import ALONE, Ranks, joined
+
+SIZES = (7, 3, 12, 1)
+DTYPES = (torch.float32, torch.bfloat16)
+
+
+def _weights(dtype: torch.dtype) -> list[torch.nn.Parameter]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.nn.Parameter((torch.randn(size, generator=generator) * 0.02).to(dtype)) for size in SIZES]
+
+
+def _step(optimizer: MasterOptimizer, weights: list[torch.nn.Parameter], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for weight in weights:
+        weight.grad = torch.randn(weight.shape, generator=generator).to(weight.dtype)
+    weights[-1].grad = None  # nothing ever reaches it
+    optimizer.step()
+
+
+def _three_steps(ranks: Ranks, folder: Path, dtype: torch.dtype) -> list[torch.Tensor]:
+    """Go on with what `folder` holds, and leave it there."""
+    weights = _weights(dtype)
+    optimizer = MasterOptimizer(weights, GRPOSettings(learning_rate=1e-3), ranks)
+    kept = sorted(folder.glob("*"), key=lambda path: int(path.name))
+    done = int(kept[-1].name) if kept else 0
+    if kept:
+        for weight, value in zip(weights, torch.load(kept[-1] / "weights", weights_only=True), strict=True):
+            weight.data.copy_(value)
+        optimizer.restore(kept[-1])
+    for step in range(done, done + 3):
+        _step(optimizer, weights, step)
+    optimizer.save(folder / str(done + 3))
+    if ranks.leads:
+        torch.save([weight.detach() for weight in weights], folder / str(done + 3) / "weights")
+    return [weight.detach() for weight in weights]
+
+
+def _both(folder: Path) -> list[list[torch.Tensor]]:
+    with joined() as ranks:
+        return [_three_steps(ranks, folder / str(dtype), dtype) for dtype in DTYPES]
+
+
+def test_states_go_on_in_any_number_of_processes(tmp_path: Path) -> None:
+    """There are fewer weights than processes for a while, and none has what the others keep."""
+    ours, alone = tmp_path / "ours", tmp_path / "alone"
+    for folder in (ours, alone):
+        for dtype in DTYPES:
+            (folder / str(dtype)).mkdir(parents=True)
+    for size in (2, 5, 1, 3):
+        found = together(size, _both, ours, folder=tmp_path)
+        expected = [_three_steps(ALONE, alone / str(dtype), dtype) for dtype in DTYPES]
+        for of_rank in found:
+            for one, other in zip(of_rank, expected, strict=True):
+                assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True)), size
+    files = sorted(path.name for path in (ours / str(torch.bfloat16) / "6").glob("optimizer*"))
+    assert files == [f"optimizer-{number}-of-5.pt" for number in range(1, 6)]
+
+
+def test_a_state_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
+    (tmp_path / str(torch.float32)).mkdir()
+    (tmp_path / str(torch.bfloat16)).mkdir()
+    together(2, _both, tmp_path, folder=tmp_path)
+    folder = tmp_path / str(torch.float32) / "3"
+    (folder / "optimizer-2-of-2.pt").unlink()
+    with pytest.raises(ValueError, match="not that of 4 weights"):
+        MasterOptimizer(_weights(torch.float32), GRPOSettings()).restore(folder)

@@ -1,0 +1,44 @@
+"""Real processes that run a function together, as those of a run do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.chat_server import free_port
+
+
+def together(size: int, function: Callable[..., Any], *arguments: Any, folder: Path) -> list[Any]:
+    """What `function(*arguments)` gives in each of `size` processes, by rank; tensors and plain values."""
+    # A server that has imported what takes long, and is forked from; threads of pytest would not survive a fork.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["visplay.players", "visplay.program", "tests.tiny_runs"])
+    port = free_port()
+    workers = [
+        context.Process(target=_work, args=(rank, size, port, folder, function, arguments)) for rank in range(size)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0] * size
+    return [torch.load(folder / f"given-{rank}.pt", weights_only=True) for rank in range(size)]
+
+
+def _work(
+    rank: int, size: int, port: int, folder: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    torch.set_num_threads(1)
+    torch.save(function(*arguments), folder / f"given-{rank}.pt")
