@@ -21,7 +21,7 @@ class HFEngine:
 
     Args:
         seed: of the run; a completion depends on (seed, request id, index) and on nothing else.
-        batch, tokens: the most decoded at once; see `Bounds`.
+        batch, tokens: the most answers and tokens at once; see `Bounds`.
     """
 
     def __init__(self, policy: Policy, seed: int, batch: int = 512, tokens: int = 65536) -> None:
@@ -32,7 +32,8 @@ class HFEngine:
     @classmethod
     def of(cls, policy: Policy, settings: Settings) -> HFEngine:
         """One with the seed and the bounds of a run's settings."""
-        return cls(policy, settings.seed, settings.generation_batch, settings.generation_tokens)
+        bounds = Bounds.of(settings)
+        return cls(policy, settings.seed, bounds.answers, bounds.tokens)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`. A completion's `token_ids` include the end-of-text token that finished it."""
