@@ -44,8 +44,8 @@ class Size:
 def cut(things: Iterable[T], size: Callable[[T], Size], bounds: Bounds) -> Iterator[list[T]]:
     """Batches of things of a kind in their order, each padded to its widest and its longest.
 
-    Things are taken as they are needed: beside a batch that is handed out there are the one that comes next and, where
-    there are several kinds, batches that are not full yet.
+    Things are taken as they are needed: beside a batch that is handed out, to be emptied at will, there are the one
+    that comes next and, where there are several kinds, batches that are not full yet.
     """
     filling: dict[Hashable, tuple[list[T], int, int]] = {}
     for thing in things:

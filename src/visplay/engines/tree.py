@@ -94,9 +94,10 @@ class _Root:
         return Size(len(self.answers), len(self.tree))
 
 
-def _decode(vlm: VLM, roots: Sequence[_Root], sampling: Sampling, seed: int) -> Iterator[Completion]:
+def _decode(vlm: VLM, roots: list[_Root], sampling: Sampling, seed: int) -> Iterator[Completion]:
     answers = Answers([answer for root in roots for answer in root.answers], vlm, sampling, seed)
     front = _start(vlm, roots)
+    roots.clear()  # what was seen in pictures need not wait in memory until their answers are written
     for step in range(answers.limit):
         logits_MV = vlm.logits(front.hidden_BRH[front.live_BR])
         tokens_N = answers.draw(step, front.answer_BR[front.live_BR], logits_MV)
