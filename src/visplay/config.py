@@ -296,6 +296,9 @@ class Settings(_Section):
         ("tensorboard",), description="what is told of a run's metrics beside metrics.jsonl (docs/metrics.md)"
     )
     generation_batch: int = Field(256, ge=1, description="completions decoded at once (engine: hf)")
+    generation_tokens: int = Field(
+        65536, ge=64, description="tokens of pictures and prompts read at once, before completions grow (engine: hf)"
+    )
     questioner: QuestionerSettings = QuestionerSettings()
     silver: SilverSettings = SilverSettings()
     reasoner: ReasonerSettings = ReasonerSettings()

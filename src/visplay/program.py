@@ -158,9 +158,7 @@ def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRo
         raise ConfigError(f"the truth about '{settings.images}' is not known; use drawings such as lab/single")
     pictures = Sampler(open_pictures(settings).pictures, settings.seed).take(min(count, LAB_DRAWINGS))
     policy, prompts, _ = open_reasoner(model)
-    reasoner = Reasoner(
-        HFEngine(policy, settings.seed, settings.generation_batch), prompts, settings.reasoner, settings.seed
-    )
+    reasoner = Reasoner(HFEngine.of(policy, settings), prompts, settings.reasoner, settings.seed)
     asked = Players.load(settings).questioner.ask(pictures, settings.silver.questions_per_image, "labels")
     questions = {(one.question.picture.id, one.question.text): one.question for one in asked if one.question}
     return label_study(reasoner, list(questions.values()), truth, settings.silver)

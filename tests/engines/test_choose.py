@@ -18,7 +18,7 @@ def test_the_embedded_engine_is_the_default(vlm: VLM) -> None:
     check_engine(Settings())
     policies = [Policy(vlm, "questioner"), Policy(vlm, "reasoner")]
     engines = make_engines(vlm, policies, Settings(seed=3, generation_batch=7))
-    assert [(type(e), e.policy, e.seed, e.batch) for e in engines if isinstance(e, HFEngine)] == [
+    assert [(type(e), e.policy, e.seed, e.bounds.answers) for e in engines if isinstance(e, HFEngine)] == [
         (HFEngine, policy, 3, 7) for policy in policies
     ]
 

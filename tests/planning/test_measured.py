@@ -11,6 +11,7 @@ from transformers import AutoConfig, Qwen2_5_VLConfig
 from tests.parity.families import FAMILIES
 from tests.planning.shapes import qwen_3b, qwen_7b
 from visplay.config import Sampling, Settings, load_settings
+from visplay.engines.batches import Bounds
 from visplay.engines.hf import HFEngine
 from visplay.grpo.trainer import Trainer
 from visplay.models.cache import TreeCache
@@ -21,7 +22,7 @@ from visplay.planning.blank import Blank
 from visplay.planning.live import LiveBytes
 from visplay.planning.memory import Shape, kv_bytes, mask_bytes, optimizer_bytes, rollout_peak
 from visplay.planning.model import Measured, count, shape_of
-from visplay.planning.workload import Asking, Assumed
+from visplay.planning.workload import Asking, Assumed, Batch
 from visplay.records import Picture, Request
 
 ON_CPU = ("device=cpu", "lora.rank=4")
@@ -129,8 +130,11 @@ def test_activations_of_an_update(model_folder: Path, pictures: tuple[Picture, .
     assert 0.99 * live.peak <= told <= 1.07 * live.peak
 
 
+@pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize(("prompts", "answers"), [(1, 48), (3, 4)])
-def test_peak_of_a_rollout(model_folder: Path, pictures: tuple[Picture, ...], prompts: int, answers: int) -> None:
+def test_peak_of_a_rollout(
+    model_folder: Path, pictures: tuple[Picture, ...], prompts: int, answers: int, alone: bool
+) -> None:
     settings = _settings("tune=lora")
     measured = _measured(model_folder, settings)
     _, (_, reasoner) = _policies(model_folder, settings)
@@ -149,10 +153,13 @@ def test_peak_of_a_rollout(model_folder: Path, pictures: tuple[Picture, ...], pr
     # The start of a prompt is shared by all.
     tree = TokenTree.build([e.token_ids for e in encoded[:prompts]])
     assumed = Assumed(image, image, prompt_tokens=(len(tree) - image) // prompts)
+    bounds = Bounds(512, len(tree) if alone else 65536)
     with LiveBytes() as live:
-        HFEngine(reasoner, 0).generate(requests, sampling)
+        HFEngine(reasoner, 0, bounds.answers, bounds.tokens).generate(requests, sampling)
     asking = Asking("votes", 1, 2, prompts, prompts * answers, 40, 40, sampling)
-    told = rollout_peak(measured.shape, measured.prefill, measured.draw(sampling), asking, assumed, 512)
+    batch = Batch.of(asking, assumed, bounds, tree=True)
+    assert batch.trees == (1 if alone else 2)
+    told = rollout_peak(measured.shape, measured.prefill, measured.draw(sampling), asking, image, batch)
     assert told.total == pytest.approx(live.peak, rel=0.1)
 
 

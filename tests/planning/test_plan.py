@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoConfig
 
 from tests.planning.shapes import qwen_3b
 from visplay.cli import main
-from visplay.config import ConfigError, Settings, load_settings
+from visplay.config import ConfigError, Sampling, Settings, load_settings
+from visplay.engines.batches import Bounds, Size, cut
 from visplay.models.vlm import VLM
 from visplay.planning.memory import largest_batch, largest_micro_batch
 from visplay.planning.plan import Plan, make_plan
 from visplay.planning.reading import count_image_tokens, read_bytes
 from visplay.planning.table import conclusion, plan_lines
-from visplay.planning.workload import Assumed, Parameters, askings, total, work
+from visplay.planning.workload import Asking, Assumed, Batch, Parameters, askings, measuring, total, work
 from visplay.records import Picture
 
 SMALL = 60 * 10**6 + 10**9
@@ -102,10 +106,73 @@ def test_what_the_plan_says_fits_fits(model_folder: Path) -> None:
     assert plan.rollout_bytes > plan.usable and plan.update_bytes > plan.usable
     advice = conclusion(plan)
     assert "\n" not in advice and advice.startswith("does not fit in 1.06 GB: ")
-    changes = (f"grpo.micro_batch_tokens={plan.micro_batch}", f"generation_batch={plan.generation_batch}")
-    assert all(change in advice for change in changes)
+    changes = re.findall(r"[a-z_.]+=\d+", advice)
+    told = (f"generation_tokens={plan.generation_tokens}", f"generation_batch={plan.generation_batch}")
+    assert changes == [f"grpo.micro_batch_tokens={plan.micro_batch}", *told]
     fits = _plan(model_folder, SMALL, *changes)
     assert 0 <= fits.free < 0.1 * SMALL and conclusion(fits).startswith("fits in 1.06 GB with")
+
+
+def test_memory_falls_and_time_grows_with_fewer_tokens_at_once(model_folder: Path) -> None:
+    plans = [_plan(model_folder, SMALL, f"generation_tokens={n}") for n in (65536, 16384, 4096, 64)]
+    assert sorted((plan.rollout_bytes for plan in plans), reverse=True) == [plan.rollout_bytes for plan in plans]
+    assert plans[0].rollout_bytes > 2 * plans[2].rollout_bytes > 2 * plans[3].rollout_bytes
+    hours = [total(cost for _, cost in plan.costs).hours for plan in plans]
+    assert sorted(hours) == hours and hours[3] > hours[0]
+    for asking, batch, _ in plans[2].rollouts:
+        assert batch.tokens <= 4096 and batch.all_answers <= 256, asking.name
+    assert all(batch.trees == 1 for _, batch, _ in plans[3].rollouts)
+    assert len({plan.generation_tokens for plan in plans}) == 1, "what fits does not depend on what is set"
+
+
+def test_what_is_measured_is_counted(model_folder: Path) -> None:
+    several = ("questioner.group_size=8", "silver.questions_per_image=8", "generation_batch=64")
+    without, before = (_plan(model_folder, SMALL, *several, f"evaluation.suites={s}") for s in ("[]", "[lab]"))
+    assert "measuring" not in {asking.name for asking, _, _ in without.rollouts}
+    # One answer a picture, so eight times as many pictures at once.
+    (batch,) = (batch for asking, batch, _ in before.rollouts if asking.name == "measuring")
+    assert batch.trees == 64 and before.rollout_bytes > without.rollout_bytes
+    assert before.costs == without.costs
+    few = Batch.of(measuring(_few_items(), Assumed(), 64)[0], Assumed(), Bounds(64, 10**6), tree=True)
+    assert few.trees == 2 * 3
+
+
+def _few_items() -> Settings:
+    return load_settings("paper", ["evaluation.items_per_suite=3"])
+
+
+@pytest.mark.parametrize("tree", [True, False])
+@given(
+    st.builds(
+        lambda pictures, prompts, n: (pictures, prompts, prompts * n),
+        st.integers(1, 50),
+        st.integers(1, 5),
+        st.integers(1, 9),
+    ),
+    st.builds(Bounds, st.integers(1, 60), st.integers(1, 9000)),
+)
+def test_a_batch_is_told_as_it_is_cut(tree: bool, asked: tuple[int, int, int], bounds: Bounds) -> None:
+    pictures, prompts, answers = asked
+    asking = Asking("votes", 1, pictures, prompts, answers, 1, 1, Sampling())
+    told = Batch.of(asking, Assumed(64, 64, 20), bounds, tree)
+    rows = min(answers, bounds.answers) if tree else 1
+    each = Size(rows, 64 + 20 * (prompts if tree else 1))
+    cuts = list(cut([each] * (pictures * (1 if tree else answers)), lambda one: one, bounds))
+    assert (told.trees, told.answers, told.shared) == (len(cuts[0]), rows, each.tokens)
+
+
+def test_a_group_that_no_micro_batch_cuts_is_told(model_folder: Path) -> None:
+    lines = list(plan_lines(_plan(model_folder, SMALL, "grpo.micro_batch_tokens=512")))
+    (line,) = (line for line in lines if "activations of a micro-batch" in line)
+    assert "776 tokens: a group, which is never cut; grpo.micro_batch_tokens is less" in line
+
+
+def test_a_picture_that_is_too_long_is_told(model_folder: Path) -> None:
+    settings = load_settings("paper", ["tune=lora", "device=cpu", "silver.images=100"])
+    config = AutoConfig.from_pretrained(model_folder)
+    plan = make_plan("tiny", config, settings, 22 * 10**8, assumed=Assumed(9000, 9000), longest=64)
+    assert plan.generation_tokens == plan.generation_batch == 0
+    assert "the rollout takes" in conclusion(plan) and "max_pixels" in conclusion(plan).partition("the rollout")[2]
 
 
 def test_a_group_that_is_too_large_is_answered_by_less_activations_then_by_shorter_answers(model_folder: Path) -> None:

@@ -48,7 +48,7 @@ def _own_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> l
     if settings.engine == "vllm":
         running = VLLM(base, settings)
         return [VLLMEngine(policy, running, settings) for policy in policies]
-    return [HFEngine(policy, settings.seed, settings.generation_batch) for policy in policies]
+    return [HFEngine.of(policy, settings) for policy in policies]
 
 
 def make_voter(policy: Policy, settings: Settings) -> ServerEngine | None:

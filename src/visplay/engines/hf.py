@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from visplay.config import Sampling
+from visplay.config import Sampling, Settings
 from visplay.engines.answers import Answer
+from visplay.engines.batches import Bounds
 from visplay.engines.engine import by_picture
 from visplay.engines.plain import decode_plain
 from visplay.engines.tree import decode_trees
@@ -20,13 +21,19 @@ class HFEngine:
 
     Args:
         seed: of the run; a completion depends on (seed, request id, index) and on nothing else.
-        batch: completions decoded at once, at most.
+        batch, tokens: the most answers and tokens at once; see `Bounds`.
     """
 
-    def __init__(self, policy: Policy, seed: int, batch: int = 512) -> None:
+    def __init__(self, policy: Policy, seed: int, batch: int = 512, tokens: int = 65536) -> None:
         self.policy = policy
         self.seed = seed
-        self.batch = batch
+        self.bounds = Bounds(batch, tokens)
+
+    @classmethod
+    def of(cls, policy: Policy, settings: Settings) -> HFEngine:
+        """One with the seed and the bounds of a run's settings."""
+        bounds = Bounds.of(settings)
+        return cls(policy, settings.seed, bounds.answers, bounds.tokens)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`. A completion's `token_ids` include the end-of-text token that finished it."""
@@ -35,7 +42,7 @@ class HFEngine:
         with self.policy.active() as vlm, torch.inference_mode():
             vlm.model.eval()
             decode = decode_plain if vlm.plain_because else decode_trees
-            for completion in decode(vlm, answers, sampling, self.seed, self.batch):
+            for completion in decode(vlm, answers, sampling, self.seed, self.bounds):
                 found[completion.request_id][completion.index] = completion
         return {r.id: tuple(found[r.id][index] for index in range(r.n)) for r in requests}
 

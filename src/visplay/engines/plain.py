@@ -8,6 +8,7 @@ Shapes: N answers of a batch, M of them that still run, T tokens, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import torch
@@ -16,36 +17,51 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from visplay.config import Sampling
 from visplay.engines.answers import Answer, Answers
+from visplay.engines.batches import Bounds, Size, cut
 from visplay.models.vlm import VLM, EncodedPrompt
-from visplay.records import Completion
+from visplay.records import Completion, Picture
 
 
 def decode_plain(
-    vlm: VLM, answers: Sequence[Answer], sampling: Sampling, seed: int, batch: int
+    vlm: VLM, answers: Sequence[Answer], sampling: Sampling, seed: int, bounds: Bounds
 ) -> Iterator[Completion]:
-    """Completions of all answers, at most `batch` decoded at once; in no particular order."""
-    prompts = {(a.request.picture, a.request.prompt): a.request for a in answers}
-    encoded = {name: vlm.encode(request.picture, request.prompt) for name, request in prompts.items()}
-
-    def prompt_of(answer: Answer) -> EncodedPrompt:
-        return encoded[answer.request.picture, answer.request.prompt]
-
-    def kind(answer: Answer) -> tuple[str, int]:
-        # Prompts of one length together, for the shorter ones are padded, and pictures of one kind, to be joined.
-        prompt = prompt_of(answer)
-        return str(prompt.pixels.kind), len(prompt.token_ids)
-
-    for _, alike in groupby(sorted(answers, key=kind), key=lambda answer: kind(answer)[0]):
-        together = list(alike)
-        for start in range(0, len(together), batch):
-            part = together[start : start + batch]
-            yield from _decode(vlm, part, [prompt_of(answer) for answer in part], sampling, seed)
+    """Completions of all answers, within `bounds` at once; in no particular order."""
+    for batch in cut(_rows(vlm, answers), _Row.size, bounds):
+        yield from _decode(vlm, batch, sampling, seed)
 
 
-def _decode(
-    vlm: VLM, answers: Sequence[Answer], prompts: Sequence[EncodedPrompt], sampling: Sampling, seed: int
-) -> Iterator[Completion]:
-    written = Answers(answers, vlm, sampling, seed)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An answer with its prompt as the model takes it."""
+
+    answer: Answer
+    prompt: EncodedPrompt
+
+    def size(self) -> Size:
+        # Pictures of one kind can be joined.
+        return Size(1, len(self.prompt.token_ids), self.prompt.pixels.kind)
+
+
+def _rows(vlm: VLM, answers: Sequence[Answer]) -> Iterator[_Row]:
+    """Answers by picture, those with long prompts first: shorter ones are padded, so alike ones stand together."""
+    longest: dict[Picture, int] = {}
+    for answer in answers:
+        picture = answer.request.picture
+        longest[picture] = max(longest.get(picture, 0), len(answer.request.prompt))
+    order = sorted(longest, key=lambda picture: longest[picture], reverse=True)
+    place = {picture: number for number, picture in enumerate(order)}
+
+    def prompt_of(answer: Answer) -> tuple[int, str]:
+        return place[answer.request.picture], answer.request.prompt
+
+    for _, same in groupby(sorted(answers, key=prompt_of), key=prompt_of):
+        first, *others = same
+        encoded = vlm.encode(first.request.picture, first.request.prompt)
+        yield from (_Row(answer, encoded) for answer in (first, *others))
+
+
+def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> Iterator[Completion]:
+    written, prompts = Answers([row.answer for row in rows], vlm, sampling, seed), [row.prompt for row in rows]
     ids_NT = pad_sequence([torch.tensor(p.token_ids) for p in prompts], True, vlm.pad_id, padding_side="left")
     length_N = torch.tensor([len(p.token_ids) for p in prompts])
     mask_NT = torch.arange(ids_NT.shape[1]) >= ids_NT.shape[1] - length_N[:, None]

@@ -21,7 +21,9 @@ import torch
 
 from visplay.config import Sampling
 from visplay.engines.answers import Answer, Answers
+from visplay.engines.batches import Bounds, Size, cut
 from visplay.models.cache import TreeCache
+from visplay.models.pictures import Pixels
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.records import Completion, Picture
@@ -31,11 +33,12 @@ _COMPACT_BELOW = 0.7
 
 
 def decode_trees(
-    vlm: VLM, answers: Sequence[Answer], sampling: Sampling, seed: int, batch: int
+    vlm: VLM, answers: Sequence[Answer], sampling: Sampling, seed: int, bounds: Bounds
 ) -> Iterator[Completion]:
-    """Completions of all answers, at most `batch` decoded at once; in no particular order."""
-    for plans in _batches(_plan(answers, batch), batch):
-        yield from _decode(vlm, plans, sampling, seed)
+    """Completions of all answers, within `bounds` at once; in no particular order."""
+    roots = (_Root.of(vlm, plan) for plan in _plan(answers, bounds.answers))
+    for batch in cut(roots, _Root.size, bounds):
+        yield from _decode(vlm, batch, sampling, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +66,38 @@ def _plan(answers: Sequence[Answer], rows: int) -> list[_Plan]:
     return sorted(plans, key=size, reverse=True)
 
 
-def _batches(plans: Sequence[_Plan], rows: int) -> Iterator[list[_Plan]]:
-    """Consecutive plans of at most `rows` answers together; `plans` begin with the widest."""
-    start = 0
-    while start < len(plans):
-        size = rows // len(plans[start].answers)
-        yield list(plans[start : start + size])
-        start += size
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """A picture and its prompts as the model takes them, on which answers grow.
+
+    Attributes:
+        nodes_R, position_R: int64, the end of each answer's prompt, and the rotary position after it.
+    """
+
+    answers: tuple[Answer, ...]
+    tree: TokenTree
+    pixels: Pixels
+    nodes_R: np.ndarray
+    position_R: np.ndarray
+
+    @classmethod
+    def of(cls, vlm: VLM, plan: _Plan) -> _Root:
+        prompts = {a.request.prompt: index for index, a in enumerate(plan.answers)}
+        encoded = {prompt: vlm.encode(plan.picture, prompt) for prompt in prompts}
+        tree = TokenTree.build([e.token_ids for e in encoded.values()])
+        pixels = next(iter(encoded.values())).pixels
+        ends = {prompt: path[-1] for prompt, path in zip(encoded, tree.paths, strict=True)}
+        nodes_R = np.array([ends[a.request.prompt] for a in plan.answers], dtype=np.int64)
+        return cls(plan.answers, tree, pixels, nodes_R, vlm.positions(tree, pixels)[0].numpy()[nodes_R] + 1)
+
+    def size(self) -> Size:
+        return Size(len(self.answers), len(self.tree))
 
 
-def _decode(vlm: VLM, plans: Sequence[_Plan], sampling: Sampling, seed: int) -> Iterator[Completion]:
-    answers = Answers([answer for plan in plans for answer in plan.answers], vlm, sampling, seed)
-    front = _start(vlm, plans)
+def _decode(vlm: VLM, roots: list[_Root], sampling: Sampling, seed: int) -> Iterator[Completion]:
+    answers = Answers([answer for root in roots for answer in root.answers], vlm, sampling, seed)
+    front = _start(vlm, roots)
+    roots.clear()  # what was seen in pictures need not wait in memory until their answers are written
     for step in range(answers.limit):
         logits_MV = vlm.logits(front.hidden_BRH[front.live_BR])
         tokens_N = answers.draw(step, front.answer_BR[front.live_BR], logits_MV)
@@ -128,40 +151,32 @@ class _Front:
         self.cache.select(trees_B, rows_BR, columns_BK)
 
 
-def _start(vlm: VLM, plans: Sequence[_Plan]) -> _Front:
+def _start(vlm: VLM, roots: Sequence[_Root]) -> _Front:
     """Compute pictures and prompts; the front then stands at the end of every answer's prompt."""
-    trees: list[TokenTree] = []
-    pixels = []
-    rows = max(len(plan.answers) for plan in plans)
-    nodes_BR = np.zeros((len(plans), rows), dtype=np.int64)
-    position_BR = np.zeros((len(plans), rows), dtype=np.int64)
-    answer_BR = np.zeros((len(plans), rows), dtype=np.int64)
-    live_BR = np.zeros((len(plans), rows), dtype=bool)
+    shape = len(roots), max(len(root.answers) for root in roots)
+    nodes_BR = np.zeros(shape, dtype=np.int64)
+    position_BR = np.zeros(shape, dtype=np.int64)
+    answer_BR = np.zeros(shape, dtype=np.int64)
+    live_BR = np.zeros(shape, dtype=bool)
     count = 0
-    for row, plan in enumerate(plans):
-        prompts = {a.request.prompt: index for index, a in enumerate(plan.answers)}
-        encoded = {prompt: vlm.encode(plan.picture, prompt) for prompt in prompts}
-        tree = TokenTree.build([e.token_ids for e in encoded.values()])
-        ends = {prompt: path[-1] for prompt, path in zip(encoded, tree.paths, strict=True)}
-        trees.append(tree)
-        pixels.append(next(iter(encoded.values())).pixels)
-        size = len(plan.answers)
-        nodes_BR[row, :size] = [ends[a.request.prompt] for a in plan.answers]
-        position_BR[row, :size] = vlm.positions(tree, pixels[-1])[0].numpy()[nodes_BR[row, :size]] + 1
+    for row, root in enumerate(roots):
+        size = len(root.answers)
+        nodes_BR[row, :size] = root.nodes_R
+        position_BR[row, :size] = root.position_R
         answer_BR[row, :size] = np.arange(count, count + size)
         live_BR[row, :size] = True
         count += size
     cache = TreeCache()
-    hidden_BLH = vlm.hidden(trees, pixels, cache)
-    sees_BRK = np.zeros((len(plans), rows, hidden_BLH.shape[1]), dtype=bool)
-    for row, tree in enumerate(trees):
-        sees_BRK[row, :, : len(tree)] = tree.ancestors_NL(nodes_BR[row])
+    hidden_BLH = vlm.hidden([root.tree for root in roots], [root.pixels for root in roots], cache)
+    sees_BRK = np.zeros((*shape, hidden_BLH.shape[1]), dtype=bool)
+    for row, root in enumerate(roots):
+        sees_BRK[row, :, : len(root.tree)] = root.tree.ancestors_NL(nodes_BR[row])
     device = hidden_BLH.device
     return _Front(
         answer_BR=torch.from_numpy(answer_BR).to(device),
         live_BR=torch.from_numpy(live_BR).to(device),
         position_BR=torch.from_numpy(position_BR).to(device),
         sees_BRK=torch.from_numpy(sees_BRK).to(device),
-        hidden_BRH=hidden_BLH[torch.arange(len(plans), device=device)[:, None], torch.from_numpy(nodes_BR).to(device)],
+        hidden_BRH=hidden_BLH[torch.arange(len(roots), device=device)[:, None], torch.from_numpy(nodes_BR).to(device)],
         cache=cache,
     )

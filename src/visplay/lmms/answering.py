@@ -58,7 +58,7 @@ class Answerer:
     @classmethod
     def of(cls, policy: Policy, prompts: Prompts, settings: Settings) -> Answerer:
         """One that decodes in this process, as `visplay eval --suites` does."""
-        engine = HFEngine(policy, settings.seed, settings.generation_batch)
+        engine = HFEngine.of(policy, settings)
         return cls(engine, prompts, settings.reasoner.sampling.max_tokens, settings.generation_batch)
 
     def answers(self, asked: Iterable[Asked]) -> Iterator[Said]:

@@ -13,7 +13,7 @@ from math import ceil
 from visplay.models.cache import ROOM
 from visplay.models.pictures import MOST_BYTES
 from visplay.models.treemodel import LOOK_AT_ONCE
-from visplay.planning.workload import Asking, Assumed
+from visplay.planning.workload import Asking, Batch
 
 _TRIES = 10  # of a guess that gets better each time
 
@@ -136,30 +136,27 @@ def mask_bytes(shape: Shape, rows: int, tokens: int) -> int:
     return rows * tokens**2 * (1 + shape.width) if shape.dense else 0
 
 
-def rollout_peak(shape: Shape, prefill: float, draw: float, asking: Asking, assumed: Assumed, batch: int) -> Peak:
-    """What decoding at most `batch` answers at once takes, all as long as they may get.
+def rollout_peak(shape: Shape, prefill: float, draw: float, asking: Asking, image: int, batch: Batch) -> Peak:
+    """What decoding a batch takes when all of its answers are as long as they may get.
 
     Args:
         prefill: bytes at the peak of computing a token of pictures and prompts, its keys and values included.
         draw: bytes at the peak of drawing an answer's next token.
+        image: tokens of a picture.
     """
-    answers = min(asking.answers, batch)
-    trees = max(1, min(asking.pictures, batch // answers))
-    rows, image = trees * answers, assumed.most_image_tokens
-    shared = image + (asking.prompts if shape.tree else 1) * assumed.prompt_tokens
-    read, looked = (trees, min(trees, LOOK_AT_ONCE)) if shape.tree else (rows, rows)
+    rows, looked = batch.all_answers, min(batch.trees, LOOK_AT_ONCE) if shape.tree else batch.trees
     # One softmax over all that an answer sees: scores of both parts and joined, in float32, and back.
-    attending = rows * shape.heads * (shared + asking.limit) * (3 * shape.width + 4)
+    attending = rows * shape.heads * (batch.shared + asking.limit) * (3 * shape.width + 4)
     return Peak(
         looking=looked * image * shape.vision_bytes,
-        reading=ceil(prefill * read * shared) + mask_bytes(shape, read, shared),
-        cache=kv_bytes(shape, trees, shared, answers, asking.limit - 1),
+        reading=ceil(prefill * batch.tokens) + mask_bytes(shape, batch.trees, batch.shared),
+        cache=kv_bytes(shape, batch.trees, batch.shared, batch.answers, asking.limit - 1),
         writing=max(attending, ceil(draw * rows)),
     )
 
 
 def largest_batch(peak: Callable[[int], int], free: int, most: int) -> int:
-    """The most answers decoded at once, up to `most`, whose peak is within `free` bytes; 0 if not even one is."""
+    """The most answers, or tokens, at once, up to `most`, whose peak is within `free` bytes; 0 if not even one is."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,18 +1,20 @@
 """A run's needs put together: what stands, what it peaks at, what would fit, what an iteration costs.
 
 Memory is told for the worst case, in which every answer is as long as it may get; work for answers of assumed mean
-length. Left out: measuring on suites, gates that ask again, and the activations of a vision tower that is trained.
+length. Left out: what measuring on suites costs, gates that ask again, and the activations of a vision tower that is
+trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from transformers import PreTrainedConfig
 
 from visplay.config import ConfigError, Settings
+from visplay.engines.batches import Bounds
 from visplay.planning.memory import (
     Peak,
     Standing,
@@ -24,9 +26,21 @@ from visplay.planning.memory import (
 )
 from visplay.planning.model import Measured
 from visplay.planning.reading import count_image_tokens, device_bytes, longest_answer, read_bytes, read_config
-from visplay.planning.workload import IMAGE_TOKENS, TFLOPS, Asking, Assumed, Parameters, Work, askings, work
+from visplay.planning.workload import (
+    IMAGE_TOKENS,
+    TFLOPS,
+    Asking,
+    Assumed,
+    Batch,
+    Parameters,
+    Work,
+    askings,
+    measuring,
+    work,
+)
 from visplay.records import Picture
 
+_NO_BOUND = 2**62
 RESERVED = 10**9  # bytes for the driver, its kernels and what the allocator cannot use
 
 
@@ -57,9 +71,10 @@ class Plan:
         trainable: weights of its own that a role trains, numbers.
         plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
         dense: attention takes a dense mask; else FlexAttention.
-        rollouts: each way of asking with its peak, in bytes beyond what stands.
+        rollouts: each way of asking, measuring too, with its largest batch and its peak, in bytes beyond what stands.
         update: None where nothing is trained.
-        micro_batch, generation_batch: the largest that fit; 0 where nothing fits.
+        micro_batch, generation_batch, generation_tokens: the largest that fit; 0 where nothing fits. See
+            `_Rollouts.largest`.
         costs: each way of asking with its work.
     """
 
@@ -72,10 +87,11 @@ class Plan:
     plain_because: str
     dense: bool
     standing: Standing
-    rollouts: tuple[tuple[Asking, Peak], ...]
+    rollouts: tuple[tuple[Asking, Batch, Peak], ...]
     update: Update | None
     micro_batch: int
     generation_batch: int
+    generation_tokens: int
     costs: tuple[tuple[Asking, Work], ...]
 
     @property
@@ -85,7 +101,7 @@ class Plan:
     @property
     def rollout_bytes(self) -> int:
         """All that is held at the peak of the rollout that needs most."""
-        return self.standing.rollout + max((peak.total for _, peak in self.rollouts), default=0)
+        return self.standing.rollout + max((peak.total for _, _, peak in self.rollouts), default=0)
 
     @property
     def update_bytes(self) -> int:
@@ -130,16 +146,10 @@ def make_plan(
     states = 2 * model.optimizer - idle
     standing = Standing(model.base, model.roles, model.gradients, states, features, idle)
 
-    def peak(asking: Asking, batch: int) -> Peak:
-        return rollout_peak(model.shape, model.prefill, model.draw(asking.sampling), asking, assumed, batch)
-
-    def highest(batch: int) -> int:
-        return max((peak(asking, batch).total for asking in asked), default=0)
-
+    rollouts = _Rollouts(model, (*asked, *measuring(settings, assumed, longest)), assumed)
     usable = memory - RESERVED
-    most = max((asking.pictures * asking.answers for asking in asked), default=0)
+    bounds, fitting = rollouts.largest(Bounds.of(settings), usable - standing.rollout), 0
     update = _update(model, settings, asked, assumed)
-    fitting = 0
     if update:
         held = partial(_activations, model, update.group)
         fitting = largest_micro_batch(held, usable - standing.update, update.micro_batch)
@@ -153,12 +163,53 @@ def make_plan(
         model.plain_because,
         model.dense,
         standing,
-        tuple((asking, peak(asking, settings.generation_batch)) for asking in asked),
+        tuple(rollouts.peaks(Bounds.of(settings))),
         update,
         fitting,
-        largest_batch(highest, usable - standing.rollout, most),
+        bounds.answers,
+        bounds.tokens,
         tuple((asking, work(asking, model.parameters, settings, assumed, model.shape.tree)) for asking in asked),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rollouts:
+    """What is asked, as functions of how much of it is decoded at once."""
+
+    model: Measured
+    asked: tuple[Asking, ...]
+    assumed: Assumed
+
+    def peaks(self, bounds: Bounds) -> Iterator[tuple[Asking, Batch, Peak]]:
+        """Each way of asking with its largest batch and its peak."""
+        model, image = self.model, self.assumed.most_image_tokens
+        for asking in self.asked:
+            batch = Batch.of(asking, self.assumed, bounds, model.shape.tree)
+            draw = model.draw(asking.sampling)
+            yield asking, batch, rollout_peak(model.shape, model.prefill, draw, asking, image, batch)
+
+    def reading(self, bounds: Bounds) -> int:
+        """Bytes at the peak of all that comes before an answer's first token."""
+        return max((max(peak.looking, peak.reading) for _, _, peak in self.peaks(bounds)), default=0)
+
+    def all(self, bounds: Bounds) -> int:
+        """Bytes at the peak."""
+        return max((peak.total for _, _, peak in self.peaks(bounds)), default=0)
+
+    def largest(self, bounds: Bounds, free: int) -> Bounds:
+        """The most tokens whose reading fits, however few answers there are to a picture; the most answers that fit.
+
+        Where reading does not fit with `bounds`, such answers as fit with no more tokens than do.
+        """
+        tokens = largest_batch(lambda n: self.reading(Bounds(_NO_BOUND, n)), free, self._most(_NO_BOUND).tokens)
+        tokens = tokens // 64 * 64 or tokens
+        few = bounds.tokens if self.reading(bounds) <= free else tokens
+        return Bounds(largest_batch(lambda n: self.all(Bounds(n, few)), free, self._most(few).answers), tokens)
+
+    def _most(self, tokens: int) -> Bounds:
+        """The most answers and tokens in a batch of so many tokens."""
+        batches = [batch for _, batch, _ in self.peaks(Bounds(_NO_BOUND, tokens))]
+        return Bounds(max((b.all_answers for b in batches), default=0), max((b.tokens for b in batches), default=0))
 
 
 def plan_model(

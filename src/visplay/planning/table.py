@@ -34,8 +34,7 @@ def conclusion(plan: Plan) -> str:
     if plan.update_bytes > plan.usable:
         advice.append(f"the update takes {_size(plan.update_bytes)}: {_smaller_update(plan)}")
     if plan.rollout_bytes > plan.usable:
-        batch = f"generation_batch={plan.generation_batch}" if plan.generation_batch else "shorter answers, max_tokens"
-        advice.append(f"the rollout takes {_size(plan.rollout_bytes)}: set {batch}")
+        advice.append(f"the rollout takes {_size(plan.rollout_bytes)}: {_smaller_rollout(plan)}")
     return f"does not fit in {memory}: {'; '.join(advice)}"
 
 
@@ -47,6 +46,19 @@ def _lighter(plan: Plan) -> str:
     return "take a larger device" if plan.settings.four_bit else "set four_bit=true, or take a larger device"
 
 
+def _smaller_rollout(plan: Plan) -> str:
+    if not plan.generation_tokens:
+        return "a picture with its prompts alone is too long; set max_pixels"
+    parts = []
+    if max(max(peak.looking, peak.reading) for _, _, peak in plan.rollouts) > plan.usable - plan.standing.rollout:
+        parts.append(f"generation_tokens={plan.generation_tokens}")
+    if not plan.generation_batch:
+        parts.append("shorter answers, max_tokens")
+    elif plan.generation_batch < plan.settings.generation_batch:
+        parts.append(f"generation_batch={plan.generation_batch}")
+    return f"set {' and '.join(parts)}"
+
+
 def _smaller_update(plan: Plan) -> str:
     assert plan.update is not None
     if plan.micro_batch >= plan.update.group:
@@ -55,7 +67,7 @@ def _smaller_update(plan: Plan) -> str:
         return "set gradient_checkpointing=true"
     start = plan.assumed.most_image_tokens + plan.assumed.prompt_tokens
     parts = []
-    for asking, _ in plan.rollouts:
+    for asking, _, _ in plan.rollouts:
         answers = 1 if plan.plain_because else asking.answers
         limit = (plan.micro_batch - start) // answers
         if asking.trained and limit < asking.limit:
@@ -90,12 +102,13 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield _row("gradients of one role", _size(standing.gradients))
     if update:
         what = f"{update.micro_batch:,} tokens; the largest group has {update.group:,}"
+        if update.group > plan.settings.grpo.micro_batch_tokens:
+            what = f"{update.group:,} tokens: a group, which is never cut; grpo.micro_batch_tokens is less"
         yield _row("activations of a micro-batch", f"{_size(update.activations)} ({what})")
     if plan.rollouts:
-        asking, peak = max(plan.rollouts, key=lambda pair: pair[1].total)
-        yield _row(
-            f"rollout of {asking.name}", f"{_size(peak.total)} (up to {plan.settings.generation_batch:,} answers)"
-        )
+        asking, batch, peak = max(plan.rollouts, key=lambda rollout: rollout[2].total)
+        what = f"{batch.all_answers:,} answers on {batch.tokens:,} tokens of pictures and prompts"
+        yield _row(f"rollout of {asking.name}", f"{_size(peak.total)} ({what})")
         yield _row("  keys and values", _size(peak.cache))
         yield _row("  reading pictures and prompts", _size(peak.reading))
         yield _row("  vision tower, roughly", _size(peak.looking))
@@ -105,6 +118,7 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield _row("set aside for driver and allocator", _size(RESERVED))
     yield _row("largest grpo.micro_batch_tokens", f"{plan.micro_batch:,} tokens")
     yield _row("largest generation_batch", f"{plan.generation_batch:,} answers")
+    yield _row("largest generation_tokens", f"{plan.generation_tokens:,} tokens")
 
 
 def _iteration(plan: Plan) -> Iterator[str]:

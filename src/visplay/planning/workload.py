@@ -1,7 +1,7 @@
 """What an iteration asks of both roles, and what that costs: tokens, floating-point operations, time. Pure arithmetic.
 
-Left out: measuring on suites, the gates that ask again, and attention's own operations, which are few beside those
-of the weights at these lengths.
+Left out: what measuring on suites costs, the gates that ask again, and attention's own operations, which are few
+beside those of the weights at these lengths.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from math import ceil
 
 from visplay.config import ConfigError, LabelerName, Sampling, Settings
+from visplay.engines.batches import Bounds
 
 IMAGE_TOKENS = 1024
 TFLOPS = 60.0
+_MANY = 10**6  # more pictures than are asked about at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,32 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What is decoded at once: trees, each of `shared` tokens with so many answers."""
+
+    trees: int
+    answers: int
+    shared: int
+
+    @classmethod
+    def of(cls, asking: Asking, assumed: Assumed, bounds: Bounds, tree: bool) -> Batch:
+        """The largest that the bounds let be cut from what is asked; without trees each answer is one of its own."""
+        answers = min(asking.answers, bounds.answers) if tree else 1
+        shared = assumed.most_image_tokens + (asking.prompts if tree else 1) * assumed.prompt_tokens
+        wanted = asking.pictures * (1 if tree else asking.answers)
+        return cls(max(1, min(wanted, bounds.answers // answers, bounds.tokens // shared)), answers, shared)
+
+    @property
+    def all_answers(self) -> int:
+        return self.trees * self.answers
+
+    @property
+    def tokens(self) -> int:
+        """Those of pictures and prompts."""
+        return self.trees * self.shared
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What a way of asking costs in an iteration.
 
@@ -124,6 +152,19 @@ def askings(settings: Settings, pictures: int | None, assumed: Assumed, longest:
         *ask.labels("verdict", 2, accept.pictures, accept.questions_per_image, accept.votes, silver.labeler),
     ]
     return tuple(asking for asking in found if asking.all_answers)
+
+
+def measuring(settings: Settings, assumed: Assumed, longest: int) -> tuple[Asking, ...]:
+    """How labelled items are asked, one answer each, for what that holds in memory; empty where there are none.
+
+    Args:
+        longest: as in `askings`.
+    """
+    if not settings.evaluation.suites and settings.acceptance.anchor is None:
+        return ()
+    most = settings.evaluation.items_per_suite
+    items = _MANY if most is None or settings.acceptance.anchor else most * len(settings.evaluation.suites)
+    return (_Asker(settings, assumed, longest).answers("measuring", 1, items, 1, 1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +230,8 @@ def work(asking: Asking, size: Parameters, settings: Settings, assumed: Assumed,
     writing = 2 * (size.decoder * (read + generated) + size.head * generated)
     learning = passes * (size.decoder * trained + size.head * (generated if asking.trained else 0))
     rate = assumed.tflops * 1e12
-    steps = asking.calls * ceil(asking.pictures * asking.answers / settings.generation_batch) * asking.limit
+    batch = Batch.of(asking, assumed, Bounds.of(settings), tree)
+    steps = asking.calls * ceil(asking.pictures * asking.answers / batch.all_answers) * asking.limit
     seconds = max(writing / rate, steps * assumed.step_ms / 1e3) + learning / rate
     return Work(generated, read, trained, writing + learning, seconds / 3600)
 
