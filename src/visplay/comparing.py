@@ -10,10 +10,10 @@ from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import handed_over
 from visplay.players import is_run
-from visplay.program import score_reasoner
 from visplay.records import Suite
 from visplay.runs import RunError
 from visplay.runs.state import read_json
+from visplay.scoring import score_reasoner
 
 
 def is_report(name: str) -> bool:

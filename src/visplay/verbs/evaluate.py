@@ -41,7 +41,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from visplay.evaluation.judge import judge_results, judged_lines, judged_summary
     from visplay.evaluation.report import report_sheets
     from visplay.evaluation.summary import macro_summary, suites_summary
-    from visplay.program import score_reasoner
+    from visplay.scoring import score_reasoner
 
     check_items(options)
     if options.k < 0:
