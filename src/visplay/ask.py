@@ -112,8 +112,9 @@ class Asker:
         made = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
         engines = dict(zip(policies, made, strict=True))
         self._settings = settings
-        self._voter = make_voter(policies["reasoner"], settings)
-        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, self._voter)
+        voter = make_voter(policies["reasoner"], settings)
+        self._engines = [*made, *([voter] if voter else [])]
+        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, voter)
         self._questioner = (
             Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
             if "questioner" in engines
@@ -121,9 +122,9 @@ class Asker:
         )
 
     def close(self) -> None:
-        """Leave nothing behind on a server that voted."""
-        if self._voter is not None:
-            self._voter.close()
+        """Leave nothing behind on a server that voted, nor any memory with an engine."""
+        for engine in self._engines:
+            engine.close()
 
     def questions(self, pictures: Sequence[Picture]) -> list[Asked]:
         """What the Questioner writes about each picture, as often as a silver set would have it asked."""

@@ -42,8 +42,9 @@ class Players:
         self.reasoner_policy = role_of(base, "reasoner", settings)
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        self._voter = make_voter(self.reasoner_policy, settings)
-        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, self._voter)
+        voter = make_voter(self.reasoner_policy, settings)
+        self._engines = [asking, answering, *([voter] if voter else [])]
+        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
         self.labeler = make_labeler(settings.silver, self.reasoner)
         self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
         self.questioner_trainer = Trainer(
@@ -81,9 +82,9 @@ class Players:
                 trainer.put_away()
 
     def close(self) -> None:
-        """Leave nothing behind on a server that voted."""
-        if self._voter is not None:
-            self._voter.close()
+        """Leave nothing behind on a server that voted, nor any memory with an engine; both roles stay."""
+        for engine in self._engines:
+            engine.close()
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""

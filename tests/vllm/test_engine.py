@@ -55,6 +55,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     roles = [new_policy(base, role, settings.tune, settings.lora) for role in ("questioner", "reasoner")]
     vllm = VLLM(base, settings)
     yield Stage(settings, vllm, *(VLLMEngine(policy, vllm, settings) for policy in roles))
+    vllm.close()
 
 
 def requests(tag: str, count: int = 8, n: int = 4, greedy: bool = False) -> list[Request]:
