@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from logging import ERROR, getLogger
 
@@ -19,10 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0, 1 when a run of a matrix failed, or 2 when the input was wrong; interrupted runs return 130.
     """
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments, argparse.Namespace(arguments=arguments))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         _quiet()
+        _check_processes(options.verb)
         return int(options.verb(options))
     except KeyboardInterrupt:
         print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
@@ -32,6 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"visplay: {error}", file=sys.stderr)
         return 2
+
+
+def _check_processes(verb: Callable[[argparse.Namespace], int]) -> None:
+    """Refuse several processes of a verb that would do the same thing in each."""
+    if verb is evolve.run or os.environ.get("WORLD_SIZE", "1") == "1":
+        return
+    from visplay.config import ConfigError
+
+    raise ConfigError("only `visplay evolve` shares its work among processes; start this verb without torchrun")
 
 
 def _quiet() -> None:
@@ -51,9 +62,10 @@ def _is_the_users(error: ValueError) -> bool:
     from visplay.evaluation.errors import EvaluationError
     from visplay.images import ImageError
     from visplay.models.vlm import ModelError
+    from visplay.ranks import RankError
     from visplay.runs import RunError
 
-    return isinstance(error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RunError))
+    return isinstance(error, (ConfigError, EngineError, EvaluationError, ImageError, ModelError, RankError, RunError))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from visplay.grpo.trainer import Trainer
 from visplay.models.policy import Policy, role_of
 from visplay.models.probe import Probe, probe
 from visplay.models.vlm import VLM, check_model
+from visplay.ranks import ALONE, Ranks, everywhere
 from visplay.roles.prompts import Prompts, load_prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
@@ -36,15 +37,19 @@ class Players:
         path: whether token trees are valid for the model, and how that was found.
     """
 
-    def __init__(self, base: VLM, prompts: Prompts, settings: Settings, path: Probe) -> None:
+    def __init__(self, base: VLM, prompts: Prompts, settings: Settings, path: Probe, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
+        ranks.enlist(self)
         self.prompts = prompts
         self.path = path
         self._puts_away = settings.tune == "full" and settings.idle == "cpu"
         self.questioner_policy = role_of(base, "questioner", settings)
         self.reasoner_policy = role_of(base, "reasoner", settings)
-        asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings)
+        for policy in (self.questioner_policy, self.reasoner_policy):
+            ranks.spread(policy.trainable(), [0] * len(policy.trainable()))  # adapters begin at random
+        asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings, ranks)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        voter = make_voter(self.reasoner_policy, settings)
+        voter = make_voter(self.reasoner_policy, settings) if ranks.leads else None
         self._engines = [asking, answering, *([voter] if voter else [])]
         self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
         self.labeler = make_labeler(settings.silver, self.reasoner)
@@ -53,24 +58,28 @@ class Players:
             self.questioner_policy,
             _own(settings),
             settings.questioner.sampling.max_tokens or base.max_new_tokens,
+            ranks,
         )
         self.reasoner_trainer = Trainer(
-            self.reasoner_policy, settings.grpo, settings.reasoner.sampling.max_tokens or base.max_new_tokens
+            self.reasoner_policy, settings.grpo, settings.reasoner.sampling.max_tokens or base.max_new_tokens, ranks
         )
 
     @classmethod
-    def load(cls, settings: Settings) -> Players:
+    def load(cls, settings: Settings, ranks: Ranks = ALONE) -> Players:
         """Open the base model and set both roles up.
 
+        Args:
+            ranks: the processes of the run; each of them loads.
         Raises:
             visplay.models.vlm.ModelError: no such model.
             visplay.config.ConfigError: the prompts file is not usable.
         """
-        torch.manual_seed(settings.seed)  # adapters begin at random
+        torch.manual_seed(settings.seed)
         prompts = _prompts(settings.model, settings)
         base = load_base(settings.model, settings)
-        return cls(base, prompts, settings, probe(base))
+        return cls(base, prompts, settings, probe(base), ranks)
 
+    @everywhere
     def begin_phase(self) -> None:
         """Put away whatever stands on the device; what the phase uses comes back at its first use, and stays.
 
@@ -105,6 +114,7 @@ class Players:
         self.questioner_policy.save(folder / "questioner")
         self.reasoner_policy.save(folder / "reasoner")
 
+    @everywhere
     def restore_roles(self, folder: Path) -> None:
         """Go back to the roles that `keep` or `keep_roles` wrote."""
         self.questioner_policy.load(folder / "questioner")

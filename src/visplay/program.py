@@ -23,6 +23,7 @@ from visplay.journal import Journal, peak_memory_bytes
 from visplay.lab.drawings import LAB_DRAWINGS as LAB_DRAWINGS
 from visplay.lab.drawings import open_pictures as open_pictures
 from visplay.players import Players, open_reasoner
+from visplay.ranks import ALONE, Ranks
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.trackers import Trackers
@@ -82,15 +83,20 @@ def open_world(settings: Settings, catalogue: Catalogue) -> World:
     return World(catalogue.pictures, suites, truth, anchor)
 
 
-def run_evolution(run: RunDirectory, world: World, console: Console, title: str = "") -> Journal:
-    """Evolve to the end, write silver.parquet, both roles and summary.json."""
+def run_evolution(run: RunDirectory, world: World, console: Console, title: str = "", ranks: Ranks = ALONE) -> Journal:
+    """Evolve to the end, write silver.parquet, both roles and summary.json.
+
+    Args:
+        ranks: the processes that share the work; the others are in `follow`.
+    """
     settings = run.settings
-    players = Players.load(settings)
+    players = Players.load(ranks.broadcast(settings), ranks)
     if not title:
         console.print(str(players.path), highlight=False)
     with closing(Trackers(run, console)) as trackers, closing(players):
         journal = Journal(run, settings, console, title, trackers)
         evolve(world, players, settings, journal)
+        ranks.dismiss()
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
     join_silver([part for part in parts if part.exists()], run.path / "silver.parquet")
     for role, policy in (("questioner", players.questioner_policy), ("reasoner", players.reasoner_policy)):
@@ -99,6 +105,13 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
             players.prompts.save(folder / "prompts.yaml")
     run.write_summary(summarize(journal))
     return journal
+
+
+def follow(ranks: Ranks) -> None:
+    """What all processes but the first do: have the players of each run that it begins, and follow it."""
+    while (settings := ranks.broadcast(None)) is not None:
+        with closing(Players.load(settings, ranks)):
+            ranks.follow()
 
 
 def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:
@@ -121,7 +134,9 @@ def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRo
     return label_study(reasoner, list(questions.values()), truth, settings.silver)
 
 
-def run_controls(run: RunDirectory, world: World, main: Journal, console: Console) -> dict[str, Any]:
+def run_controls(
+    run: RunDirectory, world: World, main: Journal, console: Console, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """The same base and seed under rewards that say nothing, and with a Questioner that never learns.
 
     Returns:
@@ -138,7 +153,7 @@ def run_controls(run: RunDirectory, world: World, main: Journal, console: Consol
         exists = (folder / "config.yaml").exists()
         with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
             _share_base(run.path, folder)
-            journal = run_evolution(control, world, console, title=name)
+            journal = run_evolution(control, world, console, name, ranks)
             found[name] = summarize(journal) | {"lead": lead(ours, journal.measurements()[1])}
     return found
 

@@ -10,9 +10,11 @@ from visplay.config import ConfigError, Settings
 from visplay.engines.engine import Engine
 from visplay.engines.hf import HFEngine
 from visplay.engines.server import ServerEngine, wait_for_server
+from visplay.engines.shared import SharedEngine
 from visplay.engines.vllm import VLLM, VLLMEngine
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
+from visplay.ranks import ALONE, Ranks
 
 
 def check_engine(settings: Settings) -> None:
@@ -28,14 +30,21 @@ def check_engine(settings: Settings) -> None:
         wait_for_server(settings.server)
 
 
-def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> list[Engine]:
+def make_engines(base: VLM, policies: Sequence[Policy], settings: Settings, ranks: Ranks = ALONE) -> list[Engine]:
     """An engine for each policy, in their order, whose completions can be trained on.
 
     Args:
         base: the model that all policies began as.
+        ranks: the processes that generate together.
     Raises:
         visplay.engines.engine.EngineError: vLLM cannot run the model here.
     """
+    engines = _own_engines(base, policies, settings)
+    return engines if ranks.size == 1 else [SharedEngine(engine, ranks) for engine in engines]
+
+
+def _own_engines(base: VLM, policies: Sequence[Policy], settings: Settings) -> list[Engine]:
+    """Those of this process."""
     if settings.engine == "vllm":
         running = VLLM(base, settings)
         return [VLLMEngine(policy, running, settings) for policy in policies]

@@ -134,8 +134,12 @@ class VLLM:
         return found["vllm:prefix_cache_hits"] / max(1.0, found["vllm:prefix_cache_queries"])
 
     def close(self) -> None:
-        """Give all of its memory back, so that another vLLM can be made; closing it again does nothing."""
-        if self.llm is not None:
+        """Give all of its memory back, so that another vLLM can be made; closing it again does nothing.
+
+        In a run of several processes it stays until the process ends: with itself it would end the group they are in.
+        """
+        grouped = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
+        if self.llm is not None and not grouped:
             self.llm.llm_engine.engine_core.shutdown()
             self.llm = None
             # vLLM's parts know one another, so that only the collector frees them.

@@ -1,14 +1,15 @@
 """One GRPO step of a role on groups of completions, over token trees.
 
 The groups of a picture share a tree, so its pixels and prompts are computed once for all
-their completions. Left out: learning-rate schedules (a phase is a few dozen steps) and
-several devices.
+their completions. Where a run has several processes, each takes its share of the pictures, and
+gradients are added. Left out: learning-rate schedules (a phase is a few dozen steps).
 
 Shapes: S sequences, T completion tokens, padded on the right.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +27,21 @@ from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
 from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM
+from visplay.ranks import ALONE, Ranks, everywhere
 from visplay.records import Completion, Group, Picture
 
 
 class TrainingError(ValueError):
     """A step cannot be taken; the message is one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """A group that has a gradient, with the advantage and the weight of each of its completions."""
+
+    group: Group
+    advantages: tuple[float, ...]
+    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,7 @@ class Trainer:
 
     Args:
         max_tokens: the length limit of sampling, needed by the normalisation "dr_grpo" alone.
+        ranks: the processes that train it together, each with a trainer of its own.
     Attributes:
         optimizer: torch's or bitsandbytes', on float32 weights; see `grpo/optimizer.py`.
         state_place: where its state is.
@@ -87,7 +99,9 @@ class Trainer:
         TrainingError: the policy has nothing to train, or `max_tokens` is missing.
     """
 
-    def __init__(self, policy: Policy, settings: GRPOSettings, max_tokens: int | None = None) -> None:
+    def __init__(
+        self, policy: Policy, settings: GRPOSettings, max_tokens: int | None = None, ranks: Ranks = ALONE
+    ) -> None:
         if not policy.trainable():
             raise TrainingError(f"the {policy.role} has no trainable weights")
         if settings.normalisation == "dr_grpo" and max_tokens is None:
@@ -95,12 +109,15 @@ class Trainer:
         self.policy = policy
         self.settings = settings
         self.max_tokens = max_tokens
-        self._masters = MasterOptimizer(policy.trainable(), settings)
+        self.ranks = ranks
+        ranks.enlist(self)
+        self._masters = MasterOptimizer(policy.trainable(), settings, ranks)
         self.optimizer = self._masters.inner
         self.state_place = self._masters.place
 
+    @everywhere
     def step(self, groups: Sequence[Group]) -> dict[str, float]:
-        """Learn from one batch of rollouts.
+        """Learn from one batch of rollouts, the same one in every process.
 
         With `updates_per_step` above 1 the groups are cut into so many disjoint mini-batches, one
         optimizer step each, and the ratio is taken to the log-probabilities recorded when sampling.
@@ -122,22 +139,28 @@ class Trainer:
         totals = _Totals()
         with self.policy.active() as vlm:
             vlm.model.train()
-            before = self._before_updates(vlm, groups)
-            for part in _parts(groups, self.settings.updates_per_step):
-                self._update(vlm, self._examples(vlm, part, before), totals)
+            updates = [self._lessons(part) for part in _parts(groups, self.settings.updates_per_step)]
+            shares = [self._share(lessons) for lessons in updates]
+            before = self._before_updates(vlm, [lesson for share in shares for lesson in share])
+            for lessons, share in zip(updates, shares, strict=True):
+                if lessons:
+                    self._update(vlm, self._examples(vlm, share, before), totals)
             vlm.model.eval()
+        self._add_up(totals)
         return self._metrics(groups, totals)
 
     def put_away(self) -> None:
         """Take the optimizer's state out of the device's memory; it comes back for the next update."""
         self.state_place.leave()
 
+    @everywhere
     def save(self, folder: str | Path) -> None:
-        """Write the optimizer's state; the weights are the policy's to save."""
+        """Write the optimizer's state, each process its own part of it; the weights are the policy's to save."""
         self._masters.save(Path(folder))
 
+    @everywhere
     def restore(self, folder: str | Path) -> None:
-        """Read back what `save` wrote.
+        """Read back what `save` wrote, in any number of processes.
 
         Raises:
             TrainingError: there is no such state, or it is of other weights.
@@ -146,17 +169,36 @@ class Trainer:
             self._masters.restore(Path(folder))
         except FileNotFoundError as error:
             raise TrainingError(f"no optimizer state '{error.filename}'") from None
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise TrainingError(f"optimizer state in '{folder}' does not fit: {reason}") from None
 
-    def _before_updates(self, vlm: VLM, groups: Sequence[Group]) -> dict[tuple[str, int], tuple[float, ...]]:
+    def _lessons(self, groups: Sequence[Group]) -> list[_Lesson]:
+        """What the groups of one update teach; the weights of tokens are those among all of them."""
+        lengths_S = torch.tensor([len(c.token_ids) for group in groups for c in group.completions])
+        weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
+        found = []
+        for group in groups:
+            advantages_G = self._advantages(group)
+            group_weights = tuple(next(weights) for _ in group.completions)
+            if self.settings.kl > 0 or self.settings.entropy > 0 or advantages_G.any():
+                found.append(_Lesson(group, tuple(advantages_G.tolist()), group_weights))
+        return found
+
+    def _share(self, lessons: Sequence[_Lesson]) -> list[_Lesson]:
+        """This process's part: whole pictures, in every process about the same number of tokens to learn from."""
+        tokens: Counter[Picture] = Counter()
+        for lesson in lessons:
+            tokens[lesson.group.request.picture] += sum(len(c.token_ids) for c in lesson.group.completions)
+        mine = self.ranks.share(tokens)
+        return [lesson for lesson in lessons if lesson.group.request.picture in mine]
+
+    def _before_updates(self, vlm: VLM, lessons: Sequence[_Lesson]) -> dict[tuple[str, int], tuple[float, ...]]:
         """The trainer's log-probabilities before the first of several updates, by key; empty where not needed."""
         if not self.settings.importance_cap or self.settings.updates_per_step == 1:
             return {}
         found: dict[tuple[str, int], tuple[float, ...]] = {}
-        examples = self._examples(vlm, groups, {})
-        for batch in _micro_batches(examples, self.settings.micro_batch_tokens) if examples else ():
+        for batch in _micro_batches(self._examples(vlm, lessons, {}), self.settings.micro_batch_tokens):
             with torch.no_grad():
                 rows = _score(vlm, batch).logprobs_ST.tolist()
             samples = (sample for example in batch for sample in example.samples)
@@ -164,12 +206,11 @@ class Trainer:
         return found
 
     def _update(self, vlm: VLM, examples: Sequence[_Example], totals: _Totals) -> None:
-        """One optimizer step, its gradient summed over micro-batches."""
-        if not examples:
-            return
+        """One optimizer step, its gradient summed over micro-batches and processes."""
         self._masters.zero_grad()
         for batch in _micro_batches(examples, self.settings.micro_batch_tokens):
             self._accumulate(vlm, batch, totals)
+        self.ranks.add_gradients(self.policy.trainable())
         norm = float(clip_grad_norm_(self.policy.trainable(), self.settings.max_grad_norm))
         if not torch.isfinite(torch.tensor(norm)):
             raise TrainingError(f"the gradient of the {self.policy.role} is not finite; lower grpo.learning_rate")
@@ -223,25 +264,20 @@ class Trainer:
         return scores.logprobs_ST
 
     def _examples(
-        self, vlm: VLM, groups: Sequence[Group], before: Mapping[tuple[str, int], tuple[float, ...]]
+        self, vlm: VLM, lessons: Sequence[_Lesson], before: Mapping[tuple[str, int], tuple[float, ...]]
     ) -> list[_Example]:
         """One tree a picture, or several where it would not fit a micro-batch; on the plain path one a completion."""
-        lengths_S = torch.tensor([len(c.token_ids) for group in groups for c in group.completions])
-        weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
         found: dict[Picture, tuple[Pixels, list[list[_Sample]]]] = {}
-        for group in groups:
-            advantages_G = self._advantages(group)
-            group_weights = [next(weights) for _ in group.completions]
-            if self.settings.kl == self.settings.entropy == 0 and not advantages_G.any():
-                continue
-            prompt = vlm.encode(group.request.picture, group.request.prompt)
+        for lesson in lessons:
+            request = lesson.group.request
+            prompt = vlm.encode(request.picture, request.prompt)
             ids = prompt.token_ids
-            _, of_picture = found.setdefault(group.request.picture, (prompt.pixels, []))
+            _, of_picture = found.setdefault(request.picture, (prompt.pixels, []))
             of_picture.append(
                 [
-                    _sample(ids, c, before, advantage, weight)
-                    for c, advantage, weight in zip(
-                        group.completions, advantages_G.tolist(), group_weights, strict=True
+                    _sample(ids, completion, before, advantage, weight)
+                    for completion, advantage, weight in zip(
+                        lesson.group.completions, lesson.advantages, lesson.weights, strict=True
                     )
                 ]
             )
@@ -253,6 +289,12 @@ class Trainer:
 
     def _advantages(self, group: Group) -> torch.Tensor:
         return group.weight * advantages(group.rewards, self.settings.advantage_epsilon, group.usual)
+
+    def _add_up(self, totals: _Totals) -> None:
+        """What was summed here, over all processes; a gradient's norm is the same in each."""
+        sums = [totals.loss, totals.kl, totals.entropy, totals.engine_gap, totals.clipped, totals.tokens]
+        totals.loss, totals.kl, totals.entropy, totals.engine_gap, clipped, tokens = self.ranks.totals(sums)
+        totals.clipped, totals.tokens = int(clipped), int(tokens)
 
     def _metrics(self, groups: Sequence[Group], totals: _Totals) -> dict[str, float]:
         tokens = max(1, totals.tokens)
@@ -321,7 +363,8 @@ def _micro_batches(examples: Sequence[_Example], limit: int) -> Iterator[list[_E
             yield batch
             batch = []
         batch.append(example)
-    yield batch
+    if batch:
+        yield batch
 
 
 def _score(vlm: VLM, batch: Sequence[_Example], entropy_gradient: bool = False) -> TokenScores:

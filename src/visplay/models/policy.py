@@ -17,7 +17,9 @@ from typing import Literal
 
 import torch
 from peft import LoraConfig, load_peft_weights, set_peft_model_state_dict
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from visplay.config import LoraSettings, Settings
 from visplay.models.vlm import VLM, ModelError
@@ -167,8 +169,12 @@ class LoraPolicy(Policy):
         return [p for name, p in self.model.named_parameters() if "lora_" in name and f".{self.role}." in name]
 
     def save(self, folder: str | Path) -> None:
-        with self.active() as vlm:
-            vlm.model.save_pretrained(folder)
+        # What save_pretrained writes, which of several processes would write in the first alone; vLLM needs it in each.
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        weights = self.vlm.model.get_adapter_state_dict(adapter_name=self.role)
+        named = {f"base_model.model.{name}": weight for name, weight in weights.items()}
+        save_file(named, Path(folder) / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
+        self.vlm.model.peft_config[self.role].save_pretrained(folder)
 
     def load(self, folder: str | Path) -> None:
         try:

@@ -6,11 +6,14 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from visplay.verbs.adding import Verbs
+
+if TYPE_CHECKING:
+    from visplay.ranks import Ranks
 
 _SHOWN_SKIPPED = 20
 
@@ -30,11 +33,47 @@ def add(verbs: Verbs) -> None:
     evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
     evolve.add_argument("--controls", action="store_true", help="also run what a gain must beat")
     evolve.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    evolve.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="share the work: one a GPU of this machine"
+    )
     evolve.add_argument("--out", required=True, type=Path, metavar="DIR")
-    evolve.set_defaults(verb=_evolve)
+    evolve.set_defaults(verb=run)
 
 
-def _evolve(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
+    """The verb: in this process, or in several of which each comes back here."""
+    from visplay.config import ConfigError
+    from visplay.ranks import joined, processes
+
+    if options.processes < 1:
+        raise ConfigError("--processes must be at least 1")
+    if options.processes > 1 and processes() == 1:
+        from visplay.launch import launch
+
+        return launch(options.arguments, options.processes)
+    with joined() as ranks:
+        if ranks.leads:
+            _evolve(options, ranks)
+            ranks.broadcast(None)
+            return 0
+        return _follow(ranks)
+
+
+def _follow(ranks: Ranks) -> int:
+    """What went wrong in the first process, that process tells."""
+    from visplay.program import follow
+    from visplay.ranks import RankError
+
+    try:
+        follow(ranks)
+    except RankError:
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _evolve(options: argparse.Namespace, ranks: Ranks) -> None:
     from visplay.config import load_settings
     from visplay.players import check_runnable
     from visplay.program import open_pictures, open_world, run_controls, run_evolution, summarize
@@ -57,16 +96,15 @@ def _evolve(options: argparse.Namespace) -> int:
     console.print(f"{len(catalogue.pictures)} images from {catalogue.source}")
     world = open_world(settings, catalogue)
     with RunDirectory.open(options.out) if resuming else RunDirectory.create(options.out, settings) as run:
-        journal = run_evolution(run, world, console)
+        journal = run_evolution(run, world, console, ranks=ranks)
         summary = summarize(journal)
         if options.controls:
-            summary["controls"] = run_controls(run, world, journal, console)
+            summary["controls"] = run_controls(run, world, journal, console, ranks)
             run.write_summary(summary)
         _show(journal, summary, console)
         _name_skipped(catalogue.skipped, console)
         console.print(f"results in {options.out}")
     _leave_report(options.out, console)
-    return 0
 
 
 def _leave_report(run: Path, console: Console) -> None:
