@@ -9,7 +9,6 @@ Left out: a model cut over several devices (FSDP, tensor parallel), and machines
 
 from __future__ import annotations
 
-import atexit
 import heapq
 import os
 import re
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from weakref import finalize
 
 import torch
 import torch.distributed as dist
@@ -196,13 +196,13 @@ def joined() -> Iterator[Ranks]:
         messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
     except (ValueError, RuntimeError) as error:
         raise RankError(f"{size} processes cannot come together ({_reason(error)}); start them by torchrun") from None
-    # At the very end, after a vLLM of this process has parted with its groups.
-    atexit.register(_part)
+    # At the very end: what was made later, as a vLLM of this process with its groups, is finalized earlier.
+    parting = finalize(ALONE, _part)
     try:
         yield Ranks(dist.get_rank(), size, messages)
     except BaseException:
         # The others may be in the middle of something, and would be waited for.
-        atexit.unregister(_part)
+        parting.detach()
         raise
 
 
