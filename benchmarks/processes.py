@@ -1,7 +1,7 @@
 """One iteration on the lab by several processes of a thread each, against one process of as many threads.
 
-Both are whole programs, from their start to their report, with the same settings, seed and pictures; the rewards of both
-are compared, and the benchmark fails where they differ by more than rounding explains. `--set` changes any setting.
+Both are whole programs, from their start to their report, with the same settings, seed and pictures; the rewards of
+both are compared, and the benchmark fails where they differ by more than rounding explains.
 """
 
 from __future__ import annotations

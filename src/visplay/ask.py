@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from visplay.answers import match, vote
-from visplay.config import ConfigError, Settings, load_settings
+from visplay.config import ConfigError, Settings
 from visplay.engines.choose import check_engine, make_engines, make_voter
-from visplay.players import Role, is_run, open_roles
+from visplay.players import Role, is_run, open_roles, own_settings
 from visplay.records import Picture, Question, Vote
 from visplay.roles.questioner import Asked, Questioner
 from visplay.roles.reasoner import Reasoner
@@ -24,7 +22,6 @@ from visplay.silver.gates import make_gates, sift
 from visplay.silver.labelers import make_labeler
 from visplay.silver.synthesis import distinct
 
-_OF_THE_WEIGHTS = ("model", "tune", "lora", "prompts")
 _OF_A_SET = ("balance", "needs_image", "new")
 _LONGEST = 1500  # characters of reasoning that are shown
 
@@ -56,17 +53,9 @@ def asking_settings(name: str, preset: str | None, overrides: Sequence[str], see
     Raises:
         ConfigError: a setting is wrong, or cannot be changed for a run.
     """
-    values: dict[str, Any] = {} if seed is None else {"seed": seed}
-    if not is_run(name):
-        return load_settings(preset or "default", overrides, {"model": name, **values})
-    if preset is not None:
-        raise ConfigError(f"{name} is a run with settings of its own; leave --preset out, change single ones by --set")
-    file = str(Path(name) / "config.yaml")
-    own, chosen = load_settings(file), load_settings(file, overrides, values)
-    changed = [key for key in _OF_THE_WEIGHTS if getattr(own, key) != getattr(chosen, key)]
-    if changed:
-        raise ConfigError(f"the weights of {name} fit its own {', '.join(changed)} alone; leave that out of --set")
-    return chosen
+    if preset is None and not is_run(name):
+        preset = "default"
+    return own_settings(name, preset, overrides, {} if seed is None else {"seed": seed})
 
 
 def ask(name: str, pictures: Sequence[Picture], settings: Settings, question: str | None = None) -> list[Reply]:
@@ -112,8 +101,9 @@ class Asker:
         made = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
         engines = dict(zip(policies, made, strict=True))
         self._settings = settings
-        self._voter = make_voter(policies["reasoner"], settings)
-        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, self._voter)
+        voter = make_voter(policies["reasoner"], settings)
+        self._engines = [*made, *([voter] if voter else [])]
+        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, voter)
         self._questioner = (
             Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
             if "questioner" in engines
@@ -121,9 +111,9 @@ class Asker:
         )
 
     def close(self) -> None:
-        """Leave nothing behind on a server that voted."""
-        if self._voter is not None:
-            self._voter.close()
+        """Leave nothing behind on a server that voted, nor any memory with an engine."""
+        for engine in self._engines:
+            engine.close()
 
     def questions(self, pictures: Sequence[Picture]) -> list[Asked]:
         """What the Questioner writes about each picture, as often as a silver set would have it asked."""

@@ -9,11 +9,11 @@ from visplay.evaluation.compare import Contender
 from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import handed_over
-from visplay.players import is_run
-from visplay.program import score_reasoner
+from visplay.players import is_run, own_settings
 from visplay.records import Suite
 from visplay.runs import RunError
 from visplay.runs.state import read_json
+from visplay.scoring import score_reasoner
 
 
 def is_report(name: str) -> bool:
@@ -34,7 +34,9 @@ def open_contender(name: str, suites: Sequence[Suite], seed: int) -> Contender:
     if is_report(name):
         return Contender(name, _answers(Path(name)).greedy)
     if suites:
-        return Contender(name, score_reasoner(name, suites, seed, sampled=False).greedy)
+        return Contender(
+            name, score_reasoner(name, suites, own_settings(name, values={"seed": seed}), sampled=False).greedy
+        )
     if is_run(name):
         return Contender(name, _measured(Path(name)).greedy)
     raise EvaluationError(

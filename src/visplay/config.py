@@ -16,7 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from visplay.records import View
 
@@ -310,14 +310,15 @@ class Settings(_Section):
     evaluation: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Settings:
+    def _fits_together(self, info: ValidationInfo) -> Settings:
+        trained = info.context is None or info.context["trained"]
         if self.four_bit and self.tune == "full":
             raise ValueError("four_bit weights cannot be trained; choose tune: lora")
         if self.train_vision and self.tune == "lora":
             raise ValueError("train_vision is for tune: full; adapters lie in the language model")
-        if self.server.url and self.tune == "full":
+        if trained and self.server.url and self.tune == "full":
             raise ValueError("server.url: a server cannot follow weights that are trained in full; choose tune: lora")
-        if self.server.url and self.server.adapters is None:
+        if trained and self.server.url and self.server.adapters is None:
             raise ValueError("server.adapters is missing; name a folder that the server reads by the same path")
         if self.engine == "server" and not self.server.url:
             raise ValueError("engine: server needs server.url, such as http://localhost:8000")
@@ -332,28 +333,34 @@ def preset_names() -> list[str]:
 
 
 def load_settings(
-    preset: str = "default", overrides: Iterable[str] = (), values: Mapping[str, Any] | None = None
+    preset: str | None = "default",
+    overrides: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
+    *,
+    trained: bool = True,
 ) -> Settings:
     """Settings of a preset (a shipped name or a YAML file), then `values`, then `overrides`.
 
     Args:
+        preset: None for the defaults of this file.
         overrides: texts like `grpo.learning_rate=3e-5`; the value is read as YAML.
         values: top-level settings already parsed, such as those of command-line flags.
+        trained: False where nobody trains the model, so that a server has nothing to follow.
     Raises:
         ConfigError: an unknown preset or key, or a value out of its bounds.
     """
-    merged = _read_preset(preset)
+    merged = {} if preset is None else _read_preset(preset)
     for key, value in (values or {}).items():
         merged[key] = value
     for text in overrides:
         _apply_override(merged, text)
-    return check_settings(merged, where=f"preset {preset}")
+    return check_settings(merged, f"preset {preset}" if preset else "settings", trained=trained)
 
 
-def check_settings(values: Mapping[str, Any], where: str) -> Settings:
+def check_settings(values: Mapping[str, Any], where: str, *, trained: bool = True) -> Settings:
     """Validate a nested mapping; every problem is named in one line."""
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(values, context={"trained": trained})
     except ValidationError as error:
         raise ConfigError(f"{where}: {_problems(error)}") from None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -25,6 +25,8 @@ from visplay.runs.trackers import check_trackers
 from visplay.silver.labelers import make_labeler
 
 Role = Literal["questioner", "reasoner"]
+
+_OF_THE_WEIGHTS = ("model", "tune", "lora", "prompts")
 
 
 class Players:
@@ -47,8 +49,9 @@ class Players:
             ranks.spread(policy.trainable(), [0] * len(policy.trainable()))  # adapters begin at random
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings, ranks)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        self._voter = make_voter(self.reasoner_policy, settings) if ranks.leads else None
-        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, self._voter)
+        voter = make_voter(self.reasoner_policy, settings) if ranks.leads else None
+        self._engines = [asking, answering, *([voter] if voter else [])]
+        self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
         self.labeler = make_labeler(settings.silver, self.reasoner)
         self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
         self.questioner_trainer = Trainer(
@@ -90,9 +93,9 @@ class Players:
                 trainer.put_away()
 
     def close(self) -> None:
-        """Leave nothing behind on a server that voted."""
-        if self._voter is not None:
-            self._voter.close()
+        """Leave nothing behind on a server that voted, nor any memory with an engine; both roles stay."""
+        for engine in self._engines:
+            engine.close()
 
     def keep(self, folder: Path) -> None:
         """Write both roles and both optimizers."""
@@ -163,13 +166,27 @@ def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
     return folders
 
 
-def own_settings(name: str) -> Settings:
-    """A run's own settings, the defaults for a model.
+def own_settings(
+    name: str, preset: str | None = None, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
+) -> Settings:
+    """A run's own settings, or for a model, which nobody trains, a preset's; then `values`, then `overrides`.
 
+    Args:
+        preset: for a model alone; None for the defaults.
     Raises:
-        visplay.config.ConfigError: the run's settings are not usable.
+        ConfigError: a setting is wrong, or cannot be changed for a run.
     """
-    return load_settings(str(Path(name) / "config.yaml")) if is_run(name) else Settings()
+    given = dict(values or {})
+    if not is_run(name):
+        return load_settings(preset, overrides, {"model": name, **given}, trained=False)
+    if preset is not None:
+        raise ConfigError(f"{name} is a run with settings of its own; leave --preset out, change single ones by --set")
+    file = str(Path(name) / "config.yaml")
+    own, chosen = load_settings(file), load_settings(file, overrides, given)
+    changed = [key for key in _OF_THE_WEIGHTS if getattr(own, key) != getattr(chosen, key)]
+    if changed:
+        raise ConfigError(f"the weights of {name} fit its own {', '.join(changed)} alone; leave that out of --set")
+    return chosen
 
 
 def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:

@@ -12,11 +12,8 @@ from rich.console import Console
 
 from visplay.anchor import read_anchor
 from visplay.config import ConfigError, Settings
-from visplay.engines.choose import check_engine, speaking
 from visplay.engines.hf import HFEngine
 from visplay.evaluation.label_study import LabelRow, label_study
-from visplay.evaluation.results import Measurement
-from visplay.evaluation.runner import measure
 from visplay.evaluation.silver_truth import truth_about
 from visplay.evaluation.suites import open_suites
 from visplay.evaluation.summary import lead, macro_summary, suites_summary
@@ -25,9 +22,8 @@ from visplay.images import Catalogue, Sampler
 from visplay.journal import Journal, peak_memory_bytes
 from visplay.lab.drawings import LAB_DRAWINGS as LAB_DRAWINGS
 from visplay.lab.drawings import open_pictures as open_pictures
-from visplay.players import Players, open_reasoner, open_roles, own_settings
+from visplay.players import Players, open_reasoner
 from visplay.ranks import ALONE, Ranks
-from visplay.records import Suite
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.trackers import Trackers
@@ -111,39 +107,25 @@ def run_evolution(run: RunDirectory, world: World, console: Console, title: str 
     return journal
 
 
+def check_shared(settings: Settings, ranks: Ranks, controls: bool) -> None:
+    """Refuse what several processes cannot do.
+
+    Raises:
+        ConfigError: one device is named for all of them, or each would need one vLLM after another.
+    """
+    if ranks.size == 1:
+        return
+    if ":" in settings.device:
+        raise ConfigError(f"device: {settings.device} is one for {ranks.size} processes; leave it 'auto'")
+    if controls and settings.engine == "vllm":
+        raise ConfigError("--controls want a new vLLM each, which several processes cannot have; use --processes 1")
+
+
 def follow(ranks: Ranks) -> None:
     """What all processes but the first do: have the players of each run that it begins, and follow it."""
     while (settings := ranks.broadcast(None)) is not None:
         with closing(Players.load(settings, ranks)):
             ranks.follow()
-
-
-def score_reasoner(
-    name: str,
-    suites: Sequence[Suite],
-    seed: int,
-    *,
-    k: int = 0,
-    blind: bool = False,
-    sampled: bool = True,
-    engine: str | None = None,
-) -> Measurement:
-    """A run's Reasoner, or any model, on suites, measured as a run does it.
-
-    Args:
-        k, blind, sampled: as `measure`.
-        engine: in place of the one that the run's settings name.
-    Raises:
-        visplay.runs.RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_reasoner`.
-        visplay.engines.engine.EngineError: the engine cannot run the model.
-    """
-    settings = own_settings(name)
-    settings = settings.model_copy(update={"seed": seed, "engine": engine or settings.engine})
-    check_engine(settings)
-    policies, prompts = open_roles(name, ("reasoner",), settings)
-    with speaking(policies["reasoner"], settings) as speaker:
-        max_tokens = settings.reasoner.sampling.max_tokens
-        return measure(speaker, suites, prompts.answer, max_tokens, sampled, k=k, blind=blind)
 
 
 def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:

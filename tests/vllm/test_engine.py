@@ -55,6 +55,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     roles = [new_policy(base, role, settings.tune, settings.lora) for role in ("questioner", "reasoner")]
     vllm = VLLM(base, settings)
     yield Stage(settings, vllm, *(VLLMEngine(policy, vllm, settings) for policy in roles))
+    vllm.close()
 
 
 def requests(tag: str, count: int = 8, n: int = 4, greedy: bool = False) -> list[Request]:
@@ -201,8 +202,8 @@ def counters(vllm: VLLM) -> tuple[float, float]:
     return found["vllm:prefix_cache_hits"], found["vllm:prefix_cache_queries"]
 
 
-@pytest.mark.parametrize("tune", ["lora", "full"])
-def test_an_iteration(tune: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tune, processes", [("lora", 1), ("full", 1), ("lora", 2)])
+def test_an_iteration(tune: str, processes: int, tmp_path: Path) -> None:
     small = {
         "tune": tune,
         "iterations": 1,
@@ -223,11 +224,10 @@ def test_an_iteration(tune: str, tmp_path: Path) -> None:
         "evaluation.items_per_suite": 24,
     }
     flags = [flag for key, value in small.items() for flag in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "visplay", "evolve", "--preset", "paper", "--engine", "vllm", "--out"]
-    finished = subprocess.run(
-        [*command, str(tmp_path / "run"), *flags], capture_output=True, text=True, timeout=900, check=False
-    )
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    command = [sys.executable, "-m", "visplay", "evolve", "--preset", "paper", "--engine", "vllm"]
+    command += ["--processes", str(processes), "--out", str(tmp_path / "run")]
+    finished = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=900, check=False)
+    assert finished.returncode == 0 and "Traceback" not in finished.stderr, finished.stderr[-3000:]
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     phases: Counter[Any] = Counter(line["phase"] for line in lines)
     assert phases["questioner"] == phases["reasoner"] == 2

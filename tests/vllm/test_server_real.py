@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
 
-import httpx2
 import pytest
 import torch
 
+from tests.vllm.real_server import START_S, Serving, served
+from visplay.cli import main
 from visplay.config import LoraSettings, Sampling, ServerSettings
 from visplay.engines.hf import HFEngine
 from visplay.engines.server import ServerEngine, ServerError
+from visplay.evaluation.results import Measurement
 from visplay.evaluation.suites import open_suites
 from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.probe import probe
@@ -33,67 +29,26 @@ if find_spec("vllm") is None:
     pytest.skip("vLLM is not installed; make test-vllm", allow_module_level=True)
 
 GREEDY = Sampling(temperature=0)
-START_S = 900.0
 
 Answers = dict[str, tuple[Completion, ...]]
 
 
-class Serving:
-    """A vLLM process with its children."""
-
-    def __init__(self, log: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = log
-        # What `vllm serve` runs; the package for CPUs has no such command.
-        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model_name("lab")]
-        options = ["--host", "127.0.0.1", "--port", port, "--served-model-name", "lab", "--dtype", "float32"]
-        options += ["--enable-lora", "--max-lora-rank", "16", "--enforce-eager"]
-        # vLLM 0.32 dies on a CPU where a seeded request's prompt is read in parts.
-        options += ["--no-enable-chunked-prefill"]
-        environment = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "VLLM_CPU_KVCACHE_SPACE": "1", **os.environ}
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command + options, env=environment, stdout=output, stderr=output, start_new_session=True
-            )
-
-    def wait(self, engine: ServerEngine) -> None:
-        """Until it answers; a process that ended is not waited for."""
-        with ThreadPoolExecutor() as pool:
-            ready = pool.submit(engine.wait)
-            while not ready.done():
-                time.sleep(0.5)
-                if self._process.poll() is not None:
-                    self.kill()
-                    pytest.fail(self.log.read_text(errors="replace")[-3000:])
-            ready.result()
-
-    def under_way(self) -> int:
-        """Requests that it works on."""
-        lines = httpx2.get(f"{self.url}/metrics", timeout=30).text.splitlines()
-        return sum(int(float(line.split()[-1])) for line in lines if line.startswith("vllm:num_requests_running{"))
-
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    process = Serving(tmp_path_factory.mktemp("vllm") / "log")
-    try:
+    with served(tmp_path_factory.mktemp("vllm") / "log") as process:
         yield process
-    finally:
-        process.kill()
 
 
 @pytest.fixture(scope="module")
 def settings(serving: Serving, lab: VLM, tmp_path_factory: pytest.TempPathFactory) -> ServerSettings:
     adapters = tmp_path_factory.mktemp("adapters")
     settings = ServerSettings(url=serving.url, wait_s=START_S, retries=3, concurrency=8, adapters=adapters)
-    serving.wait(ServerEngine(Policy(lab), 0, settings))
+    with ThreadPoolExecutor() as pool:
+        ready = pool.submit(ServerEngine(Policy(lab), 0, settings).wait)
+        while not ready.done():
+            time.sleep(0.5)
+            serving.check()
+        ready.result()
     return settings
 
 
@@ -151,7 +106,9 @@ def test_samples_are_of_the_same_kind_and_come_again(
     assert surprise(found) == pytest.approx(surprise(here), rel=0.25)
 
 
-def test_an_adapter_answers_as_it_does_here(settings: ServerSettings, lab: VLM, requests: list[Request]) -> None:
+def test_an_adapter_answers_as_it_does_here(
+    serving: Serving, settings: ServerSettings, lab: VLM, requests: list[Request]
+) -> None:
     policy = LoraPolicy(lab, "reasoner", LoraSettings())
     engine = ServerEngine(policy, 0, settings)
     said = []
@@ -170,12 +127,21 @@ def test_an_adapter_answers_as_it_does_here(settings: ServerSettings, lab: VLM, 
         same(ServerEngine(Policy(vlm), 0, settings).generate(requests, GREEDY), base)
     # An adapter that was not loaded, or not loaded anew, would show here.
     assert len({*said, tuple(completions[0].text for completions in base.values())}) == 3
-    models = httpx2.get(f"{settings.url}/v1/models", timeout=30).json()["data"]
-    assert [model["id"].rpartition("-")[2] for model in models] == ["lab", "2"]
+    assert [model.rpartition("-")[2] for model in serving.models()] == ["lab", "2"]
     engine.close()
-    models = httpx2.get(f"{settings.url}/v1/models", timeout=30).json()["data"]
-    assert [model["id"] for model in models] == ["lab"]
+    assert serving.models() == ["lab"]
     assert settings.adapters is not None and not list(settings.adapters.iterdir())
+
+
+def test_a_model_is_scored_as_it_is_here(settings: ServerSettings, tmp_path: Path) -> None:
+    suite = "lab/single/pastel"
+    scored = ["eval", "lab", "--suites", suite, "--items", "20", "--out"]
+    by_server = ["--engine", "server", "--set", f"server.url={settings.url}"]
+    for name, flags in (("here", []), ("there", by_server)):
+        assert main([*scored, str(tmp_path / f"{name}.json"), *flags]) == 0
+    here, there = (Measurement.load(tmp_path / f"{name}.answers.jsonl").greedy[suite] for name in ("here", "there"))
+    assert [mark.text for mark in here.answered] == [mark.text for mark in there.answered]
+    assert here == there and here.n == 20
 
 
 def test_a_server_that_is_killed_is_one_line(

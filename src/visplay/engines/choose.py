@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 
 from visplay.config import ConfigError, Settings
@@ -64,19 +64,11 @@ def make_voter(policy: Policy, settings: Settings) -> ServerEngine | None:
 def speaking(policy: Policy, settings: Settings) -> Iterator[Engine]:
     """What gives the answers of a role that nobody trains, for the length of a `with` block.
 
+    After it a server is as it was, and the memory of a vLLM is free for another.
+
     Raises:
         visplay.engines.engine.EngineError: the engine cannot run the model.
     """
-    with voting(policy, settings) as voter:
-        yield voter or make_engines(policy.vlm, [policy], settings)[0]
-
-
-@contextmanager
-def voting(policy: Policy, settings: Settings) -> Iterator[ServerEngine | None]:
-    """`make_voter` for the length of a `with` block, after which the server is as it was."""
-    voter = make_voter(policy, settings)
-    try:
-        yield voter
-    finally:
-        if voter is not None:
-            voter.close()
+    speaker = make_voter(policy, settings) or make_engines(policy.vlm, [policy], settings)[0]
+    with closing(speaker):
+        yield speaker

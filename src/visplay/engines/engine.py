@@ -41,3 +41,7 @@ class Engine(Protocol):
     def figures(self) -> dict[str, float]:
         """What the last call has to tell a run's metrics; nothing where there is nothing to doubt."""
         ...
+
+    def close(self) -> None:
+        """Give back what is held beside the policy; it is not asked again, but may be closed again."""
+        ...

@@ -49,3 +49,6 @@ class HFEngine:
     def figures(self) -> dict[str, float]:
         """See `Engine.figures`: the weights that sample are those that are trained."""
         return {}
+
+    def close(self) -> None:
+        """See `Engine.close`: nothing is held."""

@@ -37,3 +37,7 @@ class SharedEngine:
     def figures(self) -> dict[str, float]:
         """See `Engine.figures`: those of the first process."""
         return self.engine.figures()
+
+    def close(self) -> None:
+        """See `Engine.close`: each process closes its own."""
+        self.engine.close()

@@ -9,6 +9,7 @@ Left out: several GPUs, and 4-bit weights.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -132,6 +133,21 @@ class VLLM:
         found = {m.name: float(m.value) for m in self.llm.get_metrics() if m.name.startswith("vllm:prefix_cache_")}
         return found["vllm:prefix_cache_hits"] / max(1.0, found["vllm:prefix_cache_queries"])
 
+    def close(self) -> None:
+        """Give all of its memory back, so that another vLLM can be made; closing it again does nothing.
+
+        In a run of several processes it stays until the process ends: with itself it would end the group they are in.
+        """
+        grouped = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
+        if self.llm is not None and not grouped:
+            self.llm.llm_engine.engine_core.shutdown()
+            self.llm = None
+            # vLLM's parts know one another, so that only the collector frees them.
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self._folder.cleanup()
+
     def _adapter(self, policy: LoraPolicy) -> Any:
         known = self._adapters.get(policy)
         if known is None or known.version != policy.version:
@@ -183,6 +199,10 @@ class VLLMEngine:
     def figures(self) -> dict[str, float]:
         """For a run's metrics: the last proof's difference, nats a token; the share of prompts found in a cache."""
         return {"proof": self.difference or 0.0, "prefix_hits": self.vllm.prefix_hits()}
+
+    def close(self) -> None:
+        """End the vLLM, which is that of all roles."""
+        self.vllm.close()
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`. A completion's `token_ids` include the end-of-text token that finished it.

@@ -17,13 +17,13 @@ from visplay.lmms.paper import GROUP, PAPER, judged_without_a_key, paper_lines
 from visplay.lmms.report import save_answers, table_lines, tasks_summary
 from visplay.models.policy import Policy
 from visplay.models.vlm import check_model
-from visplay.players import finished_roles, is_run, model_name, open_reasoner, open_roles, own_settings
+from visplay.players import finished_roles, is_run, model_name, open_reasoner, open_roles
 from visplay.records import Suite
 from visplay.roles.prompts import Prompts
 
 
 def evaluate_tasks(
-    model: str, base: str | None, names: Sequence[str], items: int | None, seed: int, out: Path
+    model: str, base: str | None, names: Sequence[str], items: int | None, seed: int, out: Path, settings: Settings
 ) -> Iterator[str]:
     """Score a model, and its base where it has one, on tasks; yields the lines of the table.
 
@@ -34,6 +34,7 @@ def evaluate_tasks(
         items: at most so many a task; None for all.
         seed: of the lab's drawings, and of which items of a suite are drawn.
         out: a new folder for answers, report and task files.
+        settings: the model's, see `own_settings`; its base goes by them too, unless that is a run.
     Raises:
         EvaluationError: lmms-eval, a task, its data or its judge is missing, or `out` is in use.
         visplay.runs.RunError, visplay.models.vlm.ModelError, visplay.config.ConfigError: as `open_reasoner`.
@@ -52,13 +53,13 @@ def evaluate_tasks(
         if name and is_run(name):
             finished_roles(name, ("reasoner",))
         elif name:
-            check_model(model_name(name))
+            check_model(model_name(name), settings.trust_remote_code)
     local = write_tasks(suites, out / "tasks")
     harness = Harness(out / "tasks", builtin=bool(tasks))
     asked = [*local, *tasks]
     harness.check(asked)
     found: dict[str, list[Found]] = {}
-    for label, answerer in answerers(model, base):
+    for label, answerer in answerers(model, base, settings):
         folder = out / label
         folder.mkdir()
         found[label] = []
@@ -67,7 +68,6 @@ def evaluate_tasks(
             save_answers(scored, folder / "answers.jsonl")
             found[label] += scored
     summary = tasks_summary(found)
-    settings = own_settings(model)
     report = {
         "model": model,
         "base": base or (settings.model if is_run(model) else None),
@@ -112,16 +112,20 @@ def dry_run(names: Sequence[str], seed: int, items: int | None) -> Iterator[str]
             yield f"{task}: what lmms-eval's task file says; not known here"
 
 
-def answerers(model: str, base: str | None) -> Iterator[tuple[str, Answerer]]:
+def answerers(model: str, base: str | None, settings: Settings) -> Iterator[tuple[str, Answerer]]:
     """The base, if there is one, then the model, each opened when its turn comes; both by the model's settings."""
-    settings = own_settings(model)
     before = _base(model, base, settings)
     if before:
         yield "base", Answerer.of(*before, settings)
         del before  # one model in memory at a time
-        yield "evolved", Answerer.of(*open_reasoner(model)[:2], settings)
+        yield "evolved", _model(model, settings)
     else:
-        yield "model", Answerer.of(*open_reasoner(model)[:2], settings)
+        yield "model", _model(model, settings)
+
+
+def _model(name: str, settings: Settings) -> Answerer:
+    policies, prompts = open_roles(name, ("reasoner",), settings)
+    return Answerer.of(policies["reasoner"], prompts, settings)
 
 
 def _base(model: str, base: str | None, settings: Settings) -> tuple[Policy, Prompts] | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from visplay.verbs.adding import Verbs
 from visplay.verbs.items import check_items, named_suites
+
+if TYPE_CHECKING:
+    from visplay.config import Settings
+    from visplay.evaluation.judge import Judge
 
 
 def add(verbs: Verbs) -> None:
@@ -33,15 +36,60 @@ def add(verbs: Verbs) -> None:
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
     evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
     evaluate.add_argument("--engine", choices=["hf", "vllm", "server"], help="default: as a run's settings say, or hf")
+    evaluate.add_argument("--preset", help="for models: default, votes, paper, official, or a YAML file")
+    evaluate.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting, of model and base alike"
+    )
     evaluate.set_defaults(verb=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from visplay.config import ConfigError
-    from visplay.evaluation.judge import judge_results, judged_lines, judged_summary
     from visplay.evaluation.report import report_sheets
-    from visplay.evaluation.summary import macro_summary, suites_summary
-    from visplay.program import score_reasoner
+    from visplay.scoring import Scores, check_place, check_scorable, score_reasoner, write_report
+
+    _check(options)
+    if options.tasks:
+        return _evaluate_tasks(options)
+    settings = {name: _settings(name, options) for name in (options.base, options.model) if name}
+    check_place(options.out)
+    suites, skipped = named_suites(options)
+    judge = _open_judge(options)
+    for name, its in settings.items():
+        check_scorable(name, its)
+    found = {}
+    for name, kind in ((options.base, "base.answers"), (options.model, "answers")):
+        if name:
+            found[kind] = score_reasoner(name, suites, settings[name], k=options.k, blind=options.blind)
+            found[kind].save(options.out.with_suffix(f".{kind}.jsonl"))
+    scores = Scores(suites, found["answers"], found.get("base.answers"))
+    asked = {
+        "model": options.model,
+        "base": options.base,
+        "data": str(options.data) if options.data else options.suites,
+        "seed": options.seed,
+        "items": options.items,
+        "engine": options.engine,
+        "preset": options.preset,
+        "set": options.set,
+    }
+    report = {**asked, **scores.figures(), "skipped": skipped}
+    write_report(options.out, report)
+    console = Console(soft_wrap=True)
+    for sheet in report_sheets(scores.base, scores.model):
+        sheet.show(console)
+    for row in skipped:
+        print(f"skipped {row}")
+    if judge:
+        judged, lines = scores.judged(judge)
+        write_report(options.out, {**report, "judge": judged})
+        print(*lines, sep="\n")
+    print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse flags that do not go together."""
+    from visplay.config import ConfigError
 
     check_items(options)
     if options.k < 0:
@@ -52,58 +100,19 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise ConfigError("--out is missing; say where the figures go")
     if options.tasks and options.judge:
         raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own affair")
-    if options.tasks:
-        return _evaluate_tasks(options)
-    _make_room(options.out)
-    suites, skipped = named_suites(options)
-    judge = _open_judge(options)
-    asked = {"k": options.k, "blind": options.blind, "engine": options.engine}
-    base = score_reasoner(options.base, suites, options.seed, **asked) if options.base else None
-    if base:
-        base.save(options.out.with_suffix(".base.answers.jsonl"))
-    measurement = score_reasoner(options.model, suites, options.seed, **asked)
-    measurement.save(options.out.with_suffix(".answers.jsonl"))
-    report = {
-        "model": options.model,
-        "base": options.base,
-        "data": str(options.data) if options.data else options.suites,
-        "seed": options.seed,
-        "items": options.items,
-        "suites": suites_summary(base, [measurement]),
-        "macro": macro_summary(base, [measurement]),
-        "skipped": skipped,
-    }
-    _write_report(options.out, report)
-    console = Console(soft_wrap=True)
-    for sheet in report_sheets(base, measurement):
-        sheet.show(console)
-    for row in report["skipped"]:
-        print(f"skipped {row}")
-    if judge:
-        judged = judge_results(judge, suites, measurement.greedy)
-        before = judge_results(judge, suites, base.greedy) if base else None
-        _write_report(options.out, report | {"judge": judge.named() | {"suites": judged_summary(judged, before)}})
-        for line in judged_lines(judged, before):
-            print(line)
-    print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
-    return 0
+    if options.tasks and options.engine not in (None, "hf"):
+        raise ConfigError("--engine is for --data and --suites; tasks are answered in this process")
 
 
-def _make_room(out: Path) -> None:
-    """Refuse a place that cannot be written to before anything is asked."""
-    from visplay.config import ConfigError
+def _settings(name: str, options: argparse.Namespace) -> Settings:
+    """A run's own settings, or a model's, with what the flags change."""
+    from visplay.players import own_settings
 
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
-    if out.is_dir():
-        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
-    if not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise ConfigError(f"--out {out} cannot be written to")
+    engine = [f"engine={options.engine}"] if options.engine else []
+    return own_settings(name, options.preset, [*options.set, *engine], {"seed": options.seed})
 
 
-def _open_judge(options: argparse.Namespace) -> Any:
+def _open_judge(options: argparse.Namespace) -> Judge | None:
     """The judge, ready to be asked; None where none is wanted."""
     from visplay.config import ConfigError, judge_settings
     from visplay.evaluation.judge import Judge
@@ -118,17 +127,16 @@ def _open_judge(options: argparse.Namespace) -> Any:
     return judge
 
 
-def _write_report(path: Path, report: dict[str, Any]) -> None:
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def _evaluate_tasks(options: argparse.Namespace) -> int:
     from visplay.lmms.evaluate import dry_run, evaluate_tasks
+    from visplay.players import own_settings
 
     if options.dry_run:
         lines = dry_run(options.tasks, options.seed, options.items)
     else:
-        lines = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.seed, options.out)
+        settings = own_settings(options.model, options.preset, options.set)
+        asked = (options.tasks, options.items, options.seed, options.out)
+        lines = evaluate_tasks(options.model, options.base, *asked, settings)
     for line in lines:
         print(line)
     if not options.dry_run:

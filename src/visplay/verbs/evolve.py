@@ -76,7 +76,7 @@ def _follow(ranks: Ranks) -> int:
 def _evolve(options: argparse.Namespace, ranks: Ranks) -> None:
     from visplay.config import load_settings
     from visplay.players import check_runnable
-    from visplay.program import open_pictures, open_world, run_controls, run_evolution, summarize
+    from visplay.program import check_shared, open_pictures, open_world, run_controls, run_evolution, summarize
     from visplay.runs import RunDirectory, check_free
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
@@ -89,6 +89,7 @@ def _evolve(options: argparse.Namespace, ranks: Ranks) -> None:
     path = str(options.out / "config.yaml") if resuming else options.preset
     settings = load_settings(path) if resuming else load_settings(path, changes, given)
     # Whatever can be refused is refused before the run's directory is made.
+    check_shared(settings, ranks, options.controls)
     if not resuming:
         check_free(options.out)
     check_runnable(settings)
