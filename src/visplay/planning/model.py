@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import cast
 
@@ -14,6 +14,7 @@ from visplay.planning.blank import Blank, roles
 from visplay.planning.memory import Shape, four_bit_bytes, optimizer_bytes
 from visplay.planning.passes import draw_bytes, prefill_bytes, update_bytes
 from visplay.planning.workload import Parameters
+from visplay.ranks import Ranks
 
 # Memory grows in proportion from here on.
 _TOKENS = 1024
@@ -27,7 +28,8 @@ class Measured:
         parameters: of the base.
         trainable: weights of its own that a role trains, numbers.
         base, roles: bytes of the base, and of what both roles have beside it.
-        gradients, optimizer: of one role, bytes of the gradients, and of AdamW's state with its float32 weights.
+        gradients, optimizer: of one role, bytes of the gradients, and of AdamW's state with its float32 weights; of
+            several processes that of the one whose share of the weights is largest.
         step: bytes that an optimizer step takes for a moment beside them.
         plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
         prefill: bytes at the peak of computing a token of pictures and prompts, its keys and values included.
@@ -38,7 +40,7 @@ class Measured:
         visplay.models.vlm.ModelError: the model cannot be built from its configuration, or takes no adapters.
     """
 
-    def __init__(self, name: str, config: PreTrainedConfig, settings: Settings) -> None:
+    def __init__(self, name: str, config: PreTrainedConfig, settings: Settings, processes: int = 1) -> None:
         blank = Blank.of(name, config, settings.dtype, settings.trust_remote_code)
         self.plain_because = blank.plain_because
         self.parameters = count(blank)
@@ -53,11 +55,14 @@ class Measured:
         trained = self._policy.trainable()
         self.trainable = sum(parameter.numel() for parameter in trained)
         self.gradients = _bytes(trained)
-        sizes = [parameter.numel() for parameter in trained]
-        masters = sum(4 * p.numel() for p in trained if p.dtype != torch.float32)
+        share = _largest_share(trained, processes)
+        sizes = [parameter.numel() for parameter in share]
+        masters = sum(4 * p.numel() for p in share if p.dtype != torch.float32)
         self.optimizer = optimizer_bytes(sizes, settings.grpo.optimizer == "adamw_8bit") + masters
         # Gradients in float32 take the place of the model's own; the root of second moments is one tensor's at a time.
-        self.step = max(0, 4 * self.trainable - self.gradients) + 8 * max(sizes, default=0)
+        self.step = max(0, 4 * sum(sizes) - _bytes(share)) + 8 * max(sizes, default=0)
+        if processes > 1:  # a gradient is added in float32
+            self.step = max(self.step, 4 * max(parameter.numel() for parameter in trained))
         # On a GPU the mask of a tree is one of blocks.
         self.dense = settings.device == "cpu" or bool(self.plain_because)
         cast(Blank, self._policy.vlm).attend(self.dense)
@@ -72,6 +77,15 @@ class Measured:
 
     def _draw(self, sampling: Sampling) -> float:
         return draw_bytes(self._policy, _ANSWERS, sampling) / _ANSWERS
+
+
+def _largest_share(trained: Sequence[torch.nn.Parameter], processes: int) -> list[torch.nn.Parameter]:
+    """The weights of which one of the processes keeps the optimizer's state."""
+    owners = Ranks(0, processes).owners([parameter.numel() for parameter in trained])
+    shares: list[list[torch.nn.Parameter]] = [[] for _ in range(processes)]
+    for parameter, owner in zip(trained, owners, strict=True):
+        shares[owner].append(parameter)
+    return max(shares, key=_numbers)
 
 
 def count(blank: Blank) -> Parameters:

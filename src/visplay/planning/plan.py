@@ -36,6 +36,7 @@ from visplay.planning.workload import (
     Work,
     askings,
     measuring,
+    shared,
     work,
 )
 from visplay.records import Picture
@@ -68,6 +69,7 @@ class Plan:
 
     Attributes:
         memory: bytes of the device.
+        processes: those that share the work, each on a device of its own.
         trainable: weights of its own that a role trains, numbers.
         plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
         dense: attention takes a dense mask; else FlexAttention.
@@ -82,6 +84,7 @@ class Plan:
     settings: Settings
     assumed: Assumed
     memory: int
+    processes: int
     parameters: Parameters
     trainable: int
     plain_because: str
@@ -124,6 +127,7 @@ def make_plan(
     pictures: int | None = None,
     assumed: Assumed | None = None,
     longest: int = 1024,
+    processes: int = 1,
 ) -> Plan:
     """Plan a run.
 
@@ -133,20 +137,22 @@ def make_plan(
         memory: bytes of the device.
         pictures: how many there are, where that is known.
         longest: an answer's tokens at the most where the settings name no limit.
+        processes: those that share the work, each on a device of its own with so much memory.
     Raises:
         visplay.config.ConfigError: the number of pictures is needed and not known.
         visplay.models.vlm.ModelError: see `Measured`.
     """
     assumed = assumed or Assumed()
     asked = askings(settings, pictures, assumed, longest)
-    model = Measured(name, config, settings)
+    model = Measured(name, config, settings, processes)
     shown = max((asking.all_pictures for asking in asked), default=0)
     features = feature_bytes(shown, assumed.image_tokens, model.shape)
     idle = model.optimizer if settings.tune == "full" and settings.idle == "cpu" else 0
     states = 2 * model.optimizer - idle
     standing = Standing(model.base, model.roles, model.gradients, states, features, idle)
 
-    rollouts = _Rollouts(model, (*asked, *measuring(settings, assumed, longest)), assumed)
+    generated = (*asked, *measuring(settings, assumed, longest))
+    rollouts = _Rollouts(model, tuple(shared(asking, processes) for asking in generated), assumed)
     usable = memory - RESERVED
     bounds, fitting = rollouts.largest(Bounds.of(settings), usable - standing.rollout), 0
     update = _update(model, settings, asked, assumed)
@@ -158,6 +164,7 @@ def make_plan(
         settings,
         assumed,
         memory,
+        processes,
         model.parameters,
         model.trainable,
         model.plain_because,
@@ -168,7 +175,7 @@ def make_plan(
         fitting,
         bounds.answers,
         bounds.tokens,
-        tuple((asking, work(asking, model.parameters, settings, assumed, model.shape.tree)) for asking in asked),
+        tuple((a, work(a, model.parameters, settings, assumed, model.shape.tree, processes)) for a in asked),
     )
 
 
@@ -219,6 +226,7 @@ def plan_model(
     memory: str | None = None,
     image_tokens: int | None = None,
     tflops: float = TFLOPS,
+    processes: int = 1,
 ) -> Plan:
     """Plan a run of a folder or hub model.
 
@@ -227,12 +235,15 @@ def plan_model(
         memory: of the device, as text; None for that of the GPU here, else 24 GB.
         image_tokens: of a picture; None to count those of `pictures`.
         tflops: see `Assumed`.
+        processes: see `make_plan`.
     Raises:
         visplay.config.ConfigError: a size that is none, or tokens that cannot be counted.
         visplay.models.vlm.ModelError: no such model, or one that cannot be used.
     """
     if tflops <= 0 or (image_tokens is not None and image_tokens < 1):
         raise ConfigError("--tflops must be above 0 and --image-tokens at least 1")
+    if processes < 1:
+        raise ConfigError("--processes must be at least 1")
     size = read_bytes(memory) if memory else device_bytes()
     config = read_config(name, settings.trust_remote_code)
     if image_tokens is not None or pictures is None:
@@ -241,7 +252,10 @@ def plan_model(
         mean, most = count_image_tokens(name, config, settings, pictures)
     assumed = Assumed(mean, most, tflops=tflops)
     count = None if pictures is None else len(pictures)
-    return make_plan(name, config, settings, size, pictures=count, assumed=assumed, longest=longest_answer(name))
+    longest = longest_answer(name)
+    return make_plan(
+        name, config, settings, size, pictures=count, assumed=assumed, longest=longest, processes=processes
+    )
 
 
 def _update(model: Measured, settings: Settings, asked: tuple[Asking, ...], assumed: Assumed) -> Update | None:

@@ -24,7 +24,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def conclusion(plan: Plan) -> str:
     """One line: that it fits and what is left, or what to change."""
-    memory = _size(plan.memory)
+    memory = f"{plan.processes} × {_size(plan.memory)}" if plan.processes > 1 else _size(plan.memory)
     if plan.free >= 0:
         return f"fits in {memory} with {_size(plan.free)} free"
     if plan.standing.update >= plan.usable:
@@ -94,7 +94,7 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield "memory, when every answer is as long as it may get"
     yield _row("weights of the base", _size(standing.base))
     yield _row(f"{own} of both roles", _size(standing.roles))
-    whose = "one role" if standing.away else "both roles"
+    whose = ("one role" if standing.away else "both roles") + (", a share" if plan.processes > 1 else "")
     yield _row(f"{plan.settings.grpo.optimizer} states of {whose}", _size(standing.optimizer))
     if standing.away:
         yield _row("  the other's, in CPU memory", _size(standing.away))
@@ -128,6 +128,9 @@ def _iteration(plan: Plan) -> Iterator[str]:
     for asking, cost in plan.costs:
         yield _costs(asking.name, asking.all_answers, cost)
     yield _costs("together", sum(asking.all_answers for asking, _ in plan.costs), total(c for _, c in plan.costs))
+    if plan.processes > 1:
+        hours = total(c for _, c in plan.costs).hours / plan.processes
+        yield f"  {plan.processes} GPUs at once take {hours:,.2f} hours"
     yield (
         f"assumed: {a.image_tokens:,.0f} tokens a picture (most {a.most_image_tokens:,}), {a.prompt_tokens} a prompt; "
         f"means of {a.question_tokens} a question, {a.answer_tokens} an answer, {a.list_tokens} a list, or its limit; "

@@ -7,7 +7,7 @@ beside those of the weights at these lengths.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from visplay.config import ConfigError, LabelerName, Sampling, Settings
@@ -106,7 +106,7 @@ class Work:
     Attributes:
         generated, read, trained: tokens written, tokens of pictures and prompts, tokens of the update.
         flops: floating-point operations, of generating and training together.
-        hours: of one GPU.
+        hours: of GPUs, those of all added.
     """
 
     generated: float
@@ -214,7 +214,14 @@ class _Asker:
         return Asking(name, calls, pictures, prompts, answers, min(mean, limit), limit, sampling, trained)
 
 
-def work(asking: Asking, size: Parameters, settings: Settings, assumed: Assumed, tree: bool) -> Work:
+def shared(asking: Asking, processes: int) -> Asking:
+    """What one of several processes is asked, at the most."""
+    return replace(asking, pictures=ceil(asking.pictures / processes))
+
+
+def work(
+    asking: Asking, size: Parameters, settings: Settings, assumed: Assumed, tree: bool, processes: int = 1
+) -> Work:
     """The cost of a way of asking: 2 operations a weight and token forward, twice that again for each gradient.
 
     Frozen weights have no gradient of their own, so a token costs 4 with adapters and 6 without; the reference is
@@ -230,9 +237,10 @@ def work(asking: Asking, size: Parameters, settings: Settings, assumed: Assumed,
     writing = 2 * (size.decoder * (read + generated) + size.head * generated)
     learning = passes * (size.decoder * trained + size.head * (generated if asking.trained else 0))
     rate = assumed.tflops * 1e12
-    batch = Batch.of(asking, assumed, Bounds.of(settings), tree)
-    steps = asking.calls * ceil(asking.pictures * asking.answers / batch.all_answers) * asking.limit
-    seconds = max(writing / rate, steps * assumed.step_ms / 1e3) + learning / rate
+    share = shared(asking, processes)
+    batch = Batch.of(share, assumed, Bounds.of(settings), tree)
+    steps = share.calls * ceil(share.pictures * share.answers / batch.all_answers) * share.limit
+    seconds = max(writing / rate, processes * steps * assumed.step_ms / 1e3) + learning / rate
     return Work(generated, read, trained, writing + learning, seconds / 3600)
 
 

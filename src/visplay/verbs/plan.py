@@ -17,6 +17,7 @@ def add(verbs: Verbs) -> None:
     plan.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
     plan.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the preset")
     plan.add_argument("--tflops", type=float, default=60.0, help="TFLOP/s reached, not the peak; default: %(default)s")
+    plan.add_argument("--processes", type=int, default=1, metavar="N", help="as for evolve: GPUs that share the work")
     plan.set_defaults(verb=_plan)
 
 
@@ -30,7 +31,9 @@ def _plan(options: argparse.Namespace) -> int:
     settings = load_settings(options.preset, options.set, {"images": options.images} if options.images else {})
     pictures = open_pictures(settings).pictures if options.images else None
     name = model_name(options.model)
-    plan = plan_model(name, settings, pictures, options.gpu_memory, options.image_tokens, options.tflops)
+    plan = plan_model(
+        name, settings, pictures, options.gpu_memory, options.image_tokens, options.tflops, options.processes
+    )
     for line in plan_lines(plan):
         print(line)
     return 0
