@@ -1,6 +1,6 @@
 """The program in several processes of this machine, started and watched over by torch's own launcher.
 
-On several machines, torchrun or `accelerate launch` starts `visplay evolve` as they start any training.
+On several machines torchrun starts `visplay evolve` as it starts any training.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The processes of a run, one a device: the first one runs the loop, the others do their share of what takes time.
 
 What is marked `everywhere` is done by all processes when the first one calls it, each with its share of the pictures.
-So the loop, its files and its random numbers are those of a run with one process. torchrun or `accelerate launch`
-starts them; torch.distributed carries objects and weights between them.
+So the loop, its files and its random numbers are those of a run with one process. torchrun starts them, or `launch.py`;
+torch.distributed carries objects and weights between them.
 
 Left out: a model cut over several devices (FSDP, tensor parallel), and machines without a common file system.
 """
@@ -173,7 +173,7 @@ def everywhere(
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """The processes that torchrun or `accelerate launch` started with this one; `ALONE` where nothing did.
+    """The processes that torchrun started with this one; `ALONE` where nothing did.
 
     Raises:
         RankError: they cannot come together, or there are fewer GPUs than processes.
@@ -204,7 +204,7 @@ def joined() -> Iterator[Ranks]:
 
 
 def processes() -> int:
-    """How many processes torchrun or `accelerate launch` started, this one among them."""
+    """How many processes torchrun started, this one among them."""
     return _from_environment("WORLD_SIZE", 1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,12 @@ from visplay.config import GRPOSettings
 from visplay.grpo.optimizer import MasterOptimizer
 from visplay.ranks import ALONE, Ranks, joined
 
-SIZES = (7, 3, 12, 1)
-DTYPES = (torch.float32, torch.bfloat16)
+SIZES = (5000, 3, 4200, 1)
+KINDS = [("float32", "adamw"), ("bfloat16", "adamw"), ("bfloat16", "adamw_8bit")]
 
 
-def _weights(dtype: torch.dtype) -> list[torch.nn.Parameter]:
+def _weights(name: str) -> list[torch.nn.Parameter]:
+    dtype = getattr(torch, name)
     generator = torch.Generator().manual_seed(1)
     return [torch.nn.Parameter((torch.randn(size, generator=generator) * 0.02).to(dtype)) for size in SIZES]
 
@@ -29,10 +32,10 @@ def _step(optimizer: MasterOptimizer, weights: list[torch.nn.Parameter], seed: i
     optimizer.step()
 
 
-def _three_steps(ranks: Ranks, folder: Path, dtype: torch.dtype) -> list[torch.Tensor]:
+def _three_steps(ranks: Ranks, folder: Path, dtype: str, kind: str) -> list[torch.Tensor]:
     """Go on with what `folder` holds, and leave it there."""
     weights = _weights(dtype)
-    optimizer = MasterOptimizer(weights, GRPOSettings(learning_rate=1e-3), ranks)
+    optimizer = MasterOptimizer(weights, GRPOSettings.model_validate({"learning_rate": 1e-3, "optimizer": kind}), ranks)
     kept = sorted(folder.glob("*"), key=lambda path: int(path.name))
     done = int(kept[-1].name) if kept else 0
     if kept:
@@ -47,32 +50,34 @@ def _three_steps(ranks: Ranks, folder: Path, dtype: torch.dtype) -> list[torch.T
     return [weight.detach() for weight in weights]
 
 
-def _both(folder: Path) -> list[list[torch.Tensor]]:
+def _all(folder: Path, kinds: Sequence[tuple[str, str]]) -> list[list[torch.Tensor]]:
     with joined() as ranks:
-        return [_three_steps(ranks, folder / str(dtype), dtype) for dtype in DTYPES]
+        return [_three_steps(ranks, folder / "-".join(kind), *kind) for kind in kinds]
+
+
+def _folders(folder: Path) -> Path:
+    for kind in KINDS:
+        (folder / "-".join(kind)).mkdir(parents=True)
+    return folder
 
 
 def test_states_go_on_in_any_number_of_processes(tmp_path: Path) -> None:
-    """There are fewer weights than processes for a while, and none has what the others keep."""
-    ours, alone = tmp_path / "ours", tmp_path / "alone"
-    for folder in (ours, alone):
-        for dtype in DTYPES:
-            (folder / str(dtype)).mkdir(parents=True)
+    """There are more processes than weights for a while, and none has what the others keep."""
+    kinds = KINDS if find_spec("bitsandbytes") else KINDS[:2]
+    ours, alone = _folders(tmp_path / "ours"), _folders(tmp_path / "alone")
     for size in (2, 5, 1, 3):
-        found = together(size, _both, ours, folder=tmp_path)
-        expected = [_three_steps(ALONE, alone / str(dtype), dtype) for dtype in DTYPES]
+        found = together(size, _all, ours, kinds, folder=tmp_path)
+        expected = [_three_steps(ALONE, alone / "-".join(kind), *kind) for kind in kinds]
         for of_rank in found:
-            for one, other in zip(of_rank, expected, strict=True):
-                assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True)), size
-    files = sorted(path.name for path in (ours / str(torch.bfloat16) / "6").glob("optimizer*"))
+            for kind, one, other in zip(kinds, of_rank, expected, strict=True):
+                assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True)), (size, kind)
+    files = sorted(path.name for path in (ours / "bfloat16-adamw" / "6").glob("optimizer*"))
     assert files == [f"optimizer-{number}-of-5.pt" for number in range(1, 6)]
 
 
 def test_a_state_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
-    (tmp_path / str(torch.float32)).mkdir()
-    (tmp_path / str(torch.bfloat16)).mkdir()
-    together(2, _both, tmp_path, folder=tmp_path)
-    folder = tmp_path / str(torch.float32) / "3"
+    together(2, _all, _folders(tmp_path), KINDS[:1], folder=tmp_path)
+    folder = tmp_path / "float32-adamw" / "3"
     (folder / "optimizer-2-of-2.pt").unlink()
     with pytest.raises(ValueError, match="not that of 4 weights"):
-        MasterOptimizer(_weights(torch.float32), GRPOSettings()).restore(folder)
+        MasterOptimizer(_weights("float32"), GRPOSettings()).restore(folder)

@@ -23,6 +23,7 @@ from visplay.planning.live import LiveBytes
 from visplay.planning.memory import Shape, kv_bytes, mask_bytes, optimizer_bytes, rollout_peak
 from visplay.planning.model import Measured, count, shape_of
 from visplay.planning.workload import Asking, Assumed, Batch
+from visplay.ranks import Ranks
 from visplay.records import Picture, Request
 
 ON_CPU = ("device=cpu", "lora.rank=4")
@@ -32,8 +33,8 @@ def _settings(*more: str) -> Settings:
     return load_settings("paper", [*ON_CPU, *more])
 
 
-def _measured(folder: Path, settings: Settings) -> Measured:
-    return Measured("tiny", AutoConfig.from_pretrained(folder), settings)
+def _measured(folder: Path, settings: Settings, processes: int = 1) -> Measured:
+    return Measured("tiny", AutoConfig.from_pretrained(folder), settings, processes)
 
 
 def _policies(folder: Path, settings: Settings) -> tuple[VLM, list[Policy]]:
@@ -96,6 +97,20 @@ def test_state_of_the_optimizer(model_folder: Path, tune: str, optimizer: str, d
         tensors = [t for state in trainer.optimizer.state.values() for name, t in state.items() if "qmap" not in name]
         held += sum(t.nbytes for t in tensors if isinstance(t, torch.Tensor))
     assert 2 * _measured(model_folder, settings).optimizer == held
+
+
+@pytest.mark.parametrize("tune, dtype", [("lora", "float32"), ("full", "bfloat16")])
+def test_state_of_one_of_several_processes(model_folder: Path, tune: str, dtype: str) -> None:
+    settings = _settings(f"tune={tune}", f"dtype={dtype}")
+    _, roles = _policies(model_folder, settings)
+    held = []
+    for rank in range(3):
+        weights = roles[0].trainable()
+        masters = Trainer(roles[0], settings.grpo, ranks=Ranks(rank, 3)).optimizer.param_groups[0]["params"]
+        copied = sum(m.nbytes for m in masters if all(m is not p for p in weights))
+        held.append(copied + sum(8 * m.numel() + 4 for m in masters))
+    assert _measured(model_folder, settings, 3).optimizer == max(held)
+    assert sum(held) == _measured(model_folder, settings).optimizer > 2 * max(held)
 
 
 def test_keys_and_values_are_those_of_the_cache() -> None:

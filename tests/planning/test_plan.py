@@ -197,6 +197,21 @@ def test_the_idle_optimizer_is_counted_where_it_is(model_folder: Path) -> None:
     assert _plan(model_folder, SMALL, "idle=cpu").standing.away == 0, "adapters stay where they are"
 
 
+def test_several_processes_hold_less_each_and_take_less_time_together(model_folder: Path) -> None:
+    settings = load_settings("paper", ["tune=full", "device=cpu", "silver.images=100"])
+    config = AutoConfig.from_pretrained(model_folder)
+    one, four = (
+        make_plan("tiny", config, settings, 10**10, assumed=Assumed(64, 64), longest=64, processes=n) for n in (1, 4)
+    )
+    assert four.standing.optimizer < one.standing.optimizer / 2
+    assert four.standing.base == one.standing.base and four.standing.gradients == one.standing.gradients
+    hours = [total(cost for _, cost in plan.costs).hours for plan in (one, four)]
+    assert hours[1] / 4 < hours[0] and hours[1] >= hours[0]
+    (line,) = (line for line in plan_lines(four) if "GPUs at once" in line)
+    assert line == f"  4 GPUs at once take {hours[1] / 4:,.2f} hours"
+    assert conclusion(four).startswith("fits in 4 × 10.0 GB with ")
+
+
 def test_weights_that_do_not_fit_at_all(model_folder: Path) -> None:
     plan = _plan(model_folder, 10**9 + 10**5)
     assert "dtype=bfloat16" in conclusion(plan) and "weights and states alone" in conclusion(plan)
