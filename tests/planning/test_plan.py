@@ -212,6 +212,44 @@ def test_several_processes_hold_less_each_and_take_less_time_together(model_fold
     assert conclusion(four).startswith("fits in 4 × 10.0 GB with ")
 
 
+def _with_vllm(folder: Path, memory: int, *overrides: str) -> tuple[Plan, str]:
+    plan = _plan(folder, memory, "engine=vllm", *overrides)
+    return plan, conclusion(plan)
+
+
+def test_vllm_takes_its_share_while_it_generates_and_gives_it_back(model_folder: Path) -> None:
+    memory = 4 * 10**9
+    plan, _ = _with_vllm(model_folder, memory, "vllm.gpu_memory_utilization=0.25")
+    assert plan.rollout_bytes == plan.standing.rollout + 10**9
+    asleep = plan.update_bytes
+    awake, _ = _with_vllm(model_folder, memory, "vllm.gpu_memory_utilization=0.25", "vllm.sleep=false")
+    assert awake.update_bytes == asleep + 10**9 and awake.micro_batch < plan.micro_batch
+    assert plan.vllm is not None and plan.vllm.away == plan.standing.base
+    lines = list(plan_lines(plan))
+    assert [line for line in lines if "vLLM while it generates" in line and f"{plan.vllm.tokens:,} tokens" in line]
+    assert not [line for line in lines if "generation_batch" in line]
+
+
+@pytest.mark.parametrize("setting, advised", [("gpu_memory_utilization=0.9", r"0\.\d+"), ("kv_cache_gib=3", r"\d\.\d")])
+def test_what_is_advised_to_vllm_fits(model_folder: Path, setting: str, advised: str) -> None:
+    memory = 3 * 10**9
+    _, told = _with_vllm(model_folder, memory, f"vllm.{setting}")
+    name = setting.partition("=")[0]
+    found = re.search(rf"set vllm\.{name}=({advised})$", told)
+    assert found is not None, told
+    assert _with_vllm(model_folder, memory, f"vllm.{name}={found[1]}")[1].startswith("fits")
+
+
+def test_too_little_for_vllm_is_told(model_folder: Path) -> None:
+    memory = 4 * 10**9
+    small, _ = _with_vllm(model_folder, memory)
+    share = (small.standing.base + 20 * 2**10) / memory
+    _, told = _with_vllm(model_folder, memory, f"vllm.gpu_memory_utilization={share}")
+    assert "vLLM has room for" in told and told.endswith("raise vllm.gpu_memory_utilization")
+    _, told = _with_vllm(model_folder, memory, "vllm.gpu_memory_utilization=0.0001")
+    assert told.endswith("vLLM's weights alone take its share of 0.4 MB; raise vllm.gpu_memory_utilization")
+
+
 def test_weights_that_do_not_fit_at_all(model_folder: Path) -> None:
     plan = _plan(model_folder, 10**9 + 10**5)
     assert "dtype=bfloat16" in conclusion(plan) and "weights and states alone" in conclusion(plan)

@@ -26,6 +26,7 @@ from visplay.planning.memory import (
 )
 from visplay.planning.model import Measured
 from visplay.planning.reading import count_image_tokens, device_bytes, longest_answer, read_bytes, read_config
+from visplay.planning.vllm_share import VLLMShare, vllm_share
 from visplay.planning.workload import (
     IMAGE_TOKENS,
     TFLOPS,
@@ -74,6 +75,7 @@ class Plan:
         plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
         dense: attention takes a dense mask; else FlexAttention.
         rollouts: each way of asking, measuring too, with its largest batch and its peak, in bytes beyond what stands.
+        vllm: what vLLM holds, where it generates in the place of these rollouts.
         update: None where nothing is trained.
         micro_batch, generation_batch, generation_tokens: the largest that fit; 0 where nothing fits. See
             `_Rollouts.largest`.
@@ -91,6 +93,7 @@ class Plan:
     dense: bool
     standing: Standing
     rollouts: tuple[tuple[Asking, Batch, Peak], ...]
+    vllm: VLLMShare | None
     update: Update | None
     micro_batch: int
     generation_batch: int
@@ -104,13 +107,15 @@ class Plan:
     @property
     def rollout_bytes(self) -> int:
         """All that is held at the peak of the rollout that needs most."""
+        if self.vllm:
+            return self.standing.rollout + self.vllm.awake
         return self.standing.rollout + max((peak.total for _, _, peak in self.rollouts), default=0)
 
     @property
     def update_bytes(self) -> int:
         """All that is held at the peak of the update."""
         held = max(self.update.activations, self.update.optimizer_step) if self.update else 0
-        return self.standing.update + held
+        return self.standing.update + held + (self.vllm.asleep if self.vllm else 0)
 
     @property
     def free(self) -> int:
@@ -155,10 +160,12 @@ def make_plan(
     rollouts = _Rollouts(model, tuple(shared(asking, processes) for asking in generated), assumed)
     usable = memory - RESERVED
     bounds, fitting = rollouts.largest(Bounds.of(settings), usable - standing.rollout), 0
+    uses_vllm = settings.engine == "vllm"
+    vllm = vllm_share(settings.vllm, memory, model.base, model.shape.token_bytes) if uses_vllm else None
     update = _update(model, settings, asked, assumed)
     if update:
-        held = partial(_activations, model, update.group)
-        fitting = largest_micro_batch(held, usable - standing.update, update.micro_batch)
+        held, free = partial(_activations, model, update.group), usable - standing.update - (vllm.asleep if vllm else 0)
+        fitting = largest_micro_batch(held, free, update.micro_batch)
     return Plan(
         name,
         settings,
@@ -171,6 +178,7 @@ def make_plan(
         model.dense,
         standing,
         tuple(rollouts.peaks(Bounds.of(settings))),
+        vllm,
         update,
         fitting,
         bounds.answers,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from visplay.planning.plan import RESERVED, Plan
+from visplay.planning.vllm_share import VLLMShare
 from visplay.planning.workload import Work, total
 
 _WIDTH = 34
+_SHARES = {True: "gpu_memory_utilization", False: "kv_cache_gib"}
 _ROLES = {"questions": "questioner", "answers": "reasoner"}
 
 
@@ -25,6 +27,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 def conclusion(plan: Plan) -> str:
     """One line: that it fits and what is left, or what to change."""
     memory = f"{plan.processes} × {_size(plan.memory)}" if plan.processes > 1 else _size(plan.memory)
+    if plan.vllm and plan.vllm.tokens < _longest(plan):
+        return f"does not fit in {memory}: {_larger_share(plan, plan.vllm)}"
     if plan.free >= 0:
         return f"fits in {memory} with {_size(plan.free)} free"
     if plan.standing.update >= plan.usable:
@@ -46,7 +50,34 @@ def _lighter(plan: Plan) -> str:
     return "take a larger device" if plan.settings.four_bit else "set four_bit=true, or take a larger device"
 
 
+def _longest(plan: Plan) -> int:
+    """Tokens of the longest prompt with its answer."""
+    prompt = plan.assumed.most_image_tokens + plan.assumed.prompt_tokens
+    return prompt + max((asking.limit for asking, _, _ in plan.rollouts), default=0)
+
+
+def _larger_share(plan: Plan, share: VLLMShare) -> str:
+    raised = f"raise vllm.{_SHARES[plan.settings.vllm.kv_cache_gib is None]}"
+    if not share.tokens:
+        return f"vLLM's weights alone take its share of {_size(share.awake)}; {raised}"
+    needed = f"a prompt with its answer may have {_longest(plan):,} tokens"
+    return f"vLLM has room for {share.tokens:,} tokens, and {needed}; {raised}"
+
+
+def _smaller_share(plan: Plan) -> str:
+    """What vLLM may take of what the trainer leaves it."""
+    left = plan.usable - plan.standing.rollout - (plan.vllm.asleep if plan.vllm else 0)
+    cache = left - plan.standing.base
+    if cache <= 0:
+        return "vLLM's weights have no room beside the trainer's; set engine=hf"
+    if plan.settings.vllm.kv_cache_gib is None:
+        return f"set vllm.gpu_memory_utilization={100 * left // plan.memory / 100:g}"
+    return f"set vllm.kv_cache_gib={10 * cache // 2**30 / 10:g}"
+
+
 def _smaller_rollout(plan: Plan) -> str:
+    if plan.vllm:
+        return _smaller_share(plan)
     if not plan.generation_tokens:
         return "a picture with its prompts alone is too long; set max_pixels"
     parts = []
@@ -105,7 +136,9 @@ def _memory(plan: Plan) -> Iterator[str]:
         if update.group > plan.settings.grpo.micro_batch_tokens:
             what = f"{update.group:,} tokens: a group, which is never cut; grpo.micro_batch_tokens is less"
         yield _row("activations of a micro-batch", f"{_size(update.activations)} ({what})")
-    if plan.rollouts:
+    if plan.vllm:
+        yield from _vllm(plan.vllm)
+    elif plan.rollouts:
         asking, batch, peak = max(plan.rollouts, key=lambda rollout: rollout[2].total)
         what = f"{batch.all_answers:,} answers on {batch.tokens:,} tokens of pictures and prompts"
         yield _row(f"rollout of {asking.name}", f"{_size(peak.total)} ({what})")
@@ -117,8 +150,18 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield _row("peak of the update", _size(plan.update_bytes))
     yield _row("set aside for driver and allocator", _size(RESERVED))
     yield _row("largest grpo.micro_batch_tokens", f"{plan.micro_batch:,} tokens")
-    yield _row("largest generation_batch", f"{plan.generation_batch:,} answers")
-    yield _row("largest generation_tokens", f"{plan.generation_tokens:,} tokens")
+    if not plan.vllm:
+        yield _row("largest generation_batch", f"{plan.generation_batch:,} answers")
+        yield _row("largest generation_tokens", f"{plan.generation_tokens:,} tokens")
+
+
+def _vllm(share: VLLMShare) -> Iterator[str]:
+    yield _row(
+        "vLLM while it generates", f"{_size(share.awake)} (its keys and values: {share.tokens:,} tokens at most)"
+    )
+    yield _row("  while the trainer computes", _size(share.asleep))
+    if share.away:
+        yield _row("  its weights then, in CPU memory", _size(share.away))
 
 
 def _iteration(plan: Plan) -> Iterator[str]:
