@@ -1,7 +1,7 @@
-"""One iteration on the lab by several processes of a thread each, against one process of as many threads.
+"""One iteration on the lab by several processes of a thread each, against one process of as many threads, and of one.
 
-Both are whole programs, from their start to their report, with the same settings, seed and pictures; the rewards of
-both are compared, and the benchmark fails where they differ by more than rounding explains.
+All are whole programs, from their start to their report, with the same settings, seed and pictures; their rewards are
+compared, and the benchmark fails where they differ by more than rounding explains.
 """
 
 from __future__ import annotations
@@ -53,9 +53,14 @@ def main() -> None:
         tasks = {
             "ours": contender("ours", 1, "--processes", str(chosen.processes)),
             "peer": contender("peer", chosen.threads),
+            "one thread": contender("one-thread", 1),
         }
         seconds = alternate(tasks, chosen.repeats)
-    apart = max(abs(ours - peer) for ours, peer in zip(rewards["ours"], rewards["peer"], strict=True))
+    apart = max(
+        abs(ours - theirs)
+        for name in ("peer", "one-thread")
+        for ours, theirs in zip(rewards["ours"], rewards[name], strict=True)
+    )
     if apart > _ROUNDING:
         raise SystemExit(f"both runs should find the same, and their rewards differ by {apart:.3f}")
     sizes = {"processes": chosen.processes, **dict(part.split("=", 1) for part in (*SIZES, *chosen.set))}
