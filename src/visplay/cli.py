@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_processes(options.verb)
         return int(options.verb(options))
     except KeyboardInterrupt:
-        print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
+        if _name() == "visplay":
+            print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
         return 130
     except ValueError as error:
         if not _is_the_users(error):
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _name() -> str:
     """Who speaks: of several processes the first is the one that a user started."""
     rank, size = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    return "visplay" if rank == "0" else f"visplay (process {int(rank) + 1} of {size})"
+    return "visplay" if rank == "0" or size == "1" else f"visplay (process {int(rank) + 1} of {size})"
 
 
 def _check_processes(verb: Callable[[argparse.Namespace], int]) -> None:

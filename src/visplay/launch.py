@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from logging import CRITICAL, getLogger
 
 import torch
-from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -41,6 +41,8 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         run_id="visplay",
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
+        local_addr="localhost",  # not by this machine's name, which may lead nowhere
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),  # no folder is left behind
         max_restarts=0,  # a run is resumed, by its user
         monitor_interval=0.1,
     )

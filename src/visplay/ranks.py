@@ -13,6 +13,7 @@ import heapq
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,6 +25,8 @@ import torch.distributed as dist
 
 # The others wait for the first one for as long as it measures, writes or asks a server.
 _PATIENCE = timedelta(days=7)
+# Seconds in which torchrun surely finds that a process failed, and ends the others.
+_COURTESY = 5.0
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -196,11 +199,27 @@ def joined() -> Iterator[Ranks]:
         messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
     except (ValueError, RuntimeError) as error:
         raise RankError(f"{size} processes cannot come together ({_reason(error)}); start them by torchrun") from None
-    yield Ranks(dist.get_rank(), size, messages)
+    ranks = Ranks(dist.get_rank(), size, messages)
+    with _who_knows_first(ranks):
+        yield ranks
     # Not after an error: the others may be in the middle of something, and would be waited for. And a vLLM of this
     # process ends all groups together with its own.
     if "vllm" not in sys.modules:
         dist.destroy_process_group()
+
+
+@contextmanager
+def _who_knows_first(ranks: Ranks) -> Iterator[None]:
+    """Let a process that failed be ended before it speaks, where it has nothing to say that is not said elsewhere.
+
+    What goes wrong in all processes the first one tells; that another went away, whoever started them.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not ranks.leads or isinstance(error, RankError):
+            time.sleep(_COURTESY)
+        raise
 
 
 def processes() -> int:
@@ -219,6 +238,8 @@ def _from_environment(name: str, default: int) -> int:
 def _together() -> Iterator[None]:
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         raise RankError(
             f"another process of the run went away ({_reason(error)}); `visplay evolve --resume --out DIR` goes on"

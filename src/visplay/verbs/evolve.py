@@ -55,21 +55,10 @@ def run(options: argparse.Namespace) -> int:
         if ranks.leads:
             _evolve(options, ranks)
             ranks.broadcast(None)
-            return 0
-        return _follow(ranks)
+        else:
+            from visplay.program import follow
 
-
-def _follow(ranks: Ranks) -> int:
-    """What went wrong in the first process, that process tells."""
-    from visplay.program import follow
-    from visplay.ranks import RankError
-
-    try:
-        follow(ranks)
-    except RankError:
-        return 2
-    except KeyboardInterrupt:
-        return 130
+            follow(ranks)
     return 0
 
 
