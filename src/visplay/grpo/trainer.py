@@ -20,57 +20,18 @@ from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import pad_sequence
 
 from visplay.config import GRPOSettings
+from visplay.grpo.examples import Example, Lesson, examples_of, micro_batches
 from visplay.grpo.loss import advantages, grpo_loss, importance_weights, token_weights
 from visplay.grpo.optimizer import MasterOptimizer
-from visplay.models.pictures import Pixels
 from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
-from visplay.models.tokentree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.ranks import ALONE, Ranks, everywhere
-from visplay.records import Completion, Group, Picture
+from visplay.records import Group, Picture
 
 
 class TrainingError(ValueError):
     """A step cannot be taken; the message is one line that says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    """A group that has a gradient, with the advantage and the weight of each of its completions."""
-
-    group: Group
-    advantages: tuple[float, ...]
-    weights: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """A completion with what the loss needs of it.
-
-    Attributes:
-        key: request id and index.
-        start: first token of the completion.
-        logprobs: as the engine recorded them.
-        old: what the ratio is taken to, where several updates are made.
-    """
-
-    key: tuple[str, int]
-    token_ids: tuple[int, ...]
-    start: int
-    logprobs: tuple[float, ...]
-    old: tuple[float, ...]
-    advantage: float
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Example:
-    """Samples of one picture and their tree, whose paths are in the order of the samples."""
-
-    tree: TokenTree
-    pixels: Pixels
-    samples: tuple[_Sample, ...]
 
 
 @dataclass(slots=True)
@@ -173,7 +134,7 @@ class Trainer:
             reason = " ".join(str(error).split())
             raise TrainingError(f"optimizer state in '{folder}' does not fit: {reason}") from None
 
-    def _lessons(self, groups: Sequence[Group]) -> list[_Lesson]:
+    def _lessons(self, groups: Sequence[Group]) -> list[Lesson]:
         """What the groups of one update teach; the weights of tokens are those among all of them."""
         lengths_S = torch.tensor([len(c.token_ids) for group in groups for c in group.completions])
         weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
@@ -182,10 +143,10 @@ class Trainer:
             advantages_G = self._advantages(group)
             group_weights = tuple(next(weights) for _ in group.completions)
             if self.settings.kl > 0 or self.settings.entropy > 0 or advantages_G.any():
-                found.append(_Lesson(group, tuple(advantages_G.tolist()), group_weights))
+                found.append(Lesson(group, tuple(advantages_G.tolist()), group_weights))
         return found
 
-    def _share(self, lessons: Sequence[_Lesson]) -> list[_Lesson]:
+    def _share(self, lessons: Sequence[Lesson]) -> list[Lesson]:
         """This process's part: whole pictures, in every process about the same number of tokens to learn from."""
         tokens: Counter[Picture] = Counter()
         for lesson in lessons:
@@ -193,22 +154,22 @@ class Trainer:
         mine = self.ranks.share(tokens)
         return [lesson for lesson in lessons if lesson.group.request.picture in mine]
 
-    def _before_updates(self, vlm: VLM, lessons: Sequence[_Lesson]) -> dict[tuple[str, int], tuple[float, ...]]:
+    def _before_updates(self, vlm: VLM, lessons: Sequence[Lesson]) -> dict[tuple[str, int], tuple[float, ...]]:
         """The trainer's log-probabilities before the first of several updates, by key; empty where not needed."""
         if not self.settings.importance_cap or self.settings.updates_per_step == 1:
             return {}
         found: dict[tuple[str, int], tuple[float, ...]] = {}
-        for batch in _micro_batches(self._examples(vlm, lessons, {}), self.settings.micro_batch_tokens):
+        for batch in micro_batches(self._examples(vlm, lessons, {}), self.settings.micro_batch_tokens):
             with torch.no_grad():
                 rows = _score(vlm, batch).logprobs_ST.tolist()
             samples = (sample for example in batch for sample in example.samples)
             found |= {s.key: tuple(row[: len(s.logprobs)]) for s, row in zip(samples, rows, strict=True)}
         return found
 
-    def _update(self, vlm: VLM, examples: Sequence[_Example], totals: _Totals) -> None:
+    def _update(self, vlm: VLM, examples: Sequence[Example], totals: _Totals) -> None:
         """One optimizer step, its gradient summed over micro-batches and processes."""
         self._masters.zero_grad()
-        for batch in _micro_batches(examples, self.settings.micro_batch_tokens):
+        for batch in micro_batches(examples, self.settings.micro_batch_tokens):
             self._accumulate(vlm, batch, totals)
         self.ranks.add_gradients(self.policy.trainable())
         norm = float(clip_grad_norm_(self.policy.trainable(), self.settings.max_grad_norm))
@@ -218,7 +179,7 @@ class Trainer:
         self._masters.step()
         self.policy.version += 1
 
-    def _accumulate(self, vlm: VLM, batch: Sequence[_Example], totals: _Totals) -> None:
+    def _accumulate(self, vlm: VLM, batch: Sequence[Example], totals: _Totals) -> None:
         """Forward and backward over one micro-batch."""
         reference_ST = self._reference_logprobs(batch)
         scores = _score(vlm, batch, entropy_gradient=self.settings.entropy > 0)
@@ -253,7 +214,7 @@ class Trainer:
         totals.entropy += float(scores.entropy_ST.detach().sum())
         totals.tokens += int(scores.mask_ST.sum())
 
-    def _reference_logprobs(self, batch: Sequence[_Example]) -> torch.Tensor | None:
+    def _reference_logprobs(self, batch: Sequence[Example]) -> torch.Tensor | None:
         if self.settings.kl == 0:
             return None
         with self.policy.reference() as vlm, torch.no_grad():
@@ -264,28 +225,9 @@ class Trainer:
         return scores.logprobs_ST
 
     def _examples(
-        self, vlm: VLM, lessons: Sequence[_Lesson], before: Mapping[tuple[str, int], tuple[float, ...]]
-    ) -> list[_Example]:
-        """One tree a picture, or several where it would not fit a micro-batch; on the plain path one a completion."""
-        found: dict[Picture, tuple[Pixels, list[list[_Sample]]]] = {}
-        for lesson in lessons:
-            request = lesson.group.request
-            prompt = vlm.encode(request.picture, request.prompt)
-            ids = prompt.token_ids
-            _, of_picture = found.setdefault(request.picture, (prompt.pixels, []))
-            of_picture.append(
-                [
-                    _sample(ids, completion, before, advantage, weight)
-                    for completion, advantage, weight in zip(
-                        lesson.group.completions, lesson.advantages, lesson.weights, strict=True
-                    )
-                ]
-            )
-        return [
-            _Example(_tree(samples), pixels, tuple(samples))
-            for pixels, lists in found.values()
-            for samples in (_alone(lists) if vlm.plain_because else _fit(lists, self.settings.micro_batch_tokens))
-        ]
+        self, vlm: VLM, lessons: Sequence[Lesson], before: Mapping[tuple[str, int], tuple[float, ...]]
+    ) -> list[Example]:
+        return examples_of(vlm, lessons, before, self.settings.micro_batch_tokens)
 
     def _advantages(self, group: Group) -> torch.Tensor:
         return group.weight * advantages(group.rewards, self.settings.advantage_epsilon, group.usual)
@@ -323,50 +265,6 @@ def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:
         yield groups[i * len(groups) // count : (i + 1) * len(groups) // count]
 
 
-def _sample(
-    prompt: tuple[int, ...],
-    completion: Completion,
-    before: Mapping[tuple[str, int], tuple[float, ...]],
-    advantage: float,
-    weight: float,
-) -> _Sample:
-    key = (completion.request_id, completion.index)
-    ids, logprobs = (*prompt, *completion.token_ids), completion.logprobs
-    return _Sample(key, ids, len(prompt), logprobs, before.get(key, logprobs), advantage, weight)
-
-
-def _tree(samples: Sequence[_Sample]) -> TokenTree:
-    return TokenTree.build([sample.token_ids for sample in samples])
-
-
-def _fit(lists: Sequence[list[_Sample]], limit: int) -> Iterator[list[_Sample]]:
-    """Join the groups of a picture while their tree has at most `limit` tokens."""
-    joined: list[_Sample] = []
-    for samples in lists:
-        if joined and len(_tree([*joined, *samples])) > limit:
-            yield joined
-            joined = []
-        joined = [*joined, *samples]
-    yield joined
-
-
-def _alone(lists: Sequence[list[_Sample]]) -> Iterator[list[_Sample]]:
-    """Each completion by itself."""
-    return ([sample] for samples in lists for sample in samples)
-
-
-def _micro_batches(examples: Sequence[_Example], limit: int) -> Iterator[list[_Example]]:
-    """Trees of similar size together, at most `limit` tokens with padding, at least one tree."""
-    batch: list[_Example] = []
-    for example in sorted(examples, key=lambda e: len(e.tree), reverse=True):
-        if batch and len(batch[0].tree) * (len(batch) + 1) > limit:
-            yield batch
-            batch = []
-        batch.append(example)
-    if batch:
-        yield batch
-
-
-def _score(vlm: VLM, batch: Sequence[_Example], entropy_gradient: bool = False) -> TokenScores:
+def _score(vlm: VLM, batch: Sequence[Example], entropy_gradient: bool = False) -> TokenScores:
     starts = [[sample.start for sample in example.samples] for example in batch]
     return vlm.logprobs([e.tree for e in batch], [e.pixels for e in batch], starts, entropy_gradient)
