@@ -4,7 +4,7 @@ An adapter is handed over as a LoRA request, anew whenever its role's version ha
 full are copied into the running engine whenever another role speaks, or the same one with newer weights. Whether that
 worked is proved on every call, see `engines/proof.py`.
 
-Left out: several GPUs, and 4-bit weights.
+Left out: a model cut over several GPUs, and 4-bit weights.
 """
 
 from __future__ import annotations
@@ -89,6 +89,8 @@ class VLLM:
                 enable_prefix_caching=True,
                 block_size=_CPU_BLOCK if on_cpu else None,
                 enforce_eager=on_cpu,
+                # vLLM would put each of several processes' engines on the first GPU; this one goes by LOCAL_RANK.
+                distributed_executor_backend="external_launcher" if _one_of_several() else None,
                 # A prompt cut in two draws its random number twice, which vLLM cannot take back on a CPU.
                 enable_chunked_prefill=False if on_cpu else None,
                 enable_sleep_mode=self._sleeps,
@@ -138,8 +140,7 @@ class VLLM:
 
         In a run of several processes it stays until the process ends: with itself it would end the group they are in.
         """
-        grouped = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
-        if self.llm is not None and not grouped:
+        if self.llm is not None and not _one_of_several():
             self.llm.llm_engine.engine_core.shutdown()
             self.llm = None
             # vLLM's parts know one another, so that only the collector frees them.
@@ -272,6 +273,11 @@ class VLLMEngine:
         logprobs = tuple(found[i].logprob for i, found in zip(ids, drawn.logprobs, strict=True))
         finished = drawn.finish_reason == "stop"
         return Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished)
+
+
+def _one_of_several() -> bool:
+    """Whether this process shares a run with others."""
+    return torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
 
 
 def _model_folder(base: VLM, folder: Path) -> Path:
