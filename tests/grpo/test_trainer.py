@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 import torch
 
+from tests.full_disk import full_disk
 from visplay.config import GRPOSettings, LoraSettings, Sampling
 from visplay.engines.hf import HFEngine
 from visplay.grpo.loss import advantages, grpo_loss, token_weights
@@ -150,6 +151,8 @@ def test_what_cannot_be_trained_is_one_line(vlm: VLM, tmp_path: Path) -> None:
         Trainer(policy, _settings()).restore(tmp_path)
     with pytest.raises(TrainingError, match="max_tokens"):
         Trainer(policy, _settings(normalisation="dr_grpo"))
+    with full_disk(), pytest.raises(TrainingError, match="cannot write the optimizer's state"):
+        Trainer(policy, _settings()).save(tmp_path)
 
 
 def _logprob(policy: Policy, group: Group) -> float:

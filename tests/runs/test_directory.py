@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from tests.full_disk import full_disk
 from visplay.config import Settings
 from visplay.runs import RunDirectory, RunError, read_metrics
 
@@ -189,6 +192,25 @@ def test_a_checkpoint_is_there_only_when_it_was_finished(path: Path) -> None:
         assert sorted(file.name for file in (path / "checkpoints").iterdir()) == ["latest", "second"]
         run.discard(keep=[])
         assert run.latest is None
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(path: Path) -> None:
+    with RunDirectory.create(path, Settings()) as run:
+        with run.checkpoint("first") as folder:
+            save_file({"weights": torch.zeros(1)}, folder / "weights")
+        with full_disk():
+            with (
+                pytest.raises(RunError, match=r"cannot write .*second: .*too large"),
+                run.checkpoint("second") as folder,
+            ):
+                save_file({"weights": torch.zeros(1000)}, folder / "weights")
+            with (
+                pytest.raises(RunError, match=r"cannot write .*questioner: .*too large"),
+                run.result("questioner") as folder,
+            ):
+                (folder / "prompts").write_text("?" * 2000)
+        assert run.latest == path / "checkpoints" / "first"
+        assert sorted(entry.name for entry in (path / "checkpoints").iterdir()) == ["first", "latest"]
 
 
 def test_a_half_replaced_checkpoint_comes_back(path: Path) -> None:

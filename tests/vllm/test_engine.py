@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.together import together
 from visplay.config import Sampling, Settings, check_settings
 from visplay.engines.engine import EngineError
 from visplay.engines.hf import HFEngine
@@ -25,6 +26,7 @@ from visplay.engines.vllm import VLLM, VLLMEngine
 from visplay.lab.drawings import drawings
 from visplay.models.policy import Policy, new_policy
 from visplay.players import load_base, model_name
+from visplay.ranks import joined
 from visplay.records import Album, Completion, Picture, Request
 from visplay.roles.prompts import load_prompts
 
@@ -233,3 +235,16 @@ def test_an_iteration(tune: str, processes: int, tmp_path: Path) -> None:
     assert phases["questioner"] == phases["reasoner"] == 2
     rewards = [line["reward"] for line in lines if line["phase"] == "reasoner"]
     assert all(0 <= reward <= 1 for reward in rewards)
+
+
+def _place_of_vllm() -> int:
+    settings = check_settings(
+        {"tune": "lora", "device": "cpu", "vllm": {"kv_cache_gib": 0.25, "max_model_len": 512}}, where="a test"
+    )
+    with joined():
+        vllm = VLLM(load_base("lab", settings), settings)
+        return int(vllm.llm.llm_engine.model_executor.driver_worker.worker.local_rank)
+
+
+def test_each_of_several_processes_has_a_vllm_on_its_own_device(tmp_path: Path) -> None:
+    assert together(2, _place_of_vllm, folder=tmp_path) == [0, 1]

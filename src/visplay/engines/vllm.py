@@ -4,7 +4,7 @@ An adapter is handed over as a LoRA request, anew whenever its role's version ha
 full are copied into the running engine whenever another role speaks, or the same one with newer weights. Whether that
 worked is proved on every call, see `engines/proof.py`.
 
-Left out: one vLLM over several GPUs, and 4-bit weights.
+Left out: a model cut over several GPUs, and 4-bit weights.
 """
 
 from __future__ import annotations
@@ -89,11 +89,11 @@ class VLLM:
                 enable_prefix_caching=True,
                 block_size=_CPU_BLOCK if on_cpu else None,
                 enforce_eager=on_cpu,
+                # vLLM would put each of several processes' engines on the first GPU; this one goes by LOCAL_RANK.
+                distributed_executor_backend="external_launcher" if _one_of_several() else None,
                 # A prompt cut in two draws its random number twice, which vLLM cannot take back on a CPU.
                 enable_chunked_prefill=False if on_cpu else None,
                 enable_sleep_mode=self._sleeps,
-                # Of several processes each has a vLLM of its own, on the device that is its.
-                distributed_executor_backend="external_launcher" if _is_grouped() else None,
                 enable_lora=lora,
                 max_lora_rank=_rank(settings.lora.rank) if lora else _RANKS[0],
                 max_loras=2,
@@ -140,7 +140,7 @@ class VLLM:
 
         In a run of several processes it stays until the process ends: with itself it would end the group they are in.
         """
-        if self.llm is not None and not _is_grouped():
+        if self.llm is not None and not _one_of_several():
             self.llm.llm_engine.engine_core.shutdown()
             self.llm = None
             # vLLM's parts know one another, so that only the collector frees them.
@@ -275,8 +275,8 @@ class VLLMEngine:
         return Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished)
 
 
-def _is_grouped() -> bool:
-    """Whether this is one of several processes of a run."""
+def _one_of_several() -> bool:
+    """Whether this process shares a run with others."""
     return torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
 
 

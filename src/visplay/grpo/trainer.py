@@ -116,8 +116,15 @@ class Trainer:
 
     @everywhere
     def save(self, folder: str | Path) -> None:
-        """Write the optimizer's state, each process its own part of it; the weights are the policy's to save."""
-        self._masters.save(Path(folder))
+        """Write the optimizer's state, each process its own part of it; the weights are the policy's to save.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        try:
+            self._masters.save(Path(folder))
+        except (OSError, RuntimeError) as error:
+            raise TrainingError(f"cannot write the optimizer's state to '{folder}': {_one_line(error)}") from None
 
     @everywhere
     def restore(self, folder: str | Path) -> None:
@@ -131,8 +138,7 @@ class Trainer:
         except FileNotFoundError as error:
             raise TrainingError(f"no optimizer state '{error.filename}'") from None
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise TrainingError(f"optimizer state in '{folder}' does not fit: {reason}") from None
+            raise TrainingError(f"optimizer state in '{folder}' does not fit: {_one_line(error)}") from None
 
     def _lessons(self, groups: Sequence[Group]) -> list[Lesson]:
         """What the groups of one update teach; the weights of tokens are those among all of them."""
@@ -256,6 +262,10 @@ class Trainer:
         if self.settings.importance_cap:
             metrics["engine_gap"] = totals.engine_gap / tokens
         return metrics
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:

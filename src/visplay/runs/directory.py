@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from safetensors import SafetensorError
+
 from visplay.config import Settings, dump_settings, load_settings
 from visplay.runs.metrics import MetricsLog, plain
 from visplay.runs.state import RunError, read_json, sync_folder, write_json, write_whole
@@ -228,14 +230,21 @@ def _read_saved(path: Path) -> tuple[int, dict[str, Any] | None]:
 
 @contextmanager
 def _folder(target: Path) -> Iterator[Path]:
-    """Yield a new folder beside `target` that takes its place at the end; on error it is removed."""
+    """Yield a new folder beside `target` that takes its place at the end; on error it is removed.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     draft = target.with_name(f".{target.name}{_WRITING}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
         yield draft
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, OSError | SafetensorError):
+            reason = " ".join(str(error).split())
+            raise RunError(f"cannot write {target}: {reason}; mend that, then go on with --resume") from None
         raise
     # A folder that is not empty cannot be renamed over; `_tidy` undoes a half of this.
     replaced = target.with_name(f".{target.name}{_REPLACED}")
