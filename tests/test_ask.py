@@ -150,6 +150,7 @@ def test_a_broken_or_missing_image_is_named_and_the_others_go_on(
         (["lab", "--questions", "0"], "silver.questions_per_image"),
         (["lab", "--question", " "], "--question is blank"),
         (["lab", "--preset", "best"], "no preset 'best'"),
+        (["lab", "--set", "model=./other"], "leave model out of --set"),
         (["./none"], "no model folder './none'"),
         (["RUN", "--preset", "paper"], "leave --preset out"),
         (["RUN", "--set", "tune=full"], "its own tune alone"),

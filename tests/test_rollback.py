@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from tests.together import preloaded
 from visplay.config import Sampling, Settings, load_settings
 from visplay.evolve import World, evolve, hold_out
 from visplay.images import Sampler
@@ -216,7 +216,7 @@ def test_a_run_killed_around_its_verdict_goes_on_as_if_it_had_not_been(
     deaths = [((0, "accept"), False), ((1, "measure"), True), ((1, "accept"), False)]
     for number, (moment, remembered) in enumerate(deaths):
         arguments = (run, settings(*SPOILT), moment, remembered, torch.get_num_threads())
-        process = get_context("spawn").Process(target=dies, args=arguments)
+        process = preloaded().Process(target=dies, args=arguments)
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL, f"death {number}"

@@ -73,6 +73,12 @@ def test_a_preset_is_for_models(run: Path, tmp_path: Path) -> None:
         own_settings(str(run), str(tmp_path / "mine.yaml"))
 
 
+def test_a_model_is_named_once() -> None:
+    with pytest.raises(ConfigError, match="the model is lab; leave model out of --set"):
+        own_settings("lab", None, ["model=other"])
+    assert own_settings("lab", None, ["model=lab"]).model == "lab"
+
+
 @pytest.mark.parametrize(
     "flags, said",
     [
@@ -83,6 +89,7 @@ def test_a_preset_is_for_models(run: Path, tmp_path: Path) -> None:
         (["--set", "dtpye=bfloat16"], "dtpye"),
         (["--set", "dtype"], "is not key=value"),
         (["--preset", "paper"], "leave --preset out"),
+        (["--base", "lab", "--set", "model=other"], "leave model out of --set"),
         (["--base", "./no-model"], "no-model"),
         (["--tasks", "--engine", "vllm"], "--engine is for --data and --suites"),
     ],

@@ -1,23 +1,35 @@
-"""Real processes that run a function together, as those of a run do."""
+"""Real processes that run a function, alone or together, as those of a run do."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.chat_server import free_port
 
 
-def together(size: int, function: Callable[..., Any], *arguments: Any, folder: Path) -> list[Any]:
-    """What `function(*arguments)` gives in each of `size` processes, by rank; tensors and plain values."""
-    # A server that has imported what takes long, and is forked from; threads of pytest would not survive a fork.
+def preloaded() -> ForkServerContext:
+    """Processes forked from a server that has imported what takes long; pytest's own threads would not survive it."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["visplay.players", "visplay.program", "tests.tiny_runs"])
+    with pytest.MonkeyPatch.context() as patch:
+        # It finds modules by its environment alone, and would preload a visplay that is installed from elsewhere.
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
+    return context
+
+
+def together(size: int, function: Callable[..., Any], *arguments: Any, folder: Path) -> list[Any]:
+    """What `function(*arguments)` gives in each of `size` processes, by rank; tensors and plain values."""
+    context = preloaded()
     port = free_port()
     workers = [
         context.Process(target=_work, args=(rank, size, port, folder, function, arguments)) for rank in range(size)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from visplay.config import Settings
 from visplay.evaluation.compare import Contender
 from visplay.evaluation.errors import EvaluationError
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import handed_over
-from visplay.players import is_run, own_settings
+from visplay.players import is_run
 from visplay.records import Suite
 from visplay.runs import RunError
 from visplay.runs.state import read_json
-from visplay.scoring import score_reasoner
+from visplay.scoring import check_scorable, score_reasoner
 
 
 def is_report(name: str) -> bool:
@@ -21,22 +22,23 @@ def is_report(name: str) -> bool:
     return Path(name).suffix == ".json" and Path(name).is_file()
 
 
-def open_contender(name: str, suites: Sequence[Suite], seed: int) -> Contender:
-    """A report's answers; else a run's or model's on `suites`, or without any those a finished run was measured by.
+def open_contender(name: str, suites: Sequence[Suite] = (), settings: Settings | None = None) -> Contender:
+    """A run's or model's answers to `suites`, or those that a report holds, or that a finished run was measured by.
 
     Of a run that is what it hands over.
 
+    Args:
+        settings: how a run or model is loaded and answers, see `own_settings`; None for what is not scored.
     Raises:
-        EvaluationError: a report without its answers, or a model without suites.
+        EvaluationError: a report without its answers, or a model without settings.
         RunError: a run that is not finished, or was not measured.
-        visplay.models.vlm.ModelError, visplay.config.ConfigError: as `score_reasoner`.
+        visplay.models.vlm.ModelError, visplay.config.ConfigError, visplay.engines.engine.EngineError: as
+            `score_reasoner`.
     """
+    if settings is not None:
+        return Contender(name, score_reasoner(name, suites, settings, sampled=False).greedy)
     if is_report(name):
         return Contender(name, _answers(Path(name)).greedy)
-    if suites:
-        return Contender(
-            name, score_reasoner(name, suites, own_settings(name, values={"seed": seed}), sampled=False).greedy
-        )
     if is_run(name):
         return Contender(name, _measured(Path(name)).greedy)
     raise EvaluationError(
@@ -44,15 +46,19 @@ def open_contender(name: str, suites: Sequence[Suite], seed: int) -> Contender:
     )
 
 
-def check_contenders(names: Sequence[str], suites: Sequence[Suite]) -> None:
-    """Refuse what cannot be opened before anything is scored.
+def check_contenders(names: Sequence[str], settings: Mapping[str, Settings]) -> None:
+    """Refuse what cannot be opened, or scored by its settings, before anything is scored.
 
     Raises:
         EvaluationError, RunError: as `open_contender`.
+        visplay.models.vlm.ModelError, visplay.config.ConfigError, visplay.engines.engine.EngineError: as
+            `check_scorable`.
     """
     for name in names:
-        if is_report(name) or not suites:
-            open_contender(name, (), 0)
+        if name in settings:
+            check_scorable(name, settings[name])
+        else:
+            open_contender(name)
 
 
 def _answers(report: Path) -> Measurement:

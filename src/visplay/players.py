@@ -174,11 +174,14 @@ def own_settings(
     Args:
         preset: for a model alone; None for the defaults.
     Raises:
-        ConfigError: a setting is wrong, or cannot be changed for a run.
+        ConfigError: a setting is wrong, or cannot be changed for a run, or is another model.
     """
     given = dict(values or {})
     if not is_run(name):
-        return load_settings(preset, overrides, {"model": name, **given}, trained=False)
+        chosen = load_settings(preset, overrides, {"model": name, **given}, trained=False)
+        if chosen.model != name:
+            raise ConfigError(f"the model is {name}; leave model out of --set, and name another in its place")
+        return chosen
     if preset is not None:
         raise ConfigError(f"{name} is a run with settings of its own; leave --preset out, change single ones by --set")
     file = str(Path(name) / "config.yaml")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.chat_server import ChatServer, serving
 from visplay.cli import main
 from visplay.config import Settings, dump_settings
 from visplay.evaluation.compare import Contender, compare, comparison_json, comparison_sheet
@@ -151,6 +152,34 @@ def test_the_verb_scores_models_on_the_spot_and_pairs_them_with_a_report(
         (["lab", "lab", "--suites", "lab/single", "--items", "0"], "--items"),
         (["./no-model", "lab", *asked], "no-model"),
         ([str(report)], "at least two"),
+    ):
+        assert main(["compare", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1, error
+
+
+def test_settings_hold_for_all_that_is_scored_and_leave_reports_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--suites", "lab/single/pastel", "--items", "4"]
+    report = tmp_path / REPORT
+    assert main(["eval", "lab", *asked, "--out", str(report)]) == 0
+    with serving(ChatServer()) as server:
+        server.say = lambda body, index: "no answer"
+        flags = ["--engine", "server", "--set", f"server.url={server.url}", "--set", "reasoner.sampling.max_tokens=17"]
+        capsys.readouterr()
+        assert main(["compare", str(report), "lab", *asked, *flags, "--json"]) == 0
+    line = json.loads(capsys.readouterr().out)["suites"]["lab/single"]
+    before, after = (m["accuracy"] for m in line["measured"])
+    assert before == Measurement.load(report.with_suffix(".answers.jsonl")).greedy["lab/single/pastel"].accuracy > after
+    assert after == 0 and len(server.bodies) == 4 and {body["max_tokens"] for body in server.bodies} == {17}
+    for arguments, said in (
+        ([str(report), str(report), "--engine", "hf"], "--suites or --data"),
+        ([str(report), str(report), *asked, "--set", "dtype=bfloat16"], "runs and models that are scored"),
+        (["lab", "lab", *asked, "--set", "dtpye=bfloat16"], "dtpye"),
+        (["lab", "lab", *asked, "--engine", "server"], "engine: server needs server.url"),
+        (["lab", "lab", *asked, "--set", "model=./other"], "leave model out of --set"),
+        (["lab", "./no-model", *asked, "--set", "dtype=bfloat16"], "no-model"),
     ):
         assert main(["compare", *arguments]) == 2
         error = capsys.readouterr().err

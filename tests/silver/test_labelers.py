@@ -18,7 +18,6 @@ from visplay.roles.reasoner import Reasoner, tally
 from visplay.silver.labelers import make_labeler
 from visplay.silver.labelers.facts import Facts
 from visplay.silver.labelers.majority import Majority
-from visplay.silver.labelers.views import Views
 from visplay.silver.labelers.weighted import Weighted, weighted_tally
 
 NAMES: tuple[str, ...] = get_args(SilverSettings.model_fields["labeler"].annotation)
@@ -54,7 +53,7 @@ def three(request: Request, index: int) -> tuple[str, float]:
 def asked(text: str, views: Sequence[View], votes: int) -> dict[str, int]:
     """How often each look at the picture was answered from."""
     engine = Beholder(three)
-    (one,) = Views(reasoner(engine), views).label([Question("q", Picture("p", b""), "open", text)], votes)
+    (one,) = Majority(reasoner(engine), views).label([Question("q", Picture("p", b""), "open", text)], votes)
     assert [vote.index for vote in one.votes] == list(range(votes))
     taken = {request.picture.id: request.n for request in engine.asked}
     assert Counter("p" if v.view == "plain" else f"p~{v.view}" for v in one.votes) == taken
@@ -62,7 +61,7 @@ def asked(text: str, views: Sequence[View], votes: int) -> dict[str, int]:
 
 
 def test_a_labeler_goes_by_its_name() -> None:
-    kinds = {"majority": Majority, "views": Views, "weighted": Weighted, "facts": Facts}
+    kinds = {"majority": Majority, "views": Majority, "weighted": Weighted, "facts": Facts}
     made = {name: make_labeler(SilverSettings(labeler=name), reasoner(Beholder(three))) for name in NAMES}
     assert {name: type(one) for name, one in made.items()} == kinds
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from visplay.answers import match
 from visplay.evaluation.statistics import paired_difference
-from visplay.lab.drawings import drawings
+from visplay.lab.drawings import kept_drawings
 from visplay.lab.truth import Truth, drawn, read_flat_scene
 from visplay.records import Question, Tally
 from visplay.roles.reasoner import Reasoner
@@ -23,7 +23,7 @@ def truth_about(images: str, count: int, seed: int) -> Truth | None:
     if images == "easy-vqa":
         return Truth(read_flat_scene)
     if images.startswith("lab/"):
-        return Truth(drawn(drawings(images.removeprefix("lab/"), count, seed)[1]))
+        return Truth(drawn(kept_drawings(images.removeprefix("lab/"), count, seed)[1]))
     return None
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
 import numpy as np
 
 from visplay.config import Settings
@@ -23,7 +27,14 @@ def open_pictures(settings: Settings) -> Catalogue:
     if not settings.images.startswith("lab/"):
         return open_images(settings.images)
     source = settings.images.removeprefix("lab/")
-    return Catalogue(settings.images, drawings(source, LAB_DRAWINGS, settings.seed)[0])
+    return Catalogue(settings.images, kept_drawings(source, LAB_DRAWINGS, settings.seed)[0])
+
+
+@lru_cache(maxsize=1)
+def kept_drawings(source: str, count: int, seed: int) -> tuple[tuple[Picture, ...], Mapping[str, Scene]]:
+    """What `drawings` gives, drawn once: a run asks for its pictures, then for their truth, then for both to show."""
+    pictures, scenes = drawings(source, count, seed)
+    return pictures, MappingProxyType(scenes)
 
 
 def drawings(source: str, count: int, seed: int) -> tuple[tuple[Picture, ...], dict[str, Scene]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from visplay.verbs.adding import Verbs
+from visplay.verbs.chosen import add_chosen, chosen_settings
 from visplay.verbs.items import named_suites
 
 
@@ -24,6 +25,7 @@ def add(verbs: Verbs) -> None:
     scored.add_argument("--suites", nargs="+", metavar="NAME", help="score runs and models on these, as `eval` does")
     compare.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
     compare.add_argument("--seed", type=int, default=0, help="of the lab's drawings, and of which items are drawn")
+    add_chosen(compare, "all that is scored alike")
     shown = compare.add_mutually_exclusive_group()
     for form in ("markdown", "latex", "json"):
         shown.add_argument(f"--{form}", dest="form", action="store_const", const=form)
@@ -31,18 +33,24 @@ def add(verbs: Verbs) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from visplay.comparing import check_contenders, open_contender
+    from visplay.comparing import check_contenders, is_report, open_contender
+    from visplay.config import ConfigError
     from visplay.evaluation.compare import compare, comparison_json, comparison_sheet
     from visplay.players import is_run
     from visplay.runs import differ_in_seed_alone
 
     names, paths = options.contenders, [Path(name) for name in options.contenders]
     scored = bool(options.data or options.suites)
+    settings = {name: chosen_settings(name, options) for name in names if scored and not is_report(name)}
+    if not settings and (options.set or options.engine):
+        raise ConfigError(
+            "--set and --engine are for runs and models that are scored; say by --suites or --data on what"
+        )
     if not scored and all(map(is_run, names)) and differ_in_seed_alone(paths):
         return _compare_seeds(names, options.form)
     suites, skipped = named_suites(options) if scored else ((), [])
-    check_contenders(names, suites)
-    found = compare([open_contender(name, suites, options.seed) for name in names])
+    check_contenders(names, settings)
+    found = compare([open_contender(name, suites, settings.get(name)) for name in names])
     for row in skipped:
         print(f"visplay: skipped {row}", file=sys.stderr)
     letters = [chr(ord("A") + place) for place in range(len(names))] if len(names) <= 26 else names

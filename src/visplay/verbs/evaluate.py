@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from visplay.verbs.adding import Verbs
+from visplay.verbs.chosen import add_chosen, chosen_settings
 from visplay.verbs.items import check_items, named_suites
 
 if TYPE_CHECKING:
-    from visplay.config import Settings
     from visplay.evaluation.judge import Judge
 
 
@@ -35,11 +35,8 @@ def add(verbs: Verbs) -> None:
     evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
     evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
-    evaluate.add_argument("--engine", choices=["hf", "vllm", "server"], help="default: as a run's settings say, or hf")
     evaluate.add_argument("--preset", help="for models: default, votes, paper, official, or a YAML file")
-    evaluate.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting, of model and base alike"
-    )
+    add_chosen(evaluate, "model and base alike")
     evaluate.set_defaults(verb=_evaluate)
 
 
@@ -50,7 +47,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     _check(options)
     if options.tasks:
         return _evaluate_tasks(options)
-    settings = {name: _settings(name, options) for name in (options.base, options.model) if name}
+    settings = {name: chosen_settings(name, options, options.preset) for name in (options.base, options.model) if name}
     check_place(options.out)
     suites, skipped = named_suites(options)
     judge = _open_judge(options)
@@ -102,14 +99,6 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own affair")
     if options.tasks and options.engine not in (None, "hf"):
         raise ConfigError("--engine is for --data and --suites; tasks are answered in this process")
-
-
-def _settings(name: str, options: argparse.Namespace) -> Settings:
-    """A run's own settings, or a model's, with what the flags change."""
-    from visplay.players import own_settings
-
-    engine = [f"engine={options.engine}"] if options.engine else []
-    return own_settings(name, options.preset, [*options.set, *engine], {"seed": options.seed})
 
 
 def _open_judge(options: argparse.Namespace) -> Judge | None:

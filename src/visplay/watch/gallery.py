@@ -279,7 +279,7 @@ class Gallery:
         order = [("iteration_count_distinct", "descending"), ("image", "ascending")]
         found = grouped.filter(pc.greater(grouped["iteration_count_distinct"], 1)).sort_by(order)["image"]
         if not len(found):
-            found = pc.unique(table["image"].filter(pc.equal(table["phase"], "accept")))
+            found = pc.unique(table["image"].filter(_matching(table, Filter(phase="accept"))))
         return tuple(found[:count].to_pylist())
 
     def texts(self, iteration: int) -> tuple[str, ...]:

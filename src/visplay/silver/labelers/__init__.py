@@ -9,14 +9,13 @@ from visplay.roles.reasoner import Reasoner
 from visplay.silver.labelers.facts import Facts
 from visplay.silver.labelers.labeler import Labeler
 from visplay.silver.labelers.majority import Majority
-from visplay.silver.labelers.views import Views
 from visplay.silver.labelers.weighted import Weighted
 
 __all__ = ["Labeler", "make_labeler"]
 
 _MAKE: dict[str, Callable[[SilverSettings, Reasoner], Labeler]] = {
     "majority": lambda _, reasoner: Majority(reasoner),
-    "views": lambda settings, reasoner: Views(reasoner, settings.views),
+    "views": lambda settings, reasoner: Majority(reasoner, settings.views),
     "weighted": lambda settings, reasoner: Weighted(reasoner, settings.views),
     "facts": lambda settings, reasoner: Facts(reasoner, settings.views, settings.fact_lists),
 }
