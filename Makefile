@@ -44,18 +44,18 @@ test: lint
 
 # It sees every package of the usual environment and adds lmms-eval with the few others that the tests need; users get
 # all of lmms-eval's dependencies by the extra `eval`.
-$(EVAL_INSTALLED): $(INSTALLED) tests/lmms/requirements.txt
+$(EVAL_INSTALLED): $(INSTALLED) tests/evaluation/lmms/requirements.txt
 	rm -rf $(EVAL_VENV)
 	$(VENV)/bin/python -m venv $(EVAL_VENV)
 	site='import sysconfig; print(sysconfig.get_path("purelib"))'; \
 		$(VENV)/bin/python -c "$$site" > $$($(EVAL_VENV)/bin/python -c "$$site")/usual.pth
-	$(EVAL_VENV)/bin/python -m pip install --quiet -c constraints.txt -r tests/lmms/requirements.txt
+	$(EVAL_VENV)/bin/python -m pip install --quiet -c constraints.txt -r tests/evaluation/lmms/requirements.txt
 	$(EVAL_VENV)/bin/python -m pip install --quiet -c constraints.txt --no-deps lmms-eval -e .
 	touch $@
 
 # Nothing is asked of a hub, and what is cached stays in the environment.
 test-eval: $(EVAL_INSTALLED)
-	HF_HUB_OFFLINE=1 HF_HOME=$(CURDIR)/$(EVAL_VENV)/cache $(EVAL_VENV)/bin/python -m pytest -q tests/lmms
+	HF_HUB_OFFLINE=1 HF_HOME=$(CURDIR)/$(EVAL_VENV)/cache $(EVAL_VENV)/bin/python -m pytest -q tests/evaluation/lmms
 
 test-browser: setup
 	$(VENV)/bin/python -m pytest -q tests/browser

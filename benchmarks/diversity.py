@@ -1,6 +1,6 @@
 """Clusters of a batch of questions, for the share of its cluster that a question pays.
 
-Ours: `visplay.rewards.clusters`, the whole batch at once. Peer: what the published code of VisPlay does,
+Ours: `visplay.rl.rewards.clusters`, the whole batch at once. Peer: what the published code of VisPlay does,
 NLTK's sentence_bleu (smoothing method 1) of each pair and scikit-learn's average linkage. It computes
 each pair in one direction only, ours in both; the labels are compared with both. The peer is timed on
 fewer questions and scaled by the number of pairs, for all of them would take it many minutes.
@@ -16,7 +16,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from benchmarks.paired import Result, alternate, fix_threads, parser, report
 from benchmarks.questions import lab_questions
-from visplay.rewards import clusters
+from visplay.rl.rewards import clusters
 
 THRESHOLD = 0.5
 

@@ -3,7 +3,7 @@
 Only products are counted, a multiplication and an addition being two operations; norms, rotary
 positions, softmax and the optimizer are not. Tokens are those of the tree: each distinct prefix once.
 
-Shapes: N patches of a picture.
+Shapes: N patches of an image.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def head(model: Any, tokens: int) -> float:
 
 
 def tower(model: Any, patches_high: int, patches_wide: int, passes: int = FORWARD) -> float:
-    """The vision tower on one picture, `passes` being FORWARD or TRAINED."""
+    """The vision tower on one image, `passes` being FORWARD or TRAINED."""
     vision = model.config.vision_config
     module = model.base_model.visual
     patches = patches_high * patches_wide

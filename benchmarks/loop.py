@@ -1,6 +1,6 @@
 """One whole iteration on the lab: Questioner phase, silver set, Reasoner phase; nothing is measured.
 
-Ours: `visplay.evolve` with its run directory, metrics and a checkpoint a step. Peer: the same loop on
+Ours: `visplay.selfplay.loop` with its run directory, metrics and a checkpoint a step. Peer: the same loop on
 TRL's GRPOTrainer, `benchmarks/trl_loop.py`, which keeps nothing. Both start from the embedded model, look
 at the same drawings and have preset `votes`'s settings but for the sizes below; `--set` changes
 any of them except the gates of the silver set, which the peer has built in. Opening the model is part
@@ -22,13 +22,13 @@ from rich.console import Console
 from benchmarks.paired import Result, alternate, fix_threads, parser, report
 from benchmarks.trl_loop import TrlLoop
 from visplay.config import Settings, load_settings
-from visplay.evolve import World, evolve
-from visplay.journal import Journal
 from visplay.lab.drawings import drawings
-from visplay.players import Players, model_name
-from visplay.records import Picture
 from visplay.roles.prompts import load_prompts
 from visplay.runs import RunDirectory, read_metrics
+from visplay.selfplay.logger import RunLogger
+from visplay.selfplay.loop import RunInputs, evolve
+from visplay.selfplay.state import SelfPlayState, model_name
+from visplay.types import ImageRef
 
 SIZES = (
     "device=cpu",
@@ -51,8 +51,8 @@ def main() -> None:
     args = options.parse_args()
     fix_threads(args.threads)
     settings = load_settings("votes", [*SIZES, *args.set])
-    pictures = drawings("single", DRAWINGS, settings.seed)[0]
-    ours, peer = OurLoop(settings, pictures), PeerLoop(settings, pictures)
+    images = drawings("single", DRAWINGS, settings.seed)[0]
+    ours, peer = OurLoop(settings, images), PeerLoop(settings, images)
     seconds = alternate({"ours": ours.task, "peer": peer.task}, args.repeats)
     result = Result(
         benchmark="loop",
@@ -68,9 +68,9 @@ def main() -> None:
 class OurLoop:
     """visplay's loop; `found` has what each round did."""
 
-    def __init__(self, settings: Settings, pictures: tuple[Picture, ...]) -> None:
+    def __init__(self, settings: Settings, images: tuple[ImageRef, ...]) -> None:
         self.settings = settings
-        self.world = World(pictures, (), None)
+        self.inputs = RunInputs(images, (), None)
         self.found: list[dict[str, float]] = []
 
     def task(self, number: int) -> Callable[[], object]:
@@ -81,7 +81,12 @@ class OurLoop:
             tempfile.TemporaryDirectory() as folder,
             RunDirectory.create(Path(folder) / "run", settings) as run,
         ):
-            evolve(self.world, Players.load(settings), settings, Journal(run, settings, Console(file=io.StringIO())))
+            evolve(
+                self.inputs,
+                SelfPlayState.load(settings),
+                settings,
+                RunLogger(run, settings, Console(file=io.StringIO())),
+            )
             self.found.append(self.done(read_metrics(run.path / "metrics.jsonl")))
 
     def done(self, lines: list[dict[str, Any]]) -> dict[str, float]:
@@ -104,9 +109,9 @@ class OurLoop:
 class PeerLoop:
     """The loop on TRL; `found` has what each round did."""
 
-    def __init__(self, settings: Settings, pictures: tuple[Picture, ...]) -> None:
+    def __init__(self, settings: Settings, images: tuple[ImageRef, ...]) -> None:
         self.settings = settings
-        self.pictures = pictures
+        self.images = images
         self.found: list[dict[str, float]] = []
 
     def task(self, number: int) -> Callable[[], object]:
@@ -114,7 +119,7 @@ class PeerLoop:
 
     def run(self, settings: Settings) -> None:
         prompts = load_prompts(None, Path(model_name(settings.model)))
-        done = TrlLoop(settings, prompts).iterate(self.pictures)
+        done = TrlLoop(settings, prompts).iterate(self.images)
         self.found.append(
             {
                 "completions": done.completions,
@@ -138,7 +143,7 @@ def _sizes(settings: Settings) -> dict[str, Any]:
         "silver_images": settings.silver.images,
         "questions_per_image": settings.silver.questions_per_image,
         "silver_votes": settings.silver.votes,
-        "views": len(settings.silver.views),
+        "augmentations": len(settings.silver.augmentations),
         "reasoner_steps": settings.reasoner.steps,
         "questions_per_step": settings.reasoner.questions_per_step,
     }

@@ -1,6 +1,6 @@
 """One iteration on the lab by several processes of a thread each, against one process of as many threads, and of one.
 
-All are whole programs, from their start to their report, with the same settings, seed and pictures; their rewards are
+All are whole programs, from their start to their report, with the same settings, seed and images; their rewards are
 compared, and the benchmark fails where they differ by more than rounding explains.
 """
 

@@ -1,11 +1,11 @@
-"""The Questioner's reward: 8 questions a picture, 10 votes each, every vote exactly 24 tokens long.
+"""The Questioner's reward: 8 questions per image, 10 votes each, every vote exactly 24 tokens long.
 
-Ours: `visplay.engines.hf.HFEngine` on a frozen policy, as the loop holds it. Peer: transformers'
-`generate` on the same weights, a call a picture with all its questions as one batch, padded on the left,
+Ours: `visplay.generation.transformers_engine.TransformersEngine` on a frozen policy, as the loop holds it. Peer: transformers'
+`generate` on the same weights, a call an image with all its questions as one batch, padded on the left,
 with its KV cache, `do_sample` and `num_return_sequences`. Both sample at temperature 1 from the whole
 vocabulary. No answer ends early: the end-of-text token lies beyond the model's vocabulary, so neither
 side needs a rule that forbids it. Image preprocessing and tokenization are done beforehand for both;
-each round has new pictures, so the vision tower's work is in every round.
+each round has new images, so the vision tower's work is in every round.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import torch
 from PIL import Image
 
 from benchmarks import floor, shapes
+from benchmarks.image_processor import load_processor
 from benchmarks.paired import Result, alternate, fix_threads, parser, report
-from benchmarks.picture_processor import load_processor
 from benchmarks.questions import lab_questions
 from visplay.config import LoraSettings, Sampling
-from visplay.engines.hf import HFEngine
+from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models.policy import new_policy
 from visplay.models.vlm import VLM
-from visplay.records import Picture, Request
 from visplay.roles.prompts import Prompts
+from visplay.types import ImageRef, Request
 
 
 def main() -> None:
@@ -65,23 +65,21 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     options = parser(__doc__, repeats=5)
     options.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="else no ratio")
-    options.add_argument("--images", type=int, default=1, help="pictures (default %(default)s)")
-    options.add_argument("--image-tokens", type=int, default=1024, help="of each picture (default %(default)s)")
-    options.add_argument("--questions", type=int, default=8, help="on each picture (default %(default)s)")
+    options.add_argument("--images", type=int, default=1, help="images (default %(default)s)")
+    options.add_argument("--image-tokens", type=int, default=1024, help="of each image (default %(default)s)")
+    options.add_argument("--questions", type=int, default=8, help="on each image (default %(default)s)")
     options.add_argument("--votes", type=int, default=10, help="on each question (default %(default)s)")
     options.add_argument("--tokens", type=int, default=24, help="of each vote (default %(default)s)")
     return options.parse_args()
 
 
 def asked(args: argparse.Namespace, number: int) -> list[Request]:
-    """The requests of a round, its pictures new; distinct questions, so that no prompt comes twice on a picture."""
-    pictures = [shapes.noise(f"{number}-{i}", args.image_tokens, 1000 * number + i) for i in range(args.images)]
+    """The requests of a round, its images new; distinct questions, so that no prompt comes twice on an image."""
+    images = [shapes.noise(f"{number}-{i}", args.image_tokens, 1000 * number + i) for i in range(args.images)]
     texts = list(dict.fromkeys(lab_questions(50 * args.questions)))[: args.questions]
     prompts = [Prompts().answer(text) for text in texts]
     return [
-        Request(f"{picture.id}/{i}", picture, prompt, args.votes)
-        for picture in pictures
-        for i, prompt in enumerate(prompts)
+        Request(f"{image.id}/{i}", image, prompt, args.votes) for image in images for i, prompt in enumerate(prompts)
     ]
 
 
@@ -92,12 +90,12 @@ class OurRollout:
         self.args = args
         policy = new_policy(VLM.load(folder, device="cpu"), "reasoner", "full", LoraSettings())
         self.vlm = policy.vlm
-        self.engine = HFEngine(policy, seed=0)
+        self.engine = TransformersEngine(policy, seed=0)
 
     def task(self, number: int) -> Callable[[], object]:
         requests = asked(self.args, number)
         for request in requests:
-            self.vlm.encode(request.picture, request.prompt)
+            self.vlm.encode(request.image, request.prompt)
         return lambda: self.generate(requests, Sampling(max_tokens=self.args.tokens))
 
     def generate(self, requests: list[Request], sampling: Sampling) -> list[tuple[int, ...]]:
@@ -128,11 +126,11 @@ class GenerateRollout:
         return lambda: self.generate(batches, self.args.tokens, **how)
 
     def batches(self, requests: list[Request]) -> list[Any]:
-        """What the processor makes of each picture's prompts, the picture once a prompt."""
-        by_picture: dict[Picture, list[str]] = {}
+        """What the processor makes of each image's prompts, the image once a prompt."""
+        grouped_by_image: dict[ImageRef, list[str]] = {}
         for request in requests:
-            by_picture.setdefault(request.picture, []).append(request.prompt)
-        return [self._batch(picture.load(), prompts) for picture, prompts in by_picture.items()]
+            grouped_by_image.setdefault(request.image, []).append(request.prompt)
+        return [self._batch(image.load(), prompts) for image, prompts in grouped_by_image.items()]
 
     def _batch(self, image: Image.Image, prompts: list[str]) -> Any:
         chats: Any = [
@@ -164,7 +162,7 @@ def _check_same_model(ours: OurRollout, peer: GenerateRollout) -> dict[str, Any]
     Raises:
         SystemExit: they are not.
     """
-    requests = [Request(r.id, r.picture, r.prompt, 1, greedy=True) for r in asked(ours.args, ours.args.repeats + 1)]
+    requests = [Request(r.id, r.image, r.prompt, 1, greedy=True) for r in asked(ours.args, ours.args.repeats + 1)]
     tokens = ours.args.tokens
     mine = ours.generate(requests, Sampling(max_tokens=tokens))
     theirs = peer.generate(peer.batches(requests), tokens, do_sample=False)
@@ -177,12 +175,12 @@ def _check_same_model(ours: OurRollout, peer: GenerateRollout) -> dict[str, Any]
 
 
 def _operations(args: argparse.Namespace, ours: OurRollout) -> float:
-    """What the rollout cannot do without: distinct tokens of pictures and prompts, then each vote's own tokens.
+    """What the rollout cannot do without: distinct tokens of images and prompts, then each vote's own tokens.
 
     A vote's last token is drawn and needs no pass of its own.
     """
     requests = asked(args, 0)[: args.questions]
-    prompts = [ours.vlm.encode(r.picture, r.prompt).token_ids for r in requests]
+    prompts = [ours.vlm.encode(r.image, r.prompt).token_ids for r in requests]
     shared = min(len(ids) for ids in prompts)
     while any(ids[:shared] != prompts[0][:shared] for ids in prompts):
         shared -= 1

@@ -1,8 +1,8 @@
-"""A random Qwen2.5-VL of about 30 million parameters, and pictures of a wanted number of image tokens.
+"""A random Qwen2.5-VL of about 30 million parameters, and images of a wanted number of image tokens.
 
 Decoder: hidden size 512, 8 layers, 8 heads of 64 over 2 key-value heads, MLP 1,280. Vision tower:
 hidden size 256, 4 blocks, patches of 14 pixels, 2 x 2 of them a token; the last block sees the whole
-picture and the others windows of 112 pixels, as in the released models. Vocabulary: 8,192, tied.
+image and the others windows of 112 pixels, as in the released models. Vocabulary: 8,192, tied.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from visplay.lab.model import CHAT_TEMPLATE, SPECIAL
-from visplay.records import Picture
 from visplay.roles.prompts import Prompts
+from visplay.types import ImageRef
 
 VOCABULARY = 8192
 PATCH, MERGE = 14, 2
@@ -54,24 +54,24 @@ def load_plain(folder: str | Path) -> Any:
 
 
 def image_side(image_tokens: int) -> int:
-    """Pixels of a side of the square picture that becomes `image_tokens` tokens.
+    """Pixels of a side of the square image that becomes `image_tokens` tokens.
 
     Raises:
         SystemExit: there is no such square.
     """
     side = math.isqrt(image_tokens)
     if side**2 != image_tokens:
-        raise SystemExit(f"--image-tokens {image_tokens} is no square; a picture of 28 n pixels has n * n tokens")
+        raise SystemExit(f"--image-tokens {image_tokens} is no square; an image of 28 n pixels has n * n tokens")
     return side * PATCH * MERGE
 
 
-def noise(name: str, image_tokens: int, seed: int) -> Picture:
-    """A picture of random pixels."""
+def noise(name: str, image_tokens: int, seed: int) -> ImageRef:
+    """An image of random pixels."""
     side = image_side(image_tokens)
     pixels = np.random.default_rng([7, seed]).integers(0, 256, (side, side, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return Picture(name, buffer.getvalue())
+    return ImageRef(name, buffer.getvalue())
 
 
 def random_tokens(count: int, rng: np.random.Generator) -> tuple[int, ...]:

@@ -20,16 +20,16 @@ from datasets import Dataset, Features, Image, Value
 from transformers import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from benchmarks.picture_processor import load_processor
+from benchmarks.image_processor import load_processor
 from benchmarks.shapes import load_plain
 from visplay.answers import extract_boxed, is_refusal, vote
 from visplay.config import Sampling, Settings
-from visplay.images.views import viewed
-from visplay.players import model_name
-from visplay.records import Picture, View
-from visplay.rewards import diversity, in_band, questioner_reward, reasoner_reward
+from visplay.data.augmentations import augmented
+from visplay.rl.rewards import diversity, in_band, questioner_reward, reasoner_reward
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import parse_question
+from visplay.selfplay.state import model_name
+from visplay.types import Augmentation, ImageRef
 
 # Sequences of one forward and backward pass, and of one call of `generate`. On a CPU anything from 16 to 256,
 # and from 64 to 512, takes the same time within the noise.
@@ -43,7 +43,7 @@ _TURN = [{"role": Value("string"), "content": Value("string")}]
 class Silver:
     """A question with the answer that most votes gave it."""
 
-    picture: Picture
+    image: ImageRef
     question: str
     answer: str
 
@@ -72,29 +72,29 @@ class TrlLoop:
         self.eos_id = self.processor.tokenizer.eos_token_id
         self.report = Report()
 
-    def iterate(self, pictures: Sequence[Picture]) -> Report:
+    def iterate(self, images: Sequence[ImageRef]) -> Report:
         """Questioner phase, silver set, Reasoner phase."""
         torch.manual_seed(self.settings.seed)
-        order = np.random.default_rng(self.settings.seed).permutation(len(pictures))
-        shuffled = [pictures[i] for i in order]
+        order = np.random.default_rng(self.settings.seed).permutation(len(images))
+        shuffled = [images[i] for i in order]
         self.train_questioner(shuffled)
         silver = self.make_silver_set(shuffled[: self.settings.silver.images])
         self.report.kept = len(silver)
         self.train_reasoner(silver)
         return self.report
 
-    def train_questioner(self, pictures: Sequence[Picture]) -> None:
-        """G questions a picture, rewarded for being hard and varied, judged by the Reasoner's votes."""
+    def train_questioner(self, images: Sequence[ImageRef]) -> None:
+        """G questions per image, rewarded for being hard and varied, judged by the Reasoner's votes."""
         settings = self.settings.questioner
-        features = Features(prompt=_TURN, image=Image(), picture=Value("int64"))
+        features = Features(prompt=_TURN, image=Image(), row=Value("int64"))
         data = {
-            "prompt": [[{"role": "user", "content": self.prompts.ask()}]] * len(pictures),
-            "image": [_encoded(picture) for picture in pictures],
-            "picture": list(range(len(pictures))),
+            "prompt": [[{"role": "user", "content": self.prompts.ask()}]] * len(images),
+            "image": [_encoded(image) for image in images],
+            "row": list(range(len(images))),
         }
 
-        def reward(completions: Any, completion_ids: list[list[int]], picture: list[int], **_: Any) -> list[float]:
-            rows = [pictures[i] for i in picture]
+        def reward(completions: Any, completion_ids: list[list[int]], row: list[int], **_: Any) -> list[float]:
+            rows = [images[i] for i in row]
             texts = [turns[0]["content"] for turns in completions]
             ended = [ids[-1] == self.eos_id for ids in completion_ids]
             self.report.completions += len(texts)
@@ -106,13 +106,13 @@ class TrlLoop:
         args = self._config(settings.steps, rows, group, settings.sampling)
         self._train(self.questioner, reward, args, Dataset.from_dict(data, features))
 
-    def question_rewards(self, pictures: list[Picture], texts: list[str], ended: list[bool]) -> list[float]:
-        """The paper's reward of each question; those of one picture stand together."""
+    def question_rewards(self, images: list[ImageRef], texts: list[str], ended: list[bool]) -> list[float]:
+        """The paper's reward of each question; those of one image stand together."""
         settings = self.settings.questioner
         parsed = [parse_question(text) if whole else None for text, whole in zip(texts, ended, strict=True)]
         valid = [i for i, question in enumerate(parsed) if question is not None]
         words = [question[1] if question is not None else text for question, text in zip(parsed, texts, strict=True)]
-        votes = self.votes([pictures[i] for i in valid], [words[i] for i in valid], settings.votes, ("plain",))
+        votes = self.votes([images[i] for i in valid], [words[i] for i in valid], settings.votes, ("plain",))
         confidence = dict(zip(valid, (vote(given)[1] for given in votes), strict=True))
         shares: list[float] = []
         for start in range(0, len(words), settings.group_size):
@@ -120,31 +120,31 @@ class TrlLoop:
             shares += diversity(group, settings.diversity_weight, settings.diversity_threshold)
         return [questioner_reward(i in confidence, confidence.get(i, 0.0), shares[i]) for i in range(len(words))]
 
-    def make_silver_set(self, pictures: Sequence[Picture]) -> list[Silver]:
-        """Questions on every picture, majority votes; answers that decline and the band decide what is kept."""
+    def make_silver_set(self, images: Sequence[ImageRef]) -> list[Silver]:
+        """Questions on every image, majority votes; answers that decline and the band decide what is kept."""
         settings = self.settings.silver
         asked = self.generate(
             self.questioner,
-            [picture.load() for picture in pictures],
-            [self.prompts.ask()] * len(pictures),
+            [image.load() for image in images],
+            [self.prompts.ask()] * len(images),
             settings.questions_per_image,
             self.settings.questioner.sampling,
         )
-        questions: dict[tuple[str, str], tuple[Picture, str]] = {}
-        for picture, texts in zip(pictures, asked, strict=True):
+        questions: dict[tuple[str, str], tuple[ImageRef, str]] = {}
+        for image, texts in zip(images, asked, strict=True):
             for text in texts:
                 parsed = parse_question(text) if text is not None else None
                 if parsed is not None:
-                    questions.setdefault((picture.id, parsed[1].lower()), (picture, parsed[1]))
+                    questions.setdefault((image.id, parsed[1].lower()), (image, parsed[1]))
         rows, words = [p for p, _ in questions.values()], [text for _, text in questions.values()]
         silver = []
-        votes = self.votes(rows, words, settings.votes, settings.views)
-        for picture, text, given in zip(rows, words, votes, strict=True):
+        votes = self.votes(rows, words, settings.votes, settings.augmentations)
+        for image, text, given in zip(rows, words, votes, strict=True):
             answer, confidence, _ = vote(given)
             if answer is None or is_refusal(answer):
                 continue
             if in_band(confidence, settings.band_low, settings.band_high):
-                silver.append(Silver(picture, text, answer))
+                silver.append(Silver(image, text, answer))
         return silver
 
     def train_reasoner(self, silver: Sequence[Silver]) -> None:
@@ -153,7 +153,7 @@ class TrlLoop:
         features = Features(prompt=_TURN, image=Image(), silver=Value("string"))
         data = {
             "prompt": [[{"role": "user", "content": self.prompts.answer(item.question)}] for item in silver],
-            "image": [_encoded(item.picture) for item in silver],
+            "image": [_encoded(item.image) for item in silver],
             "silver": [item.answer for item in silver],
         }
 
@@ -170,16 +170,16 @@ class TrlLoop:
         self._train(self.reasoner, reward, args, Dataset.from_dict(data, features))
 
     def votes(
-        self, pictures: Sequence[Picture], questions: Sequence[str], count: int, views: Sequence[View]
+        self, images: Sequence[ImageRef], questions: Sequence[str], count: int, augmentations: Sequence[Augmentation]
     ) -> list[list[str | None]]:
-        """Boxed answers of the Reasoner to each question, `count` in all, spread evenly over views of its picture."""
-        share, rest = divmod(count, len(views))
+        """Boxed answers of the Reasoner to each question, `count` in all, spread over augmentations."""
+        share, rest = divmod(count, len(augmentations))
         found: list[list[str | None]] = [[] for _ in questions]
         prompts = [self.prompts.answer(question) for question in questions]
-        for place, view in enumerate(views[:count]):
-            images = [viewed(picture, view).load() for picture in pictures]
+        for place, augmentation in enumerate(augmentations[:count]):
+            loaded = [augmented(image, augmentation).load() for image in images]
             sampling = self.settings.reasoner.sampling
-            texts = self.generate(self.reasoner, images, prompts, share + (place < rest), sampling)
+            texts = self.generate(self.reasoner, loaded, prompts, share + (place < rest), sampling)
             for answers, given in zip(found, texts, strict=True):
                 answers += [extract_boxed(text) if text is not None else None for text in given]
         return found
@@ -262,8 +262,8 @@ class TrlLoop:
         trainer.train()
 
 
-def _encoded(picture: Picture) -> dict[str, Any]:
-    return {"bytes": picture.data, "path": None}
+def _encoded(image: ImageRef) -> dict[str, Any]:
+    return {"bytes": image.data, "path": None}
 
 
 def _parts(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -13,10 +13,10 @@ import trl.trainer.utils
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from benchmarks.picture_processor import load_processor
+from benchmarks.image_processor import load_processor
 from benchmarks.shapes import load_plain
 from visplay.config import GRPOSettings
-from visplay.records import Group
+from visplay.types import Group
 
 _MODEL_INPUTS = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
 
@@ -105,7 +105,7 @@ class TrlUpdate:
     def prepare(self, group: Group) -> Callable[[], object]:
         """TRL makes its own inputs of the group; the update is what follows."""
         self._given = group
-        example = {"prompt": [{"role": "user", "content": group.request.prompt}], "image": group.request.picture.load()}
+        example = {"prompt": [{"role": "user", "content": group.request.prompt}], "image": group.request.image.load()}
         beta, self._trainer.beta = self._trainer.beta, 0.0  # the reference's pass belongs to the timed part
         inputs = self._trainer._generate_and_score_completions([{**example, "reward": r} for r in group.rewards])
         self._trainer.beta = beta

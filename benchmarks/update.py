@@ -1,9 +1,9 @@
 """One GRPO update of a group: forward, loss, backward, clip, AdamW step; with --kl the reference's pass too.
 
-Ours: `visplay.grpo.trainer.Trainer.step`, one token tree. Peer: TRL's own `GRPOTrainer`, on the inputs
-that it makes itself of the same picture, prompt, completions and rewards, one sequence a row as always.
+Ours: `visplay.rl.trainer.Trainer.step`, one token tree. Peer: TRL's own `GRPOTrainer`, on the inputs
+that it makes itself of the same image, prompt, completions and rewards, one sequence a row as always.
 Both train the same weights in float32 with the same AdamW; image preprocessing is done beforehand for
-both. Each round has a new picture, so a frozen tower looks once a round in ours too.
+both. Each round has a new image, so a frozen tower looks once a round in ours too.
 
 The peer is there twice. "peer" does without gradient checkpointing, which makes it faster;
 "peer_checkpointed" has TRL's own default, checkpointing, which takes less memory. `ratio` is about
@@ -34,12 +34,12 @@ from benchmarks import floor, shapes
 from benchmarks.paired import Result, Task, alternate, fix_threads, parser, report
 from benchmarks.trl_update import TrlUpdate
 from visplay.config import GRPOSettings, LoraSettings
-from visplay.grpo.trainer import Trainer
-from visplay.journal import peak_memory_bytes
 from visplay.models.policy import new_policy
 from visplay.models.vlm import VLM
-from visplay.records import Completion, Group, Picture, Request
+from visplay.rl.trainer import Trainer
 from visplay.roles.prompts import Prompts
+from visplay.selfplay.logger import peak_memory_bytes
+from visplay.types import Completion, Group, ImageRef, Request
 
 KL = 0.01
 TOLERANCE = 1e-4
@@ -96,7 +96,7 @@ def _measure(args: argparse.Namespace, contenders: list[str], folder: Path, memo
 
 def _options() -> argparse.Namespace:
     options = parser(__doc__, repeats=5)
-    options.add_argument("--image-tokens", type=int, default=256, help="of the picture (default %(default)s)")
+    options.add_argument("--image-tokens", type=int, default=256, help="of the image (default %(default)s)")
     options.add_argument("--group", type=int, default=8, help="G, completions (default %(default)s)")
     options.add_argument("--tokens", type=int, default=128, help="of each completion (default %(default)s)")
     options.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="else no ratio")
@@ -134,7 +134,7 @@ class OurUpdate:
         self.found: list[dict[str, float]] = []
 
     def prepare(self, group: Group) -> Callable[[], object]:
-        self.vlm.encode(group.request.picture, group.request.prompt)
+        self.vlm.encode(group.request.image, group.request.prompt)
         return lambda: self.found.append(self.trainer.step([group]))
 
 
@@ -182,8 +182,8 @@ def _task(update: Update, args: argparse.Namespace) -> Task:
     return lambda number: update.prepare(_group(args, number))
 
 
-def _prompt(args: argparse.Namespace, number: int) -> tuple[Picture, str]:
-    """A round's picture of noise, and the Questioner's prompt."""
+def _prompt(args: argparse.Namespace, number: int) -> tuple[ImageRef, str]:
+    """A round's image of noise, and the Questioner's prompt."""
     return shapes.noise(f"noise-{number}", args.image_tokens, number), Prompts().ask()
 
 

@@ -16,7 +16,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from visplay.lab.model import CHAT_TEMPLATE, SPECIAL
 from visplay.models.vlm import VLM
-from visplay.records import Picture
+from visplay.types import ImageRef
 
 # How long something takes is measured in benchmarks/; here a busy machine would fail what is right.
 settings.register_profile("visplay", deadline=None)
@@ -82,7 +82,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = Qwen2_5_VLForConditionalGeneration(_config(tokenizer, hidden=64, layers=2))
     with torch.no_grad():
         for parameter in model.parameters():
-            # Larger than usual, so that the picture and every earlier token visibly change what follows.
+            # Larger than usual, so that the image and every earlier token visibly change what follows.
             if parameter.ndim > 1:
                 parameter.normal_(0, 0.15)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -101,14 +101,14 @@ def vlm(model_folder: Path) -> VLM:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> tuple[Picture, ...]:
-    """Six pictures of noise, of different shapes."""
+def images() -> tuple[ImageRef, ...]:
+    """Six images of noise, of different shapes."""
     random = np.random.default_rng(0)
     shapes = [(32, 32), (24, 32), (32, 24), (16, 24), (32, 32), (24, 24)]
     return tuple(_noise(f"noise-{i}", random, shape) for i, shape in enumerate(shapes))
 
 
-def _noise(name: str, random: np.random.Generator, shape: tuple[int, int]) -> Picture:
+def _noise(name: str, random: np.random.Generator, shape: tuple[int, int]) -> ImageRef:
     buffer = io.BytesIO()
     Image.fromarray(random.integers(0, 256, (*shape, 3), dtype=np.uint8)).save(buffer, "PNG")
-    return Picture(name, buffer.getvalue())
+    return ImageRef(name, buffer.getvalue())

@@ -74,7 +74,7 @@ def heights() -> dict[str, int]:
 def test_every_module_stands_on_a_floor(modules: dict[str, str], heights: dict[str, int]) -> None:
     homeless = {name for name in modules if name != "visplay" and floor_of(name) not in heights}
     assert not homeless, f"add a row to the table of docs/architecture.md for {sorted(homeless)}"
-    assert {"visplay.records", "visplay.config", "visplay.images", "visplay.runs"} <= modules.keys()
+    assert {"visplay.types", "visplay.config", "visplay.data", "visplay.runs"} <= modules.keys()
 
 
 def test_imports_go_down(modules: dict[str, str], heights: dict[str, int]) -> None:
@@ -95,7 +95,7 @@ def test_only_measurement_sees_the_oracle(modules: dict[str, str]) -> None:
 
 
 def test_rewards_answers_and_loss_know_no_hugging_face(modules: dict[str, str]) -> None:
-    pure = [n for n in modules if n.startswith(("visplay.rewards", "visplay.answers")) or n == "visplay.grpo.loss"]
+    pure = [n for n in modules if n.startswith(("visplay.rl.rewards", "visplay.answers")) or n == "visplay.rl.loss"]
     for name in pure:
         assert not {target.split(".")[0] for target in imports(modules[name], set(modules))} & HUGGING_FACE, name
 
@@ -125,4 +125,4 @@ def test_the_table_is_read_top_down() -> None:
 def test_an_import_that_does_not_go_down_is_seen(source: str, wrong: bool) -> None:
     modules = {name: "" for name in ("visplay", "visplay.top", "visplay.side", "visplay.low", "visplay.mid.other")}
     heights = {"top": 3, "mid": 2, "side": 2, "low": 1}
-    assert bool(violations({**modules, "visplay.mid.here": source}, heights)) == wrong
+    assert bool(violations({**modules, "visplay.mid.on_device": source}, heights)) == wrong

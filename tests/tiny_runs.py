@@ -1,4 +1,4 @@
-"""A finished run of the lab's model in seconds: few pictures, one iteration, steps large enough to be seen."""
+"""A finished run of the lab's model in seconds: few images, one iteration, steps large enough to be seen."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from visplay.config import load_settings
-from visplay.evolve import World
 from visplay.lab.drawings import drawings
 from visplay.lab.suites import lab_suites
-from visplay.program import run_evolution
 from visplay.runs import RunDirectory
+from visplay.selfplay.loop import RunInputs
+from visplay.selfplay.run import run_evolution
 
 TINY = [
     "iterations=1",
@@ -35,7 +35,7 @@ TINY = [
 def tiny_run(folder: Path, *changes: str) -> Path:
     """Evolve on twelve drawings into `folder`, which is then a finished run."""
     settings = load_settings("paper", [*TINY, *changes], {"images": "lab/clean"})
-    world = World(drawings("clean", 12, 0)[0], tuple(lab_suites(0, 2, ["color", "counting"], ["pastel"])), None)
+    inputs = RunInputs(drawings("clean", 12, 0)[0], tuple(lab_suites(0, 2, ["color", "counting"], ["pastel"])), None)
     with RunDirectory.create(folder, settings) as run:
-        run_evolution(run, world, Console(quiet=True))
+        run_evolution(run, inputs, Console(quiet=True))
     return folder

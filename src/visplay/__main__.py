@@ -2,6 +2,6 @@
 
 import sys
 
-from visplay.cli import main
+from visplay.cli.main import main
 
 sys.exit(main())

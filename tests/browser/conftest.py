@@ -28,12 +28,12 @@ SMALL = [
     "reasoner.questions_per_step=8",
     "silver.images=12",
     "silver.votes=4",
-    "acceptance.pictures=4",
+    "acceptance.images=4",
     "acceptance.votes=2",
     "evaluation.suites=[lab/single]",
     "evaluation.items_per_suite=4",
     "evaluation.pass_k=1",
-    "evaluation.beside_paper=0",
+    "evaluation.paper_comparison=0",
 ]
 
 
@@ -128,7 +128,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
     def asked(dialog: Dialog) -> None:
         complaints.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
+        dialog.shutdown()
 
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         opened = context.new_page()
@@ -141,7 +141,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def drawing(tmp_path: Path) -> Path:
-    """A picture of the kind the lab's model knows."""
+    """An image of the kind the lab's model knows."""
     image = Image.new("RGB", (64, 64), (240, 240, 250))
     ImageDraw.Draw(image).ellipse((16, 16, 44, 44), fill=(220, 30, 30))
     path = tmp_path / "red circle.png"

@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from visplay.config import load_settings
+from visplay.labeling.asked_records import write_record
 from visplay.runs import RunDirectory
-from visplay.runs.pace import Place
-from visplay.silver.record import write_record
+from visplay.selfplay.schedule import StepId
 
 ITERATIONS, STEPS, EACH = 5, 10, 200
 COLOURS = {"red": (213, 94, 0), "green": (0, 158, 115), "blue": (0, 114, 178), "yellow": (240, 228, 66)}
@@ -29,21 +29,21 @@ HOSTILE = (
 
 def crowded_run(folder: Path) -> Path:
     """Write it to `folder`; the hostile texts are the silver set of the last iteration."""
-    pictures = folder.parent / "pictures"
-    pictures.mkdir()
+    images = folder.parent / "images"
+    images.mkdir()
     for name, rgb in COLOURS.items():
-        Image.new("RGB", (48, 48), rgb).save(pictures / f"{name}.png")
-    settings = load_settings("default", [f"iterations={ITERATIONS}"], {"images": str(pictures)})
+        Image.new("RGB", (48, 48), rgb).save(images / f"{name}.png")
+    settings = load_settings("default", [f"iterations={ITERATIONS}"], {"images": str(images)})
     with RunDirectory.create(folder, settings) as run:
         for t in range(1, ITERATIONS + 1):
             for step in range(STEPS):
                 figures = {"reward": 0.1 * t, "confidence": 0.5, "valid": 1.0, "kl": 0.01 * step, "entropy": 0.4}
                 run.metrics.append("questioner", t, step, figures, {"seconds": 1.0})
                 last = (t, step) == (ITERATIONS, STEPS - 1)
-                texts = [f"Is there a {colour(i)} shape on picture {i} of step {step}?" for i in range(EACH)]
+                texts = [f"Is there a {colour(i)} shape on image {i} of step {step}?" for i in range(EACH)]
                 rows = _rows(f"{t}/questioner/{step}", texts[: EACH - len(HOSTILE)] if last else texts)
-                write_record(run.path, Place(t, "questioner", step), rows)
-        write_record(run.path, Place(ITERATIONS, "silver", 0), _rows(f"{ITERATIONS}/silver", HOSTILE))
+                write_record(run.path, StepId(t, "questioner", step), rows)
+        write_record(run.path, StepId(ITERATIONS, "silver", 0), _rows(f"{ITERATIONS}/silver", HOSTILE))
     return folder
 
 
@@ -67,11 +67,11 @@ def _rows(step: str, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
             "gate": None if kept else "band",
             "reason": "" if kept else f"confidence {confidence:.2f} is outside the band",
             "votes": [answer, "no", None],
-            "views": ["plain", "darker", "plain"],
+            "augmentations": ["plain", "darker", "plain"],
             "reasoning": [answer, "\\boxed{no}", "I cannot tell"],
             "logprobs": [-0.1, -0.2, -0.3],
             "reward": 0.5,
-            "alone": 0.7,
-            "alike": 0.1,
-            "before": 0.1,
+            "base_reward": 0.7,
+            "diversity_penalty": 0.1,
+            "history_penalty": 0.1,
         }

@@ -1,4 +1,4 @@
-"""Filters, a question in full, one picture through the iterations, on a finished run; speed on 10,000 questions."""
+"""Filters, a question in full, one image through the iterations, on a finished run; speed on 10,000 questions."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_question_in_full_by_keyboard(page: Page, finished: Path, serve: Serve
     expect(page.get_by_role("heading", name="Then and now")).to_be_visible()
 
 
-def test_one_picture_through_the_iterations(page: Page, finished: Path, serve: Serve) -> None:
+def test_one_image_through_the_iterations(page: Page, finished: Path, serve: Serve) -> None:
     page.goto(serve(finished) + "#story")
     columns = page.locator(".iterations > section")
     expect(columns).to_have_count(3)
@@ -94,7 +94,7 @@ def test_ten_thousand_questions_are_quick(page: Page, crowd: Path, serve: Serve)
         expect(page.locator(".total")).to_have_text("3,348 questions")
         page.get_by_role("button", name="show all").click()
         expect(page.locator(".total")).to_have_text("10,000 questions")
-        filters.append(max(page.evaluate(CHANGE, ["Text", f"picture 9{i} of step 3", "5 q"]) for i in (1, 2)))
+        filters.append(max(page.evaluate(CHANGE, ["Text", f"image 9{i} of step 3", "5 q"]) for i in (1, 2)))
         page.get_by_role("button", name="show all").click()
         expect(page.locator(".total")).to_have_text("10,000 questions")
         filters.append(page.evaluate(CHANGE, ["Iteration", "4", "2,000 q"]))

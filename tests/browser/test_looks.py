@@ -16,7 +16,7 @@ READY = {"run": ".histogram", "gallery": ".card img", "story": ".iterations .car
 
 @pytest.fixture(scope="session")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the pictures go: the folder SCREENSHOTS where it is set."""
+    """Where the images go: the folder SCREENSHOTS where it is set."""
     named = os.environ.get("SCREENSHOTS")
     folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The lab's model, base and evolved, asked about a picture of the reader's."""
+"""The lab's model, base and evolved, asked about an image of the reader's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_both_reasoners_answer_side_by_side(page: Page, finished: Path, serve: S
     page.goto(serve(finished) + "#playground")
     expect(page.get_by_role("button", name="let the Questioner ask")).to_be_disabled()
     page.locator("input[type=file]").set_input_files(drawing)
-    expect(page.get_by_alt_text("your picture")).to_be_visible()
+    expect(page.get_by_alt_text("your image")).to_be_visible()
     page.get_by_label("Your question").fill("what color is the <b>shape</b>?")
     page.get_by_role("button", name="ask", exact=True).click()
     sides = page.locator(".side")
@@ -31,15 +31,15 @@ def test_both_reasoners_answer_side_by_side(page: Page, finished: Path, serve: S
     assert page.locator(".side").count() == 2 * page.locator(".asked").count()
 
 
-def test_unusable_pictures_are_refused_in_words(page: Page, finished: Path, serve: Serve, tmp_path: Path) -> None:
+def test_unusable_images_are_refused_in_words(page: Page, finished: Path, serve: Serve, tmp_path: Path) -> None:
     page.goto(serve(finished) + "#playground")
     large, broken = tmp_path / "large.png", tmp_path / "broken.png"
     large.write_bytes(b"\x89PNG" + bytes(21 * 2**20))
-    broken.write_bytes(b"no picture at all")
+    broken.write_bytes(b"no image at all")
     page.locator("input[type=file]").set_input_files(large)
-    expect(page.get_by_role("alert")).to_have_text("the picture is too large: 21 MiB, at most 20")
+    expect(page.get_by_role("alert")).to_have_text("the image is too large: 21 MiB, at most 20")
     page.locator("input[type=file]").set_input_files(broken)
-    expect(page.get_by_text("the browser cannot show this picture")).to_be_visible()
+    expect(page.get_by_text("the browser cannot show this image")).to_be_visible()
     page.get_by_role("button", name="let the Questioner ask").click()
-    refusal = "the picture cannot be used: not an image, or of a format that cannot be read"
+    refusal = "the image cannot be used: not an image, or of a format that cannot be read"
     expect(page.get_by_role("alert")).to_have_text(refusal)

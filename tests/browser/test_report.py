@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.crowd import HOSTILE
-from visplay.watch.report import MOST_BYTES, write_report
+from visplay.report.one_file import MOST_BYTES, write_report
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_it_shows_the_run_without_any_network(page: Page, finished: Path, reques
     expect(page.locator(".card.kept")).to_have_count(0)
     page.locator(".card .whole").first.click()
     expect(page.get_by_role("dialog").locator(".votes li").first).to_be_visible()
-    page.get_by_role("button", name="this picture through the iterations").click()
+    page.get_by_role("button", name="this image through the iterations").click()
     expect(page.get_by_role("heading", name="Then and now")).to_be_visible()
     assert requests == []
 

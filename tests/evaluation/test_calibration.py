@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visplay.evaluation.calibration import calibration
+from visplay.evaluation.grading import Answered, commonest
 from visplay.evaluation.results import SuiteResult
-from visplay.evaluation.score import Answered, commonest
 
 from .truth_table import said_aloud
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.chat_server import ChatServer, serving
-from visplay.cli import main
+from visplay.cli.main import main
 from visplay.config import Settings, dump_settings
+from visplay.errors import EvaluationError
 from visplay.evaluation.compare import Contender, compare, comparison_json, comparison_sheet
-from visplay.evaluation.errors import EvaluationError
+from visplay.evaluation.grading import Answered
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.evaluation.score import Answered
 from visplay.evaluation.sheet import Sheet
 from visplay.evaluation.sheet_formats import latex, markdown
 from visplay.evaluation.statistics import paired_difference
@@ -174,7 +174,7 @@ def test_settings_hold_for_all_that_is_scored_and_leave_reports_as_they_are(
     assert before == Measurement.load(report.with_suffix(".answers.jsonl")).greedy["lab/single/pastel"].accuracy > after
     assert after == 0 and len(server.bodies) == 4 and {body["max_tokens"] for body in server.bodies} == {17}
     for arguments, said in (
-        ([str(report), str(report), "--engine", "hf"], "--suites or --data"),
+        ([str(report), str(report), "--engine", "transformers"], "--suites or --data"),
         ([str(report), str(report), *asked, "--set", "dtype=bfloat16"], "runs and models that are scored"),
         (["lab", "lab", *asked, "--set", "dtpye=bfloat16"], "dtpye"),
         (["lab", "lab", *asked, "--engine", "server"], "engine: server needs server.url"),

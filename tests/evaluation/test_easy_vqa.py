@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections import Counter
 
 from visplay.config import Sampling
+from visplay.data import easy_vqa as unlabeled
 from visplay.evaluation.easy_vqa import easy_vqa_suites
 from visplay.evaluation.runner import evaluate
 from visplay.evaluation.suites import draw_items
-from visplay.images import easy_vqa as unlabeled
-from visplay.records import Request
+from visplay.types import Request
 
 from .truth_table import TruthTable, wording
 
 
-def test_sizes_kinds_and_pictures() -> None:
+def test_sizes_kinds_and_images() -> None:
     whole, open_ones = easy_vqa_suites()
     assert (whole.name, len(whole.items)) == ("easy_vqa", 9_673)
     assert (open_ones.name, len(open_ones.items)) == ("easy_vqa_open", 2_537)
-    assert len({item.picture for item in whole.items}) == 1_000
-    assert all(item.picture.load().size == (64, 64) for item in whole.items[:20])
+    assert len({item.image for item in whole.items}) == 1_000
+    assert all(item.image.load().size == (64, 64) for item in whole.items[:20])
     assert set(open_ones.items) == {item for item in whole.items if item.answer not in ("yes", "no")}
     assert Counter(item.kind for item in open_ones.items).keys() == {"shape", "colour"}
 
 
-def test_no_test_picture_passes_for_a_training_one() -> None:
-    tested = {item.picture for suite in easy_vqa_suites() for item in suite.items}
-    trained = set(unlabeled().pictures)
-    assert not {picture.id for picture in tested} & {picture.id for picture in trained}
-    assert not {picture.data for picture in tested} & {picture.data for picture in trained}
+def test_no_test_image_passes_for_a_training_one() -> None:
+    tested = {item.image for suite in easy_vqa_suites() for item in suite.items}
+    trained = set(unlabeled().images)
+    assert not {image.id for image in tested} & {image.id for image in trained}
+    assert not {image.data for image in tested} & {image.data for image in trained}
 
 
 def test_each_question_is_asked_once_for_both_suites() -> None:
     whole, open_ones = easy_vqa_suites()
-    truth = {(item.picture, item.question): item.answer for item in whole.items}
+    truth = {(item.image, item.question): item.answer for item in whole.items}
 
     def knows_only_open(request: Request, sampling: Sampling) -> str:
-        answer = truth[request.picture, request.prompt]
+        answer = truth[request.image, request.prompt]
         return "purple" if answer in ("yes", "no") else answer
 
     engine = TruthTable(knows_only_open)

@@ -16,9 +16,9 @@ import pytest
 from datasets import Dataset, DatasetDict, Features, Image, Value
 from PIL import Image as Pillow
 
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 from visplay.evaluation.labelled import Labelled, read_labelled
-from visplay.records import Album
+from visplay.types import ImageList
 
 
 def png(color: str) -> bytes:
@@ -95,13 +95,13 @@ def test_every_format_gives_the_same_items(folder: Path, write: Callable[[Path],
         ("quiz/b", "which?", "B", ("red", "blue"), ""),
         ("quiz/c", "how many,\nin all?", "1", (), ""),
     ]
-    colors = [item.picture.load().getpixel((0, 0)) for item in read.suite.items]
+    colors = [item.image.load().getpixel((0, 0)) for item in read.suite.items]
     assert colors == [(255, 0, 0), (0, 0, 255), (0, 0, 255)]
-    assert read.suite.items[1].picture.id == read.suite.items[2].picture.id, "one picture, asked about twice"
+    assert read.suite.items[1].image.id == read.suite.items[2].image.id, "one image, asked about twice"
 
 
 def test_a_tsv_of_vlmevalkit(folder: Path) -> None:
-    """Pictures in base64, a short one that names another row's, options in columns, the kind as category."""
+    """Images in base64, a short one that names another row's, options in columns, the kind as category."""
     rows = [
         {"index": 7, "image": base64.b64encode(png("red")).decode(), "question": "?", "A": "red", "B": "blue"},
         {"index": 8, "image": "7", "question": "??", "A": "red", "B": "blue", "C": "grey"},
@@ -113,7 +113,7 @@ def test_a_tsv_of_vlmevalkit(folder: Path) -> None:
         ("mm/7", ("red", "blue"), "colour"),
         ("mm/8", ("red", "blue", "grey"), "colour"),
     ]
-    assert {item.picture.load().getpixel((0, 0)) for item in read.suite.items} == {(255, 0, 0)}
+    assert {item.image.load().getpixel((0, 0)) for item in read.suite.items} == {(255, 0, 0)}
     assert [str(row) for row in read.skipped] == [
         "row 3: cannot read image 6 (no such file)",
         "row 4: image is neither a path nor base64",
@@ -121,7 +121,7 @@ def test_a_tsv_of_vlmevalkit(folder: Path) -> None:
 
 
 def test_questions_as_mmmu_writes_them(folder: Path) -> None:
-    """Options as text that Python reads, several pictures in columns of their own, open questions with none."""
+    """Options as text that Python reads, several images in columns of their own, open questions with none."""
     features = Features(
         {name: Value("string") for name in ("id", "question", "options", "answer")}
         | {f"image_{n}": Image(decode=False) for n in (1, 2)}
@@ -136,17 +136,17 @@ def test_questions_as_mmmu_writes_them(folder: Path) -> None:
     read = read_labelled(folder / "mmmu")
     first, second = read.suite.items
     assert first.question == "Which is red?" and first.choices == ("<image 1>", "<image 2>")
-    assert isinstance(first.picture, Album) and len(first.picture.parts) == 2
-    assert [part.load().getpixel((0, 0)) for part in first.picture.parts] == [(255, 0, 0), (0, 0, 255)]
-    assert second.choices == () and second.picture.load().getpixel((0, 0)) == (0, 0, 255)
+    assert isinstance(first.image, ImageList) and len(first.image.parts) == 2
+    assert [part.load().getpixel((0, 0)) for part in first.image.parts] == [(255, 0, 0), (0, 0, 255)]
+    assert second.choices == () and second.image.load().getpixel((0, 0)) == (0, 0, 255)
 
 
-def test_several_pictures_in_a_list(folder: Path) -> None:
+def test_several_images_in_a_list(folder: Path) -> None:
     path = folder / "pairs.jsonl"
     row = {"images": ["red.png", "blue.png"], "question": "which is blue?", "answer": "the second"}
     path.write_text(json.dumps(row) + "\n" + json.dumps(row | {"images": []}) + "\n" + json.dumps(row | {"images": 3}))
     read = read_labelled(path)
-    assert [part.id for part in read.suite.items[0].picture.parts] == ["pairs/red.png", "pairs/blue.png"]
+    assert [part.id for part in read.suite.items[0].image.parts] == ["pairs/red.png", "pairs/blue.png"]
     assert [str(one) for one in read.skipped] == ["line 2: no image", "line 3: images must be a list"]
 
 

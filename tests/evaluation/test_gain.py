@@ -10,26 +10,26 @@ import pytest
 
 from visplay.answers import extract_boxed
 from visplay.config import Sampling
-from visplay.engines.hf import HFEngine
 from visplay.evaluation.gain import Gain, gain
 from visplay.evaluation.report import report_sheets, run_sheets
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.summary import macro_summary, suites_summary
+from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.suites import lab_suites
-from visplay.players import open_reasoner
-from visplay.records import Completion, Request
 from visplay.roles.prompts import Prompts
+from visplay.selfplay.state import open_reasoner
+from visplay.types import Completion, Request
 
 SUITES = lab_suites(3, 12, ["color", "existence"], ["clean"])
 
 
 class Speaker:
-    """The lab's model, put before other pictures, or made to say its answer in another way."""
+    """The lab's model, put before other images, or made to say its answer in another way."""
 
     def __init__(
         self,
-        engine: HFEngine,
+        engine: TransformersEngine,
         say: Callable[[str], str] = lambda text: text,
         show: Callable[[Sequence[Request]], Sequence[Request]] = lambda requests: requests,
     ) -> None:
@@ -41,7 +41,7 @@ class Speaker:
         said = self._engine.generate(self._show(requests), sampling)
         return {name: tuple(replace(c, text=self._say(c.text)) for c in each) for name, each in said.items()}
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         return {}
 
 
@@ -51,30 +51,30 @@ def unboxed(text: str) -> str:
     return f"I thought about it for a while.\nThe answer is {boxed}." if boxed else text
 
 
-def on_other_pictures(requests: Sequence[Request]) -> list[Request]:
-    """Each question before the picture of another one."""
-    pictures = [request.picture for request in requests]
-    return [replace(request, picture=pictures[place - 7]) for place, request in enumerate(requests)]
+def on_other_images(requests: Sequence[Request]) -> list[Request]:
+    """Each question before the image of another one."""
+    images = [request.image for request in requests]
+    return [replace(request, image=images[place - 7]) for place, request in enumerate(requests)]
 
 
 @pytest.fixture(scope="module")
-def model() -> tuple[HFEngine, Prompts]:
+def model() -> tuple[TransformersEngine, Prompts]:
     policy, prompts, _ = open_reasoner("lab")
-    return HFEngine(policy, 0, 64), prompts
+    return TransformersEngine(policy, 0, 64), prompts
 
 
-def marks(model: tuple[HFEngine, Prompts], **changes: Callable[..., object]) -> Measurement:
+def marks(model: tuple[TransformersEngine, Prompts], **changes: Callable[..., object]) -> Measurement:
     engine, prompts = model
     return measure(Speaker(engine, **changes), SUITES, prompts.answer, None, sampled=False)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def boxing(model: tuple[HFEngine, Prompts]) -> Measurement:
+def boxing(model: tuple[TransformersEngine, Prompts]) -> Measurement:
     return marks(model)
 
 
 @pytest.fixture(scope="module")
-def telling(model: tuple[HFEngine, Prompts]) -> Measurement:
+def telling(model: tuple[TransformersEngine, Prompts]) -> Measurement:
     return marks(model, say=unboxed)
 
 
@@ -98,8 +98,8 @@ def test_learning_to_box_what_was_known_is_format(boxing: Measurement, telling: 
         assert lost.format.mean == pytest.approx(-found.format.mean) and lost.answer.mean == 0
 
 
-def test_learning_what_was_not_known_is_answer(model: tuple[HFEngine, Prompts], boxing: Measurement) -> None:
-    guessing = marks(model, show=on_other_pictures)
+def test_learning_what_was_not_known_is_answer(model: tuple[TransformersEngine, Prompts], boxing: Measurement) -> None:
+    guessing = marks(model, show=on_other_images)
     found = parts(boxing, guessing, "lab/color/clean")
     assert found.answer.mean > 0.3 and found.answer.ci95.excludes_zero
     assert abs(found.format.mean) < 0.1 and not found.format.ci95.excludes_zero

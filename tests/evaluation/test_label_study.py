@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from visplay.cli import main
-from visplay.config import ConfigError, ReasonerSettings, Sampling, SilverSettings, load_settings
+from visplay.cli.main import main
+from visplay.config import ReasonerSettings, Sampling, SilverSettings, load_settings
+from visplay.errors import ConfigError
 from visplay.evaluation.label_study import GATES, LABELERS, LabelRow, label_study, study_lines
 from visplay.evaluation.statistics import wilson_interval
 from visplay.lab.drawings import drawings
 from visplay.lab.oracle import truth
 from visplay.lab.scene import COLORS, SHAPES
 from visplay.lab.truth import Truth, drawn
-from visplay.program import study_labels
-from visplay.records import Completion, Question, Request
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
+from visplay.selfplay.run import study_labels
+from visplay.types import Completion, Question, Request
 
 PICTURES, SCENES = drawings("single", 12, 0)
 PROMPTS = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
@@ -32,7 +33,7 @@ class Oracle:
         }
 
     def _say(self, request: Request) -> str:
-        name = request.picture.id.partition("~")[0]
+        name = request.image.id.partition("~")[0]
         (thing,) = SCENES[name].things
         if request.prompt == "list":
             return f"<facts>{thing.color} {thing.shape}</facts>"
@@ -42,17 +43,17 @@ class Oracle:
         return f"\\boxed{{{'red' if request.prompt.startswith('what color') and answer == 'unknown' else answer}}}"
 
 
-WRONG = {picture.id for picture in PICTURES[::3]}
+WRONG = {image.id for image in PICTURES[::3]}
 
 
 def questions() -> list[Question]:
-    """Two a picture: the colour of its one shape, and of one that is not there."""
+    """Two an image: the colour of its one shape, and of one that is not there."""
     asked = []
-    for picture in PICTURES:
-        (thing,) = SCENES[picture.id].things
+    for image in PICTURES:
+        (thing,) = SCENES[image.id].things
         absent = SHAPES[SHAPES.index(thing.shape) - 1]
         for shape in (thing.shape, absent):
-            asked.append(Question(f"{shape} of {picture.id}", picture, "open", f"what color is the {shape}?"))
+            asked.append(Question(f"{shape} of {image.id}", image, "open", f"what color is the {shape}?"))
     return asked
 
 
@@ -63,7 +64,7 @@ def studied(**settings: object) -> list[LabelRow]:
 
 
 def test_there_is_a_row_for_each_labeler_and_for_each_gate_alone_without_and_beside() -> None:
-    names = [row.recipe for row in studied(labeler="views", gates=("answered", "self_check"))]
+    names = [row.recipe for row in studied(labeler="augmentations", gates=("answered", "self_check"))]
     changed = [f"  {'without' if gate in ('answered', 'self_check') else 'and'} {gate}" for gate in GATES]
     assert names == [
         *(f"labeler {name}" for name in LABELERS),
@@ -78,7 +79,13 @@ def test_counts_add_up() -> None:
     rows = {row.recipe: row for row in studied(gates=("answered", "band"))}
     right = len(PICTURES) - len(WRONG)
     everything = (24, 24, right, 12)
-    for recipe in ("labeler majority", "labeler views", "labeler weighted", "gates answered, band", "  without band"):
+    for recipe in (
+        "labeler majority",
+        "labeler augmentations",
+        "labeler weighted",
+        "gates answered, band",
+        "  without band",
+    ):
         assert counts(rows[recipe]) == everything
     # Lists and claims refute the wrong colours, and the colours of what is not there.
     for recipe in ("labeler facts", "  with labeler facts", "gate self_check alone", "  and self_check"):
@@ -98,10 +105,10 @@ def counts(row: LabelRow) -> tuple[int, int, int, int]:
 
 
 def test_every_row_is_a_line_under_the_headings() -> None:
-    rows = [LabelRow("labeler views", 20, 10, 5, 8), LabelRow("gate band alone", 20, 0, 0, 0)]
+    rows = [LabelRow("labeler augmentations", 20, 10, 5, 8), LabelRow("gate band alone", 20, 0, 0, 0)]
     head, full, empty = study_lines(iter(rows))
     assert head.split() == ["recipe", "true", "95", "%", "answerable", "kept", "of", "asked"]
-    assert full.split() == ["labeler", "views", "0.500", "[0.237,", "0.763]", "0.800", "10", "of", "20"]
+    assert full.split() == ["labeler", "augmentations", "0.500", "[0.237,", "0.763]", "0.800", "10", "of", "20"]
     assert empty.split() == ["gate", "band", "alone", "-", "-", "-", "0", "of", "20"]
     assert rows[1].ci95 is None and len({line.index(" of ") for line in (head, full, empty)}) == 1
 
@@ -116,7 +123,7 @@ def test_the_lab_studies_its_own_questions() -> None:
     assert any(row.kept for row in rows)
 
 
-def test_pictures_of_unknown_truth_are_refused() -> None:
+def test_images_of_unknown_truth_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"^the truth about 'photos' is not known; use [^\n]*$"):
         study_labels("lab", 3, load_settings("default", [], {"images": "photos"}))
 
@@ -127,8 +134,8 @@ def test_pictures_of_unknown_truth_are_refused() -> None:
         (["--images", "photos"], "the truth about 'photos' is not known"),
         (["--images", "lab/cubist"], "cubist"),
         (["--set", "silver.labeler=oracle"], "silver.labeler"),
-        (["--pictures", "0"], "pictures"),
-        (["--pictures", "-1"], "pictures"),
+        (["--images", "0"], "images"),
+        (["--images", "-1"], "images"),
     ],
 )
 def test_wrong_input_gets_one_line_and_exit_code_2(

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 from visplay.evaluation.labelled import read_labelled
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    (tmp_path / "pictures").mkdir()
-    Image.new("RGB", (20, 10), "red").save(tmp_path / "pictures" / "red.png")
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (20, 10), "red").save(tmp_path / "images" / "red.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
     return tmp_path / "quiz.jsonl"
 
 
 def row(**changes: object) -> str:
-    values = {"image": "pictures/red.png", "question": "what colour?", "answer": "red"} | changes
+    values = {"image": "images/red.png", "question": "what colour?", "answer": "red"} | changes
     return json.dumps({key: value for key, value in values.items() if value is not ...})
 
 
@@ -36,7 +36,7 @@ def test_reads_rows_with_paths_relative_to_the_file(data: Path, monkeypatch: pyt
     assert [item.answer for item in read.suite.items] == ["red", "red", "3", "b"]
     assert [item.kind for item in read.suite.items] == ["", "colour", "", ""]
     assert read.suite.items[-1].choices == ("red", "2.5")
-    assert {item.picture.load().size for item in read.suite.items} == {(20, 10)}
+    assert {item.image.load().size for item in read.suite.items} == {(20, 10)}
 
 
 MALFORMED = [
@@ -54,7 +54,7 @@ MALFORMED = [
     (row(answer=["red"]), "answer must be text or a number"),
     (row(image="nowhere.png"), "nowhere.png (no such file)"),
     (row(image="broken.png"), "cannot read image broken.png"),
-    (row(image="pictures"), "cannot read image pictures"),
+    (row(image="images"), "cannot read image images"),
     (row(image="a\0b"), "cannot read image"),
     (row(choices="red"), "choices must be a list"),
     (row(choices=["red"]), "choices must be a list of 2 to 26"),

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from visplay.evaluation.grading import Answered
 from visplay.evaluation.macro import benchmarks, macro_gain, macro_mean
 from visplay.evaluation.results import SuiteResult
-from visplay.evaluation.score import Answered
 from visplay.evaluation.statistics import bootstrap_macro_mean, bootstrap_mean
 
 

@@ -1,4 +1,4 @@
-"""Table and summary say the same as the marks, with n and intervals everywhere."""
+"""Table and summary say the same as the marks, with n and intervals on_all_ranks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 from scipy.stats import binomtest
 
+from visplay.evaluation.grading import Answered
 from visplay.evaluation.results import Measurement, SuiteResult, pool_looks
-from visplay.evaluation.score import Answered
 from visplay.evaluation.statistics import wilson_interval
-from visplay.evaluation.summary import change_handed_over, handed_over, suites_summary
+from visplay.evaluation.summary import change_of_selected, selected_iteration, suites_summary
 from visplay.evaluation.table import plain_table, rich_table, table_rows
 
 
@@ -144,5 +144,5 @@ def test_what_a_run_hands_over_is_its_last_accepted_iteration(
         "suites": {"s": {"iterations": differences}},
         "acceptance": [{"iteration": t, "accepted": accepted} for t, accepted in enumerate(verdicts, start=1)],
     }
-    assert handed_over(summary) == iteration
-    assert change_handed_over(summary, "s")["mean"] == mean
+    assert selected_iteration(summary) == iteration
+    assert change_of_selected(summary, "s")["mean"] == mean

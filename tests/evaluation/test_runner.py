@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visplay.config import Sampling
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 from visplay.evaluation.gain import gain
 from visplay.evaluation.report import report_sheets
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.runner import evaluate, measure
 from visplay.evaluation.suites import open_suites
 from visplay.evaluation.summary import suites_summary
-from visplay.records import Item, Picture, Request, Suite
+from visplay.types import ImageRef, Item, Request, Suite
 
 from .truth_table import Said, TruthTable, wording
 
-LEFT, RIGHT = Picture("left", b"1"), Picture("right", b"2")
+LEFT, RIGHT = ImageRef("left", b"1"), ImageRef("right", b"2")
 GREEDY = Sampling(temperature=0)
 
 
@@ -31,7 +31,7 @@ def red_when_greedy(request: Request, sampling: Sampling) -> str | None:
     return "red" if request.greedy or sampling.temperature == 0 else None
 
 
-def test_equal_questions_on_a_picture_share_an_answer_and_others_do_not() -> None:
+def test_equal_questions_on_a_image_share_an_answer_and_others_do_not() -> None:
     items = (
         Item("a", LEFT, "colour?", "red"),
         Item("b", LEFT, "colour?", "blue"),
@@ -41,7 +41,7 @@ def test_equal_questions_on_a_picture_share_an_answer_and_others_do_not() -> Non
     engine = TruthTable(red_when_greedy)
     [result] = evaluate(engine, [Suite("s", items)], wording, GREEDY, "greedy")
     [(requests, sampling)] = engine.calls
-    assert [(r.picture.id, r.prompt, r.n) for r in requests] == [
+    assert [(r.image.id, r.prompt, r.n) for r in requests] == [
         ("left", "colour?", 1),
         ("right", "colour?", 1),
         ("left", "colour?\nA. blue\nB. red", 1),
@@ -64,9 +64,9 @@ def test_greedy_and_sampled_are_asked_in_one_call_with_streams_of_their_own() ->
 
 def test_a_saved_measurement_is_read_back_whole(tmp_path: Path) -> None:
     suites = [Suite(name, tuple(Item(f"{name}{k}", LEFT, f"{k}?", "red") for k in range(3))) for name in ("s", "é/ü")]
-    suites = [Suite(s.name, tuple(replace(i, picture=Picture("p", png(8, 8))) for i in s.items)) for s in suites]
+    suites = [Suite(s.name, tuple(replace(i, image=ImageRef("p", png(8, 8))) for i in s.items)) for s in suites]
     for k in (0, 2, 12):
-        found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, k_items=2, blind=k == 2)
+        found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, k_items=2, no_image=k == 2)
         found.save(tmp_path / "base.jsonl")
         assert Measurement.load(tmp_path / "base.jsonl") == found
         assert (found.k, len(found.passes), len(found.majority)) == (k, 2 * (k > 0), 2 * (k > 0))
@@ -88,26 +88,26 @@ def test_a_file_from_before_pass_at_k_is_still_read(tmp_path: Path) -> None:
     assert "texts not kept" in printed and "answers by type" not in printed
 
 
-def test_blind_questions_are_asked_of_a_grey_picture_in_the_same_call() -> None:
-    photo = Picture("photo", png(32, 24))
+def test_blind_questions_are_asked_of_a_grey_image_in_the_same_call() -> None:
+    photo = ImageRef("photo", png(32, 24))
     items = (
         Item("a", photo, "colour?", "red"),
-        Item("b", Picture("other", png(32, 24)), "colour?", "blue"),
-        Item("c", Picture("larger", png(64, 24)), "colour?", "red"),
+        Item("b", ImageRef("other", png(32, 24)), "colour?", "blue"),
+        Item("c", ImageRef("larger", png(64, 24)), "colour?", "red"),
     )
-    engine = TruthTable(lambda request, sampling: "blue" if request.picture.id.startswith("blank/") else "red")
-    found = measure(engine, [Suite("s", items)], wording, 9, sampled=False, blind=True)
+    engine = TruthTable(lambda request, sampling: "blue" if request.image.id.startswith("blank/") else "red")
+    found = measure(engine, [Suite("s", items)], wording, 9, sampled=False, no_image=True)
     [(requests, _)] = engine.calls
-    assert [(r.id, r.picture.id, r.greedy) for r in requests[3:]] == [
-        ("evaluation/blind/a", "blank/32x24", True),  # b has the same question on a picture of the same size
-        ("evaluation/blind/c", "blank/64x24", True),
+    assert [(r.id, r.image.id, r.greedy) for r in requests[3:]] == [
+        ("evaluation/no_image/a", "blank/32x24", True),  # b has the same question on an image of the same size
+        ("evaluation/no_image/c", "blank/64x24", True),
     ]
     assert found.greedy["s"].marks() == {"a": True, "b": False, "c": True}
-    assert found.blind["s"].marks() == {"a": False, "b": True, "c": False}
+    assert found.no_image["s"].marks() == {"a": False, "b": True, "c": False}
     figures = suites_summary(None, [found])["s"]["iterations"][0]
-    assert figures["blind"]["accuracy"] == pytest.approx(1 / 3)
+    assert figures["no_image"]["accuracy"] == pytest.approx(1 / 3)
     assert (figures["above_blind"]["mean"], figures["above_blind"]["n"]) == (pytest.approx(1 / 3), 3)
-    assert not measure(engine, [Suite("s", items)], wording, 9, sampled=False).blind
+    assert not measure(engine, [Suite("s", items)], wording, 9, sampled=False).no_image
 
 
 def png(width: int, height: int) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from visplay.cli import main
+from visplay.cli.main import main
 from visplay.config import Settings, dump_settings
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 from visplay.evaluation.seeds import seed_lines
 
 

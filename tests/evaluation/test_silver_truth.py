@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from visplay.config import ReasonerSettings, Sampling
-from visplay.evaluation.silver_truth import beside_paper, knowing_judge, silver_truth, truth_about
+from visplay.evaluation.silver_truth import oracle_verdict, paper_comparison, silver_truth, truth_about
 from visplay.lab.drawings import drawings
 from visplay.lab.scene import Scene, Thing
 from visplay.lab.truth import Truth, drawn
-from visplay.records import Picture, Question, Request, Tally
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
+from visplay.types import ImageRef, Question, Request, VoteResult
 
 from .truth_table import Said, TruthTable
 
-LEFT, RIGHT = Picture("left", b"1"), Picture("right", b"2")
+LEFT, RIGHT = ImageRef("left", b"1"), ImageRef("right", b"2")
 TRUTH = Truth(
     drawn(
         {
@@ -27,8 +27,8 @@ TRUTH = Truth(
 COLOR, SHAPE, COUNT = "what color is the circle?", "what is the red shape?", "how many crosses are there?"
 
 
-def question(name: str, picture: Picture, text: str) -> Question:
-    return Question(name, picture, "open", text)
+def question(name: str, image: ImageRef, text: str) -> Question:
+    return Question(name, image, "open", text)
 
 
 ASKED = [
@@ -40,19 +40,19 @@ ASKED = [
 ]
 
 
-def tally(name: str, answer: str | None, confidence: float) -> Tally:
-    return Tally(name, answer, confidence, 8, 0)
+def count_votes(name: str, answer: str | None, confidence: float) -> VoteResult:
+    return VoteResult(name, answer, confidence, 8, 0)
 
 
 def test_labels_of_kept_questions_are_held_against_the_truth() -> None:
-    tallies = [
-        tally("a", "Red", 0.75),
-        tally("b", "square", 1.0),
-        tally("c", "two", 0.5),
-        tally("d", "red", 0.75),
-        tally("e", None, 0.0),
+    results = [
+        count_votes("a", "Red", 0.75),
+        count_votes("b", "square", 1.0),
+        count_votes("c", "two", 0.5),
+        count_votes("d", "red", 0.75),
+        count_votes("e", None, 0.0),
     ]
-    found = silver_truth(TRUTH, list(zip(ASKED, tallies, strict=True)), {"a", "b", "c", "d"})
+    found = silver_truth(TRUTH, list(zip(ASKED, results, strict=True)), {"a", "b", "c", "d"})
     assert found["label_accuracy"] == 0.5, "other words are right, an answer to what has none is wrong"
     assert found["answerable"] == 0.75
     bins = found["label_accuracy_by_confidence"]
@@ -60,19 +60,19 @@ def test_labels_of_kept_questions_are_held_against_the_truth() -> None:
 
 
 def test_of_an_empty_silver_set_nothing_is_known() -> None:
-    found = silver_truth(TRUTH, [(ASKED[0], tally("a", "red", 1.0))], set())
+    found = silver_truth(TRUTH, [(ASKED[0], count_votes("a", "red", 1.0))], set())
     assert found["label_accuracy"] is None and found["answerable"] is None
 
 
 def paper(answers: dict[tuple[str, str], Said], votes: int = 4) -> tuple[dict[str, object], TruthTable]:
-    """What the paper makes of `ASKED` when its Reasoner answers so, by picture and question."""
+    """What the paper makes of `ASKED` when its Reasoner answers so, by image and question."""
 
     def say(request: Request, sampling: Sampling) -> Said:
-        return answers[request.picture.id, request.prompt]
+        return answers[request.image.id, request.prompt]
 
     engine = TruthTable(say)
     prompts = Prompts(questioner="ask", reasoner="{question}", learned=True)
-    return beside_paper(TRUTH, Reasoner(engine, prompts, ReasonerSettings(), 0), ASKED, votes), engine
+    return paper_comparison(TRUTH, Reasoner(engine, prompts, ReasonerSettings(), 0), ASKED, votes), engine
 
 
 def test_beside_the_paper_questions_pass_its_majority_and_its_band() -> None:
@@ -92,30 +92,32 @@ def test_beside_the_paper_questions_pass_its_majority_and_its_band() -> None:
         "paper_asked": 5,
     }
     [(requests, _)] = engine.calls
-    assert [(r.picture, r.n) for r in requests] == [(q.picture, 4) for q in ASKED], "the picture itself, never a view"
+    assert [(r.image, r.n) for r in requests] == [(q.image, 4) for q in ASKED], (
+        "the image itself, never an augmentation"
+    )
 
 
 def test_where_the_paper_keeps_nothing_its_accuracy_is_unknown() -> None:
-    found, _ = paper({(q.picture.id, q.text): "red" for q in ASKED})
+    found, _ = paper({(q.image.id, q.text): "red" for q in ASKED})
     assert found == {"paper_label_accuracy": None, "paper_answerable": None, "paper_kept": 0, "paper_asked": 5}
 
 
 def test_no_question_is_no_comparison() -> None:
     engine = TruthTable(lambda request, sampling: "red")
     reasoner = Reasoner(engine, Prompts("ask", "{question}", learned=True), ReasonerSettings(), 0)
-    assert beside_paper(TRUTH, reasoner, [], 4) == {} and not engine.calls
+    assert paper_comparison(TRUTH, reasoner, [], 4) == {} and not engine.calls
 
 
 def test_a_knowing_judge_counts_answerable_questions_alone() -> None:
     before: dict[str, str | None] = {"a": "red", "b": "circle", "c": "3", "d": "red", "e": "because"}
     now: dict[str, str | None] = {"a": "Red", "b": None, "c": "3", "d": "blue", "e": "thus"}
-    found = knowing_judge(TRUTH, ASKED, before, now)
+    found = oracle_verdict(TRUTH, ASKED, before, now)
     low, high = found.pop("true_ci95")
     assert low <= found["true_change"] <= high == 0
     assert found == {
         "true_accuracy": pytest.approx(1 / 3),
         "true_change": pytest.approx(-1 / 3),
-        "judge_accepts": True,
+        "oracle_accepts": True,
     }
 
 
@@ -124,7 +126,7 @@ def judged(lost: int, gained: int) -> dict[str, object]:
     questions = [question(f"q{n}", LEFT, COLOR) for n in range(40)]
     before = {q.id: "red" if n < 20 else "blue" for n, q in enumerate(questions)}
     changed = {f"q{n}": "gray" for n in range(lost)} | {f"q{20 + n}": "red" for n in range(gained)}
-    return knowing_judge(TRUTH, questions, before, {**before, **changed})
+    return oracle_verdict(TRUTH, questions, before, {**before, **changed})
 
 
 @pytest.mark.parametrize(
@@ -132,21 +134,21 @@ def judged(lost: int, gained: int) -> dict[str, object]:
 )
 def test_a_knowing_judge_rejects_what_is_less_true_beyond_chance(lost: int, gained: int, accepts: bool) -> None:
     found = judged(lost, gained)
-    assert found["judge_accepts"] is accepts
+    assert found["oracle_accepts"] is accepts
     assert found["true_change"] == pytest.approx((gained - lost) / 40)
     assert found["true_accuracy"] == pytest.approx((20 + gained - lost) / 40)
 
 
 def test_a_judge_is_silent_where_nothing_is_answerable() -> None:
-    assert knowing_judge(TRUTH, ASKED[3:], {"d": "red", "e": "x"}, {"d": "blue", "e": "y"}) == {}
-    assert knowing_judge(TRUTH, [], {}, {}) == {}
+    assert oracle_verdict(TRUTH, ASKED[3:], {"d": "red", "e": "x"}, {"d": "blue", "e": "y"}) == {}
+    assert oracle_verdict(TRUTH, [], {}, {}) == {}
 
 
 def test_the_truth_is_known_about_drawings_and_not_about_photographs() -> None:
     truth = truth_about("lab/single", 2, 0)
     assert truth is not None and truth_about("photos", 2, 0) is None
-    pictures, scenes = drawings("single", 2, 0)
-    for picture in pictures:
-        (thing,) = scenes[picture.id].things
-        assert truth.answer(question("q", picture, f"is there a {thing.color} {thing.shape}?")) == "yes"
-        assert truth.answer(question("q", picture, "what color is the shape?")) == thing.color
+    images, scenes = drawings("single", 2, 0)
+    for image in images:
+        (thing,) = scenes[image.id].things
+        assert truth.answer(question("q", image, f"is there a {thing.color} {thing.shape}?")) == "yes"
+        assert truth.answer(question("q", image, "what color is the shape?")) == thing.color

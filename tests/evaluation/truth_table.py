@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from visplay.config import Sampling
-from visplay.records import Completion, Request
+from visplay.types import Completion, Request
 
 Said = str | tuple[str | None, ...] | None
 

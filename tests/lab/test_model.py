@@ -10,8 +10,8 @@ import pytest
 
 from visplay.answers import extract_boxed, is_refusal
 from visplay.config import Sampling
-from visplay.engines.hf import HFEngine
 from visplay.evaluation.runner import measure
+from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read, write
 from visplay.lab.oracle import answer, truth
@@ -19,22 +19,22 @@ from visplay.lab.questions import careless_query
 from visplay.lab.suites import lab_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
-from visplay.records import Request
 from visplay.roles.prompts import load_prompts
 from visplay.roles.questioner import parse_question
+from visplay.types import Request
 
 FOLDER = Path(str(resources.files("visplay") / "lab" / "model"))
 PROMPTS = load_prompts(None, FOLDER)
 
 
 @pytest.fixture(scope="module")
-def engine() -> HFEngine:
+def engine() -> TransformersEngine:
     vlm = VLM.load(FOLDER, device="cpu")
     vlm.model.requires_grad_(False)
-    return HFEngine(Policy(vlm), seed=0)
+    return TransformersEngine(Policy(vlm), seed=0)
 
 
-def test_it_knows_what_it_was_taught(engine: HFEngine) -> None:
+def test_it_knows_what_it_was_taught(engine: TransformersEngine) -> None:
     suites = lab_suites(31, 100, ["color", "shape", "existence", "counting"], ["clean"])
     found = measure(engine, suites, PROMPTS.answer, None, sampled=False).greedy
     assert {name: result.accuracy for name, result in found.items() if result.accuracy < 0.9} == {}
@@ -44,12 +44,12 @@ def test_it_is_small_enough_to_ship() -> None:
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 12e6
 
 
-def test_it_asks_questions_that_can_be_read_and_mostly_answered(engine: HFEngine) -> None:
-    pictures, scenes = drawings("clean", 60, 41)
-    requests = [Request(f"ask/{picture.id}", picture, PROMPTS.ask(), 2) for picture in pictures]
+def test_it_asks_questions_that_can_be_read_and_mostly_answered(engine: TransformersEngine) -> None:
+    images, scenes = drawings("clean", 60, 41)
+    requests = [Request(f"ask/{image.id}", image, PROMPTS.ask(), 2) for image in images]
     completions = engine.generate(requests, Sampling())
     asked = [
-        (scenes[r.picture.id], parsed[1])
+        (scenes[r.image.id], parsed[1])
         for r in requests
         for completion in completions[r.id]
         if (parsed := parse_question(completion.text)) is not None
@@ -59,15 +59,15 @@ def test_it_asks_questions_that_can_be_read_and_mostly_answered(engine: HFEngine
     assert sum(truth(text, scene) is not None for scene, text in asked) > 0.6 * len(asked)
 
 
-def test_it_declines_what_a_picture_does_not_answer(engine: HFEngine) -> None:
-    pictures, scenes = drawings("clean", 200, 43)
+def test_it_declines_what_a_image_does_not_answer(engine: TransformersEngine) -> None:
+    images, scenes = drawings("clean", 200, 43)
     rng = np.random.default_rng(0)
     requests: dict[str, Request] = {}
     answerable: dict[str, bool] = {}
-    for picture in pictures:
-        query = careless_query(("color", "shape")[rng.integers(2)], scenes[picture.id], rng)
-        requests[picture.id] = Request(f"q/{picture.id}", picture, PROMPTS.answer(write(query, rng)), greedy=True)
-        answerable[picture.id] = answer(query, scenes[picture.id]) is not None
+    for image in images:
+        query = careless_query(("color", "shape")[rng.integers(2)], scenes[image.id], rng)
+        requests[image.id] = Request(f"q/{image.id}", image, PROMPTS.answer(write(query, rng)), greedy=True)
+        answerable[image.id] = answer(query, scenes[image.id]) is not None
     completions = engine.generate(list(requests.values()), Sampling())
     declined = {
         name: is_refusal(extract_boxed(completions[request.id][0].text) or "") for name, request in requests.items()

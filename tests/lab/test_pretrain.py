@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from visplay.answers import extract_boxed
-from visplay.config import ConfigError
+from visplay.errors import ConfigError
 from visplay.lab.language import Kind, Noun, Query
 from visplay.lab.oracle import answer, matching
 from visplay.lab.pretrain import Pretraining, Recipe, Stage, cells, pretrain, read_recipe, reply

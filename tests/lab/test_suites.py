@@ -7,21 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visplay.images import ImageError, easy_vqa
+from visplay.data import easy_vqa
+from visplay.errors import ImageError
 from visplay.lab.draw import LOOKS, draw
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read
 from visplay.lab.scene import UNSEEN_PAIRS, Scene, Thing
 from visplay.lab.suites import TASKS, lab_suites
 from visplay.lab.truth import Truth, read_flat_scene
-from visplay.records import Picture, Question
+from visplay.types import ImageRef, Question
 
 
 def test_a_seed_decides_a_suite() -> None:
     first, again, other = (lab_suites(seed, 12, ["counting"], ["textured"])[0] for seed in (1, 1, 2))
     assert first == again
     assert first.items != other.items
-    assert first.items[0].picture.data != other.items[0].picture.data
+    assert first.items[0].image.data != other.items[0].image.data
 
 
 def test_every_task_and_look_has_its_suite_and_every_item_an_answer() -> None:
@@ -48,35 +49,35 @@ def test_hallucination_asks_only_for_what_is_not_there() -> None:
 
 def test_looks_differ_and_drawing_repeats() -> None:
     scene = Scene((Thing("red", "circle", 0.5, 0.5, 0.15, 0.15),))
-    pictures = {look: np.asarray(draw(scene, look, np.random.default_rng(0))) for look in LOOKS}
-    assert np.array_equal(pictures["noisy"], np.asarray(draw(scene, "noisy", np.random.default_rng(0))))
-    assert pictures["pastel"][0, 0].mean() > 200 > pictures["clean"][0, 0].mean()
+    images = {look: np.asarray(draw(scene, look, np.random.default_rng(0))) for look in LOOKS}
+    assert np.array_equal(images["noisy"], np.asarray(draw(scene, "noisy", np.random.default_rng(0))))
+    assert images["pastel"][0, 0].mean() > 200 > images["clean"][0, 0].mean()
     # The thing itself is red in every look.
-    assert all(p[32, 32, 0] > p[32, 32, 1] + 60 for p in pictures.values())
+    assert all(p[32, 32, 0] > p[32, 32, 1] + 60 for p in images.values())
 
 
 def test_drawings_keep_their_scenes_apart() -> None:
-    pictures, scenes = drawings("single", 5, seed=4)
-    assert [p.id for p in pictures] == list(scenes)
+    images, scenes = drawings("single", 5, seed=4)
+    assert [p.id for p in images] == list(scenes)
     assert all(len(scene.things) == 1 for scene in scenes.values())
-    assert pictures == drawings("single", 5, seed=4)[0]
+    assert images == drawings("single", 5, seed=4)[0]
     with pytest.raises(ImageError, match="lab/pastel"):
         drawings("nothing", 1, 0)
 
 
-def test_the_scene_of_a_flat_picture_is_read_from_its_pixels() -> None:
+def test_the_scene_of_a_flat_image_is_read_from_its_pixels() -> None:
     """Checked against the benchmark's own test answers, which name shape and colour."""
     import easy_vqa as package
 
     texts, answers, images = package.get_test_questions()
     paths = package.get_test_image_paths()
     for text, answer, image in list(zip(texts, answers, images, strict=True))[::7]:
-        picture = Picture(str(image), Path(paths[image]))
-        question = Question("q", picture, "open", text)
+        image = ImageRef(str(image), Path(paths[image]))
+        question = Question("q", image, "open", text)
         assert Truth(read_flat_scene).answer(question) == answer, (text, image)
 
 
-def test_every_training_picture_of_easy_vqa_can_be_read() -> None:
-    found = [read_flat_scene(picture).things[0] for picture in easy_vqa().pictures[::40]]
+def test_every_training_image_of_easy_vqa_can_be_read() -> None:
+    found = [read_flat_scene(image).things[0] for image in easy_vqa().images[::40]]
     assert {thing.shape for thing in found} == {"circle", "rectangle", "triangle"}
     assert len({thing.color for thing in found}) == 8

@@ -16,25 +16,26 @@ from rich.console import Console
 
 from tests.parity.folders import ANSWERS, FAMILIES, teach, write_folder
 from visplay.config import Sampling, Settings, load_settings
-from visplay.engines.hf import HFEngine
-from visplay.evolve import World
+from visplay.errors import ModelError
+from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models.policy import Policy
 from visplay.models.processor import Processor
-from visplay.models.tokentree import TokenTree
-from visplay.models.vlm import VLM, ModelError
-from visplay.program import open_pictures, open_world, run_evolution
-from visplay.records import Album, Picture, Request
+from visplay.models.token_tree import TokenTree
+from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
+from visplay.selfplay.loop import RunInputs
+from visplay.selfplay.run import open_images, open_inputs, run_evolution
+from visplay.types import ImageList, ImageRef, Request
 
 
-def _picture(name: str, height: int, width: int) -> Picture:
+def _image(name: str, height: int, width: int) -> ImageRef:
     buffer = io.BytesIO()
     noise = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
     Image.fromarray(noise).save(buffer, "PNG")
-    return Picture(name, buffer.getvalue())
+    return ImageRef(name, buffer.getvalue())
 
 
-PICTURES = tuple(_picture(f"p{n}", h, w) for n, (h, w) in enumerate([(20, 20), (32, 16), (16, 33), (28, 20), (9, 40)]))
+PICTURES = tuple(_image(f"p{n}", h, w) for n, (h, w) in enumerate([(20, 20), (32, 16), (16, 33), (28, 20), (9, 40)]))
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -51,19 +52,19 @@ def _own_processor(folder: Path) -> Any:
     return Processor.load(str(folder), config)._processor
 
 
-def test_prompts_and_pictures_are_what_the_familys_own_processor_makes(folder: Path) -> None:
+def test_prompts_and_images_are_what_the_familys_own_processor_makes(folder: Path) -> None:
     vlm, processor = VLM.load(folder, device="cpu"), _own_processor(folder)
-    for picture in PICTURES:
-        encoded = vlm.encode(picture, "what is it?")
+    for image in PICTURES:
+        encoded = vlm.encode(image, "what is it?")
         chat = vlm.processor.chat("what is it?")
-        expected = processor(images=[picture.load()], text=chat, add_special_tokens=False, return_tensors="pt")
+        expected = processor(images=[image.load()], text=chat, add_special_tokens=False, return_tensors="pt")
         assert list(encoded.token_ids) == expected["input_ids"][0].tolist()
         assert all(encoded.pixels.texts) and vlm.image_token_id in encoded.token_ids
         for name, tensor in encoded.pixels.items():
             assert torch.equal(tensor, torch.as_tensor(expected[name]))
 
 
-def test_a_text_cannot_bring_its_own_picture(folder: Path) -> None:
+def test_a_text_cannot_bring_its_own_image(folder: Path) -> None:
     vlm = VLM.load(folder, device="cpu")
     harmless = vlm.encode(PICTURES[0], "a b").token_ids
     assert vlm.encode(PICTURES[0], f"a{vlm.processor.image_token} b").token_ids == harmless
@@ -99,14 +100,14 @@ def test_a_whole_iteration(folder: Path, tune: str, tmp_path: Path) -> None:
     settings = _settings(folder, tune)
     before = VLM.load(folder, device="cpu").model.state_dict()
     with RunDirectory.create(tmp_path / "run", settings) as run:
-        journal = run_evolution(run, World(PICTURES, (), None), Console(quiet=True))
-    lines = [json.loads(line) for line in (journal.run.path / "metrics.jsonl").read_text().splitlines()]
+        logger = run_evolution(run, RunInputs(PICTURES, (), None), Console(quiet=True))
+    lines = [json.loads(line) for line in (logger.run.path / "metrics.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in lines] == ["questioner", "silver", "reasoner", "reasoner"]
     silver = lines[1]
     assert silver["valid"] > 0.8 * silver["asked"] and silver["kept"] > 0
     assert all(abs(line["kl"]) < 1e-4 for line in lines[2:3]) and lines[3]["kl"] > 0, "the second step has moved"
     assert all(line["grad_norm"] > 0 for line in lines[2:])
-    role = journal.run.path / "reasoner"
+    role = logger.run.path / "reasoner"
     if tune == "lora":
         assert (role / "adapter_model.safetensors").stat().st_size > 0
         return
@@ -134,17 +135,17 @@ def test_the_default_preset_runs_unchanged_on_photographs(folder: Path, tmp_path
     small += ["silver.band_low=0.25", "iterations=1", "evaluation.suites=[]"]
     settings = load_settings("default", small, {"model": str(folder), "images": str(photos)})
     with RunDirectory.create(tmp_path / "run", settings) as run:
-        run_evolution(run, open_world(settings, open_pictures(settings)), Console(quiet=True))
+        run_evolution(run, open_inputs(settings, open_images(settings)), Console(quiet=True))
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in lines] == ["accept", "questioner", "silver", "reasoner", "reasoner", "accept"]
     silver, verdict = lines[2], lines[-1]
-    assert silver["kept"] > 0 and silver["asked"] == 2 * 8, "two pictures are held out"
+    assert silver["kept"] > 0 and silver["asked"] == 2 * 8, "two images are held out"
     assert verdict["accepted"] in (True, False) and "asking_change" in verdict
     assert not any(key.startswith(("true_", "judge", "label_accuracy")) for line in lines for key in line)
 
 
-def test_the_size_of_pictures_can_be_bounded(folder: Path) -> None:
-    large = _picture("large", 64, 128)
+def test_the_size_of_images_can_be_bounded(folder: Path) -> None:
+    large = _image("large", 64, 128)
     free = VLM.load(folder, device="cpu").encode(large, "?")
     if "gemma" in folder.name:
         with pytest.raises(ModelError, match="have a fixed size; leave max_pixels out"):
@@ -161,12 +162,12 @@ def test_the_size_of_pictures_can_be_bounded(folder: Path) -> None:
             VLM.load(folder, device="cpu", min_pixels=256)
 
 
-def test_several_pictures_to_one_prompt(folder: Path) -> None:
+def test_several_images_to_one_prompt(folder: Path) -> None:
     """As the family's own processor and model take them, and told apart by their order."""
     vlm, processor = VLM.load(folder, device="cpu"), _own_processor(folder)
-    both = Album.of([PICTURES[3], PICTURES[0]])
+    both = ImageList.of([PICTURES[3], PICTURES[0]])
     encoded = vlm.encode(both, "which?")
-    chat = vlm.processor.chat("which?", pictures=2)
+    chat = vlm.processor.chat("which?", images=2)
     images = [[part.load() for part in both.parts]]
     expected = processor(images=images, text=[chat], add_special_tokens=False, return_tensors="pt")
     assert list(encoded.token_ids) == expected["input_ids"][0].tolist()
@@ -179,11 +180,11 @@ def test_several_pictures_to_one_prompt(folder: Path) -> None:
         chosen = logits.log_softmax(-1)[len(encoded.token_ids) - 1 : -1].gather(1, torch.tensor(answer)[:, None])[:, 0]
         found = [
             vlm.logprobs([TokenTree.build([(*e.token_ids, *answer)])], [e.pixels], [[len(e.token_ids)]]).logprobs_ST[0]
-            for e in (encoded, vlm.encode(Album.of(both.parts[::-1]), "which?"))
+            for e in (encoded, vlm.encode(ImageList.of(both.parts[::-1]), "which?"))
         ]
     torch.testing.assert_close(found[0], chosen, rtol=1e-4, atol=1e-5)
     assert not torch.equal(found[0], found[1])
     policy = Policy(vlm)
     requests = [Request("both", both, "which?", 3), Request("one", PICTURES[0], "which?", 2)]
-    said = HFEngine(policy, seed=0).generate(requests, Sampling(max_tokens=3))
+    said = TransformersEngine(policy, seed=0).generate(requests, Sampling(max_tokens=3))
     assert [len(said[r.id]) for r in requests] == [3, 2]

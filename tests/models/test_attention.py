@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from visplay.models.attention import Branches, block_mask, flex_runs, tree_attention
-from visplay.models.tokentree import PackedTrees, TokenTree
+from visplay.models.token_tree import PackedTrees, TokenTree
 
 HEADS, GROUPS, SIZE = 4, 2, 8
 TREES = [

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from visplay.config import ConfigError, GRPOSettings, LoraSettings, Sampling, load_settings
-from visplay.engines.hf import HFEngine
+from visplay.config import GRPOSettings, LoraSettings, Sampling, load_settings
+from visplay.errors import ConfigError, ModelError
 from visplay.evaluation.runner import measure
 from visplay.evaluation.suites import open_suites
-from visplay.grpo.trainer import Trainer
+from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models.policy import Policy, new_policy
 from visplay.models.probe import probe
-from visplay.models.vlm import VLM, ModelError
-from visplay.players import model_name
-from visplay.records import Group, Picture, Request
+from visplay.models.vlm import VLM
+from visplay.rl.trainer import Trainer
 from visplay.roles.prompts import load_prompts
+from visplay.selfplay.state import model_name
+from visplay.types import Group, ImageRef, Request
 
 LAB = model_name("lab")
 LORA = LoraSettings(rank=4, alpha=8)
@@ -32,10 +33,10 @@ def _bytes(vlm: VLM) -> int:
     return sum(p.nbytes for layer in vlm.model.get_decoder().layers for p in layer.parameters())
 
 
-def _groups(policy: Policy, pictures: tuple[Picture, ...]) -> list[Group]:
+def _groups(policy: Policy, images: tuple[ImageRef, ...]) -> list[Group]:
     """Rewarded is the share of tokens with an even number."""
-    requests = [Request(p.id, p, "what is it?", 6) for p in pictures]
-    found = HFEngine(policy, seed=0).generate(requests, Sampling(temperature=2, max_tokens=6))
+    requests = [Request(p.id, p, "what is it?", 6) for p in images]
+    found = TransformersEngine(policy, seed=0).generate(requests, Sampling(temperature=2, max_tokens=6))
     return [
         Group(r, found[r.id], tuple(sum(i % 2 == 0 for i in c.token_ids) / len(c.token_ids) for c in found[r.id]))
         for r in requests
@@ -50,7 +51,7 @@ def test_a_base_in_four_bits_is_small_and_answers_as_well(four_bit: VLM) -> None
     suites = open_suites(["lab/color/clean"], 0, 40)
     answer = load_prompts(None, Path(LAB)).answer
     right = [
-        measure(HFEngine(Policy(v), 0), suites, answer, None, False).greedy["lab/color/clean"]
+        measure(TransformersEngine(Policy(v), 0), suites, answer, None, False).greedy["lab/color/clean"]
         for v in (four_bit, whole)
     ]
     assert right[0].accuracy >= right[1].accuracy - 0.05 >= 0.9
@@ -68,10 +69,10 @@ def test_weights_in_four_bits_are_not_trained_themselves() -> None:
         load_settings("paper", ["four_bit=true", "tune=full"])
 
 
-def test_eight_bit_states_learn_alike_and_are_kept(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+def test_eight_bit_states_learn_alike_and_are_kept(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:
     # Only tensors of at least 4,096 numbers get 8-bit states.
     policy = new_policy(vlm, "reasoner", "full", LORA)
-    groups = _groups(policy, pictures)
+    groups = _groups(policy, images)
     rewards = {}
     for name in ("adamw", "adamw_8bit"):
         policy = new_policy(vlm, "reasoner", "full", LORA)
@@ -92,9 +93,9 @@ def test_eight_bit_states_learn_alike_and_are_kept(vlm: VLM, pictures: tuple[Pic
 
 
 @pytest.mark.parametrize("tune", ["lora", "full"])
-def test_activations_computed_twice_give_the_same_gradient(vlm: VLM, pictures: tuple[Picture, ...], tune: str) -> None:
+def test_activations_computed_twice_give_the_same_gradient(vlm: VLM, images: tuple[ImageRef, ...], tune: str) -> None:
     policy = new_policy(vlm, "reasoner", tune, LORA)  # type: ignore[arg-type]
-    groups = _groups(policy, pictures[:3])
+    groups = _groups(policy, images[:3])
     found = []
     for checkpointing in (False, True):
         trainer = Trainer(policy, GRPOSettings(learning_rate=1e-12, max_grad_norm=1e9))

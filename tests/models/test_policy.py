@@ -9,30 +9,31 @@ import pytest
 import torch
 
 from visplay.config import LoraSettings
+from visplay.errors import ModelError
 from visplay.models.policy import Policy, new_policy
-from visplay.models.tokentree import TokenTree
-from visplay.models.vlm import VLM, ModelError
-from visplay.records import Picture
+from visplay.models.token_tree import TokenTree
+from visplay.models.vlm import VLM
+from visplay.types import ImageRef
 
 Tune = Literal["full", "lora"]
 LORA = LoraSettings(rank=4, alpha=8)
 
 
-def _logprobs(vlm: VLM, picture: Picture) -> torch.Tensor:
-    prompt = vlm.encode(picture, "What?")
+def _logprobs(vlm: VLM, image: ImageRef) -> torch.Tensor:
+    prompt = vlm.encode(image, "What?")
     tree = TokenTree.build([[*prompt.token_ids, 40, 41, 42]])
     with torch.no_grad():
         return vlm.logprobs([tree], [prompt.pixels], [[len(prompt.token_ids)]]).logprobs_ST
 
 
-def _active(policy: Policy, picture: Picture) -> torch.Tensor:
+def _active(policy: Policy, image: ImageRef) -> torch.Tensor:
     with policy.active() as vlm:
-        return _logprobs(vlm, picture)
+        return _logprobs(vlm, image)
 
 
-def _reference(policy: Policy, picture: Picture) -> torch.Tensor:
+def _reference(policy: Policy, image: ImageRef) -> torch.Tensor:
     with policy.reference() as vlm:
-        return _logprobs(vlm, picture)
+        return _logprobs(vlm, image)
 
 
 def _disturb(policy: Policy) -> None:
@@ -43,28 +44,28 @@ def _disturb(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("tune", ["full", "lora"])
-def test_a_role_changes_itself_alone(vlm: VLM, pictures: tuple[Picture, ...], tune: Tune) -> None:
-    original = _logprobs(vlm, pictures[0])
+def test_a_role_changes_itself_alone(vlm: VLM, images: tuple[ImageRef, ...], tune: Tune) -> None:
+    original = _logprobs(vlm, images[0])
     questioner, reasoner = (new_policy(vlm, role, tune, LORA) for role in ("questioner", "reasoner"))
-    torch.testing.assert_close(_active(questioner, pictures[0]), original)
+    torch.testing.assert_close(_active(questioner, images[0]), original)
     _disturb(questioner)
-    changed = _active(questioner, pictures[0])
+    changed = _active(questioner, images[0])
     assert (changed - original).abs().max() > 1e-2
-    torch.testing.assert_close(_active(reasoner, pictures[0]), original)
-    torch.testing.assert_close(_reference(questioner, pictures[0]), original)
-    torch.testing.assert_close(_reference(reasoner, pictures[0]), original)
-    torch.testing.assert_close(_active(questioner, pictures[0]), changed)
+    torch.testing.assert_close(_active(reasoner, images[0]), original)
+    torch.testing.assert_close(_reference(questioner, images[0]), original)
+    torch.testing.assert_close(_reference(reasoner, images[0]), original)
+    torch.testing.assert_close(_active(questioner, images[0]), changed)
     assert not {id(p) for p in questioner.trainable()} & {id(p) for p in reasoner.trainable()}
 
 
 @pytest.mark.parametrize("tune", ["full", "lora"])
-def test_what_is_saved_is_restored(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path, tune: Tune) -> None:
+def test_what_is_saved_is_restored(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path, tune: Tune) -> None:
     first, second = (new_policy(vlm, role, tune, LORA) for role in ("questioner", "reasoner"))
     _disturb(first)
     first.save(tmp_path)
     second.load(tmp_path)
-    torch.testing.assert_close(_active(second, pictures[0]), _active(first, pictures[0]))
-    assert (_active(second, pictures[0]) - _reference(second, pictures[0])).abs().max() > 1e-2
+    torch.testing.assert_close(_active(second, images[0]), _active(first, images[0]))
+    assert (_active(second, images[0]) - _reference(second, images[0])).abs().max() > 1e-2
 
 
 def test_adapters_leave_the_vision_tower_alone(vlm: VLM) -> None:
@@ -74,11 +75,11 @@ def test_adapters_leave_the_vision_tower_alone(vlm: VLM) -> None:
     assert len(trained) == 7 * 2 * layers and not any("visual" in name for name in trained)
 
 
-def test_a_full_role_is_a_model_like_any_other(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+def test_a_full_role_is_a_model_like_any_other(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:
     policy = new_policy(vlm, "reasoner", "full", LORA)
     _disturb(policy)
     policy.save(tmp_path)
-    torch.testing.assert_close(_logprobs(VLM.load(tmp_path, device="cpu"), pictures[0]), _active(policy, pictures[0]))
+    torch.testing.assert_close(_logprobs(VLM.load(tmp_path, device="cpu"), images[0]), _active(policy, images[0]))
 
 
 @pytest.mark.parametrize("tune", ["full", "lora"])
@@ -88,10 +89,10 @@ def test_loading_from_an_empty_folder_is_one_line(vlm: VLM, tmp_path: Path, tune
     assert "\n" not in str(error.value)
 
 
-def test_a_frozen_policy_is_its_own_reference(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+def test_a_frozen_policy_is_its_own_reference(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:
     policy = Policy(vlm)
     assert policy.trainable() == []
-    assert torch.equal(_active(policy, pictures[0]), _reference(policy, pictures[0]))
+    assert torch.equal(_active(policy, images[0]), _reference(policy, images[0]))
     with pytest.raises(ModelError, match="frozen"):
         policy.load(tmp_path)
 

@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 from transformers import GPT2Config
 
-from visplay.models import pictures as module
+from visplay.errors import ModelError
+from visplay.models import image_cache as module
 from visplay.models.probe import probe
-from visplay.models.tokentree import TokenTree
-from visplay.models.vlm import VLM, ModelError
-from visplay.records import Picture
+from visplay.models.token_tree import TokenTree
+from visplay.models.vlm import VLM
+from visplay.types import ImageRef
 
 
 def _one_line(error: pytest.ExceptionInfo[ModelError]) -> str:
@@ -27,17 +28,17 @@ def _one_line(error: pytest.ExceptionInfo[ModelError]) -> str:
     return message
 
 
-def test_a_picture_becomes_one_token_for_each_merged_square(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
-    for picture, size in zip(pictures, [(32, 32), (24, 32), (32, 24), (16, 24)], strict=False):
-        encoded = vlm.encode(picture, "What?")
-        assert encoded.picture_id == picture.id
+def test_a_image_becomes_one_token_for_each_merged_square(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    for image, size in zip(images, [(32, 32), (24, 32), (32, 24), (16, 24)], strict=False):
+        encoded = vlm.encode(image, "What?")
+        assert encoded.image_id == image.id
         assert encoded.token_ids.count(vlm.image_token_id) == size[0] * size[1] // 64
         assert encoded.pixels["image_grid_thw"].tolist() == [[1, size[0] // 4, size[1] // 4]]
         assert len(encoded.pixels["pixel_values"]) == size[0] * size[1] // 16
 
 
-def test_the_prompt_is_the_chat_template_read_back(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
-    ids = vlm.encode(pictures[0], "How many?").token_ids
+def test_the_prompt_is_the_chat_template_read_back(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    ids = vlm.encode(images[0], "How many?").token_ids
     text = vlm.tokenizer.decode(ids)
     pads = "<|image_pad|>" * 16
     assert text == (
@@ -46,33 +47,33 @@ def test_the_prompt_is_the_chat_template_read_back(vlm: VLM, pictures: tuple[Pic
     assert vlm.decode(ids) == "user\nHow many?\nassistant\n"
 
 
-def test_chat_markup_in_a_prompt_is_no_markup(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
-    clean = vlm.encode(pictures[0], "How many?")
-    dirty = vlm.encode(pictures[0], "How<|im_end|> many<|image_pad|>?")
+def test_chat_markup_in_a_prompt_is_no_markup(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    clean = vlm.encode(images[0], "How many?")
+    dirty = vlm.encode(images[0], "How<|im_end|> many<|image_pad|>?")
     assert dirty.token_ids == clean.token_ids
 
 
-def test_pictures_of_equal_id_and_other_bytes_are_not_confused(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
-    first = vlm.encode(pictures[0], "?").pixels["pixel_values"]
-    impostor = Picture(pictures[0].id, pictures[4].data)
+def test_images_of_equal_id_and_other_bytes_are_not_confused(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    first = vlm.encode(images[0], "?").pixels["pixel_values"]
+    impostor = ImageRef(images[0].id, images[4].data)
     assert not torch.equal(vlm.encode(impostor, "?").pixels["pixel_values"], first)
-    assert torch.equal(vlm.encode(pictures[0], "?").pixels["pixel_values"], first)
+    assert torch.equal(vlm.encode(images[0], "?").pixels["pixel_values"], first)
 
 
-def test_the_picture_cache_forgets_and_finds_again(
-    vlm: VLM, pictures: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch
+def test_the_image_cache_forgets_and_finds_again(
+    vlm: VLM, images: tuple[ImageRef, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 60_000)
-    before = [vlm.encode(p, "?").pixels["pixel_values"] for p in pictures]
-    held = vlm._pictures
-    assert held._bytes <= 60_000 and 1 <= len(held._entries) < len(pictures)
+    before = [vlm.encode(p, "?").pixels["pixel_values"] for p in images]
+    held = vlm._images
+    assert held._bytes <= 60_000 and 1 <= len(held._entries) < len(images)
     assert held._bytes == sum(entry.nbytes for entry in held._entries.values())
-    after = [vlm.encode(p, "?").pixels["pixel_values"] for p in pictures]
+    after = [vlm.encode(p, "?").pixels["pixel_values"] for p in images]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_a_frozen_tower_looks_once_and_a_trained_one_each_time(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
-    encoded = vlm.encode(pictures[0], "?")
+def test_a_frozen_tower_looks_once_and_a_trained_one_each_time(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    encoded = vlm.encode(images[0], "?")
     tree = TokenTree.build([encoded.token_ids])
     vlm.model.requires_grad_(True)
     live = vlm.hidden([tree], [encoded.pixels])
@@ -85,21 +86,21 @@ def test_a_frozen_tower_looks_once_and_a_trained_one_each_time(vlm: VLM, picture
 
 
 @pytest.mark.parametrize(("mode", "size"), [("L", (31, 47)), ("RGBA", (200, 9)), ("P", (5, 5)), ("RGB", (900, 600))])
-def test_a_picture_of_any_mode_and_size_fits(vlm: VLM, mode: str, size: tuple[int, int]) -> None:
+def test_a_image_of_any_mode_and_size_fits(vlm: VLM, mode: str, size: tuple[int, int]) -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.full((size[1], size[0], 3), 99, dtype=np.uint8)).convert(mode).save(buffer, "PNG")
-    encoded = vlm.encode(Picture("any", buffer.getvalue()), "?")
+    encoded = vlm.encode(ImageRef("any", buffer.getvalue()), "?")
     patches = int(encoded.pixels["image_grid_thw"].prod())
     assert encoded.token_ids.count(vlm.image_token_id) == patches // 4 > 0
 
 
-def test_save_and_load_keep_every_weight_and_prompt(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+def test_save_and_load_keep_every_weight_and_prompt(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:
     vlm.save(tmp_path / "copy")
     copy = VLM.load(tmp_path / "copy", device="cpu")
     weights, copied = vlm.model.state_dict(), copy.model.state_dict()
     assert weights.keys() == copied.keys()
     assert all(torch.equal(weights[name], copied[name]) for name in weights)
-    assert copy.encode(pictures[1], "Why?").token_ids == vlm.encode(pictures[1], "Why?").token_ids
+    assert copy.encode(images[1], "Why?").token_ids == vlm.encode(images[1], "Why?").token_ids
     assert (copy.eos_ids, copy.pad_id) == (vlm.eos_ids, vlm.pad_id)
 
 
@@ -132,7 +133,7 @@ def test_damaged_weights_are_one_line(model_folder: Path, tmp_path: Path) -> Non
     _one_line(error)
 
 
-def test_sliding_windows_take_the_plain_path(model_folder: Path, tmp_path: Path, pictures: tuple[Picture, ...]) -> None:
+def test_sliding_windows_take_the_plain_path(model_folder: Path, tmp_path: Path, images: tuple[ImageRef, ...]) -> None:
     shutil.copytree(model_folder, tmp_path / "sliding")
     file = tmp_path / "sliding" / "config.json"
     config = json.loads(file.read_text())

@@ -1,8 +1,8 @@
-"""Tiny random models of vision-language families, of transformers' own classes, with pictures of random pixels.
+"""Tiny random models of vision-language families, of transformers' own classes, with images of random pixels.
 
-No processor is needed: a picture is given as the tensors and the run of tokens that the family's processor would
-make of it. Weights are drawn larger than usual, so that the picture and every earlier token visibly change what
-follows. Token ids below `TEXT_IDS` are text; pictures use the ids above.
+No processor is needed: an image is given as the tensors and the run of tokens that the family's processor would
+make of it. Weights are drawn larger than baseline, so that the image and every earlier token visibly change what
+follows. Token ids below `TEXT_IDS` are text; images use the ids above.
 """
 
 from __future__ import annotations
@@ -51,31 +51,31 @@ _QWEN_IDS = {
 
 @dataclass(frozen=True)
 class Tiny:
-    """A model and what it takes for one picture.
+    """A model and what it takes for one image.
 
     Attributes:
-        picture_ids: the tokens that stand for the picture, with the markers around them.
-        pixel_shape: of the picture's `pixel_values`.
-        extras: the other tensors that belong to the picture.
+        image_ids: the tokens that stand for the image, with the markers around them.
+        pixel_shape: of the image's `pixel_values`.
+        extras: the other tensors that belong to the image.
         types: name of the argument that marks image tokens with 1, for models that want one.
     """
 
     name: str
     model: Any
-    picture_ids: tuple[int, ...]
+    image_ids: tuple[int, ...]
     pixel_shape: tuple[int, ...]
     extras: dict[str, torch.Tensor] = field(default_factory=dict)
     types: str | None = None
     image_token_id: int = _IMAGE
 
     def pixels(self, seed: int) -> dict[str, torch.Tensor]:
-        """The model's keyword arguments for one picture of noise."""
+        """The model's keyword arguments for one image of noise."""
         noise = torch.randn(self.pixel_shape, generator=torch.Generator().manual_seed(seed))
         return {"pixel_values": noise, **self.extras}
 
 
 def plain(tiny: Tiny, pixels: dict[str, torch.Tensor], ids: Sequence[int]) -> torch.Tensor:
-    """Logits (tokens, vocabulary) of one sequence on one picture, as a user of transformers computes them."""
+    """Logits (tokens, vocabulary) of one sequence on one image, as a user of transformers computes them."""
     ids_1T = torch.tensor([list(ids)])
     types = {tiny.types: (ids_1T == tiny.image_token_id).int()} if tiny.types else {}
     logits: torch.Tensor = tiny.model(
@@ -85,7 +85,7 @@ def plain(tiny: Tiny, pixels: dict[str, torch.Tensor], ids: Sequence[int]) -> to
 
 
 def random_model(kind: Callable[[Any], Any], config: Any) -> Any:
-    """A model of a class with weights drawn from seed 0, larger than usual."""
+    """A model of a class with weights drawn from seed 0, larger than baseline."""
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         model = kind(config)
@@ -100,11 +100,11 @@ def _rope(**more: object) -> dict[str, object]:
 
 
 def _qwen(name: str, kind: Callable[[Any], Any], config: Any) -> Tiny:
-    """A picture of 4 x 6 patches, each 2 x 2 of them one token."""
+    """An image of 4 x 6 patches, each 2 x 2 of them one token."""
     return Tiny(
         name,
         random_model(kind, config),
-        picture_ids=(_START, *[_IMAGE] * 6, _END),
+        image_ids=(_START, *[_IMAGE] * 6, _END),
         pixel_shape=(24, 3 * 2 * 4 * 4),
         extras={"image_grid_thw": torch.tensor([[1, 4, 6]])},
         types="mm_token_type_ids",
@@ -127,7 +127,7 @@ def qwen2_5_vl() -> Tiny:
 
 
 def qwen3_vl() -> Tiny:
-    """Its picture also enters after the first decoder layer (DeepStack)."""
+    """Its image also enters after the first decoder layer (DeepStack)."""
     text = _TEXT | _rope(mrope_section=[4, 2, 2], mrope_interleaved=True)
     tower = _QWEN_TOWER | {"hidden_size": 32, "intermediate_size": 48, "out_hidden_size": 64}
     tower |= {"num_position_embeddings": 16, "deepstack_visual_indexes": [0]}
@@ -136,13 +136,13 @@ def qwen3_vl() -> Tiny:
 
 
 def _tiled(name: str, kind: Callable[[Any], Any], config: Any) -> Tiny:
-    """Two tiles with four tokens each, the second one the whole picture; the right edge is padding."""
+    """Two tiles with four tokens each, the second one the whole image; the right edge is padding."""
     seen = torch.ones(1, 2, 16, 16, dtype=torch.int64)
     seen[..., 12:] = 0
     return Tiny(
         name,
         random_model(kind, config),
-        picture_ids=(_START, _TILE, *[_IMAGE] * 4, _START, _WHOLE, *[_IMAGE] * 4, _START),
+        image_ids=(_START, _TILE, *[_IMAGE] * 4, _START, _WHOLE, *[_IMAGE] * 4, _START),
         pixel_shape=(1, 2, 3, 16, 16),
         extras={"pixel_attention_mask": seen},
     )
@@ -161,7 +161,7 @@ def smolvlm() -> Tiny:
 
 
 def llava_onevision() -> Tiny:
-    """A picture of 16 x 32 pixels: the whole, then its two tiles, with a token at each line's end."""
+    """An image of 16 x 32 pixels: the whole, then its two tiles, with a token at each line's end."""
     config = hf.LlavaOnevisionConfig(
         text_config=_TEXT | _rope() | {"model_type": "qwen2"},
         vision_config=_TOWER | {"model_type": "siglip_vision_model", "vision_use_head": False},
@@ -172,14 +172,14 @@ def llava_onevision() -> Tiny:
     return Tiny(
         "llava_onevision",
         random_model(hf.LlavaOnevisionForConditionalGeneration, config),
-        picture_ids=(_IMAGE,) * (4 * 4 + 4 * (8 + 1)),
+        image_ids=(_IMAGE,) * (4 * 4 + 4 * (8 + 1)),
         pixel_shape=(1, 3, 3, 16, 16),
         extras={"image_sizes": torch.tensor([[16, 32]])},
     )
 
 
 def internvl() -> Tiny:
-    """A picture of two tiles."""
+    """An image of two tiles."""
     config = hf.InternVLConfig(
         text_config=_TEXT | _rope() | {"model_type": "qwen2"},
         vision_config=_TOWER,
@@ -190,13 +190,13 @@ def internvl() -> Tiny:
     return Tiny(
         "internvl",
         random_model(hf.InternVLForConditionalGeneration, config),
-        picture_ids=(_START, *[_IMAGE] * 8, _END),
+        image_ids=(_START, *[_IMAGE] * 8, _END),
         pixel_shape=(2, 3, 16, 16),
     )
 
 
 def gemma3() -> Tiny:
-    """Its first layer sees eight tokens back, and a picture's tokens see each other."""
+    """Its first layer sees eight tokens back, and an image's tokens see each other."""
     text = _TEXT | {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
     config = hf.Gemma3Config(
         text_config=text | {"query_pre_attn_scalar": 16},
@@ -209,7 +209,7 @@ def gemma3() -> Tiny:
     return Tiny(
         "gemma3",
         random_model(hf.Gemma3ForConditionalGeneration, config),
-        picture_ids=(_START, *[_IMAGE] * 4, _END),
+        image_ids=(_START, *[_IMAGE] * 4, _END),
         pixel_shape=(1, 3, 16, 16),
         types="token_type_ids",
     )

@@ -20,9 +20,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from tests.parity.families import FAMILIES, TEXT_IDS, random_model
-from visplay.models.tokentree import TokenTree
+from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
-from visplay.records import Picture
+from visplay.types import ImageRef
 
 ASKED = ("how many cats are there?", "how many red cats are there?")
 QUESTIONS = tuple(f"<type>numerical</type><question>{text}</question>" for text in ASKED)
@@ -30,7 +30,7 @@ ANSWERS = ("\\boxed{1}", "\\boxed{2}", "\\boxed{3}")
 LISTS = ("red cat, red cat", "red cat, red cat, red dog")
 _PHRASES = (*QUESTIONS, *ANSWERS, *LISTS)
 _PAD, _EOS, _FIRST_BYTE = "<pad>", "<eos>", 2
-# Two tokens of the picture's own markup stand around it, or between its tiles.
+# Two tokens of the image's own markup stand around it, or between its tiles.
 _IMAGE, _START, _END, _VIDEO, _TILE, _WHOLE = range(TEXT_IDS, TEXT_IDS + 6)
 
 
@@ -42,7 +42,7 @@ class _Family:
     images: tuple[str, str, dict[str, Any]]  # module, class, settings
     processor: type
     told: dict[str, Any]
-    place: str  # what a chat template writes where a picture belongs
+    place: str  # what a chat template writes where an image belongs
 
 
 def _qwen(processor: type) -> _Family:
@@ -200,15 +200,15 @@ def with_heads(model: Any, size: int) -> Any:
     return random_model(type(model), config)
 
 
-def teach(folder: Path, pictures: Sequence[Picture], steps: int = 60) -> None:
+def teach(folder: Path, images: Sequence[ImageRef], steps: int = 60) -> None:
     """Have the model in `folder` ask both questions, give all answers and write both lists, each equally often."""
     vlm = VLM.load(folder, device="cpu")
     vlm.model.requires_grad_(True)
     optimizer = torch.optim.Adam(vlm.model.parameters(), lr=3e-3)
     said = [("Ask.", QUESTIONS), (ASKED[0], ANSWERS), (ASKED[1], ANSWERS), ("List.", LISTS)]
     for _ in range(steps):
-        prompts = [vlm.encode(picture, prompt) for picture in pictures for prompt, _ in said]
-        texts = [texts for _ in pictures for _, texts in said]
+        prompts = [vlm.encode(image, prompt) for image in images for prompt, _ in said]
+        texts = [texts for _ in images for _, texts in said]
         trees, starts = [], []
         for prompt, answers in zip(prompts, texts, strict=True):
             ids = [(*prompt.token_ids, *vlm.tokenizer(a, add_special_tokens=False).input_ids, 1) for a in answers]

@@ -9,13 +9,13 @@ import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from sklearn.cluster import AgglomerativeClustering
 
-from visplay.rewards import bleu_matrix, clusters
+from visplay.rl.rewards import bleu_matrix, clusters
 
 SUBJECTS = ["ball", "cube", "cat", "dog", "red ball", "small car"]
 TEMPLATES = [
     "what color is the {a}",
     "how many {a} are to the left of the {b}",
-    "is the {a} bigger than the {b} in the picture",
+    "is the {a} bigger than the {b} in the image",
     "What is the {a} doing next to the {b} and the {b}",
     "{a}",
     "the {a} the {a} the {b}",

@@ -12,14 +12,14 @@ import torch
 
 from tests.parity.families import FAMILIES, TEXT_IDS, Tiny, plain
 from visplay.config import Sampling
-from visplay.engines.hf import HFEngine
-from visplay.models.pictures import PictureCache, Pixels
+from visplay.generation.transformers_engine import TransformersEngine
+from visplay.models.image_cache import ImageCache, Pixels
 from visplay.models.policy import Policy
 from visplay.models.probe import probe
-from visplay.models.tokentree import TokenTree
-from visplay.models.treemodel import TreeModel
+from visplay.models.token_tree import TokenTree
+from visplay.models.tree_model import TreeModel
 from visplay.models.vlm import EncodedPrompt
-from visplay.records import Picture, Request
+from visplay.types import ImageRef, Request
 
 PROMPTS = ([30], [30, 31, 32])
 COMPLETIONS = ([40, 41, 42, 43], [40, 41, 50], [60], [40, 41, 42, 43])
@@ -30,16 +30,16 @@ class TinyVLM(TreeModel):
     """A family's model where an engine wants a VLM; prompts are letters, one token each."""
 
     def __init__(self, tiny: Tiny) -> None:
-        super().__init__(tiny.model, 0, PictureCache(None))
+        super().__init__(tiny.model, 0, ImageCache(None))
         self.tiny = tiny
         self.eos_ids = (7,)
         self.placeholder_ids = tuple(range(TEXT_IDS, tiny.model.get_output_embeddings().out_features))
         self.max_new_tokens = 16
         self._seen_pixels: dict[str, Pixels] = {}
 
-    def encode(self, picture: Picture, prompt: str) -> EncodedPrompt:
-        pixels = self._seen_pixels.setdefault(picture.id, Pixels(self.tiny.pixels(len(picture.id))))
-        return EncodedPrompt((5, *self.tiny.picture_ids, *map(ord, prompt)), picture.id, pixels)
+    def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
+        pixels = self._seen_pixels.setdefault(image.id, Pixels(self.tiny.pixels(len(image.id))))
+        return EncodedPrompt((5, *self.tiny.image_ids, *map(ord, prompt)), image.id, pixels)
 
     def decode(self, ids: tuple[int, ...]) -> str:
         return " ".join(map(str, ids))
@@ -50,14 +50,14 @@ def tiny(request: pytest.FixtureRequest) -> Tiny:
     return FAMILIES[request.param]()
 
 
-def _engine(vlm: TinyVLM, batch: int = 512) -> HFEngine:
+def _engine(vlm: TinyVLM, batch: int = 512) -> TransformersEngine:
     policy: Any = Policy(vlm)  # type: ignore[arg-type]
-    return HFEngine(policy, seed=1, batch=batch)
+    return TransformersEngine(policy, seed=1, batch=batch)
 
 
 def _requests(n: int) -> list[Request]:
-    pictures = [Picture(name, b"") for name in ("a", "bb", "ccc")]
-    return [Request(f"{p.id}/{prompt}", p, prompt, n) for p in pictures for prompt in ("?", "what?", "why not?")]
+    images = [ImageRef(name, b"") for name in ("a", "bb", "ccc")]
+    return [Request(f"{p.id}/{prompt}", p, prompt, n) for p in images for prompt in ("?", "what?", "why not?")]
 
 
 def _gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -67,13 +67,13 @@ def _gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_log_probabilities_and_gradients_equal_separate_sequences(tiny: Tiny) -> None:
-    network = TreeModel(tiny.model, 0, PictureCache(None))
+    network = TreeModel(tiny.model, 0, ImageCache(None))
     assert bool(network.plain_because) == (tiny.name in PLAIN)
-    pictures = [Pixels(tiny.pixels(seed)) for seed in range(3)]
+    images = [Pixels(tiny.pixels(seed)) for seed in range(3)]
     trees, starts, rows = [], [], []
-    for number, pixels in enumerate(pictures):
+    for number, pixels in enumerate(images):
         # Trees of different sizes, so that some are padded.
-        prompts = [[5, 6 + number, *tiny.picture_ids, *p] for p in PROMPTS[: 1 + number % 2]]
+        prompts = [[5, 6 + number, *tiny.image_ids, *p] for p in PROMPTS[: 1 + number % 2]]
         trees.append(TokenTree.build([[*p, *c] for p in prompts for c in COMPLETIONS]))
         starts.append([len(p) for p in prompts for _ in COMPLETIONS])
         rows += [(pixels, p, c) for p in prompts for c in COMPLETIONS]
@@ -85,7 +85,7 @@ def test_log_probabilities_and_gradients_equal_separate_sequences(tiny: Tiny) ->
         expected.append(logits.log_softmax(-1).gather(1, torch.tensor(completion)[:, None])[:, 0])
         (expected[-1] * c[: len(completion)]).sum().backward()
     expected_gradients = _gradients(tiny.model)
-    scores = network.logprobs(trees, pictures, starts)
+    scores = network.logprobs(trees, images, starts)
     (scores.logprobs_ST * coefficients).sum().backward()
     gradients = _gradients(tiny.model)
 
@@ -101,9 +101,9 @@ def test_log_probabilities_and_gradients_equal_separate_sequences(tiny: Tiny) ->
         assert error <= 1e-5 * max(float(gradient.norm()), typical), f"{name}: {error}"
 
 
-def test_a_wrong_picture_changes_what_is_said(tiny: Tiny) -> None:
-    network = TreeModel(tiny.model, 0, PictureCache(None))
-    tree = TokenTree.build([[5, *tiny.picture_ids, 30, 40, 41]])
+def test_a_wrong_image_changes_what_is_said(tiny: Tiny) -> None:
+    network = TreeModel(tiny.model, 0, ImageCache(None))
+    tree = TokenTree.build([[5, *tiny.image_ids, 30, 40, 41]])
     said = [network.logprobs([tree], [Pixels(tiny.pixels(seed))], [[len(tree) - 2]]).logprobs_ST for seed in (0, 1)]
     assert float((said[0] - said[1]).abs().max().detach()) > 1e-2
 
@@ -114,7 +114,7 @@ def test_recorded_log_probabilities_equal_a_plain_forward(tiny: Tiny) -> None:
     found = _engine(vlm, batch=20).generate(_requests(4), Sampling(temperature=1.3, top_k=40, max_tokens=10))
     assert len({c.text for completions in found.values() for c in completions}) > 30
     for request in _requests(4):
-        encoded = vlm.encode(request.picture, request.prompt)
+        encoded = vlm.encode(request.image, request.prompt)
         for completion in found[request.id]:
             logits = plain(tiny, encoded.pixels, [*encoded.token_ids, *completion.token_ids])
             chosen = logits.log_softmax(-1)[len(encoded.token_ids) - 1 : -1]
@@ -127,7 +127,7 @@ def test_greedy_tokens_equal_generate(tiny: Tiny) -> None:
     vlm = TinyVLM(tiny)
     found = _engine(vlm).generate(_requests(1), Sampling(temperature=0, max_tokens=12))
     for request in _requests(1):
-        encoded = vlm.encode(request.picture, request.prompt)
+        encoded = vlm.encode(request.image, request.prompt)
         ids = torch.tensor([encoded.token_ids])
         types = {tiny.types: (ids == tiny.image_token_id).int()} if tiny.types else {}
         expected = tiny.model.generate(

@@ -1,7 +1,7 @@
 """A step's loss and gradients against TRL's GRPOTrainer, on the same completions and rewards.
 
-TRL is handed pictures, questions, completions and rewards. It makes the rest itself: one row a
-sequence with its own copy of the picture, the advantages, and the log-probabilities of the sampling
+TRL is handed images, questions, completions and rewards. It makes the rest itself: one row a
+sequence with its own copy of the image, the advantages, and the log-probabilities of the sampling
 policy and of the reference.
 """
 
@@ -21,12 +21,12 @@ from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
 from visplay.config import GRPOSettings, LoraSettings, Sampling
-from visplay.engines.hf import HFEngine
-from visplay.grpo.loss import Normalisation, advantages
-from visplay.grpo.trainer import Trainer
+from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models.policy import Policy, new_policy
 from visplay.models.vlm import VLM
-from visplay.records import Group, Picture, Request
+from visplay.rl.loss import Normalisation, advantages
+from visplay.rl.trainer import Trainer
+from visplay.types import Group, ImageRef, Request
 
 PROMPTS = ("What?", "What colour is it?")
 MAX_TOKENS = 8
@@ -71,10 +71,10 @@ def _policy(vlm: VLM) -> Policy:
     return policy
 
 
-def _groups(policy: Policy, pictures: tuple[Picture, ...]) -> list[Group]:
-    """Two prompts on each of three pictures; answers are cut short, since a random model hardly ever ends one."""
-    requests = [Request(f"{p.id}/{q}", p, q, len(REWARDS[0])) for p in pictures[:3] for q in PROMPTS]
-    found = HFEngine(policy, seed=0).generate(requests, Sampling(max_tokens=MAX_TOKENS))
+def _groups(policy: Policy, images: tuple[ImageRef, ...]) -> list[Group]:
+    """Two prompts on each of three images; answers are cut short, since a random model hardly ever ends one."""
+    requests = [Request(f"{p.id}/{q}", p, q, len(REWARDS[0])) for p in images[:3] for q in PROMPTS]
+    found = TransformersEngine(policy, seed=0).generate(requests, Sampling(max_tokens=MAX_TOKENS))
     return [
         Group(
             request,
@@ -137,7 +137,7 @@ def _rollouts(trainer: GRPOTrainer, groups: list[Group]) -> list[dict[str, Any]]
     examples = [
         {
             "prompt": [{"role": "user", "content": group.request.prompt}],
-            "image": group.request.picture.load(),
+            "image": group.request.image.load(),
             "reward": reward,
         }
         for group in groups
@@ -172,7 +172,7 @@ def _gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("kl", [0.0, 0.1])
 @pytest.mark.parametrize("normalisation", ["grpo", "dr_grpo", "dapo"])
 def test_loss_and_gradients(
-    vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path, normalisation: Normalisation, kl: float, updates: int
+    vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path, normalisation: Normalisation, kl: float, updates: int
 ) -> None:
     settings = GRPOSettings(
         learning_rate=3e-3,
@@ -185,7 +185,7 @@ def test_loss_and_gradients(
         advantage_epsilon=EPSILON,
     )
     policy = _policy(vlm)
-    groups = _groups(policy, pictures)
+    groups = _groups(policy, images)
     trl = _trl(policy, groups, settings, tmp_path)
     rollouts = _rollouts(trl, groups)
     taken, metrics = _step(policy, groups, settings)
@@ -215,9 +215,9 @@ def test_loss_and_gradients(
             assert metrics[ours] == pytest.approx(np.average(logged[theirs], weights=tokens), rel=1e-5), ours
 
 
-def test_advantages(vlm: VLM, pictures: tuple[Picture, ...], tmp_path: Path) -> None:
+def test_advantages(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:
     policy = _policy(vlm)
-    groups = _groups(policy, pictures)
+    groups = _groups(policy, images)
     (rollout,) = _rollouts(_trl(policy, groups, GRPOSettings(), tmp_path), groups)
     found = torch.cat([advantages(group.rewards, EPSILON) for group in groups])
     torch.testing.assert_close(found, rollout["advantages"], rtol=1e-5, atol=1e-6)

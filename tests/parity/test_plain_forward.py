@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from visplay.models import scores as module
-from visplay.models.tokentree import TokenTree
+from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
-from visplay.records import Picture
+from visplay.types import ImageRef
 
 PROMPTS = ("What?", "What colour is it?")
 COMPLETIONS = ([40, 41, 42, 43], [40, 41, 50], [60], [40, 41, 42, 43])
 
 
-def _plain(vlm: VLM, picture: Picture, prompt: str, completion: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+def _plain(vlm: VLM, image: ImageRef, prompt: str, completion: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities of a completion and the entropies they came from."""
-    encoded = vlm.encode(picture, prompt)
+    encoded = vlm.encode(image, prompt)
     ids = torch.tensor([[*encoded.token_ids, *completion]])
     logits = vlm.model(
         input_ids=ids,
@@ -37,17 +37,17 @@ def _gradients(vlm: VLM) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("chunk_numbers", [2**24, 1000])
 def test_tree_equals_separate_sequences(
-    vlm: VLM, pictures: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch, chunk_numbers: int
+    vlm: VLM, images: tuple[ImageRef, ...], monkeypatch: pytest.MonkeyPatch, chunk_numbers: int
 ) -> None:
     # The smaller chunk scores three tokens at a time and recomputes their logits for the gradient.
     monkeypatch.setattr(module, "CHUNK_NUMBERS", chunk_numbers)
     trees, pixels, starts, plain = [], [], [], []
-    for picture in pictures[:3]:
-        prompts = [vlm.encode(picture, prompt) for prompt in PROMPTS]
+    for image in images[:3]:
+        prompts = [vlm.encode(image, prompt) for prompt in PROMPTS]
         trees.append(TokenTree.build([[*p.token_ids, *c] for p in prompts for c in COMPLETIONS]))
         pixels.append(prompts[0].pixels)
         starts.append([len(p.token_ids) for p in prompts for _ in COMPLETIONS])
-        plain += [_plain(vlm, picture, prompt, c) for prompt in PROMPTS for c in COMPLETIONS]
+        plain += [_plain(vlm, image, prompt, c) for prompt in PROMPTS for c in COMPLETIONS]
     coefficients = torch.randn(len(plain), 4, generator=torch.Generator().manual_seed(0))
 
     for (logprobs, _), c in zip(plain, coefficients, strict=True):
@@ -70,7 +70,7 @@ def test_tree_equals_separate_sequences(
         assert error <= 1e-5 * max(float(gradient.norm()), typical), f"{name}: {error}"
 
 
-def test_a_prompt_token_cannot_be_scored_without_a_token_before_it(vlm: VLM, pictures: tuple[Picture, ...]) -> None:
-    prompt = vlm.encode(pictures[0], "What?")
+def test_a_prompt_token_cannot_be_scored_without_a_token_before_it(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    prompt = vlm.encode(images[0], "What?")
     with pytest.raises(ValueError, match="cannot score"):
         vlm.logprobs([TokenTree.build([prompt.token_ids])], [prompt.pixels], [[0]])

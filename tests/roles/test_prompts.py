@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from visplay.config import ConfigError
+from visplay.errors import ConfigError
 from visplay.roles.prompts import Prompts, load_prompts
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visplay.config import QuestionerSettings
-from visplay.records import Completion, Group, Picture, Question, Request, Tally
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Asked, Questioner, parse_question
+from visplay.types import Completion, Group, ImageRef, Question, Request, VoteResult
 
-PICTURE = Picture("p", b"")
+PICTURE = ImageRef("p", b"")
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def asked(texts: list[str | None]) -> list[Asked]:
 
 def rewards(texts: list[str | None], confidences: list[float], **settings: object) -> tuple[float, ...]:
     members = asked(texts)
-    tallies = {
-        one.question.id: Tally(one.question.id, "x", confidence, 8, 0)
+    results = {
+        one.question.id: VoteResult(one.question.id, "x", confidence, 8, 0)
         for one, confidence in zip(members, confidences, strict=True)
         if one.question is not None
     }
     questioner = Questioner(None, Prompts(), QuestionerSettings(**settings), seed=0)  # type: ignore[arg-type]
-    (group,) = questioner.groups(members, questioner.worths(members, tallies))
+    (group,) = questioner.groups(members, questioner.rewards(members, results))
     assert [c.index for c in group.completions] == list(range(len(texts)))
     return group.rewards
 
@@ -81,7 +81,7 @@ def test_an_invalid_question_earns_nothing_in_the_paper_and_is_punished_official
 
 
 @pytest.mark.parametrize(
-    ("answer", "confidence", "paper", "honest"),
+    ("answer", "confidence", "paper", "corrected"),
     [
         ("yes", 0.5, 0.75, 0.0),  # a coin: the paper's best question
         ("no", 0.75, 0.25, 0.75),
@@ -91,15 +91,17 @@ def test_an_invalid_question_earns_nothing_in_the_paper_and_is_punished_official
     ],
 )
 def test_the_honest_reward_pays_for_agreement_above_chance(
-    answer: str | None, confidence: float, paper: float, honest: float
+    answer: str | None, confidence: float, paper: float, corrected: float
 ) -> None:
-    for reward, expected in {"paper": paper, "honest": honest}.items():
+    for reward, expected in {"paper": paper, "chance_corrected": corrected}.items():
         members = asked(list(FOUR))
-        tallies = {one.question.id: Tally(one.question.id, answer, confidence, 8, 0) for one in members if one.question}
+        results = {
+            one.question.id: VoteResult(one.question.id, answer, confidence, 8, 0) for one in members if one.question
+        }
         questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
-        (group,) = questioner.groups(members, questioner.worths(members, tallies))
+        (group,) = questioner.groups(members, questioner.rewards(members, results))
         assert group.rewards == pytest.approx((expected,) * 4)
-    assert rewards([*FOUR[:3], None], [0.5] * 4, reward="honest")[3] == 0.0
+    assert rewards([*FOUR[:3], None], [0.5] * 4, reward="chance_corrected")[3] == 0.0
 
 
 def test_controls_know_nothing_of_the_votes() -> None:
@@ -111,22 +113,22 @@ def test_controls_know_nothing_of_the_votes() -> None:
 
 def test_rewards_follow_ids_not_positions() -> None:
     members = asked(list(FOUR))
-    tallies = {one.question.id: Tally(one.question.id, "x", 1.0, 8, 0) for one in members if one.question}
+    results = {one.question.id: VoteResult(one.question.id, "x", 1.0, 8, 0) for one in members if one.question}
     hard = members[2].question
     assert hard is not None
-    tallies = dict(reversed(tallies.items())) | {hard.id: Tally(hard.id, "x", 0.5, 8, 0)}
+    results = dict(reversed(results.items())) | {hard.id: VoteResult(hard.id, "x", 0.5, 8, 0)}
     questioner = Questioner(None, Prompts(), QuestionerSettings(), seed=0)  # type: ignore[arg-type]
-    (group,) = questioner.groups(members, questioner.worths(members, tallies))
+    (group,) = questioner.groups(members, questioner.rewards(members, results))
     assert group.rewards.index(max(group.rewards)) == 2
 
 
 def test_what_a_gate_drops_earns_nothing_if_the_reward_is_honest() -> None:
     members = asked(list(FOUR))
     ids = [one.question.id for one in members if one.question]
-    tallies = {name: Tally(name, "red", 0.5, 8, 0) for name in ids}
-    for reward, expected in {"paper": 0.75, "honest": 0.0}.items():
+    results = {name: VoteResult(name, "red", 0.5, 8, 0) for name in ids}
+    for reward, expected in {"paper": 0.75, "chance_corrected": 0.0}.items():
         questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
-        (group,) = questioner.groups(members, questioner.worths(members, tallies, dropped={ids[1], ids[3]}))
+        (group,) = questioner.groups(members, questioner.rewards(members, results, dropped={ids[1], ids[3]}))
         assert group.rewards == pytest.approx((0.75, expected, 0.75, expected))
 
 
@@ -136,8 +138,8 @@ def remembering(**settings: object) -> Questioner:
 
 def step(questioner: Questioner, texts: list[str | None], confidence: float = 0.5) -> Group:
     members = asked(texts)
-    tallies = {one.question.id: Tally(one.question.id, "x", confidence, 8, 0) for one in members if one.question}
-    (group,) = questioner.groups(members, questioner.worths(members, tallies))
+    results = {one.question.id: VoteResult(one.question.id, "x", confidence, 8, 0) for one in members if one.question}
+    (group,) = questioner.groups(members, questioner.rewards(members, results))
     return group
 
 
@@ -151,7 +153,7 @@ def test_what_earlier_steps_asked_pays_less_and_a_step_does_not_count_against_it
 
 
 def test_the_price_of_memory_can_be_set() -> None:
-    questioner = remembering(memory_weight=0.5)
+    questioner = remembering(history_weight=0.5)
     step(questioner, FOUR)
     assert step(questioner, FOUR).rewards == pytest.approx((0.75 - 0.125,) * 4)
 
@@ -159,14 +161,14 @@ def test_the_price_of_memory_can_be_set() -> None:
 def test_only_questions_are_remembered() -> None:
     questioner = remembering()
     step(questioner, [None] * 4)
-    assert questioner.memory.state() == {"texts": [], "rewards": []}
+    assert questioner.history.state() == {"texts": [], "rewards": []}
 
 
 def test_a_group_that_asks_one_thing_is_held_against_what_questions_usually_earn() -> None:
     questioner = remembering()
-    assert step(questioner, [FOUR[0]] * 4).usual is None, "nothing is usual yet"
+    assert step(questioner, [FOUR[0]] * 4).baseline is None, "nothing is baseline yet"
     for confidence in (0.5, 0.75):
-        assert step(questioner, FOUR, confidence).usual is None, "these differ among themselves"
+        assert step(questioner, FOUR, confidence).baseline is None, "these differ among themselves"
     for alike in ([FOUR[0]] * 4, [None] * 4):
-        usual = questioner.memory.usual()
-        assert step(questioner, alike).usual == usual and usual is not None  # type: ignore[arg-type]
+        baseline = questioner.history.baseline()
+        assert step(questioner, alike).baseline == baseline and baseline is not None  # type: ignore[arg-type]

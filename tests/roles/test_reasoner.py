@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from visplay.config import ReasonerSettings, Sampling
-from visplay.records import Completion, Picture, Question, Request, SilverItem, Vote
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
+from visplay.types import Completion, ImageRef, Question, Request, SilverItem, Vote
 
 
 class Speaker:
@@ -34,7 +34,7 @@ def reasoner(*answers: str, **settings: object) -> Reasoner:
 
 
 def item(answer: str, confidence: float, text: str = "what is it?", votes: Sequence[str | None] = ()) -> SilverItem:
-    question = Question("q", Picture("p", b""), "open", text)
+    question = Question("q", ImageRef("p", b""), "open", text)
     return SilverItem(question, answer, confidence, tuple(Vote("q", n, vote, "") for n, vote in enumerate(votes)))
 
 
@@ -83,7 +83,7 @@ def test_a_question_can_count_as_much_as_its_answer_is_above_chance(
 def test_what_was_voted_on_is_learned_on_views_that_take_turns() -> None:
     items = [item("red", 1.0, text) for text in ("what is it?", "is it left of it?", "what is left?", "how many?")]
     items = [replace(one, question=replace(one.question, id=f"q{n}")) for n, one in enumerate(items)]
-    found = reasoner("red", views=("plain", "mirrored", "brighter")).groups(items, "t")
-    pictures = {group.request.id: group.request.picture.id for group in found}
-    assert pictures == {"t/q0": "p", "t/q1": "p", "t/brighter/q2": "p~brighter", "t/q3": "p"}, "a mirror turns left"
+    found = reasoner("red", augmentations=("plain", "mirrored", "brighter")).groups(items, "t")
+    images = {group.request.id: group.request.image.id for group in found}
+    assert images == {"t/q0": "p", "t/q1": "p", "t/brighter/q2": "p~brighter", "t/q3": "p"}, "a mirror turns left"
     assert {group.rewards for group in found} == {(1.0,) * 4}

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from tests.full_disk import full_disk
 from visplay.config import Settings
-from visplay.runs import RunDirectory, RunError, read_metrics
+from visplay.errors import RunError
+from visplay.runs import RunDirectory, read_metrics
 
 # Steps as a run takes them, from wherever the state says, until it is killed.
 WORKER = """

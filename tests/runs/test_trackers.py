@@ -10,10 +10,11 @@ import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from visplay.config import ConfigError, Settings
-from visplay.journal import Journal
+from visplay.config import Settings
+from visplay.errors import ConfigError
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.trackers import Trackers, check_trackers, scalars
+from visplay.selfplay.logger import RunLogger
 
 
 def told(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -26,9 +27,9 @@ def told(run: Path) -> dict[str, list[tuple[int, float]]]:
 def learn(run: RunDirectory, *rewards: float, state: bool = True) -> None:
     """Steps of the Reasoner that earn `rewards`, as a run's loop takes them."""
     trackers = Trackers(run, Console(quiet=True))
-    journal = Journal(run, run.settings, Console(quiet=True), trackers=trackers)
+    logger = RunLogger(run, run.settings, Console(quiet=True), trackers=trackers)
     for step, reward in enumerate(rewards):
-        with journal.step("reasoner", 1, step) as record:
+        with logger.step("reasoner", 1, step) as record:
             record["reward"] = reward
         if state:
             run.save_state({"step": step})

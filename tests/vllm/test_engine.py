@@ -18,17 +18,17 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.together import together
+from tests.real_processes import together
 from visplay.config import Sampling, Settings, check_settings
-from visplay.engines.engine import EngineError
-from visplay.engines.hf import HFEngine
-from visplay.engines.vllm import VLLM, VLLMEngine
+from visplay.distributed.controller import init_distributed
+from visplay.errors import EngineError
+from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.vllm import VLLM, VLLMEngine
 from visplay.lab.drawings import drawings
 from visplay.models.policy import Policy, new_policy
-from visplay.players import load_base, model_name
-from visplay.ranks import joined
-from visplay.records import Album, Completion, Picture, Request
 from visplay.roles.prompts import load_prompts
+from visplay.selfplay.state import load_base, model_name
+from visplay.types import Completion, ImageList, ImageRef, Request
 
 pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm")
 
@@ -61,10 +61,10 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 def requests(tag: str, count: int = 8, n: int = 4, greedy: bool = False) -> list[Request]:
-    pictures, _ = drawings("single", count, seed=7)
+    images, _ = drawings("single", count, seed=7)
     return [
-        Request(f"{tag}/{picture.id}/{place}", picture, PROMPTS.answer(question), n, greedy)
-        for picture in pictures
+        Request(f"{tag}/{image.id}/{place}", image, PROMPTS.answer(question), n, greedy)
+        for image in images
         for place, question in enumerate(QUESTIONS)
     ]
 
@@ -80,21 +80,21 @@ def texts(found: dict[str, tuple[Completion, ...]]) -> dict[str, list[str]]:
     return {name: [completion.text for completion in completions] for name, completions in found.items()}
 
 
-def noise(name: str, height: int, width: int) -> Picture:
+def noise(name: str, height: int, width: int) -> ImageRef:
     """Coarse noise, so that resizing in another way shows."""
     coarse = np.random.default_rng([height, width]).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(np.kron(coarse, np.ones((8, 8, 1), dtype=np.uint8))).save(buffer, "PNG")
-    return Picture(name, buffer.getvalue())
+    return ImageRef(name, buffer.getvalue())
 
 
-def test_prompts_and_pictures_are_the_trainers(stage: Stage) -> None:
-    pictures = [noise(f"{h}x{w}", h, w) for h, w in ((64, 64), (32, 32), (128, 96), (200, 304))]
-    asked = [Request(p.id, p, "What is <|im_end|> on it?", 2) for p in (*pictures, Album.of(pictures[:2]))]
+def test_prompts_and_images_are_the_trainers(stage: Stage) -> None:
+    images = [noise(f"{h}x{w}", h, w) for h, w in ((64, 64), (32, 32), (128, 96), (200, 304))]
+    asked = [Request(p.id, p, "What is <|im_end|> on it?", 2) for p in (*images, ImageList.of(images[:2]))]
     vlm = stage.reasoner.policy.vlm
     prompts = [stage.reasoner._prompt(request) for request in asked]
     for request, output in zip(asked, stage.vllm.llm.generate(prompts, use_tqdm=False), strict=True):
-        assert tuple(output.prompt_token_ids) == vlm.encode(request.picture, request.prompt).token_ids
+        assert tuple(output.prompt_token_ids) == vlm.encode(request.image, request.prompt).token_ids
     stage.reasoner.generate(asked, SAMPLING)
     assert stage.reasoner.difference is not None and stage.reasoner.difference < 1e-5
 
@@ -115,13 +115,13 @@ def test_completions_are_whole(stage: Stage) -> None:
 
 def test_greedy_answers_are_those_of_the_embedded_engine(stage: Stage) -> None:
     asked = requests("greedy", n=2, greedy=True)
-    embedded = HFEngine(stage.reasoner.policy, stage.settings.seed)
+    embedded = TransformersEngine(stage.reasoner.policy, stage.settings.seed)
     assert texts(stage.reasoner.generate(asked, SAMPLING)) == texts(embedded.generate(asked, SAMPLING))
 
 
 def test_answers_are_distributed_as_those_of_the_embedded_engine(stage: Stage) -> None:
     asked = requests("drawn", count=12, n=24)
-    embedded = HFEngine(stage.reasoner.policy, stage.settings.seed + 1)
+    embedded = TransformersEngine(stage.reasoner.policy, stage.settings.seed + 1)
     ours = texts(stage.reasoner.generate(asked, SAMPLING))
     print(f"{stage.settings.tune}: {stage.reasoner.difference:.2g} nats a token from the trainer")
     assert stage.reasoner.difference < 1e-5
@@ -153,7 +153,7 @@ def test_both_roles_follow_their_weights(stage: Stage) -> None:
         after = texts(engine.generate(asked, SAMPLING))
         assert engine.difference is not None and engine.difference < 1e-4
         assert before != after
-        assert after == texts(HFEngine(engine.policy, 0).generate(asked, SAMPLING))
+        assert after == texts(TransformersEngine(engine.policy, 0).generate(asked, SAMPLING))
 
 
 def test_weights_that_were_not_handed_over_are_seen(stage: Stage) -> None:
@@ -182,10 +182,10 @@ def test_an_engine_that_stays_with_the_base_is_seen_below_the_tolerance(
         engine.generate(requests("a small step"), SAMPLING)
 
 
-def test_the_picture_and_its_prompts_are_computed_once(stage: Stage) -> None:
-    """Votes: two questions a picture, eight answers each; as many tokens a picture as four drawings have."""
-    pictures, _ = drawings("single", 32, seed=9)
-    albums = [Album.of(pictures[place : place + 4]) for place in range(0, 32, 4)]
+def test_the_image_and_its_prompts_are_computed_once(stage: Stage) -> None:
+    """Votes: two questions per image, eight answers each; as many tokens per image as four drawings have."""
+    images, _ = drawings("single", 32, seed=9)
+    albums = [ImageList.of(images[place : place + 4]) for place in range(0, 32, 4)]
     asked = [
         Request(f"votes/{album.id}/{question}", album, PROMPTS.answer(question), 8)
         for album in albums
@@ -221,7 +221,7 @@ def test_an_iteration(tune: str, processes: int, tmp_path: Path) -> None:
         "reasoner.steps": 2,
         "reasoner.questions_per_step": 8,
         "reasoner.group_size": 4,
-        "acceptance.pictures": 0,
+        "acceptance.images": 0,
         "evaluation.suites": "[easy_vqa]",
         "evaluation.items_per_suite": 24,
     }
@@ -241,7 +241,7 @@ def _place_of_vllm() -> int:
     settings = check_settings(
         {"tune": "lora", "device": "cpu", "vllm": {"kv_cache_gib": 0.25, "max_model_len": 512}}, where="a test"
     )
-    with joined():
+    with init_distributed():
         vllm = VLLM(load_base("lab", settings), settings)
         return int(vllm.llm.llm_engine.model_executor.driver_worker.worker.local_rank)
 

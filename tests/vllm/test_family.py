@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.parity.folders import teach, write_folder
-from visplay.images import open_images
+from visplay.data import open_source
 
 pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm")
 
@@ -35,7 +35,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_folder("smolvlm", tmp_path_factory.mktemp("family") / "smolvlm", head_size=64)
-    teach(folder, open_images(str(photos)).pictures[:2])
+    teach(folder, open_source(str(photos)).images[:2])
     return folder
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_runs import tiny_run
-from visplay.cli import main
+from visplay.cli.main import main
 from visplay.evaluation.results import Measurement
 
 pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm")
@@ -39,12 +39,12 @@ def visplay(*arguments: str, temporary: Path) -> str:
 def test_a_run_is_scored_beside_its_base(run: Path, tmp_path: Path) -> None:
     scored = ["eval", str(run), "--base", "lab", *ASKED]
     visplay(*scored, "--engine", "vllm", "--out", str(tmp_path / "vllm.json"), temporary=tmp_path / "tmp")
-    assert main([*scored, "--engine", "hf", "--out", str(tmp_path / "hf.json")]) == 0
+    assert main([*scored, "--engine", "transformers", "--out", str(tmp_path / "hf.json")]) == 0
     said = {}
     for whose in ("answers", "base.answers"):
         vllm, hf = (
             [mark.text for mark in Measurement.load(tmp_path / f"{engine}.{whose}.jsonl").greedy[ASKED[1]].answered]
-            for engine in ("vllm", "hf")
+            for engine in ("vllm", "transformers")
         )
         assert len(vllm) == 12 and vllm == hf
         said[whose] = vllm

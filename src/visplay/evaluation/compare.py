@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 from visplay.evaluation.macro import benchmarks, macro_mean
 from visplay.evaluation.results import Results, SuiteResult, pool_looks
 from visplay.evaluation.sheet import Sheet

@@ -1,7 +1,7 @@
 """The benchmark of the PyPI package easy-vqa: 9,673 test questions on 1,000 drawings.
 
 These labels are read to report and for nothing else. A guesser that never looks at the
-picture already gets two thirds of the whole right, because most questions are yes/no; so
+image already gets two thirds of the whole right, because most questions are yes/no; so
 the open questions (colour, shape) are a suite of their own, made of the very same items.
 
 Source: Victor Zhou, easy-VQA, https://github.com/vzhou842/easy-VQA.
@@ -13,8 +13,8 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from visplay.evaluation.errors import EvaluationError
-from visplay.records import Item, Picture, Suite
+from visplay.errors import EvaluationError
+from visplay.types import ImageRef, Item, Suite
 
 SHAPES = frozenset({"circle", "rectangle", "triangle"})
 
@@ -35,9 +35,9 @@ def easy_vqa_suites() -> tuple[Suite, Suite]:
         raise EvaluationError(
             "the package easy-vqa holds no test questions; run: pip install --force-reinstall easy-vqa"
         ) from None
-    pictures = {number: Picture(f"easy-vqa-test/{number}", folder / "images" / f"{number}.png") for *_, number in rows}
+    images = {number: ImageRef(f"easy-vqa-test/{number}", folder / "images" / f"{number}.png") for *_, number in rows}
     items = tuple(
-        Item(f"easy-vqa-test/question-{row}", pictures[number], question, answer, kind=_kind(answer))
+        Item(f"easy-vqa-test/question-{row}", images[number], question, answer, kind=_kind(answer))
         for row, (question, answer, number) in enumerate(rows)
     )
     return Suite("easy_vqa", items), Suite("easy_vqa_open", tuple(i for i in items if i.kind != "yes/no"))

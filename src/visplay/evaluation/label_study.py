@@ -14,11 +14,11 @@ from visplay.answers import match
 from visplay.config import Gate, LabelerName, SilverSettings
 from visplay.evaluation.statistics import Interval, wilson_interval
 from visplay.lab.truth import Truth
-from visplay.records import Question
+from visplay.labeling.candidate import Candidate
+from visplay.labeling.gates import apply_gates, make_gates
+from visplay.labeling.labelers import make_labeler
 from visplay.roles.reasoner import Reasoner
-from visplay.silver.candidate import Candidate
-from visplay.silver.gates import make_gates, sift
-from visplay.silver.labelers import make_labeler
+from visplay.types import Question
 
 LABELERS: tuple[str, ...] = get_args(LabelerName)
 GATES: tuple[str, ...] = get_args(Gate)
@@ -91,11 +91,11 @@ def _row(
     reasoner: Reasoner,
     answers: Mapping[str, str | None],
 ) -> LabelRow:
-    passed, _ = sift(make_gates(gates, settings, reasoner), candidates)
+    passed, _ = apply_gates(make_gates(gates, settings, reasoner), candidates)
     true = [_is_true(candidate, answers[candidate.question.id]) for candidate in passed]
     answerable = [answers[candidate.question.id] is not None for candidate in passed]
     return LabelRow(recipe, len(candidates), len(passed), sum(true), sum(answerable))
 
 
 def _is_true(candidate: Candidate, answer: str | None) -> bool:
-    return answer is not None and candidate.tally.answer is not None and match(candidate.tally.answer, answer)
+    return answer is not None and candidate.result.answer is not None and match(candidate.result.answer, answer)

@@ -1,15 +1,15 @@
 """Any labelled questions, in the columns that data sets use.
 
-    image     a picture: a path relative to the file, base64, or bytes as Hugging Face data sets hold them; several as
+    image     an image: a path relative to the file, base64, or bytes as Hugging Face data sets hold them; several as
               `images` (a list) or as `image_1`, `image_2`, … (MMMU); `image_path` is taken too (VLMEvalKit)
-    question  text; `<image 1>` in it stands for the first picture, which is shown before the text
+    question  text; `<image 1>` in it stands for the first image, which is shown before the text
     answer    text or a number; with choices, an option's letter or text
     choices   optional, two to 26 texts or numbers; `options` (MMMU) and columns `A`, `B`, `C`, … (VLMEvalKit) are too
     id        optional, text or a whole number, also as `index`; without it, where the row stands
     type      optional, text; the item's kind, also as `category`
 
 A row that cannot be used is skipped and reported with its place and the reason. Blank lines are no rows. In a TSV file
-of VLMEvalKit a short `image` that is another row's id stands for that row's picture.
+of VLMEvalKit a short `image` that is another row's id stands for that row's image.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 from visplay.evaluation.options import LETTERS, named_option
 from visplay.evaluation.rows import RowError, read_rows
-from visplay.records import Album, Item, Picture, Suite
+from visplay.types import ImageList, ImageRef, Item, Suite
 
-_SHORT = 64  # characters; no picture is so few in base64
+_SHORT = 64  # characters; no image is so few in base64
 _IMAGE_MARK = re.compile(r"\s*<image ?\d*>\s*")
 
 
@@ -56,15 +56,15 @@ class Labelled:
 
 
 def read_labelled(path: Path) -> Labelled:
-    """Read a suite named after the file; every picture is decoded once, to see that it can be.
+    """Read a suite named after the file; every image is decoded once, to see that it can be.
 
     Raises:
         EvaluationError: no such file, or not one usable row in it.
     """
-    # Many questions share a picture.
+    # Many questions share an image.
     trouble_with = cache(_trouble)
     items: dict[str, Item] = {}
-    seen: dict[str, Picture] = {}
+    seen: dict[str, ImageRef] = {}
     skipped: list[SkippedRow] = []
     for place, row in read_rows(path):
         try:
@@ -89,17 +89,17 @@ def _item(
     row: dict[str, Any],
     place: str,
     path: Path,
-    seen: dict[str, Picture],
-    trouble_with: Callable[[Picture], str | None],
+    seen: dict[str, ImageRef],
+    trouble_with: Callable[[ImageRef], str | None],
 ) -> Item:
-    pictures = _pictures(row, path, seen)
+    images = _images(row, path, seen)
     missing = [key for key in ("question", "answer") if key not in row]
-    if missing or not pictures:
-        raise RowError(f"no {', '.join([*([] if pictures else ['image']), *missing])}")
+    if missing or not images:
+        raise RowError(f"no {', '.join([*([] if images else ['image']), *missing])}")
     name, kind = _first(row, "id", "index"), _first(row, "type", "category")
     item = Item(
         id=f"{path.stem}/{_text(name, 'id', numbers=True) if name is not None else place.replace(' ', '-')}",
-        picture=Album.of(pictures),
+        image=ImageList.of(images),
         question=without_marks(_text(row["question"], "question")),
         answer=_text(row["answer"], "answer", numbers=True),
         kind=_text(kind, "type") if kind is not None else "",
@@ -109,11 +109,11 @@ def _item(
         item = replace(item, choices=choices)
         if named_option(item.answer, choices) is None:
             raise RowError(f"answer '{item.answer}' is none of the choices, nor the letter of one")
-    for picture in pictures:
-        if trouble := trouble_with(picture):
-            raise RowError(f"cannot read image {Path(picture.id).relative_to(path.stem)} ({trouble})")
-    if name is not None and len(pictures) == 1:
-        seen[str(name)] = pictures[0]
+    for image in images:
+        if trouble := trouble_with(image):
+            raise RowError(f"cannot read image {Path(image.id).relative_to(path.stem)} ({trouble})")
+    if name is not None and len(images) == 1:
+        seen[str(name)] = images[0]
     return item
 
 
@@ -122,11 +122,11 @@ def _first(row: Mapping[str, Any], *names: str) -> Any:
 
 
 def without_marks(question: str) -> str:
-    """The question without `<image 1>` and the like: pictures are shown before the text."""
+    """The question without `<image 1>` and the like: images are shown before the text."""
     return _IMAGE_MARK.sub(" ", question).strip() or question
 
 
-def _pictures(row: Mapping[str, Any], path: Path, seen: Mapping[str, Picture]) -> list[Picture]:
+def _images(row: Mapping[str, Any], path: Path, seen: Mapping[str, ImageRef]) -> list[ImageRef]:
     several = row.get("images")
     if several is None:
         named = sorted((name for name in row if re.fullmatch(r"image_\d+", name)), key=lambda n: int(n[6:]))
@@ -135,10 +135,10 @@ def _pictures(row: Mapping[str, Any], path: Path, seen: Mapping[str, Picture]) -
     several = _listed(several) if isinstance(several, str) else several
     if not isinstance(several, list):
         raise RowError("images must be a list")
-    return [_picture(value, path, seen) for value in several]
+    return [_image(value, path, seen) for value in several]
 
 
-def _picture(value: Any, path: Path, seen: Mapping[str, Picture]) -> Picture:
+def _image(value: Any, path: Path, seen: Mapping[str, ImageRef]) -> ImageRef:
     if isinstance(value, dict):  # as `datasets` stores one
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
@@ -151,11 +151,11 @@ def _picture(value: Any, path: Path, seen: Mapping[str, Picture]) -> Picture:
             return _of_bytes(base64.b64decode(text, validate=True), path)
         except binascii.Error:
             raise RowError("image is neither a path nor base64") from None
-    return Picture(f"{path.stem}/{text}", path.parent / text)
+    return ImageRef(f"{path.stem}/{text}", path.parent / text)
 
 
-def _of_bytes(data: bytes, path: Path) -> Picture:
-    return Picture(f"{path.stem}/{blake2b(data, digest_size=8).hexdigest()}", data)
+def _of_bytes(data: bytes, path: Path) -> ImageRef:
+    return ImageRef(f"{path.stem}/{blake2b(data, digest_size=8).hexdigest()}", data)
 
 
 def _choices(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -204,10 +204,10 @@ def _text(value: object, key: str, numbers: bool = False) -> str:
     return value.strip()
 
 
-def _trouble(picture: Picture) -> str | None:
-    """Why `picture` cannot be decoded, None when it can."""
+def _trouble(image: ImageRef) -> str | None:
+    """Why `image` cannot be decoded, None when it can."""
     try:
-        picture.load()
+        image.load()
     except FileNotFoundError:
         return "no such file"
     # On broken bytes decoders raise whatever they run into: OSError, SyntaxError, struct.error, …

@@ -39,7 +39,7 @@ _PARTED = fill(
     WIDTH,
 )
 _UNSEEN = fill(
-    "A grey picture of the same size stands in its place. What is left above is owed to looking, paired by item.",
+    "A grey image of the same size stands in its place. What is left above is owed to looking, paired by item.",
     WIDTH,
 )
 _CONFIDENT = fill(
@@ -53,13 +53,13 @@ def report_sheets(base: Measurement | None, model: Measurement) -> Iterator[Shee
     """What there is to say of a model, and of its difference to a base that was measured on the same items."""
     before = base.by_decoding() if base else {}
     for decoding, results in model.by_decoding().items():
-        if decoding not in ("sampled", "blind"):
+        if decoding not in ("sampled", "no_image"):
             yield _accuracies(decoding, before.get(decoding), results)
     yield _readers(_of(base), _of(model))
     if base:
         yield _parts(base.greedy, model.greedy)
-    if model.blind:
-        yield _blind(base, model)
+    if model.no_image:
+        yield _no_image(base, model)
     kinds = tuple(_kind_rows(_of(base), _of(model)))
     if kinds:
         columns = ("suite", "type", "items", "right %", "change, points")
@@ -75,8 +75,8 @@ def run_sheets(base: Measurement | None, iterations: Sequence[Measurement]) -> I
     sheets = []
     if base and any(part and part.format.ci95.excludes_zero for part in parts.values()):
         sheets.append(_parts(base.greedy, last.greedy))
-    if last.blind:
-        sheets.append(_blind(base, last))
+    if last.no_image:
+        sheets.append(_no_image(base, last))
     yield from (replace(sheet, title=f"iteration {len(iterations)}: {sheet.title}") for sheet in sheets)
 
 
@@ -157,17 +157,20 @@ def _parts(base: Results, model: Results) -> Sheet:
     )
 
 
-def _blind(base: Measurement | None, model: Measurement) -> Sheet:
-    blind = {"model": pool_looks(model.blind.values()), "base": pool_looks(base.blind.values()) if base else {}}
+def _no_image(base: Measurement | None, model: Measurement) -> Sheet:
+    no_image = {
+        "model": pool_looks(model.no_image.values()),
+        "base": pool_looks(base.no_image.values()) if base else {},
+    }
     rows = []
     for name, whose, result in _both(_of(base), _of(model)):
-        if name in blind[whose]:
-            unseen = blind[whose][name]
+        if name in no_image[whose]:
+            unseen = no_image[whose][name]
             above = marked(result.difference_to(unseen))
             rows.append((name, str(result.n), whose, share(unseen.accuracy, unseen.ci95), above))
     return Sheet(
-        "the same questions without the picture",
-        ("suite", "items", "whose", "right blind %", "above it with the picture, points"),
+        "the same questions without the image",
+        ("suite", "items", "whose", "right no_image %", "above it with the image, points"),
         tuple(rows),
         _UNSEEN,
     )

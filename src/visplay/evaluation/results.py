@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from visplay.evaluation.score import Answered
+from visplay.evaluation.grading import Answered
 from visplay.evaluation.statistics import Interval, PairedDifference, paired_difference, wilson_interval
 
 
@@ -101,7 +101,7 @@ class Measurement:
         passes: right when any of `k` answers at temperature 1 is; perhaps on fewer items.
         majority: right when the majority of the same `k` answers is.
         k: answers an item of `passes` and `majority`; 0 when they were not asked for.
-        blind: the most probable answer to the same questions on blank pictures; see `visplay.images.blank`.
+        no_image: the most probable answer to the same questions on blank images; see `visplay.data.blank`.
     Raises:
         ValueError: `passes` without `k`, or `k` without `passes`.
     """
@@ -111,20 +111,20 @@ class Measurement:
     passes: Results = field(default_factory=dict)
     majority: Results = field(default_factory=dict)
     k: int = 0
-    blind: Results = field(default_factory=dict)
+    no_image: Results = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if bool(self.passes) != (self.k > 0):
             raise ValueError(f"a measurement with k = {self.k} has pass@k of {len(self.passes)} suites")
 
     def by_decoding(self) -> dict[str, Results]:
-        """What was asked for, by name: `greedy`, `sampled`, `pass@8`, `maj@8`, `blind`."""
+        """What was asked for, by name: `greedy`, `sampled`, `pass@8`, `maj@8`, `no_image`."""
         named = {
             "greedy": self.greedy,
             "sampled": self.sampled,
             f"pass@{self.k}": self.passes,
             f"maj@{self.k}": self.majority,
-            "blind": self.blind,
+            "no_image": self.no_image,
         }
         return {decoding: results for decoding, results in named.items() if results}
 
@@ -151,10 +151,10 @@ class Measurement:
             for decoding, suites in marks.items()
         }
         k = next((int(decoding.removeprefix("pass@")) for decoding in found if decoding.startswith("pass@")), 0)
-        greedy, sampled, passes, majority, blind = (
-            found.get(decoding, {}) for decoding in ("greedy", "sampled", f"pass@{k}", f"maj@{k}", "blind")
+        greedy, sampled, passes, majority, no_image = (
+            found.get(decoding, {}) for decoding in ("greedy", "sampled", f"pass@{k}", f"maj@{k}", "no_image")
         )
-        return cls(greedy, sampled, passes, majority, k, blind)
+        return cls(greedy, sampled, passes, majority, k, no_image)
 
 
 def _as_row(mark: Answered) -> dict[str, Any]:

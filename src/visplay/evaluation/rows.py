@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 
 _BATCH = 256
 
@@ -68,7 +68,7 @@ def _json_object(line: bytes) -> dict[str, Any] | RowError:
 
 def _separated(delimiter: str) -> Callable[[Path], Iterator[Row]]:
     def read(path: Path) -> Iterator[Row]:
-        csv.field_size_limit(sys.maxsize)  # a picture may be a cell
+        csv.field_size_limit(sys.maxsize)  # an image may be a cell
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter=delimiter, strict=True)
             for number, row in enumerate(reader, start=1):
@@ -97,7 +97,7 @@ def _saved(path: Path) -> Iterator[Row]:
         raise EvaluationError(f"cannot read {path} as a saved dataset: {' '.join(str(error).split())}") from None
     if not isinstance(data, Dataset):
         raise EvaluationError(f"{path} holds splits; name the folder of one of them: {', '.join(data)}")
-    # As Arrow has them: pictures stay bytes until they are looked at.
+    # As Arrow has them: images stay bytes until they are looked at.
     for number, row in enumerate(data.with_format("arrow").iter(1), start=1):
         (values,) = row.to_pylist()
         yield f"row {number}", {name: value for name, value in values.items() if value is not None}

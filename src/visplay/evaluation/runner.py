@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from visplay.config import Sampling
-from visplay.engines.engine import Engine
-from visplay.evaluation.errors import EvaluationError
+from visplay.data.blank import blank_like
+from visplay.errors import EvaluationError
+from visplay.evaluation.grading import Verdict, best, commonest, score
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.evaluation.score import Verdict, best, commonest, score
-from visplay.images.blank import blank_like
-from visplay.records import Completion, Item, Picture, Request, Suite
+from visplay.generation.engine import Engine
+from visplay.types import Completion, ImageRef, Item, Request, Suite
 
 Wording = Callable[[str, tuple[str, ...]], str]
 """The Reasoner's prompt for a question and its choices; the same one that training uses."""
@@ -26,14 +26,14 @@ def measure(
     *,
     k: int = 0,
     k_items: int | None = None,
-    blind: bool = False,
+    no_image: bool = False,
 ) -> Measurement:
     """All suites once greedily and, if wanted, once and `k` times at temperature 1 with nothing cut off.
 
     Args:
         k: answers an item that pass@k and maj@k are taken from; 0 for neither.
         k_items: the most items a suite that are asked `k` times; None for all.
-        blind: also ask every question once greedily on a blank picture.
+        no_image: also ask every question once greedily on a blank image.
     Raises:
         EvaluationError: as `evaluate`, or `k` or `k_items` is out of its bounds.
     """
@@ -44,8 +44,8 @@ def measure(
     greedily = _requests(suites, wording, "greedy", greedy=True)
     once = _requests(suites, wording, "sampled") if sampled else {}
     often = _requests(few, wording, f"pass{k}", n=k) if k else {}
-    unseen = _requests(suites, wording, "blind", greedy=True, shown=cache(blank_like)) if blind else {}
-    # One call for all, so that an engine need read each picture and prompt only once.
+    unseen = _requests(suites, wording, "no_image", greedy=True, shown=cache(blank_like)) if no_image else {}
+    # One call for all, so that an engine need read each image and prompt only once.
     requests = dict.fromkeys(request for plan in (greedily, once, often, unseen) for request in plan.values())
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
     return Measurement(
@@ -54,14 +54,14 @@ def measure(
         passes=_results(few, often, completions, best) if often else {},
         majority=_results(few, often, completions, commonest) if often else {},
         k=k,
-        blind=_results(suites, unseen, completions) if unseen else {},
+        no_image=_results(suites, unseen, completions) if unseen else {},
     )
 
 
 def evaluate(
     engine: Engine, suites: Sequence[Suite], wording: Wording, sampling: Sampling, tag: str
 ) -> tuple[SuiteResult, ...]:
-    """One answer to each item; items that are the same question on the same picture share it.
+    """One answer to each item; items that are the same question on the same image share it.
 
     Args:
         tag: begins every request id. Two models that are asked under one tag draw from the
@@ -89,19 +89,19 @@ def _requests(
     tag: str,
     greedy: bool = False,
     n: int = 1,
-    shown: Callable[[Picture], Picture] = lambda picture: picture,
+    shown: Callable[[ImageRef], ImageRef] = lambda image: image,
 ) -> dict[str, Request]:
-    """The request of each item id; the same question on the same picture is one request.
+    """The request of each item id; the same question on the same image is one request.
 
     Args:
-        shown: what is shown in the place of an item's picture.
+        shown: what is shown in the place of an item's image.
     """
-    distinct: dict[tuple[Picture, str], Request] = {}
+    distinct: dict[tuple[ImageRef, str], Request] = {}
     asked: dict[str, Request] = {}
     for item in _distinct_items(suites):
-        prompt, picture = wording(item.question, item.choices), shown(item.picture)
-        request = Request(f"evaluation/{tag}/{item.id}", picture, prompt, n=n, greedy=greedy)
-        asked[item.id] = distinct.setdefault((picture, prompt), request)
+        prompt, image = wording(item.question, item.choices), shown(item.image)
+        request = Request(f"evaluation/{tag}/{item.id}", image, prompt, n=n, greedy=greedy)
+        asked[item.id] = distinct.setdefault((image, prompt), request)
     return asked
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import EvaluationError
 from visplay.evaluation.results import task_of
 from visplay.evaluation.sheet import Sheet
 from visplay.evaluation.statistics import SeedMean, mean_over_seeds
-from visplay.evaluation.summary import change_handed_over
+from visplay.evaluation.summary import change_of_selected
 from visplay.evaluation.table import points
 
 Summary = Mapping[str, Any]
@@ -102,7 +102,7 @@ def seed_json(summaries: Sequence[Summary], names: Sequence[str]) -> dict[str, A
 
 def _changes(summary: Summary) -> dict[str, Mapping[str, Any]]:
     found = {
-        name: change_handed_over(summary, name)
+        name: change_of_selected(summary, name)
         for name, suite in summary["suites"].items()
         if suite["base"] and suite["iterations"] and task_of(name) is None
     }

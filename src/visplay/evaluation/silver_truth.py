@@ -9,17 +9,17 @@ from visplay.answers import match
 from visplay.evaluation.statistics import paired_difference
 from visplay.lab.drawings import kept_drawings
 from visplay.lab.truth import Truth, drawn, read_flat_scene
-from visplay.records import Question, Tally
+from visplay.labeling.gates import apply_gates
+from visplay.labeling.gates.band import Band
+from visplay.labeling.labelers.majority import Majority
 from visplay.roles.reasoner import Reasoner
-from visplay.silver.gates import sift
-from visplay.silver.gates.band import Band
-from visplay.silver.labelers.majority import Majority
+from visplay.types import Question, VoteResult
 
 PAPER_BAND = (0.25, 0.75)
 
 
 def truth_about(images: str, count: int, seed: int) -> Truth | None:
-    """The oracle for a source of pictures: the lab's own, easy-vqa, or None for any other."""
+    """The oracle for a source of images: the lab's own, easy-vqa, or None for any other."""
     if images == "easy-vqa":
         return Truth(read_flat_scene)
     if images.startswith("lab/"):
@@ -28,7 +28,7 @@ def truth_about(images: str, count: int, seed: int) -> Truth | None:
 
 
 def silver_truth(
-    truth: Truth, candidates: Sequence[tuple[Question, Tally]], kept: set[str]
+    truth: Truth, candidates: Sequence[tuple[Question, VoteResult]], kept: set[str]
 ) -> dict[str, float | list[float | None] | None]:
     """Shares among the kept questions, and label accuracy by confidence among all.
 
@@ -42,10 +42,10 @@ def silver_truth(
     """
     bins: list[list[bool]] = [[] for _ in range(10)]
     right = answerable = 0
-    for question, tally in candidates:
+    for question, result in candidates:
         answer = truth.answer(question)
-        correct = answer is not None and tally.answer is not None and match(tally.answer, answer)
-        bins[min(int(tally.confidence * 10), 9)].append(correct)
+        correct = answer is not None and result.answer is not None and match(result.answer, answer)
+        bins[min(int(result.confidence * 10), 9)].append(correct)
         if question.id in kept:
             right += correct
             answerable += answer is not None
@@ -56,7 +56,7 @@ def silver_truth(
     }
 
 
-def beside_paper(truth: Truth, reasoner: Reasoner, questions: Sequence[Question], votes: int) -> dict[str, Any]:
+def paper_comparison(truth: Truth, reasoner: Reasoner, questions: Sequence[Question], votes: int) -> dict[str, Any]:
     """What the paper's majority vote and band (0.25 to 0.75) make of questions; nothing where there are none.
 
     Returns:
@@ -65,8 +65,8 @@ def beside_paper(truth: Truth, reasoner: Reasoner, questions: Sequence[Question]
     if not questions:
         return {}
     candidates = Majority(reasoner).label(questions, votes)
-    passed, _ = sift({"band": Band(*PAPER_BAND)}, candidates)
-    found = silver_truth(truth, [(c.question, c.tally) for c in candidates], {c.question.id for c in passed})
+    passed, _ = apply_gates({"band": Band(*PAPER_BAND)}, candidates)
+    found = silver_truth(truth, [(c.question, c.result) for c in candidates], {c.question.id for c in passed})
     return {
         "paper_label_accuracy": found["label_accuracy"],
         "paper_answerable": found["answerable"],
@@ -75,14 +75,14 @@ def beside_paper(truth: Truth, reasoner: Reasoner, questions: Sequence[Question]
     }
 
 
-def knowing_judge(
+def oracle_verdict(
     truth: Truth, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
 ) -> dict[str, Any]:
     """What a judge who knows the truth says of answers, by question id, to the same questions, before and now.
 
     Returns:
         `true_accuracy`: share of the answerable questions answered right now; `true_change` with its interval; and
-        `judge_accepts`: that the interval does not lie below 0. Empty where no question is answerable.
+        `oracle_accepts`: that the interval does not lie below 0. Empty where no question is answerable.
     """
     answers = {question.id: truth.answer(question) for question in questions}
     true = {name: answer for name, answer in answers.items() if answer is not None}
@@ -93,7 +93,7 @@ def knowing_judge(
         "true_accuracy": sum(_right(true, now).values()) / len(true),
         "true_change": change.mean,
         "true_ci95": list(change.ci95),
-        "judge_accepts": change.ci95.high >= 0,
+        "oracle_accepts": change.ci95.high >= 0,
     }
 
 

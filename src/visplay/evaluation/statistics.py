@@ -2,8 +2,8 @@
 
 Everything is about right-or-wrong answers: an interval for one share, a paired difference
 on the same items, and a mean over seeds. Items are taken as independent draws; questions
-that share a picture are not quite that, so intervals are a little too narrow where a suite
-asks many questions a picture.
+that share an image are not quite that, so intervals are a little too narrow where a suite
+asks many questions per image.
 
 Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947
 in its exact, binomial form, Cohen 1960 (kappa).

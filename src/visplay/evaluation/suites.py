@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from visplay.errors import EvaluationError
 from visplay.evaluation.easy_vqa import easy_vqa_suites
-from visplay.evaluation.errors import EvaluationError
 from visplay.lab.draw import LOOKS
 from visplay.lab.suites import TASKS, lab_suites
-from visplay.records import Suite
+from visplay.types import Suite
 
 LAB_ITEMS = 100
 
@@ -61,6 +61,6 @@ def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:
     """
     if most is None or len(suite.items) <= most:
         return suite
-    ranks = {item.id: blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest() for item in suite.items}
-    kept = set(sorted(ranks, key=lambda item_id: (ranks[item_id], item_id))[:most])
+    hashes = {item.id: blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest() for item in suite.items}
+    kept = set(sorted(hashes, key=lambda item_id: (hashes[item_id], item_id))[:most])
     return Suite(suite.name, tuple(item for item in suite.items if item.id in kept))

@@ -10,7 +10,7 @@
                         "gain": {"answer": {"mean", "ci95", "p_mcnemar", "n"}, "format": {"mean", "ci95", "n"}},
                         "sampled": {"accuracy", …, "difference": {…}, "gain": {…}},
                         "pass@8": {…}, "maj@8": {…, "calibration": {"error", "ci95", "n", "bins": [{…}, …]}},
-                        "blind": {…}, "above_blind": {"mean", "ci95", "p_mcnemar", "n"}}, …]}, …}
+                        "no_image": {…}, "above_blind": {"mean", "ci95", "p_mcnemar", "n"}}, …]}, …}
     "macro": {"base": {"accuracy", "ci95", "n", "benchmarks": [names]},
               "iterations": [{…, "difference": {"mean", "ci95", "n"}, "gain": {"answer": {…}, "format": {…}}}, …]}
 
@@ -82,8 +82,8 @@ def _figures(name: str, measured: Mapping[str, Results], base: Mapping[str, Resu
     greedy = measured["greedy"][name]
     kinds, before = greedy.by_kind(), _kinds(base.get("greedy", {}).get(name))
     top = figures.pop("greedy") | {"kinds": {kind: _accuracy(each, before.get(kind)) for kind, each in kinds.items()}}
-    if "blind" in figures:
-        figures["above_blind"] = asdict(greedy.difference_to(measured["blind"][name]))
+    if "no_image" in figures:
+        figures["above_blind"] = asdict(greedy.difference_to(measured["no_image"][name]))
     for decoding, results in measured.items():
         if decoding.startswith("maj@") and name in results:
             found = calibration(results[name])
@@ -135,7 +135,7 @@ def _macro(results: Results, base: Results | None) -> dict[str, Any]:
     return figures | {"benchmarks": list(benchmarks(results))}
 
 
-def handed_over(summary: Mapping[str, Any]) -> int:
+def selected_iteration(summary: Mapping[str, Any]) -> int:
     """The iteration whose roles a finished run hands over: the best accepted one, 0 for the base; without
     verdicts the last.
 
@@ -143,16 +143,16 @@ def handed_over(summary: Mapping[str, Any]) -> int:
     accepted one, which was found to be no worse than any before it.
     """
     verdicts = summary.get("acceptance", ())
-    if verdicts and "handed_over" in verdicts[-1]:
-        return int(verdicts[-1]["handed_over"])
+    if verdicts and "selected_iteration" in verdicts[-1]:
+        return int(verdicts[-1]["selected_iteration"])
     if verdicts:
         return max((verdict["iteration"] for verdict in verdicts if verdict["accepted"]), default=0)
     return max((len(suite["iterations"]) for suite in summary["suites"].values()), default=0)
 
 
-def change_handed_over(summary: Mapping[str, Any], suite: str) -> Mapping[str, Any]:
+def change_of_selected(summary: Mapping[str, Any], suite: str) -> Mapping[str, Any]:
     """Greedy change of a suite from the base to what a run hands over: `mean` and `ci95`, both 0 for the base."""
-    iteration = handed_over(summary)
+    iteration = selected_iteration(summary)
     if not iteration:
         return {"mean": 0.0, "ci95": [0.0, 0.0]}
     change: Mapping[str, Any] = summary["suites"][suite]["iterations"][iteration - 1]["difference"]

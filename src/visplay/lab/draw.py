@@ -1,4 +1,4 @@
-"""Drawing a scene in one of the lab's looks, as a 64 × 64 RGB picture.
+"""Drawing a scene in one of the lab's looks, as a 64 × 64 RGB image.
 
 `clean` is what the tiny VLM grew up with: flat shapes on dark to middling grounds. The other
 looks show the same truth differently, and are what it must adapt to.
@@ -84,7 +84,7 @@ def draw(scene: Scene, look: str | Look, rng: np.random.Generator) -> Image.Imag
 
 
 def png(image: Image.Image) -> bytes:
-    """PNG bytes of a picture."""
+    """PNG bytes of an image."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()

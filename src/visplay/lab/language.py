@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from visplay.lab.scene import COLORS, SHAPES
-from visplay.records import QuestionType
+from visplay.types import QuestionType
 
 Kind = Literal[
     "color", "shape", "exists", "absent", "count", "more", "left", "right", "above", "below", "bigger", "smaller"
@@ -68,7 +68,7 @@ TEMPLATES: dict[Kind, tuple[str, ...]] = {
     "bigger": ("is the {a} bigger than the {b}?",),
     "smaller": ("is the {a} smaller than the {b}?",),
 }
-# Asking for the only shape of a picture has wordings of its own.
+# Asking for the only shape of an image has wordings of its own.
 _THE_ONE_SHAPE = ("what shape is in the image?", "what shape is present?", "what shape does the image contain?")
 # What a Questioner also says for it; read, never written.
 _THE_ONE_SHAPE_TOO = ("what is the shape?", "what is the shape in the image?")

@@ -66,7 +66,7 @@ def build_tokenizer(corpus: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def build_image_processor() -> Qwen2VLImageProcessorPil:
-    """Any picture becomes about 64 × 64 pixels, its aspect ratio kept: at most 64 image tokens."""
+    """Any image becomes about 64 × 64 pixels, its aspect ratio kept: at most 64 image tokens."""
     return Qwen2VLImageProcessorPil(
         size={"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE},
         patch_size=PATCH,

@@ -1,6 +1,6 @@
 """The truth about a question on a scene. For measurement and for the lab's own drawings only.
 
-Nothing that trains on unlabeled pictures may import this module.
+Nothing that trains on unlabeled images may import this module.
 """
 
 from __future__ import annotations

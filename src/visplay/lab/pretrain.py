@@ -2,11 +2,11 @@
 
 First the eyes alone: the vision tower tells, for each 8 × 8 cell, the colour
 and shape that lies there and where the cell is (a linear head, thrown away afterwards).
-Then the whole model on many questions a picture, packed as a token tree so that the
-picture is encoded once, with the eyes' loss kept on. One thing a picture at first, then up
+Then the whole model on many questions per image, packed as a token tree so that the
+image is encoded once, with the eyes' loss kept on. One thing per image at first, then up
 to three. AdamW, learning rate annealed to zero.
 
-Shapes: B pictures, L packed tokens, C cells of a picture, H hidden.
+Shapes: B images, L packed tokens, C cells of an image, H hidden.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from PIL import Image, ImageDraw
 from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from visplay.config import ConfigError
+from visplay.errors import ConfigError
 from visplay.lab import model as lab_model
 from visplay.lab.draw import SIZE, STYLES, draw, mixed, outline
 from visplay.lab.language import TEMPLATES, Kind, Noun, Query, question_type, write
 from visplay.lab.oracle import SIZE_GAP, answer, matching
 from visplay.lab.questions import careless_query, random_query
 from visplay.lab.scene import COLORS, SHAPES, Scene, Thing, random_scene
-from visplay.models.tokentree import PackedTrees, TokenTree
+from visplay.models.token_tree import PackedTrees, TokenTree
 
 CELL = 8
 GRID = SIZE // CELL
@@ -58,9 +58,9 @@ class Stage:
     Attributes:
         whole: train the whole model on questions; otherwise the eyes alone.
         steps: steps taken; the rate falls linearly from `rate` as if to zero after `horizon` steps.
-        questions, asks: sequences a picture for the Reasoner and for the Questioner.
-        single_until: fraction of the horizon with one thing a picture.
-        unknown: share of questions that the picture does not answer.
+        questions, asks: sequences per image for the Reasoner and for the Questioner.
+        single_until: fraction of the horizon with one thing per image.
+        unknown: share of questions that the image does not answer.
         answer_weight: weight of the tokens after the reasoning, against 1 for all others.
         negated: share of "is there no …" among the questions of existence: few first, then as many as of the
             others, since a rule and its opposite at once are hard to learn.
@@ -192,7 +192,7 @@ def _question(scene: Scene, stage: Stage, rng: np.random.Generator) -> Query:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One picture with its sequences: `starts[i]` is where the completion of `sequences[i]` begins."""
+    """One image with its sequences: `starts[i]` is where the completion of `sequences[i]` begins."""
 
     image: Image.Image
     sequences: tuple[tuple[int, ...], ...]

@@ -17,14 +17,14 @@ from visplay.lab.language import Kind, Noun, Query, write
 from visplay.lab.oracle import answer
 from visplay.lab.questions import RELATIONS, SIZES, absent_noun, random_query
 from visplay.lab.scene import ALL_PAIRS, SEEN_PAIRS, UNSEEN_PAIRS, Scene, random_scene
-from visplay.records import Item, Picture, Suite
+from visplay.types import ImageRef, Item, Suite
 
 QUESTIONS_PER_PICTURE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a suite asks: question kinds, the numbers of things, the pairs on the picture."""
+    """What a suite asks: question kinds, the numbers of things, the pairs on the image."""
 
     kinds: tuple[Kind, ...]
     counts: tuple[int, ...] = (1, 2, 3)
@@ -63,7 +63,7 @@ def _suite(task: str, look: str, seed: int, size: int) -> Suite:
     drawing = 0
     while len(items) < size:
         scene = _scene(TASKS[task], look, rng)
-        picture = Picture(f"{name}/{seed}/{drawing}", png(draw(scene, look, rng)))
+        image = ImageRef(f"{name}/{seed}/{drawing}", png(draw(scene, look, rng)))
         drawing += 1
         asked: set[str] = set()
         for _ in range(QUESTIONS_PER_PICTURE):
@@ -72,7 +72,7 @@ def _suite(task: str, look: str, seed: int, size: int) -> Suite:
             if query is None or text in asked or len(items) == size:
                 continue
             asked.add(text)
-            items.append(Item(f"{picture.id}/{len(asked)}", picture, text, answer(query, scene) or "", kind=query.kind))
+            items.append(Item(f"{image.id}/{len(asked)}", image, text, answer(query, scene) or "", kind=query.kind))
     return Suite(name, tuple(items))
 
 

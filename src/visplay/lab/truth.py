@@ -1,6 +1,6 @@
-"""What the truth is about a run's pictures, where the lab can know it. Measurement only.
+"""What the truth is about a run's images, where the lab can know it. Measurement only.
 
-The lab's own drawings come with their scenes. A picture of easy-vqa shows one flat shape on
+The lab's own drawings come with their scenes. An image of easy-vqa shows one flat shape on
 a flat ground, so its scene can be read off the pixels; no label file is opened for it.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from visplay.lab.oracle import truth
 from visplay.lab.scene import Scene, Thing
-from visplay.records import Picture, Question
+from visplay.types import ImageRef, Question
 
 _SCREEN_RGB: dict[str, tuple[int, int, int]] = {
     "black": (0, 0, 0),
@@ -26,36 +26,36 @@ _SCREEN_RGB: dict[str, tuple[int, int, int]] = {
     "yellow": (255, 255, 0),
 }
 
-SceneOf = Callable[[Picture], Scene]
+SceneOf = Callable[[ImageRef], Scene]
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The oracle bound to a source of pictures."""
+    """The oracle bound to a source of images."""
 
     scene_of: SceneOf
 
     def answer(self, question: Question) -> str | None:
         """The true answer, or None: not in the lab's language, or not answerable."""
-        return truth(question.text, self.scene_of(question.picture))
+        return truth(question.text, self.scene_of(question.image))
 
 
 def drawn(scenes: Mapping[str, Scene]) -> SceneOf:
-    """Scenes by picture id, as the lab drew them."""
-    return lambda picture: scenes[picture.id]
+    """Scenes by image id, as the lab drew them."""
+    return lambda image: scenes[image.id]
 
 
-def read_flat_scene(picture: Picture) -> Scene:
-    """The one shape of an easy-vqa picture: exact fill colour, shape by the share of its box.
+def read_flat_scene(image: ImageRef) -> Scene:
+    """The one shape of an easy-vqa image: exact fill colour, shape by the share of its box.
 
     Raises:
         ValueError: no pixel has one of the eight fill colours.
     """
-    pixels = np.asarray(picture.load()).astype(float)
+    pixels = np.asarray(image.load()).astype(float)
     exact = {name: int((np.abs(pixels - rgb).max(axis=2) <= 2).sum()) for name, rgb in _SCREEN_RGB.items()}
     best = max(exact, key=lambda name: exact[name])
     if not exact[best]:
-        raise ValueError(f"{picture.id} shows none of the easy-vqa fill colours")
+        raise ValueError(f"{image.id} shows none of the easy-vqa fill colours")
     # The ground is whatever most pixels of the border are; an edge pixel belongs to what it is nearer to.
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     to_fill = np.abs(pixels - _SCREEN_RGB[best]).sum(axis=2)

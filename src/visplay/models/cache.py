@@ -1,7 +1,7 @@
 """The keys and values of a token tree, and of the answers that grow on it.
 
 A tree is computed once and kept; then each of its answers grows a token a step in a
-buffer of its own, so one copy of a picture's keys serves all of its questions and answers.
+buffer of its own, so one copy of an image's keys serves all of its questions and answers.
 
 Left out: sliding windows and any state that is not keys and values; such models take the
 plain path.

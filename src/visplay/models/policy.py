@@ -22,7 +22,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from visplay.config import LoraSettings, Settings
-from visplay.models.vlm import VLM, ModelError
+from visplay.errors import ModelError
+from visplay.models.vlm import VLM
 
 
 class Policy:
@@ -56,7 +57,7 @@ class Policy:
         """Parameters of this role alone."""
         return []
 
-    def put_away(self) -> None:
+    def offload(self) -> None:
         """Leave the device's memory, with the reference; both come back when they are asked for.
 
         Nothing to do but for a role with a copy of the weights.
@@ -84,7 +85,7 @@ class FullPolicy(Policy):
     """All weights trained, in a copy of the base; the vision tower stays shared and frozen unless asked for."""
 
     def __init__(self, base: VLM, role: str, train_vision: bool) -> None:
-        base.place.come()
+        base.offloader.to_device()
         base.model.requires_grad_(False)
         shared = {} if train_vision else {id(part): part for part in base.vision}
         model = copy.deepcopy(base.model, shared).requires_grad_(True)
@@ -95,17 +96,17 @@ class FullPolicy(Policy):
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
-        self.vlm.place.come()
+        self.vlm.offloader.to_device()
         yield self.vlm
 
     @contextmanager
     def reference(self) -> Iterator[VLM]:
-        self._base.place.come()
+        self._base.offloader.to_device()
         yield self._base
 
-    def put_away(self) -> None:
-        self.vlm.place.leave()
-        self._base.place.leave()
+    def offload(self) -> None:
+        self.vlm.offloader.offload()
+        self._base.offloader.offload()
 
     def save(self, folder: str | Path) -> None:
         # Weights that were put away are written from where they are.

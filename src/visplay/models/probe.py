@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from visplay.models.tokentree import TokenTree
+from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
-from visplay.records import Picture
+from visplay.types import ImageRef
 
 _PROMPTS = ("What is this?", "What colour is the largest thing?")
 # Mean difference of log-probabilities, in nats, that rounding explains.
@@ -48,11 +48,11 @@ def probe(vlm: VLM) -> Probe:
 
 def _compare(vlm: VLM) -> Probe:
     random = np.random.default_rng(0)
-    picture = _noise(random)
+    image = _noise(random)
     sequences: list[tuple[int, ...]] = []
     starts: list[int] = []
     for text in _PROMPTS:
-        prompt = vlm.encode(picture, text)
+        prompt = vlm.encode(image, text)
         shared = _tokens(vlm, random, 4)
         for answer in (
             _tokens(vlm, random, 12),
@@ -73,12 +73,12 @@ def _compare(vlm: VLM) -> Probe:
 
 
 def _tokens(vlm: VLM, random: np.random.Generator, size: int) -> tuple[int, ...]:
-    """Any tokens but those that stand for pictures."""
+    """Any tokens but those that stand for images."""
     allowed = np.setdiff1d(np.arange(vlm.head.out_features), vlm.placeholder_ids)
     return tuple(random.choice(allowed, size).tolist())
 
 
-def _noise(random: np.random.Generator) -> Picture:
+def _noise(random: np.random.Generator) -> ImageRef:
     buffer = io.BytesIO()
     Image.fromarray(random.integers(0, 256, (56, 84, 3), dtype=np.uint8)).save(buffer, "PNG")
-    return Picture("probe", buffer.getvalue())
+    return ImageRef("probe", buffer.getvalue())

@@ -1,7 +1,7 @@
-"""What a family makes of a picture and a chat: its own processor from transformers, for pictures alone.
+"""What a family makes of an image and a chat: its own processor from transformers, for images alone.
 
-Pictures are prepared by the Pillow side of each family's image processor, so torchvision is not needed. All
-knowledge of how a family limits the size of its pictures is here. Left out: video and sound.
+Images are prepared by the Pillow side of each family's image processor, so torchvision is not needed. All
+knowledge of how a family limits the size of its images is here. Left out: video and sound.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _OF_THE_TEXT = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_
 
 
 class Processor:
-    """A family's chat format and its way with pictures.
+    """A family's chat format and its way with images.
 
     Attributes:
         tokenizer: the model's.
-        image_token: what a chat template puts where a picture belongs.
+        image_token: what a chat template puts where an image belongs.
     """
 
     def __init__(self, name: str, processor: Any) -> None:
@@ -67,10 +67,10 @@ class Processor:
         return template
 
     def prepare(self, images: list[Image.Image]) -> tuple[dict[str, torch.Tensor], list[str]]:
-        """The pictures of one prompt as the model takes them, and the text that stands for each.
+        """The images of one prompt as the model takes them, and the text that stands for each.
 
         Returns:
-            the model's keyword arguments, such as `pixel_values` (a batch of one prompt), and for each picture markup
+            the model's keyword arguments, such as `pixel_values` (a batch of one prompt), and for each image markup
             with as many image tokens as it has.
         """
         found = self._processor(
@@ -83,9 +83,9 @@ class Processor:
         tensors = {name: found[name] for name in found if name not in _OF_THE_TEXT}
         return tensors, [one["replacement"] for one in replaced]
 
-    def chat(self, text: str, pictures: int = 1) -> str:
-        """A user's turn with pictures and a text, up to where the answer begins."""
-        content = [{"type": "image"}] * pictures + [{"type": "text", "text": text}]
+    def chat(self, text: str, images: int = 1) -> str:
+        """A user's turn with images and a text, up to where the answer begins."""
+        content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
         # By the tokenizer: some processors ask their part for videos even here.
         chat: str = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": content}],
@@ -96,7 +96,7 @@ class Processor:
         return chat
 
     def limit(self, least: int | None, most: int | None) -> None:
-        """Bound how many pixels a picture is given to the model with, each family in its own way.
+        """Bound how many pixels an image is given to the model with, each family in its own way.
 
         Raises:
             ValueError: the family has no such bound, or none that small.
@@ -112,13 +112,13 @@ class Processor:
             }
             return
         if least is not None:
-            raise ValueError(f"pictures of '{self.name}' have no least size; leave min_pixels out")
+            raise ValueError(f"images of '{self.name}' have no least size; leave min_pixels out")
         assert most is not None
         if hasattr(images, "image_grid_pinpoints"):  # LLaVA: the grids of tiles to choose among
             grids = [grid for grid in images.image_grid_pinpoints if grid[0] * grid[1] <= most]
             if not grids:
                 smallest = min(h * w for h, w in images.image_grid_pinpoints)
-                raise ValueError(f"pictures of '{self.name}' have at least {smallest} pixels; raise max_pixels to that")
+                raise ValueError(f"images of '{self.name}' have at least {smallest} pixels; raise max_pixels to that")
             images.image_grid_pinpoints = grids
         elif hasattr(images, "max_image_size"):  # Idefics, SmolVLM: the longer side, cut into square tiles
             tile = images.max_image_size["longest_edge"]
@@ -126,10 +126,10 @@ class Processor:
         elif hasattr(images, "max_patches"):  # InternVL: the number of tiles
             images.max_patches = max(1, most // (images.size["height"] * images.size["width"]))
         else:
-            raise ValueError(f"pictures of '{self.name}' have a fixed size; leave max_pixels out")
+            raise ValueError(f"images of '{self.name}' have a fixed size; leave max_pixels out")
 
     def save(self, folder: str | Path) -> None:
-        """Write tokenizer, settings for pictures and chat template, so that transformers and `load` read them."""
+        """Write tokenizer, settings for images and chat template, so that transformers and `load` read them."""
         self.tokenizer.save_pretrained(folder)
         self.image_processor.save_pretrained(folder)
         for file in _FILES:
@@ -149,11 +149,11 @@ class Processor:
 def _without_video(kind: Any) -> Any:
     """The processor with no part for videos, which would need torchvision."""
 
-    class Pictures(kind):  # type: ignore[misc]
+    class Images(kind):  # type: ignore[misc]
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
             if argument is None:
                 return None
             return super().check_argument_for_proper_class(argument_name, argument)
 
-    Pictures.__name__ = kind.__name__
-    return Pictures
+    Images.__name__ = kind.__name__
+    return Images

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from visplay.models.tokentree import TokenTree
+from visplay.models.token_tree import TokenTree
 
 # Logits of one chunk take at most this many numbers, so scoring needs the same memory at any length.
 CHUNK_NUMBERS = 2**24

@@ -1,4 +1,4 @@
-"""A vision-language model with its text and images: load, encode a prompt on a picture, decode, save.
+"""A vision-language model with its text and images: load, encode a prompt on an image, decode, save.
 
 All knowledge of model families lives in `visplay.models`: any `AutoModelForImageTextToText` with a processor
 and a chat template. The forward passes are those of `models/treemodel.py`. Left out: video.
@@ -17,49 +17,46 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from visplay.models.pictures import PictureCache, Pixels
+from visplay.errors import ModelError
+from visplay.models.image_cache import ImageCache, Pixels
 from visplay.models.processor import Processor
-from visplay.models.treemodel import TreeModel
-from visplay.records import Picture
+from visplay.models.tree_model import TreeModel
+from visplay.types import ImageRef
 
 _LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
 # For models that do not say how long their answers may get.
 _MAX_NEW_TOKENS = 1024
 
 
-class ModelError(ValueError):
-    """A model cannot be used; the message is one line that says which, why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """A prompt on a picture as the model takes it.
+    """A prompt on an image as the model takes it.
 
     Attributes:
-        token_ids: the prompt with the picture's placeholder tokens, ending where the answer begins.
-        picture_id: id of the picture.
+        token_ids: the prompt with the image's placeholder tokens, ending where the answer begins.
+        image_id: id of the image.
         pixels: the image processor's tensors: for the Qwen families `pixel_values` float32 (patches,
             numbers a patch) and `image_grid_thw` int64 (1, 3) in patches.
     """
 
     token_ids: tuple[int, ...]
-    picture_id: str
+    image_id: str
     pixels: Pixels
 
 
 class VLM(TreeModel):
     """A model with its processor."""
 
-    def __init__(self, name: str, model: Any, processor: Processor, pictures: PictureCache | None = None) -> None:
+    def __init__(self, name: str, model: Any, processor: Processor, images: ImageCache | None = None) -> None:
         tokenizer = processor.tokenizer
         eos_ids = _eos_ids(model, tokenizer)
         pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos_ids[0])
-        super().__init__(model, pad_id, pictures or PictureCache(processor.prepare))
+        super().__init__(model, pad_id, images or ImageCache(processor.prepare))
         self.name = name
         self.processor = processor
         self.tokenizer = tokenizer
         self.eos_ids = eos_ids
-        # Tokens that stand for pixels; as part of an answer they would mean a picture that is not there.
+        # Tokens that stand for pixels; as part of an answer they would mean an image that is not there.
         video_token_id = getattr(model.config, "video_token_id", None)
         self.placeholder_ids = tuple(int(i) for i in (self.image_token_id, video_token_id) if i is not None)
         self.max_new_tokens = int(model.generation_config.max_new_tokens or _MAX_NEW_TOKENS)
@@ -83,7 +80,7 @@ class VLM(TreeModel):
         Args:
             dtype: name of a torch dtype.
             device: a torch device; "auto" is CUDA when there is one, else the CPU.
-            min_pixels, max_pixels: bounds of a picture's size, see `Processor.limit`; None leaves the model's own.
+            min_pixels, max_pixels: bounds of an image's size, see `Processor.limit`; None leaves the model's own.
             trust_remote_code: run code that comes with the model.
             four_bit: the language model's linear layers in NF4 (QLoRA, arXiv 2305.14314), by bitsandbytes.
         Raises:
@@ -112,11 +109,11 @@ class VLM(TreeModel):
     def with_model(self, model: Any) -> VLM:
         """The same processor around other weights of the same architecture.
 
-        Prepared pictures are shared, and what a vision tower saw in them, if both models have the same one.
+        Prepared images are shared, and what a vision tower saw in them, if both models have the same one.
         """
-        other = VLM(self.name, model, self.processor, self._pictures)
+        other = VLM(self.name, model, self.processor, self._images)
         if not all(theirs is ours for theirs, ours in zip(other.vision, self.vision, strict=True)):
-            other._pictures = PictureCache(self.processor.prepare)
+            other._images = ImageCache(self.processor.prepare)
         other.plain_because = self.plain_because
         return other
 
@@ -125,26 +122,26 @@ class VLM(TreeModel):
         self.model.save_pretrained(folder)
         self.processor.save(folder)
 
-    def encode(self, picture: Picture, prompt: str) -> EncodedPrompt:
-        """Put a user's turn with a picture, or an album's pictures, and a text into the model's chat format.
+    def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
+        """Put a user's turn with an image, or an album's images, and a text into the model's chat format.
 
         Chat markup inside `prompt` is dropped.
 
         Raises:
-            OSError: a picture cannot be read.
-            ModelError: the chat template does not place each picture once.
+            OSError: an image cannot be read.
+            ModelError: the chat template does not place each image once.
         """
-        between = self.processor.chat(self.without_markup(prompt), len(picture.parts))
+        between = self.processor.chat(self.without_markup(prompt), len(image.parts))
         first, *others = between.split(self.processor.image_token)
-        if len(others) != len(picture.parts):
-            raise ModelError(f"the chat template of '{self.name}' must place each picture of a user's turn once")
-        pixels = self._pictures.get(picture)
-        # Text and pictures are tokenised together, since what stands around a picture may join its markup.
+        if len(others) != len(image.parts):
+            raise ModelError(f"the chat template of '{self.name}' must place each image of a user's turn once")
+        pixels = self._images.get(image)
+        # Text and images are tokenised together, since what stands around an image may join its markup.
         text = first + "".join(one + after for one, after in zip(pixels.texts, others, strict=True))
-        return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), picture.id, pixels)
+        return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), image.id, pixels)
 
     def without_markup(self, text: str) -> str:
-        """A text as it may enter a prompt: it cannot end its own turn, nor bring its own picture."""
+        """A text as it may enter a prompt: it cannot end its own turn, nor bring its own image."""
         return self._markup.sub("", text)
 
     def decode(self, ids: Iterable[int]) -> str:

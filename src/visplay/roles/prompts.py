@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from visplay.config import ConfigError
+from visplay.errors import ConfigError
 
 _QUESTIONER = (
     "Look at the image and write exactly one question about it. The question must need the image, need "
@@ -36,7 +36,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class Prompts:
     """What each role is told; `{question}` in `reasoner` stands for the question.
 
-    `facts` asks the Reasoner to list what it sees; see `visplay.roles.facts`. `learned` says that the
+    `facts` asks the Reasoner to list what it sees; see `visplay.roles.parsing`. `learned` says that the
     model was trained to the formats, so the wording need not ask for them.
     """
 

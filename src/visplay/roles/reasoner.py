@@ -8,12 +8,12 @@ from statistics import fmean
 
 from visplay.answers import extract_boxed, guesses, vote
 from visplay.config import ReasonerSettings
-from visplay.engines.engine import Engine
-from visplay.images.views import leaves_answer, viewed
-from visplay.records import Completion, Group, Question, Request, SilverItem, Tally, View, Vote
-from visplay.rewards import above_chance, format_score, random_reward, reasoner_reward, soft_reward
-from visplay.roles.facts import read_facts
+from visplay.data.augmentations import augmented, preserves_answer
+from visplay.generation.engine import Engine
+from visplay.rl.rewards import above_chance, format_score, random_reward, reasoner_reward, soft_reward
+from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
+from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote, VoteResult
 
 
 class Reasoner:
@@ -38,57 +38,66 @@ class Reasoner:
         return self._voter or self.engine
 
     def votes(
-        self, questions: Sequence[Question], m: int, views: Sequence[View] = ("plain",)
+        self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> dict[str, tuple[Vote, ...]]:
-        """`m` answers to each question, by question id; spread evenly over `views` of its picture, the first ones
-        taking what is left over. A view that could change the answer gives way to the picture as it is."""
+        """`m` answers to each question, by question id; spread evenly over `augmentations` of its image, the first ones
+        taking what is left over. An augmentation that could change the answer gives way to the image as it is."""
         requests = [
-            (question, view, self._request(question, share, "vote", view))
+            (question, augmentation, self._request(question, share, "vote", augmentation))
             for question in questions
-            for view, share in _shares(m, [v if leaves_answer(v, question.text) else "plain" for v in views])
+            for augmentation, share in _shares(
+                m, [v if preserves_answer(v, question.text) else "plain" for v in augmentations]
+            )
         ]
         completions = self.voter.generate([request for _, _, request in requests], self.settings.sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
-        for question, view, request in requests:
+        for question, augmentation, request in requests:
             given = votes[question.id]
-            given += [_vote(question.id, len(given) + c.index, c, view) for c in completions[request.id]]
+            given += [_vote(question.id, len(given) + c.index, c, augmentation) for c in completions[request.id]]
         return {question_id: tuple(given) for question_id, given in votes.items()}
 
     def facts(
-        self, questions: Sequence[Question], n: int, views: Sequence[View]
+        self, questions: Sequence[Question], n: int, augmentations: Sequence[Augmentation]
     ) -> dict[str, tuple[tuple[str, ...], ...]]:
-        """What is seen on the questions' pictures, by picture id: up to `n` lists of phrases, spread over `views`.
+        """What is seen on the questions' images, by image id: up to `n` lists of phrases, spread over `augmentations`.
 
-        A picture is looked at once, in the random streams of its first question. An answer that holds no list gives
-        none. As lists tell colours, a view that changes them gives way to the picture as it is.
+        An image is looked at once, in the random streams of its first question. An answer that holds no list gives
+        none. As lists tell colours, an augmentation that changes them gives way to the image as it is.
         """
-        views = [view if leaves_answer(view, "color") else "plain" for view in views]
-        first = {question.picture.id: question for question in reversed(questions)}
+        augmentations = [
+            augmentation if preserves_answer(augmentation, "color") else "plain" for augmentation in augmentations
+        ]
+        first = {question.image.id: question for question in reversed(questions)}
         requests = [
             (
                 question,
-                Request(f"facts/{view}/{question.id}", viewed(question.picture, view), self.prompts.facts, share),
+                Request(
+                    f"facts/{augmentation}/{question.id}",
+                    augmented(question.image, augmentation),
+                    self.prompts.facts,
+                    share,
+                ),
             )
             for question in first.values()
-            for view, share in _shares(n, views)
+            for augmentation, share in _shares(n, augmentations)
         ]
         completions = self.voter.generate([request for _, request in requests], self.settings.sampling)
-        lists: dict[str, list[tuple[str, ...]]] = {picture_id: [] for picture_id in first}
+        lists: dict[str, list[tuple[str, ...]]] = {image_id: [] for image_id in first}
         for question, request in requests:
             read = (read_facts(c.text, self.prompts.learned) for c in completions[request.id] if c.finished)
-            lists[question.picture.id] += [facts for facts in read if facts is not None]
-        return {picture_id: tuple(found) for picture_id, found in lists.items()}
+            lists[question.image.id] += [facts for facts in read if facts is not None]
+        return {image_id: tuple(found) for image_id, found in lists.items()}
 
     def groups(self, items: Sequence[SilverItem], tag: str) -> list[Group]:
-        """A group of answers to each silver item, with their rewards; the settings' views take turns.
+        """A group of answers to each silver item, with their rewards; the settings' augmentations take turns.
 
         To learn on a look that is harder than those voted on is FixMatch's idea (arXiv 2001.07685).
         """
         requests = {}
         for place, item in enumerate(items):
-            view = self.settings.views[place % len(self.settings.views)]
-            view = view if leaves_answer(view, item.question.text) else "plain"
-            requests[item.question.id] = self._request(item.question, self.settings.group_size, tag, view)
+            augmentation = self.settings.augmentations[place % len(self.settings.augmentations)]
+            augmentation = augmentation if preserves_answer(augmentation, item.question.text) else "plain"
+            requests[item.question.id] = self._request(item.question, self.settings.group_size, tag, augmentation)
         completions = self.engine.generate(list(requests.values()), self.settings.sampling)
         groups = []
         for item in items:
@@ -115,26 +124,26 @@ class Reasoner:
             case _:
                 return reasoner_reward(completion.text, item.answer, self.settings.format_weight)
 
-    def _request(self, question: Question, n: int, tag: str, view: View = "plain") -> Request:
-        name = f"{tag}/{question.id}" if view == "plain" else f"{tag}/{view}/{question.id}"
-        return Request(name, viewed(question.picture, view), self.prompts.answer(question.text), n)
+    def _request(self, question: Question, n: int, tag: str, augmentation: Augmentation = "plain") -> Request:
+        name = f"{tag}/{question.id}" if augmentation == "plain" else f"{tag}/{augmentation}/{question.id}"
+        return Request(name, augmented(question.image, augmentation), self.prompts.answer(question.text), n)
 
 
-def _shares(n: int, views: Sequence[View]) -> list[tuple[View, int]]:
-    """How many of `n` answers each view takes, each view once."""
-    share, rest = divmod(n, len(views))
-    taken: Counter[View] = Counter()
-    for place, view in enumerate(views):
-        taken[view] += share + (place < rest)
-    return [(view, count) for view, count in taken.items() if count]
+def _shares(n: int, augmentations: Sequence[Augmentation]) -> list[tuple[Augmentation, int]]:
+    """How many of `n` answers each augmentation takes, each augmentation once."""
+    share, rest = divmod(n, len(augmentations))
+    taken: Counter[Augmentation] = Counter()
+    for place, augmentation in enumerate(augmentations):
+        taken[augmentation] += share + (place < rest)
+    return [(augmentation, count) for augmentation, count in taken.items() if count]
 
 
-def tally(question: Question, votes: Sequence[Vote]) -> Tally:
+def count_votes(question: Question, votes: Sequence[Vote]) -> VoteResult:
     """The majority over `votes`; an unboxed answer is no vote but counts in the total."""
     answer, confidence, unboxed = vote([v.answer for v in votes])
-    return Tally(question.id, answer, confidence, len(votes), unboxed)
+    return VoteResult(question.id, answer, confidence, len(votes), unboxed)
 
 
-def _vote(question_id: str, index: int, completion: Completion, view: View) -> Vote:
+def _vote(question_id: str, index: int, completion: Completion, augmentation: Augmentation) -> Vote:
     answer = extract_boxed(completion.text) if completion.finished else None
-    return Vote(question_id, index, answer, completion.text, view, fmean(completion.logprobs or (0.0,)))
+    return Vote(question_id, index, answer, completion.text, augmentation, fmean(completion.logprobs or (0.0,)))

@@ -1,8 +1,8 @@
 """A run's directory: settings, metrics, state, checkpoints, one owner at a time."""
 
+from visplay.errors import RunError
 from visplay.runs.directory import RunDirectory, check_free, in_use
 from visplay.runs.metrics import MetricsLog, read_metrics
-from visplay.runs.state import RunError
 from visplay.runs.summaries import differ_in_seed_alone, read_summaries
 
 __all__ = [

@@ -28,8 +28,9 @@ from typing import Any
 from safetensors import SafetensorError
 
 from visplay.config import Settings, dump_settings, load_settings
+from visplay.errors import RunError
 from visplay.runs.metrics import MetricsLog, plain
-from visplay.runs.state import RunError, read_json, sync_folder, write_json, write_whole
+from visplay.runs.state import read_json, sync_folder, write_json, write_whole
 
 _LOCK = ".lock"
 _WRITING = ".writing"
@@ -75,7 +76,7 @@ class RunDirectory:
 
         Raises:
             RunError: there is no run, it is in use, or its files were changed by hand.
-            visplay.config.ConfigError: its config.yaml is not valid.
+            ConfigError: its config.yaml is not valid.
         """
         path = Path(path)
         if not (path / "config.yaml").is_file():

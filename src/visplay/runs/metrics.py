@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from visplay.runs.state import RunError
+from visplay.errors import RunError
 
 _RESERVED = ("phase", "iteration", "step", "time")
 

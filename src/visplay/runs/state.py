@@ -10,9 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-
-class RunError(ValueError):
-    """A run directory cannot be used; the message is one line that says which and what to do."""
+from visplay.errors import RunError
 
 
 def write_whole(path: Path, text: str) -> None:

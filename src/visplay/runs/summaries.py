@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from visplay.config import load_settings
-from visplay.runs.state import RunError, read_json
+from visplay.errors import RunError
+from visplay.runs.state import read_json
 
 
 def differ_in_seed_alone(paths: Sequence[Path]) -> bool:
     """Whether all runs have the same settings but for the seed.
 
     Raises:
-        visplay.config.ConfigError: a run's settings cannot be read.
+        ConfigError: a run's settings cannot be read.
     """
     first, *others = (load_settings(str(path / "config.yaml")).model_copy(update={"seed": 0}) for path in paths)
     return all(settings == first for settings in others)

@@ -19,7 +19,8 @@ from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTracker, WandBTracker
 from rich.console import Console
 
-from visplay.config import ConfigError, Settings
+from visplay.config import Settings
+from visplay.errors import ConfigError
 from visplay.runs.directory import RunDirectory
 from visplay.runs.metrics import read_metrics
 from visplay.runs.state import read_json, write_json

@@ -10,18 +10,14 @@ from functools import partial
 import httpx2
 
 from visplay.config import JudgeSettings
-from visplay.endpoint import Endpoint, Terms, together
-from visplay.evaluation.errors import EvaluationError
+from visplay.errors import JudgeError
 from visplay.evaluation.judge.cache import Cache, Case
 from visplay.evaluation.judge.prompt import PROMPT_VERSION, Verdict, judge_messages, read_verdict
-from visplay.records import Item
+from visplay.generation.openai_client import ClientPolicy, Endpoint, together
+from visplay.types import Item
 
 KEY_VARIABLE = "VISPLAY_JUDGE_KEY"
 """Environment variable with the server's key; it is neither written down nor shown."""
-
-
-class JudgeError(EvaluationError):
-    """A judge cannot be asked, or went away; the message is one line that says which, why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +114,8 @@ class Judge:
         return Case(model, PROMPT_VERSION, item.question, item.choices, item.answer, answer)
 
 
-def _terms(settings: JudgeSettings) -> Terms:
-    return Terms(
+def _terms(settings: JudgeSettings) -> ClientPolicy:
+    return ClientPolicy(
         key_variable=KEY_VARIABLE,
         wait_s=settings.wait_s,
         timeout_s=settings.timeout_s,

@@ -17,7 +17,7 @@ from visplay.evaluation.statistics import (
     wilson_interval,
 )
 from visplay.evaluation.table import points
-from visplay.records import Suite
+from visplay.types import Suite
 
 _SHOWN = 5
 _SHOWN_LETTERS = 160

@@ -1,0 +1,154 @@
+"""`visplay evolve`: run the loop, show what came of it, leave a report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from visplay.cli.common import Verbs
+
+if TYPE_CHECKING:
+    from visplay.distributed.controller import Controller
+
+_SHOWN_SKIPPED = 20
+
+
+def add(verbs: Verbs) -> None:
+    """Its flags."""
+    evolve = verbs.add_parser("evolve", help="run the loop")
+    evolve.add_argument("--images", help="'easy-vqa', a folder of images, or drawings such as lab/single")
+    evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
+    evolve.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
+    evolve.add_argument("--iterations", type=int)
+    evolve.add_argument(
+        "--validation-set", type=Path, metavar="FILE", help="labelled items; what gets them wrong is taken back"
+    )
+    evolve.add_argument(
+        "--engine", choices=["transformers", "vllm", "server"], help="what generates; default: transformers"
+    )
+    evolve.add_argument("--seed", type=int)
+    evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
+    evolve.add_argument("--controls", action="store_true", help="also run what a gain must beat")
+    evolve.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    evolve.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="share the work: one a GPU of this machine"
+    )
+    evolve.add_argument("--out", required=True, type=Path, metavar="DIR")
+    evolve.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The verb: in this process, or in several of which each comes back here."""
+    from visplay.distributed.controller import init_distributed, processes
+    from visplay.errors import ConfigError
+
+    if options.processes < 1:
+        raise ConfigError("--processes must be at least 1")
+    if options.processes > 1 and processes() == 1:
+        from visplay.distributed.launch import launch
+
+        return launch(options.arguments, options.processes)
+    with init_distributed() as controller:
+        if controller.is_main:
+            _evolve(options, controller)
+            controller.broadcast(None)
+        else:
+            from visplay.selfplay.run import follow
+
+            follow(controller)
+    return 0
+
+
+def _evolve(options: argparse.Namespace, controller: Controller) -> None:
+    from visplay.config import load_settings
+    from visplay.runs import RunDirectory, check_free
+    from visplay.selfplay.run import check_shared, open_images, open_inputs, run_controls, run_evolution, summarize
+    from visplay.selfplay.state import check_runnable
+
+    flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
+    given = {name: value for name, value in flags.items() if value is not None}
+    changes = [
+        *options.set,
+        *([f"acceptance.validation_set={json.dumps(str(options.validation_set))}"] if options.validation_set else []),
+    ]
+    resuming = options.resume and (options.out / "config.yaml").exists()
+    console = Console(soft_wrap=True)
+    if resuming and (given or changes or options.preset != "default"):
+        console.print("a resumed run keeps its own settings; those of the command line are not used")
+    path = str(options.out / "config.yaml") if resuming else options.preset
+    settings = load_settings(path) if resuming else load_settings(path, changes, given)
+    # Whatever can be refused is refused before the run's directory is made.
+    check_shared(settings, controller, options.controls)
+    if not resuming:
+        check_free(options.out)
+    check_runnable(settings)
+    catalogue = open_images(settings)
+    console.print(f"{len(catalogue.images)} images from {catalogue.source}")
+    inputs = open_inputs(settings, catalogue)
+    with RunDirectory.open(options.out) if resuming else RunDirectory.create(options.out, settings) as run:
+        logger = run_evolution(run, inputs, console, controller=controller)
+        summary = summarize(logger)
+        if options.controls:
+            summary["controls"] = run_controls(run, inputs, logger, console, controller)
+            run.write_summary(summary)
+        _show(logger, summary, console)
+        _name_skipped(catalogue.skipped, console)
+        console.print(f"results in {options.out}")
+    _leave_report(options.out, console)
+
+
+def _leave_report(run: Path, console: Console) -> None:
+    """A page to look at; whatever goes wrong with it, the run is finished and stays so."""
+    from visplay.report.one_file import write_report
+
+    report = run / "report.html"
+    try:
+        write_report(run, report)
+    except Exception as error:
+        again = f"visplay report {run} --to {report}"
+        console.print(f"no report was written ({error}); `{again}` tries again", highlight=False, markup=False)
+        return
+    console.print(f"report in {report}; `visplay watch {run}` shows every question", highlight=False, markup=False)
+
+
+def _show(logger: Any, summary: dict[str, Any], console: Console) -> None:
+    from visplay.evaluation.report import run_sheets
+    from visplay.evaluation.table import lead_lines, plain_table, rich_table
+
+    base, iterations = logger.measurements()
+    after = [measurement.by_decoding() for measurement in iterations]
+    for decoding in dict.fromkeys(name for each in after for name in each):
+        before = base.by_decoding().get(decoding, {}) if base else None
+        table = rich_table if console.is_terminal else plain_table
+        console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
+    for sheet in run_sheets(base, iterations):
+        sheet.show(console)
+    for number, silver in enumerate(summary["silver"], start=1):
+        facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
+        console.print(f"silver set of iteration {number}: {facts}", highlight=False)
+    for verdict in summary["acceptance"]:
+        facts = ", ".join(_fact(k, v) for k, v in verdict.items() if isinstance(v, (bool, int, float)))
+        console.print(f"verdict: {facts}", highlight=False)
+    for name, control in summary["controls"].items():
+        console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
+        for line in lead_lines(control["lead"]):
+            console.print(f"  {line}", highlight=False)
+
+
+def _fact(name: str, value: Any) -> str:
+    return f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+
+
+def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
+    if not skipped:
+        return
+    console.print("1 file was skipped:" if len(skipped) == 1 else f"{len(skipped)} files were skipped:")
+    for one in skipped[:_SHOWN_SKIPPED]:
+        console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
+    if len(skipped) > _SHOWN_SKIPPED:
+        console.print(f"  and {len(skipped) - _SHOWN_SKIPPED} more")

@@ -1,0 +1,30 @@
+"""The 4,000 training images of the easy-vqa package, without what the package says about them.
+
+Its questions and answers lie beside the images and stay shut: the package is located, not
+imported. Source: V. Zhou, "easy-VQA", a data set of 64 x 64 drawings of one shape each.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from visplay.data.catalogue import Catalogue
+from visplay.errors import ImageError
+from visplay.types import ImageRef
+
+
+def easy_vqa() -> Catalogue:
+    """All training images, ordered by number, with ids such as "easy-vqa/17".
+
+    Raises:
+        ImageError: the package is not installed, or holds no images.
+    """
+    spec = find_spec("easy_vqa")
+    if spec is None or spec.origin is None:
+        raise ImageError("the package easy-vqa is not installed; run: pip install easy-vqa")
+    files = (Path(spec.origin).parent / "data" / "train" / "images").glob("*.png")
+    images = tuple(ImageRef(f"easy-vqa/{file.stem}", file) for file in sorted(files, key=lambda f: int(f.stem)))
+    if not images:
+        raise ImageError("the package easy-vqa holds no training images; run: pip install --force-reinstall easy-vqa")
+    return Catalogue("easy-vqa", images)

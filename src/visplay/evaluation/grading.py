@@ -1,0 +1,110 @@
+"""From completions to marks: what was answered, and whether it was right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from visplay.answers import extract_boxed, match, normalise, read_loosely, vote
+from visplay.evaluation.options import named_option
+from visplay.roles.prompts import lettered
+from visplay.types import Completion, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The mark of one item, with all that is needed to check it.
+
+    `given` is None when nothing was boxed, which is wrong. `finished` says that the model
+    ended its text itself; a box that was closed before the length limit still counts.
+
+    Attributes:
+        kind: the suite's name for the sort of question, else the sort of its reference answer.
+        question, reference: as the item has them, with the options lettered below the question.
+        text: the whole completion; None where a file from before it was kept was read.
+        read, loose: what the tolerant reader takes for the answer, and whether that is right; `loose` is None where
+            `text` is.
+        share: of a majority: the share of all votes that fell on `given`.
+        draws: of a majority: the texts of all votes, as they were drawn.
+    """
+
+    item_id: str
+    given: str | None
+    correct: bool
+    finished: bool
+    kind: str = ""
+    question: str = ""
+    reference: str = ""
+    text: str | None = None
+    read: str | None = None
+    loose: bool | None = None
+    share: float | None = None
+    draws: tuple[str, ...] = ()
+
+
+Verdict = Callable[[Sequence[Answered]], Answered]
+"""Which of an item's answers, at least one, stands for the item; for the tolerant reader it may be another one."""
+
+
+def best(answers: Sequence[Answered]) -> Answered:
+    """The first right answer, else the first given one, else the first: pass@k, and a single answer's own mark."""
+    mark = max(answers, key=lambda mark: (mark.correct, mark.given is not None))
+    loosely = max(answers, key=lambda mark: (bool(mark.loose), mark.read is not None))
+    return replace(mark, read=loosely.read, loose=loosely.loose)
+
+
+def commonest(answers: Sequence[Answered]) -> Answered:
+    """The answer that `vote` elects, as first written: maj@k. A letter and the text of its option are two answers."""
+    winner, share, _ = vote([mark.given for mark in answers])
+    mark = next(mark for mark in answers if mark.given == winner)
+    elected, _, _ = vote([mark.read for mark in answers])
+    loosely = next(mark for mark in answers if mark.read == elected)
+    draws = tuple(mark.text for mark in answers if mark.text is not None)
+    return replace(mark, read=loosely.read, loose=loosely.loose, share=share, draws=draws)
+
+
+def score(
+    items: Sequence[Item], completions: Mapping[str, Sequence[Completion]], verdict: Verdict = best
+) -> tuple[Answered, ...]:
+    """Mark each item by its completions, in the order of `items`.
+
+    Args:
+        completions: one or more for each item, keyed by the item's id.
+        verdict: chooses among the marks of an item's completions.
+    Raises:
+        ValueError: an item has no completion.
+    """
+    marks = []
+    for item in items:
+        if not completions.get(item.id):
+            raise ValueError(f"item {item.id} has no completion to score")
+        marks.append(verdict([_answered(item, completion) for completion in completions[item.id]]))
+    return tuple(marks)
+
+
+def _answered(item: Item, completion: Completion) -> Answered:
+    given = extract_boxed(completion.text)
+    read = read_loosely(completion.text, item.choices)
+    return Answered(
+        item.id,
+        given,
+        is_correct(given, item),
+        completion.finished,
+        kind=item.kind or ("choice" if item.choices else normalise(item.answer).kind),
+        question=lettered(item.question, item.choices),
+        reference=item.answer,
+        text=completion.text,
+        read=read,
+        loose=is_correct(read, item),
+    )
+
+
+def is_correct(given: str | None, item: Item) -> bool:
+    """Whether `given` answers `item`; with choices, whether both name the same option."""
+    if given is None:
+        return False
+    if item.choices:
+        wanted = named_option(item.answer, item.choices)
+        if wanted is not None:
+            return named_option(given, item.choices) == wanted
+    return match(given, item.answer)

@@ -1,0 +1,105 @@
+"""A model, or a run's Reasoner, on labelled questions: measured, held against a base, judged, and written down.
+
+What `visplay eval` does with suites; `lmms/` does it with lmms-eval's tasks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visplay.config import Settings
+from visplay.errors import ConfigError
+from visplay.evaluation.judge import Judge, judge_results, judged_lines, judged_summary
+from visplay.evaluation.results import Measurement
+from visplay.evaluation.runner import measure
+from visplay.evaluation.summary import macro_summary, suites_summary
+from visplay.generation.factory import check_engine, inference_engine
+from visplay.models.vlm import check_model
+from visplay.selfplay.state import finished_roles, is_run, model_name, open_roles
+from visplay.types import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A model's answers to suites, and those of its base where it has one."""
+
+    suites: tuple[Suite, ...]
+    model: Measurement
+    base: Measurement | None
+
+    def metrics(self) -> dict[str, Any]:
+        """Those of a report, in its own words."""
+        return {
+            "suites": suites_summary(self.base, [self.model]),
+            "macro": macro_summary(self.base, [self.model]),
+        }
+
+    def judged(self, judge: Judge) -> tuple[dict[str, Any], list[str]]:
+        """What a judge says of the greedy answers: for a report, and as lines to show.
+
+        Raises:
+            JudgeError: the judge cannot be asked.
+        """
+        after = judge_results(judge, self.suites, self.model.greedy)
+        before = judge_results(judge, self.suites, self.base.greedy) if self.base else None
+        return judge.named() | {"suites": judged_summary(after, before)}, list(judged_lines(after, before))
+
+
+def score_reasoner(
+    name: str, suites: Sequence[Suite], settings: Settings, *, k: int = 0, no_image: bool = False, sampled: bool = True
+) -> Measurement:
+    """A run's Reasoner, or any model, on suites, measured as a run does it.
+
+    Args:
+        settings: how it is loaded and answers, see `own_settings`.
+        k, no_image, sampled: as `measure`.
+    Raises:
+        RunError, ModelError, ConfigError: as `open_roles`.
+        EngineError: the engine cannot run the model.
+    """
+    check_engine(settings)
+    policies, prompts = open_roles(name, ("reasoner",), settings)
+    with inference_engine(policies["reasoner"], settings) as speaker:
+        max_tokens = settings.reasoner.sampling.max_tokens
+        return measure(speaker, suites, prompts.answer, max_tokens, sampled, k=k, no_image=no_image)
+
+
+def check_scorable(name: str, settings: Settings) -> None:
+    """Refuse what cannot be scored before anything is loaded or asked.
+
+    Raises:
+        RunError: the run has no Reasoner yet.
+        ModelError: no such model, or none for images and text.
+        ConfigError, EngineError: as `check_engine`.
+    """
+    check_engine(settings)
+    if is_run(name):
+        finished_roles(name, ("reasoner",))
+    else:
+        check_model(model_name(name), settings.trust_remote_code)
+
+
+def check_place(out: Path) -> None:
+    """Refuse a place for a report that cannot be written to, and make its folder.
+
+    Raises:
+        ConfigError: it cannot be written to.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise ConfigError(f"--out {out} cannot be written to")
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report as JSON."""
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

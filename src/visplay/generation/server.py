@@ -1,0 +1,250 @@
+"""Completions from an OpenAI-compatible server (vLLM, SGLang) that holds the same base model.
+
+A prompt on an image is one HTTP request, at most `concurrency` of them are under way. The server applies the chat
+template and makes batches. An adapter is handed over whenever it changed: written to a folder that the server
+reads too, and loaded by vLLM's runtime endpoints. The size of images is bounded by the server's own settings.
+
+Left out: streaming, adapters on SGLang (other endpoints, other names), callers inside a running event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import secrets
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import httpx2
+
+from visplay.config import Sampling, ServerSettings
+from visplay.errors import ServerError
+from visplay.generation.engine import grouped_by_image
+from visplay.generation.openai_client import Choice, ClientPolicy, Endpoint, said, together
+from visplay.generation.sampling import request_seed
+from visplay.models.policy import FullPolicy, LoraPolicy, Policy
+from visplay.types import Completion, ImageRef, Request
+
+KEY_VARIABLE = "VISPLAY_SERVER_KEY"
+"""Environment variable with the key of a server that asks for one; a setting would be written into the run."""
+
+_ENCODED_PICTURES = 128
+_SEED_BITS = 31  # which every server takes
+_PARTING_S = 10.0
+
+
+class ServerEngine:
+    """Samples from a server: its base for a frozen policy, the policy's adapter for LoRA.
+
+    What it gives is for votes and evaluation, never to be trained on: a trainer needs the sampler's own tokens, and
+    a server sends text. `token_ids` are that text encoded anew. `logprobs` are the server's, one a token (vLLM: at
+    temperature 1 and before any cut), or their mean for each token where the two disagree on how many there are.
+    The same seed and requests give the same answers as far as the server's own arithmetic repeats itself.
+
+    Args:
+        seed: of the run; each request's seed is derived from it and the request's id.
+    Raises:
+        ServerError: no server is set, or it could not follow the policy's weights.
+    """
+
+    def __init__(self, policy: Policy, seed: int, settings: ServerSettings) -> None:
+        self._server = _endpoint(settings)
+        if isinstance(policy, FullPolicy):
+            raise ServerError("a server cannot follow weights that are trained in full; choose tune: lora")
+        if isinstance(policy, LoraPolicy) and settings.adapters is None:
+            raise ServerError("server.adapters is missing; name a folder that the server reads by the same path")
+        self.policy = policy
+        self.seed = seed
+        self.settings = settings
+        self.url = self._server.url
+        self._base: str | None = None
+        self._adapter: _Adapter | None = None
+        # Names of adapters must differ from those of other runs, and of earlier sittings of this one.
+        self._tag = secrets.token_hex(4)
+
+    def wait(self) -> None:
+        """Wait for the server, at most `wait_s` seconds; `generate` does so too, when it is first called.
+
+        Raises:
+            ServerError: it did not answer in time, or does not serve `model`.
+        """
+        asyncio.run(self._wait())
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        """See `Engine.generate`.
+
+        Raises:
+            ServerError: the server went away, refused a request, or took longer than `timeout_s`.
+            OSError: an image cannot be read.
+        """
+        found = asyncio.run(self._generate(grouped_by_image(requests), sampling))
+        return {request.id: found[request.id] for request in requests}
+
+    def metrics(self) -> dict[str, float]:
+        """See `Engine.metrics`: nothing of it is trained on."""
+        return {}
+
+    def close(self) -> None:
+        """Take back the adapter that was handed over last: from the server if it is there, from the disk anyway."""
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            with suppress(ServerError, TimeoutError):
+                asyncio.run(self._part_with(adapter))
+            shutil.rmtree(adapter.folder, ignore_errors=True)
+
+    async def _part_with(self, adapter: _Adapter) -> None:
+        async with asyncio.timeout(_PARTING_S), self._server.client() as client:
+            await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": adapter.folder.name})
+
+    async def _wait(self) -> None:
+        async with self._server.client() as client:
+            self._base = await self._server.served(client, self.settings.model)
+
+    async def _generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        async with self._server.client() as client:
+            model = await self._model(client)
+
+            async def complete(request: Request) -> tuple[Completion, ...]:
+                choices = await self._server.chat(client, self._body(request, sampling, model))
+                choices *= request.n // len(choices)  # one greedy answer stands for all
+                return tuple(self._completion(request, index, choice) for index, choice in enumerate(choices))
+
+            jobs = {request.id: partial(complete, request) for request in grouped_by_image(requests)}
+            found = await together(jobs, self.settings.concurrency)
+        return {request.id: found[request.id] for request in requests}
+
+    async def _model(self, client: httpx2.AsyncClient) -> str:
+        """The name to ask for: the base, or the adapter as it stands now."""
+        if self._base is None:
+            self._base = await self._server.served(client, self.settings.model)
+        if not isinstance(self.policy, LoraPolicy):
+            return self._base
+        previous = self._adapter
+        if previous is None or previous.version != self.policy.version:
+            self._adapter = await self._hand_over(client, self.policy)
+            if previous:
+                # Where it is no longer known, as after a restart, there is nothing to take away.
+                await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": previous.folder.name})
+                shutil.rmtree(previous.folder, ignore_errors=True)
+        else:
+            # One that was started anew meanwhile has forgotten it.
+            await self._load(client, previous.folder)
+        assert self._adapter is not None
+        return self._adapter.folder.name
+
+    async def _hand_over(self, client: httpx2.AsyncClient, policy: LoraPolicy) -> _Adapter:
+        assert self.settings.adapters is not None
+        version = policy.version
+        folder = self.settings.adapters.resolve() / f"{policy.role}-{self._tag}-{version}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            policy.save(folder)
+        except OSError as error:
+            raise ServerError(f"cannot write an adapter to server.adapters: {error}") from None
+        await self._load(client, folder)
+        return _Adapter(version, folder)
+
+    async def _load(self, client: httpx2.AsyncClient, folder: Path) -> None:
+        """Have the server load an adapter, if it has not done so."""
+        wanted = {"lora_name": folder.name, "lora_path": str(folder)}
+        reply = await self._server.post(client, "/v1/load_lora_adapter", wanted)
+        # The name is ours alone, so it was loaded earlier, perhaps by a try whose reply got lost.
+        if reply.status_code != 200 and "already been loaded" not in reply.text:
+            raise ServerError(
+                f"the server at {self.url} loads no adapter from {folder}: {said(reply)}; it must see that folder, "
+                "and run with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+            )
+
+    def _body(self, request: Request, sampling: Sampling, model: str) -> dict[str, Any]:
+        greedy = request.greedy or sampling.temperature == 0
+        vlm = self.policy.vlm
+        images = [{"type": "image_url", "image_url": {"url": data_url(part)}} for part in request.image.parts]
+        # As `VLM.encode` does, and for the same reason.
+        text = vlm.without_markup(request.prompt)
+        return {
+            "model": model,
+            "messages": [{"role": "user", "content": [*images, {"type": "text", "text": text}]}],
+            "n": 1 if greedy else request.n,  # vLLM refuses to give one answer several times
+            "temperature": 0.0 if greedy else sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k or -1,  # SGLang refuses 0
+            # A server would take these from the model's generation_config.json.
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+            "max_tokens": sampling.max_tokens or vlm.max_new_tokens,
+            "seed": request_seed(self.seed, request.id, _SEED_BITS),
+            "logprobs": True,
+        }
+
+    def _completion(self, request: Request, index: int, choice: Choice) -> Completion:
+        text = choice.message.content or ""
+        finished = choice.finish_reason == "stop"
+        given = [token.logprob for token in (choice.logprobs and choice.logprobs.content) or ()]
+        if text and not given:
+            raise ServerError(f"the server at {self.url} gives no log-probabilities; let it answer to `logprobs`")
+        tokenizer = self.policy.vlm.tokenizer
+        ids = tuple(int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"])
+        if finished and given:
+            ids += (tokenizer.eos_token_id or self.policy.vlm.eos_ids[0],)
+        logprobs = tuple(given) if len(given) == len(ids) else (fmean(given),) * len(ids)
+        return Completion(request.id, index, ids, logprobs, text, finished)
+
+
+@lru_cache(maxsize=_ENCODED_PICTURES)
+def data_url(image: ImageRef) -> str:
+    """An image, upright and in 8-bit RGB, as a PNG in a data URL: not a pixel changes on the way.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    buffer = io.BytesIO()
+    image.load().save(buffer, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def wait_for_server(settings: ServerSettings) -> None:
+    """Wait until the server answers, at most `wait_s` seconds.
+
+    Raises:
+        ServerError: no server is set; it did not answer in time, or does not serve `model`.
+    """
+    server = _endpoint(settings)
+
+    async def wait() -> None:
+        async with server.client() as client:
+            await server.served(client, settings.model)
+
+    asyncio.run(wait())
+
+
+def _endpoint(settings: ServerSettings) -> Endpoint:
+    if settings.url is None:
+        raise ServerError("server.url is missing; name the server, such as http://localhost:8000")
+    terms = ClientPolicy(
+        key_variable=KEY_VARIABLE,
+        wait_s=settings.wait_s,
+        timeout_s=settings.timeout_s,
+        retries=settings.retries,
+        error=ServerError,
+        address="server.url",
+        model="server.model",
+        if_absent="start it, or raise server.wait_s",
+        if_late="raise server.timeout_s, or lower server.concurrency",
+        if_gone="start it again, then a run goes on with --resume",
+    )
+    return Endpoint(settings.url, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    """An adapter that the server has loaded; it is named as its folder is."""
+
+    version: int
+    folder: Path

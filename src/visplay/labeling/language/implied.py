@@ -1,0 +1,65 @@
+"""What follows from an answer: yes/no questions that it settles, and questions whose answers must go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from visplay.answers import match
+from visplay.labeling.language.meaning import OPPOSITES, Meaning, plain_question
+from visplay.labeling.language.statement import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A yes/no question with the answer that follows from a statement."""
+
+    question: str
+    answer: Literal["yes", "no"]
+
+    def denied_by(self, answer: str) -> bool:
+        """Whether `answer` says the opposite; what is neither yes nor no denies nothing."""
+        return match(answer, "no" if self.answer == "yes" else "yes")
+
+
+def claims(statement: Statement) -> tuple[Claim, ...]:
+    """What a statement settles, asked so that yes is right once and no is right once; none for "more".
+
+    Of two things that are compared, the opposite is taken to hold where the relation does not. Where neither holds,
+    as with things side by side of which one is said not to be above the other, half of the replies deny the claims.
+    """
+    meaning, amount = statement.meaning, statement.amount
+    if amount is not None:
+        exists = Meaning("exists", (amount.noun,))
+        return _both(exists, replace(exists, negated=True), amount.least > 0)
+    if meaning.kind == "relation":
+        return _both(meaning, replace(meaning, word=OPPOSITES[meaning.word]), statement.holds)
+    return ()
+
+
+def _both(meaning: Meaning, opposite: Meaning, holds: bool) -> tuple[Claim, ...]:
+    return (
+        Claim(plain_question(meaning), "yes" if holds else "no"),
+        Claim(plain_question(opposite), "no" if holds else "yes"),
+    )
+
+
+def implied(statement: Statement) -> tuple[str, ...]:
+    """Plain questions whose true answers must be possible beside the statement; see `visplay.labeling.language.possible`.
+
+    How many there are of what exists and of what is compared in number, whether there is what was counted and how
+    many there are of all its kind, and a relation the other way round.
+    """
+    meaning = statement.meaning
+    first, second = meaning.nouns[0], meaning.nouns[-1]
+    match meaning.kind:
+        case "count":
+            head = first.split()[-1]
+            asked = [Meaning("exists", (first,)), *([Meaning("count", (head,))] if head != first else [])]
+        case "relation":
+            asked = [Meaning("relation", (second, first), word=OPPOSITES[meaning.word])]
+        case "more":
+            asked = [Meaning("count", (noun,)) for noun in (first, second)]
+        case _:
+            asked = [Meaning("count", (statement.amount.noun,))] if statement.amount else []
+    return tuple(plain_question(one) for one in asked)

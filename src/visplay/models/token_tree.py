@@ -1,0 +1,140 @@
+"""Sequences that share prefixes, packed so that each distinct context is computed once.
+
+Everything in self-play hangs on an image: one image, many questions, many answers. A
+`TokenTree` is the trie of such sequences, laid out depth-first in one row; a token sees
+its ancestors only, so a forward pass over the row equals one pass a sequence.
+
+Left out: the forward pass itself (`models/vlm.py`) and any knowledge of a model family.
+
+Shapes: B trees, L packed tokens, S sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTree:
+    """A trie of token sequences in depth-first order.
+
+    Attributes:
+        ids_L: int64, the token at each node.
+        parent_L: int64, index of the node before it, -1 for the first token.
+        depth_L: int64, number of tokens before it in its own sequence.
+        paths: for each input sequence, the node of each of its tokens, int64.
+    """
+
+    ids_L: np.ndarray
+    parent_L: np.ndarray
+    depth_L: np.ndarray
+    paths: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids_L)
+
+    @classmethod
+    def build(cls, sequences: Sequence[Sequence[int]]) -> TokenTree:
+        """Find the common prefixes of `sequences`; equal sequences share every node.
+
+        Raises:
+            ValueError: no sequence, an empty one, or sequences that differ in the first token.
+        """
+        if not sequences or any(len(s) == 0 for s in sequences):
+            raise ValueError("a token tree needs at least one sequence, and none may be empty")
+        if len({s[0] for s in sequences}) > 1:
+            raise ValueError("the sequences of a token tree must begin with the same token")
+        ids: list[int] = []
+        parents: list[int] = []
+        depths: list[int] = []
+        paths: dict[int, np.ndarray] = {}
+        # In sorted order neighbours share the longest prefixes, so one path is enough to compare with.
+        previous: Sequence[int] = ()
+        nodes: list[int] = []
+        for index in sorted(range(len(sequences)), key=lambda i: tuple(sequences[i])):
+            sequence = sequences[index]
+            shared = _common_prefix(previous, sequence)
+            nodes = nodes[:shared]
+            for depth in range(shared, len(sequence)):
+                parents.append(nodes[-1] if nodes else -1)
+                nodes.append(len(ids))
+                ids.append(int(sequence[depth]))
+                depths.append(depth)
+            paths[index] = np.array(nodes, dtype=np.int64)
+            previous = sequence
+        return cls(
+            np.array(ids, dtype=np.int64),
+            np.array(parents, dtype=np.int64),
+            np.array(depths, dtype=np.int64),
+            tuple(paths[i] for i in range(len(sequences))),
+        )
+
+    def ends_L(self) -> np.ndarray:
+        """Int64: a node's descendants are the nodes after it and before its end, as the order is depth-first."""
+        ends_L = np.arange(1, len(self) + 1)
+        for node in range(len(self) - 1, 0, -1):
+            parent = self.parent_L[node]
+            ends_L[parent] = max(ends_L[parent], ends_L[node])
+        return ends_L
+
+    def ancestors_NL(self, nodes_N: np.ndarray) -> np.ndarray:
+        """Bool (N, L): row i is True at node `nodes_N[i]` and at every node before it in its sequence."""
+        seen_NL: np.ndarray = (np.arange(len(self)) <= nodes_N[:, None]) & (nodes_N[:, None] < self.ends_L())
+        return seen_NL
+
+    def ancestor_mask_LL(self) -> np.ndarray:
+        """Bool: row i is True at node i and at every node before it in its sequence."""
+        return self.ancestors_NL(np.arange(len(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTrees:
+    """Trees of several images as one batch, padded on the right to the widest.
+
+    Attributes:
+        ids_BL: int64 token ids, padding filled with `pad_id`.
+        depth_BL: int64 depths, padding 0.
+        ends_BL: int64, see `TokenTree.ends_L`; token i sees token j where j <= i < end of j. A padding
+            token sees only itself.
+        valid_BL: bool, False at padding.
+    """
+
+    ids_BL: torch.Tensor
+    depth_BL: torch.Tensor
+    ends_BL: torch.Tensor
+    valid_BL: torch.Tensor
+
+    @classmethod
+    def pack(cls, trees: Sequence[TokenTree], pad_id: int) -> PackedTrees:
+        """Stack `trees` in their order, one row each."""
+        width = max(len(tree) for tree in trees)
+        ids_BL = torch.full((len(trees), width), pad_id, dtype=torch.int64)
+        depth_BL = torch.zeros((len(trees), width), dtype=torch.int64)
+        valid_BL = torch.zeros((len(trees), width), dtype=torch.bool)
+        ends_BL = torch.arange(1, width + 1).repeat(len(trees), 1)
+        for row, tree in enumerate(trees):
+            size = len(tree)
+            ids_BL[row, :size] = torch.from_numpy(tree.ids_L)
+            depth_BL[row, :size] = torch.from_numpy(tree.depth_L)
+            valid_BL[row, :size] = True
+            ends_BL[row, :size] = torch.from_numpy(tree.ends_L())
+        return cls(ids_BL, depth_BL, ends_BL, valid_BL)
+
+    @property
+    def mask_B1LL(self) -> torch.Tensor:
+        """Bool attention mask, dense."""
+        nodes_L = torch.arange(self.ends_BL.shape[1])
+        mask_BLL: torch.Tensor = (nodes_L <= nodes_L[:, None]) & (nodes_L[:, None] < self.ends_BL[:, None, :])
+        return mask_BLL[:, None]
+
+
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    limit = min(len(left), len(right))
+    for position in range(limit):
+        if left[position] != right[position]:
+            return position
+    return limit

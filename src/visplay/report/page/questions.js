@@ -1,0 +1,88 @@
+"use strict";
+// A question as a card in a list, and in full with every vote.
+
+function Verdict({ row }) {
+  if (row.kept) return html`<span class="verdict kept">✓ ${row.phase === "silver" ? "kept" : "passed"}</span>`;
+  const why = row.gate === "unlabelled" ? "no silver answer" : row.gate === "invalid" ? "not in the agreed form" : row.gate || "dropped";
+  return html`<span class="verdict lost">✗ ${why}</span>`;
+}
+
+const told = (row) => `image of “${literal(row.question).slice(0, 120)}”`;
+
+function Card({ row, open, imaged = true }) {
+  return html`<article class=${`card ${row.kept ? "kept" : "lost"}`}>
+    ${imaged && html`<${ImageRef} image=${row.image} alt=${told(row)} />`}
+    <div>
+      <p class="meta">${row.type || "no type"} · ${imaged ? `iteration ${row.iteration}` : ASKED_IN[row.phase]}</p>
+      <h3><button type="button" class="whole" onClick=${() => open(row.id)}><${Words} text=${row.question} class="short" /></button></h3>
+      ${row.more > 0 && html`<p class="quiet">and ${several(row.more, "more character")}</p>`}
+      <p class="answer">${row.answer === null ? html`<span class="quiet">no silver answer</span>` : html`<${Words} text=${row.answer} class="short" />`}</p>
+      <p class="meta"><${Confidence} value=${row.confidence} /> <${Verdict} row=${row} />
+        ${row.reward !== null && html`<span>reward ${figure(row.reward)}</span>`}</p>
+    </div>
+  </article>`;
+}
+
+function Votes({ votes }) {
+  return html`<ol class="votes">
+    ${votes.map((vote) => html`<li class=${vote.agrees === undefined ? "" : vote.agrees ? "agrees" : "differs"}>
+      <p><b>${vote.answer === null ? html`<span class="quiet">nothing boxed</span>` : html`<${Words} text=${vote.answer} />`}</b>
+        <small>${vote.agrees === true ? "with the majority" : vote.agrees === false ? "against it" : ""}${vote.augmentation && vote.augmentation !== "plain" ? ` · saw it ${vote.augmentation}` : ""}</small></p>
+      <p class="reasoning"><${Words} text=${vote.text} /></p>
+    </li>`)}
+  </ol>`;
+}
+
+function Parts({ parts }) {
+  const rows = [
+    ["base_reward", parts.base, "what it would earn if nothing resembled it"],
+    ["diversity_penalty", -parts.diversity_penalty, "for questions of its group that resemble it"],
+    ["history_penalty", -parts.history_penalty, "for having been asked in earlier steps"],
+  ].filter(([, value], i) => i === 0 || value);
+  return html`<dl class="parts">
+    ${rows.map(([name, value, why]) => html`<div><dt>${name} <small>${why}</small></dt><dd>${value < 0 ? `−${figure(-value)}` : figure(value)}</dd></div>`)}
+    <div class="sum"><dt>reward <small>rule “${parts.rule}”</small></dt><dd>${figure(parts.reward)}</dd></div>
+  </dl>`;
+}
+
+// A question in full, over the page; Escape or the button closes it.
+function Detail({ id, close, open, through }) {
+  const dialog = useRef(null);
+  const { value: item, error } = useLoaded(() => source.item(id), [id]);
+  useEffect(() => {
+    if (!dialog.current.open) dialog.current.showModal();
+    dialog.current.scrollTop = 0;
+  }, [id]);
+  const shown = item && item.row.id === id ? item : null;
+  return html`<dialog ref=${dialog} class="detail" aria-label="a question in full" onClose=${close} onClick=${(event) => event.target === dialog.current && dialog.current.close()}>
+    <button type="button" class="close" onClick=${() => dialog.current.close()}>close</button>
+    ${error && html`<p class="failure" role="alert">${error}</p>`}
+    ${!shown && !error && html`<p class="quiet">reading …</p>`}
+    ${shown && html`<${Full} item=${shown} through=${through} />`}
+  </dialog>`;
+}
+
+function Full({ item, through }) {
+  const { row, votes, parts } = item;
+  return html`
+    <p class="meta">${row.type || "no type"} · iteration ${row.iteration}, ${ASKED_IN[row.phase] || row.phase}${row.phase === "questioner" ? `, step ${row.step + 1}` : ""} · <${Verdict} row=${row} /></p>
+    <h2 class="long"><${Words} text=${row.question} /></h2>
+    <div class="columns">
+      <div>
+        <${ImageRef} image=${row.image} side="512" alt=${told(row)} />
+        <p class="quiet"><${Words} text=${row.image} /></p>
+        <button type="button" onClick=${() => through(row.image)}>this image through the iterations</button>
+      </div>
+      <div>
+        <dl class="facts">
+          <div><dt>silver answer</dt><dd>${row.answer === null ? "none" : html`<${Words} text=${row.answer} />`}</dd></div>
+          <div><dt>confidence</dt><dd><${Confidence} value=${row.confidence} /></dd></div>
+          <div><dt>majority of the votes</dt><dd>${item.majority === null ? "none" : html`<${Words} text=${item.majority} />`} <small>${percent(item.majority_share, 0)} of ${several(votes.length, "vote")}${item.unboxed ? `, ${item.unboxed} without a box` : ""}</small></dd></div>
+          ${item.reason && html`<div><dt>dropped</dt><dd><${Words} text=${item.reason} /></dd></div>`}
+        </dl>
+        ${parts && html`<h3>Reward and its parts</h3><${Parts} parts=${parts} />`}
+      </div>
+    </div>
+    <h3>${votes.length ? "Every vote with its reasoning" : "It was never put to the vote"}</h3>
+    <${Votes} votes=${votes} />`;
+}

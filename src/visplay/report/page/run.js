@@ -1,0 +1,176 @@
+"use strict";
+// The first view: where the run is, its health, curves, suites, silver sets, verdicts.
+
+const CURVES = [
+  { name: "reward", title: "Reward" },
+  { name: "confidence", title: "Confidence", share: true },
+  { name: "valid", title: "Valid share", share: true },
+  { name: "kl", title: "KL to the base, nats a token" },
+  { name: "entropy", title: "Entropy, nats a token" },
+];
+const STATES = { running: "running", finished: "finished", stopped: "stopped; --resume goes on" };
+// The order in which an iteration goes through its phases.
+const ORDER = ["questioner", "silver", "reasoner", "measure", "accept"];
+
+function Where({ status }) {
+  const over = status.state === "finished";
+  const here = over ? ORDER.length : ORDER.indexOf(status.phase);
+  return html`<section class="where" aria-label="where the run is">
+    <p class="facts">
+      <span class=${`state ${status.state}`}>${STATES[status.state]}</span>
+      <span><b>iteration ${status.iteration}</b> of ${status.iterations}</span>
+      ${!over && html`<span>${PHASES[status.phase] || status.phase}, step ${status.step} of ${status.steps}</span>`}
+      <span>${duration(status.seconds)} so far</span>
+      ${status.state === "running" && html`<span><b>${status.seconds_left === null ? "time left not known yet" : `${duration(status.seconds_left)} left`}</b></span>`}
+    </p>
+    <progress max="1" value=${status.done} aria-label="share of the steps that are finished">${percent(status.done)}</progress>
+    <ol class="phases" aria-hidden="true">
+      ${ORDER.map((phase, i) => html`<li class=${i === here ? "now" : i < here ? "past" : ""}>${PHASES[phase]}</li>`)}
+    </ol>
+    <p class="unseen" role="status">${status.words}</p>
+    <p class="quiet">model ${status.model}, images ${status.images}, seed ${status.seed}</p>
+  </section>`;
+}
+
+function Health({ signs, level }) {
+  return html`<section>
+    <h2>Health <${Mark} level=${level}>${LEVELS[level]}<//></h2>
+    ${signs.length === 0 && html`<p class="quiet">Nothing to judge by yet.</p>`}
+    <ul class="signs">
+      ${signs.map((sign) => html`<li key=${sign.name} class=${sign.level}><${Mark} level=${sign.level}><b>${sign.name}</b><//> ${sign.words}</li>`)}
+    </ul>
+  </section>`;
+}
+
+function Curves({ curves, theme }) {
+  const shown = CURVES.map((one) => ({ ...one, of: curves.filter((curve) => curve.name === one.name && LINES[curve.phase] && curve.y.length) })).filter((one) => one.of.length);
+  return html`<section>
+    <h2>Curves</h2>
+    ${shown.length === 0 && html`<p class="quiet">No step is finished yet.</p>`}
+    <div class="charts">
+      ${shown.map(({ name, title, share, of }) => html`<${Curve} key=${name} title=${title} curves=${of} share=${share} theme=${theme} />`)}
+    </div>
+    ${shown.length > 0 && html`<details><summary>As a table: means of each iteration</summary><${CurveTable} shown=${shown} /></details>`}
+  </section>`;
+}
+
+function CurveTable({ shown }) {
+  const lines = shown.flatMap(({ title, share, of }) =>
+    of.map((curve) => ({ title: `${title}, ${LINES[curve.phase].name}`, unit: share ? (value) => percent(value) : figure, curve })),
+  );
+  const iterations = [...new Set(lines.flatMap(({ curve }) => curve.iteration))].sort((a, b) => a - b);
+  const mean = (curve, t) => {
+    const values = curve.y.filter((value, i) => curve.iteration[i] === t && value !== null);
+    return values.length ? values.reduce((a, b) => a + b) / values.length : null;
+  };
+  return html`<${Table} caption="means of each iteration" head=${["", ...iterations.map((t) => `iteration ${t}`)]}
+    rows=${lines.map(({ title, unit, curve }) => [title, ...iterations.map((t) => unit(mean(curve, t)))])} />`;
+}
+
+function Suites({ suites }) {
+  const decodings = [...new Set(suites.map((one) => one.decoding))];
+  const [chosen, choose] = useState("");
+  const decoding = decodings.includes(chosen) ? chosen : decodings[0];
+  const shown = suites.filter((one) => one.decoding === decoding && (one.base || one.iterations.length));
+  const first = shown.filter((one) => one.task === null);
+  return html`<section>
+    <h2>Suites</h2>
+    ${shown.length === 0 && html`<p class="quiet">Nothing is measured yet.</p>`}
+    ${decodings.length > 1 && html`<p class="choice" role="group" aria-label="decoding">
+      ${decodings.map((one) => html`<button type="button" aria-pressed=${one === decoding} onClick=${() => choose(one)}>${one}</button>`)}
+    </p>`}
+    ${shown.length > 0 && html`<p class="quiet">Accuracy in %, with 95 % intervals; the dashed line is the base, the change is paired item by item.</p>`}
+    <div class="charts">${first.map((series) => html`<${Intervals} key=${series.suite} series=${series} />`)}</div>
+    ${shown.length > 0 && html`<details><summary>As a table${shown.length > first.length ? ", every look of each lab task" : ""}</summary><${SuiteTable} shown=${shown} /></details>`}
+  </section>`;
+}
+
+function SuiteTable({ shown }) {
+  const last = Math.max(0, ...shown.flatMap((one) => one.iterations.map((each) => each.iteration)));
+  const numbers = Array.from({ length: last }, (_, i) => i + 1);
+  const cell = (one) => (one ? html`${percent(one.accuracy)} <small>[${percent(one.low)}, ${percent(one.high)}]</small>` : "–");
+  const change = (one) => (one && one.change !== null ? html`${points(one.change)} <small>[${points(one.change_low)}, ${points(one.change_high)}]</small>` : "–");
+  return html`<${Table} caption="suites by iteration" head=${["suite", "items", "base", ...numbers.map((t) => `iteration ${t}`), "change, points"]}
+    rows=${shown.map((one) => [
+      html`<span class=${one.task === null ? "" : "look"}>${one.suite}</span>`,
+      count((one.base || one.iterations[0]).n),
+      cell(one.base),
+      ...numbers.map((t) => cell(one.iterations.find((each) => each.iteration === t))),
+      change(one.iterations.at(-1)),
+    ])} />`;
+}
+
+function Silver({ panels, show }) {
+  const [chosen, choose] = useState(null);
+  if (!panels.length) return html`<section><h2>Silver sets</h2><p class="quiet">None is made yet.</p></section>`;
+  const panel = panels.find((one) => one.iteration === chosen) || panels.at(-1);
+  const lost = panel.asked - panel.valid;
+  const again = panel.valid - panel.candidates;
+  const flow = [
+    { name: "asked", value: panel.asked },
+    ...(lost ? [{ name: "not in the agreed form", value: lost, class: "lost" }] : []),
+    ...(again ? [{ name: "the same again", value: again, class: "lost" }] : []),
+    ...(panel.unlabelled ? [{ name: "no silver answer", value: panel.unlabelled, class: "lost" }] : []),
+    ...Object.entries(panel.dropped).map(([gate, value]) => ({ name: `gate ${gate}`, value, class: "lost" })),
+    { name: "kept", value: panel.kept, class: "kept" },
+  ];
+  const types = Object.entries(panel.types).map(([name, value]) => ({ name, value }));
+  return html`<section>
+    <h2>Silver sets</h2>
+    <p class="choice" role="group" aria-label="iteration">
+      ${panels.map((one) => html`<button type="button" aria-pressed=${one === panel} onClick=${() => choose(one.iteration)}>iteration ${one.iteration}</button>`)}
+    </p>
+    <div class="charts wide">
+      <figure class="chart"><figcaption><b>Candidates by confidence</b></figcaption>
+        <${Histogram} panel=${panel} />
+        <p class="quiet">${panel.band ? html`Shaded: the band ${percent(panel.band[0], 0)} to ${percent(panel.band[1], 0)}${panel.band_above_chance ? ", counted above chance, so fewer are kept than the shade shows" : ""}.` : "This run has no band."}
+          ${panel.label_accuracy_by_confidence.length > 0 && " Above a bar: % of its answers that are true."}</p>
+      </figure>
+      <figure class="chart"><figcaption><b>From asked to kept</b></figcaption><${Bars} rows=${flow} total=${panel.asked} />
+        <button type="button" class="link" onClick=${() => show({ iteration: panel.iteration, phase: "silver", kept: "false" })}>see what was dropped</button></figure>
+      <figure class="chart"><figcaption><b>Types</b></figcaption><${Bars} rows=${types} total=${panel.candidates} />
+        <p class="quiet">${several(panel.distinct_texts, "different text")} among ${several(panel.candidates, "candidate")}.</p></figure>
+    </div>
+    <${Table} caption="silver sets by iteration" head=${["iteration", "asked", "valid", "kept", "confidence", "true labels", "answerable", "paper's recipe, same questions"]}
+      rows=${panels.map((one) => [
+        one.iteration,
+        count(one.asked),
+        percent(one.asked ? one.valid / one.asked : null),
+        count(one.kept),
+        percent(one.mean_confidence),
+        percent(one.label_accuracy),
+        percent(one.answerable),
+        one.paper_kept === null ? "–" : html`${percent(one.paper_label_accuracy)} <small>of ${one.paper_kept} kept</small>`,
+      ])} />
+  </section>`;
+}
+
+function Verdicts({ verdicts }) {
+  if (!verdicts.length) return null;
+  const change = (value, interval) => (value === null ? "–" : html`${points(value)} ${interval ? html`<small>[${points(interval[0])}, ${points(interval[1])}]</small>` : ""}`);
+  return html`<section>
+    <h2>Verdicts</h2>
+    <p class="quiet">Each iteration is judged without labels, on images nothing trains on; changes in points against the last accepted one.</p>
+    <${Table} caption="verdicts by iteration" head=${["iteration", "verdict", "against", "trusted answers kept", "agreement", "questions with an answer", "truth (lab)"]}
+      rows=${verdicts.map((one) => [
+        one.iteration,
+        html`<${Mark} level=${one.accepted ? "good" : "bad"}>${one.accepted ? "accepted" : "taken back"}<//>`,
+        one.against || "base",
+        change(one.kept_change, one.kept_ci95),
+        change(one.agreement_change, one.agreement_ci95),
+        change(one.asking_change, one.asking_ci95),
+        change(one.true_change, one.true_ci95),
+      ])} />
+  </section>`;
+}
+
+function Run({ run, theme, show }) {
+  const { status, curves, suites, silver, verdicts } = run.page;
+  return html`
+    <${Where} status=${status} />
+    <${Health} signs=${run.signs} level=${run.level} />
+    <${Curves} curves=${curves} theme=${theme} />
+    <${Suites} suites=${suites} />
+    <${Silver} panels=${silver} show=${show} />
+    <${Verdicts} verdicts=${verdicts} />`;
+}

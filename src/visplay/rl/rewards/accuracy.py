@@ -1,0 +1,38 @@
+"""The Reasoner's reward: agreement with the silver answer, and a share for the format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from visplay.answers import extract_boxed, match
+from visplay.rl.rewards.validity import format_score
+
+
+def accuracy(given: str | None, silver: str) -> float:
+    """1.0 when `given` matches the silver answer, else 0.0; None (nothing boxed) never does."""
+    return float(given is not None and match(given, silver))
+
+
+def reasoner_reward(text: str, silver: str, format_weight: float = 0.0) -> float:
+    """(1 − w) · accuracy of the boxed answer + w · format score, in [0, 1].
+
+    Args:
+        text: the whole completion.
+        format_weight: w, in [0, 1]; 0 in the paper, 0.1 in its published code.
+    Raises:
+        ValueError: `format_weight` is out of its bounds.
+    """
+    if not 0.0 <= format_weight <= 1.0:
+        raise ValueError(f"format_weight {format_weight} is not within [0, 1]; it is the share of the format reward")
+    return (1.0 - format_weight) * accuracy(extract_boxed(text), silver) + format_weight * format_score(text)
+
+
+def soft_reward(text: str, votes: Sequence[str | None]) -> float:
+    """Share of the votes that the boxed answer matches, in [0, 1]: an answer that a few gave earns a little.
+
+    Args:
+        text: the whole completion.
+        votes: answers of all voters, None where nothing was boxed; at least one vote.
+    """
+    given = extract_boxed(text)
+    return sum(accuracy(given, vote) for vote in votes if vote is not None) / len(votes)

@@ -1,0 +1,271 @@
+"""Is an iteration kept? Judged without a label, on images that nothing trains on; or by labels of the user's own.
+
+At the start the base asks about held-out images and answers, spread over augmentations. What all of its
+answers agree on is trusted and frozen. After each iteration the same questions are answered anew,
+and the Questioner asks about the same images anew: an iteration that gives up trusted answers,
+agrees with itself less than the last accepted one, or asks fewer questions that have an answer,
+by more than a tolerance and chance explain, is rejected, and the run goes back to the accepted one.
+
+Labelled items (`anchor.py`) are a further gate, or the only one: the iteration's answers to them are compared with the
+last accepted one's in the same way. They also tell which of the accepted iterations is best, and is handed over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from visplay.answers import match
+from visplay.config import AcceptanceSettings
+from visplay.errors import EvaluationError
+from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
+from visplay.labeling import read_silver, synthesize, write_silver
+from visplay.labeling.asked_records import synthesis_rows, write_record
+from visplay.labeling.gates.answered import Answered
+from visplay.labeling.labelers import Labeler
+from visplay.roles.questioner import Questioner
+from visplay.runs.state import read_json, write_json
+from visplay.selfplay.schedule import StepId
+from visplay.selfplay.validation_set import ValidationSet
+from visplay.types import ImageRef, Question, SilverItem
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutAnswer:
+    """What a Reasoner answers to a question of the anchor, and how much its answers agree."""
+
+    answer: str | None
+    confidence: float
+
+
+HeldOutAnswers = Mapping[str, HeldOutAnswer]
+"""By question id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found about an iteration.
+
+    Attributes:
+        against: the accepted iteration it was compared with; 0 is the base.
+        kept: share of the trusted answers still given, against the accepted iteration.
+        agreement: mean confidence over all questions, against the accepted iteration; None when the base had no
+            answer to any question, so that nothing can be judged and everything is accepted.
+        asking: mean share of an image's questions that have an answer, those of this iteration's Questioner against
+            those of the accepted one's; None when it was not asked.
+        anchor: share of right answers to the user's labelled items, against the accepted iteration; None without any.
+    """
+
+    accepted: bool
+    against: int
+    kept: PairedDifference | None
+    agreement: MeanDifference | None
+    asking: MeanDifference | None = None
+    anchor: PairedDifference | None = None
+
+    def metrics(self) -> dict[str, Any]:
+        """Values for the metrics."""
+        figures: dict[str, Any] = {"accepted": self.accepted, "against": self.against}
+        for name, difference in (("kept", self.kept), ("agreement", self.agreement), ("asking", self.asking)):
+            if difference is not None:
+                figures |= {f"{name}_change": difference.mean, f"{name}_ci95": list(difference.ci95)}
+        if self.anchor is not None:
+            figures |= {"validation_change": self.anchor.mean, "validation_ci95": list(self.anchor.ci95)}
+            figures |= {"validation_p_mcnemar": self.anchor.p_mcnemar, "validation_items": self.anchor.n}
+        return figures
+
+
+def verdict(
+    anchor: Sequence[SilverItem],
+    trusted: float,
+    against: int,
+    before: HeldOutAnswers,
+    now: HeldOutAnswers,
+    tolerance: float = 0.0,
+) -> Verdict:
+    """Compare two Reasoners on the anchor; the later one is rejected if one of both 95 % intervals lies below
+    -`tolerance`, a test of non-inferiority.
+
+    Args:
+        trusted: confidence from which the base's answer counts as trusted.
+    """
+    frozen = {item.question.id: item.answer for item in anchor if item.confidence >= trusted}
+    kept = paired_difference(_kept(frozen, before), _kept(frozen, now)) if frozen else None
+    agreement = mean_difference(_confidence(before), _confidence(now)) if before else None
+    worse = any(difference is not None and difference.ci95.high < -tolerance for difference in (kept, agreement))
+    return Verdict(not worse, against, kept, agreement)
+
+
+def judge_asking(
+    found: Verdict, before: Mapping[str, float], now: Mapping[str, float], tolerance: float = 0.0
+) -> Verdict:
+    """`found`, and of two Questioners the share of each image's questions that have an answer, by image id."""
+    asking = mean_difference(before, now) if before else None
+    worse = asking is not None and asking.ci95.high < -tolerance
+    return replace(found, accepted=found.accepted and not worse, asking=asking)
+
+
+def judge_validation(found: Verdict, anchor: PairedDifference, tolerance: float = 0.0) -> Verdict:
+    """`found`, and how labelled items were answered."""
+    worse = anchor.ci95.high < -tolerance
+    return replace(found, accepted=found.accepted and not worse, anchor=anchor)
+
+
+def _confidence(held_out_answers: HeldOutAnswers) -> dict[str, float]:
+    return {name: one.confidence for name, one in held_out_answers.items()}
+
+
+def _kept(frozen: Mapping[str, str], held_out_answers: HeldOutAnswers) -> dict[str, bool]:
+    answers = {name: held_out_answers[name].answer for name in frozen}
+    return {name: given is not None and match(given, frozen[name]) for name, given in answers.items()}
+
+
+class Acceptance:
+    """Freezes the anchor, judges iterations, and remembers which was accepted last.
+
+    Args:
+        folder: where the anchor and the held_out_answers of each iteration are kept.
+        images: those held out; without any the labelled items decide alone.
+        labelled: items of the user's own, and who answers them.
+
+    Attributes:
+        last_accepted: the iteration that the next one is compared with, and begins from; 0 is the base.
+        best: the accepted iteration that is handed over: the one with the most right answers to the labelled items, of
+            equals the latest. Nothing tells so without labels, and as none was worse than the one before, it is the
+            last accepted.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        images: Sequence[ImageRef],
+        settings: AcceptanceSettings,
+        labelled: ValidationSet | None = None,
+    ) -> None:
+        self.folder = folder
+        self.images = images
+        self.settings = settings
+        self.labelled = labelled
+        self.last_accepted = 0
+        self.best = 0
+        self.rejected_in_a_row = 0
+
+    @property
+    def judges(self) -> bool:
+        """Whether there is anything to judge by."""
+        return bool(self.images) or self.labelled is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether so many iterations were rejected in a row that the run ends."""
+        return self.rejected_in_a_row >= self.settings.patience
+
+    def freeze(self, questioner: Questioner, labeler: Labeler) -> tuple[SilverItem, ...]:
+        """The base's questions about the held-out images with its answers, refusals left out; the labelled items are
+        answered too."""
+        self.folder.mkdir(exist_ok=True)
+        if self.labelled:
+            self.labelled.ask(0)
+        if not self.images:
+            return ()
+        items = self._ask(questioner, labeler, 0)
+        write_silver(self.folder / "anchor.parquet", items, 0)
+        self._write(0, {item.question.id: HeldOutAnswer(item.answer, item.confidence) for item in items})
+        return items
+
+    def judge(self, questioner: Questioner, labeler: Labeler, iteration: int, taught: bool = True) -> Verdict:
+        """Have all that is judged by answered anew, and compare with the last accepted iteration.
+
+        Args:
+            taught: the iteration had a silver set. Without one only its Questioner changed, into one that asks
+                nothing to learn from, and the iteration is rejected.
+        """
+        before = self.last_accepted
+        found = self._judge_images(questioner, labeler, iteration) if self.images else _unjudged(before)
+        if self.labelled:
+            self.labelled.ask(iteration)
+            found = judge_validation(found, self.labelled.difference(before, iteration), self.settings.tolerance)
+        found = found if taught else replace(found, accepted=False)
+        if found.accepted:
+            self.last_accepted = iteration
+            self.best = iteration if self._is_best(iteration) else self.best
+        self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1
+        return found
+
+    def _is_best(self, iteration: int) -> bool:
+        labelled = self.labelled
+        return labelled is None or labelled.result(iteration).correct >= labelled.result(self.best).correct
+
+    def _judge_images(self, questioner: Questioner, labeler: Labeler, iteration: int) -> Verdict:
+        """Have the anchor answered anew, and ask about its images anew."""
+        anchor = self.anchor()
+        answered = labeler.label([item.question for item in anchor], self.settings.votes)
+        now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
+        self._write(iteration, now)
+        before, tolerance = self.last_accepted, self.settings.tolerance
+        found = verdict(anchor, self.settings.trusted, before, self.held_out_answers(before), now, tolerance)
+        self._ask(questioner, labeler, iteration)
+        return judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
+
+    def _ask(self, questioner: Questioner, labeler: Labeler, iteration: int) -> tuple[SilverItem, ...]:
+        """Questions about the held-out images that have an answer; each image's share of them is written down."""
+        settings = self.settings
+        gates = {"answered": Answered(most=1.0)}
+        wanted, votes = settings.questions_per_image, settings.votes
+        found = synthesize(questioner, labeler, gates, self.images, wanted, votes, "acceptance")
+        write_record(self.folder, StepId(iteration, "accept", 0), synthesis_rows(found))
+        with_answer = Counter(item.question.image.id for item in found.items)
+        shares = {image.id: with_answer[image.id] / wanted for image in self.images}
+        write_json(self.folder / f"asking-{iteration}.json", shares)
+        return found.items
+
+    def _asked(self, iteration: int) -> dict[str, float]:
+        shares: dict[str, float] = read_json(self.folder / f"asking-{iteration}.json")
+        return shares
+
+    def anchor(self) -> tuple[SilverItem, ...]:
+        """What `freeze` found."""
+        return read_silver(self.folder / "anchor.parquet", {image.id: image for image in self.images})
+
+    def held_out_answers(self, iteration: int) -> dict[str, HeldOutAnswer]:
+        """Those of an iteration; 0 is the base."""
+        values = read_json(self.folder / f"iteration-{iteration}.json")
+        return {name: HeldOutAnswer(**answer_now) for name, answer_now in values.items()}
+
+    def answers(self, before: int, now: int) -> tuple[list[Question], dict[str, str | None], dict[str, str | None]]:
+        """The anchor's questions and what two iterations answer to them, by question id."""
+        first, second = self.held_out_answers(before), self.held_out_answers(now)
+        questions = [item.question for item in self.anchor()]
+        return questions, {q: o.answer for q, o in first.items()}, {q: o.answer for q, o in second.items()}
+
+    def _write(self, iteration: int, held_out_answers: HeldOutAnswers) -> None:
+        values = {name: asdict(answer_now) for name, answer_now in held_out_answers.items()}
+        write_json(self.folder / f"iteration-{iteration}.json", values)
+
+    def state(self) -> dict[str, Any]:
+        """JSON values that `restore` takes."""
+        return {
+            "last_accepted": self.last_accepted,
+            "rejected_in_a_row": self.rejected_in_a_row,
+            "best": self.best,
+            "labelled": self.labelled.fingerprint if self.labelled else None,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `state` gave.
+
+        Raises:
+            EvaluationError: it was judged by other labelled items.
+        """
+        if state.get("labelled") != (self.labelled.fingerprint if self.labelled else None):
+            raise EvaluationError("the validation set is not what the run began with; put it back, or begin a new run")
+        self.last_accepted = state["last_accepted"]
+        self.rejected_in_a_row = state["rejected_in_a_row"]
+        self.best = state.get("best", self.last_accepted)
+
+
+def _unjudged(against: int) -> Verdict:
+    return Verdict(accepted=True, against=against, kept=None, agreement=None)

@@ -1,0 +1,212 @@
+"""What both roles do with single images: questions, votes, and whether a run would learn from them.
+
+The very labeler and gates of a run, one look at a time. Left out: gates that compare with earlier silver sets see
+none, and those that compare questions see only the ones asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from visplay.answers import match, vote
+from visplay.config import Settings
+from visplay.errors import ConfigError
+from visplay.generation.factory import check_engine, make_engines, make_voter
+from visplay.labeling.candidate import Candidate
+from visplay.labeling.gates import apply_gates, make_gates
+from visplay.labeling.labelers import make_labeler
+from visplay.labeling.synthesis import distinct
+from visplay.roles.questioner import Asked, Questioner
+from visplay.roles.reasoner import Reasoner
+from visplay.selfplay.state import Role, is_run, open_roles, own_settings
+from visplay.types import ImageRef, Question, Vote
+
+_OF_A_SET = ("balance", "needs_image", "new")
+_LONGEST = 1500  # characters of reasoning that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one completion of the Questioner, or of a question of the user's.
+
+    Attributes:
+        image: what was asked about.
+        written: the question with its type, or a completion as it is when it is in no agreed form.
+        candidate: with votes and silver answer; None when it was never put to the Reasoner.
+        verdict: "kept", or why a run would not learn from it.
+    """
+
+    image: ImageRef
+    written: str
+    candidate: Candidate | None
+    verdict: str
+
+    @property
+    def kept(self) -> bool:
+        return self.verdict == "kept"
+
+
+def asking_settings(name: str, preset: str | None, overrides: Sequence[str], seed: int | None) -> Settings:
+    """The settings to ask with: a run's own, or those of a preset for any model; then `seed`, then `overrides`.
+
+    Raises:
+        ConfigError: a setting is wrong, or cannot be changed for a run.
+    """
+    if preset is None and not is_run(name):
+        preset = "default"
+    return own_settings(name, preset, overrides, {} if seed is None else {"seed": seed})
+
+
+def ask(name: str, images: Sequence[ImageRef], settings: Settings, question: str | None = None) -> list[Reply]:
+    """Questions about each image, with votes and verdicts, in the order in which they were asked.
+
+    Args:
+        name: a run directory, "lab", a model folder or a hub id.
+        question: put to the Reasoner in place of the Questioner's.
+    Raises:
+        RunError, ModelError, ConfigError: as `open_roles`.
+        EngineError: the engine of the settings cannot run the model.
+    """
+    if question is not None and not question.strip():
+        raise ConfigError("--question is blank; write what the Reasoner is to answer")
+    check_engine(settings)
+    with closing(Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)) as asker:
+        if question:
+            questions = [Question(f"ask/{image.id}#0", image, "open", question) for image in images]
+            verdicts = asker.judge(questions)
+            return [Reply(each.image, each.text, *verdicts[each.id]) for each in questions]
+        asked = asker.questions(images)
+        verdicts = asker.judge(questions_of(asked))
+    return [_reply(one, verdicts) for one in asked]
+
+
+def questions_of(asked: Sequence[Asked]) -> list[Question]:
+    """The questions in the agreed form, each text once per image, as a silver set takes them."""
+    return distinct(one.question for one in asked if one.question is not None)
+
+
+class Asker:
+    """Roles of a run, or a model in each, opened once and asked as often as wanted, until they are closed.
+
+    Args:
+        name: a run directory, "lab", a model folder or a hub id.
+    Raises:
+        RunError, ModelError, ConfigError: as `open_roles`.
+        EngineError: the engine of the settings cannot run the model.
+    """
+
+    def __init__(self, name: str, roles: Sequence[Role], settings: Settings) -> None:
+        policies, prompts = open_roles(name, roles, settings)
+        made = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
+        engines = dict(zip(policies, made, strict=True))
+        self._settings = settings
+        voter = make_voter(policies["reasoner"], settings)
+        self._engines = [*made, *([voter] if voter else [])]
+        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, voter)
+        self._questioner = (
+            Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
+            if "questioner" in engines
+            else None
+        )
+
+    def close(self) -> None:
+        """Leave nothing behind on a server that voted, nor any memory with an engine."""
+        for engine in self._engines:
+            engine.close()
+
+    def questions(self, images: Sequence[ImageRef]) -> list[Asked]:
+        """What the Questioner writes about each image, as often as a silver set would have it asked."""
+        if self._questioner is None:
+            raise RuntimeError("opened without a Questioner")
+        return self._questioner.ask(images, self._settings.silver.questions_per_image, "ask")
+
+    def judge(self, questions: Sequence[Question]) -> dict[str, tuple[Candidate, str]]:
+        """Each question, by its id, with its votes and what labeler and gates say of it: "kept", or why not."""
+        silver = self._settings.silver
+        candidates = make_labeler(silver, self._reasoner).label(questions, silver.votes)
+        _, dropped = apply_gates(make_gates(silver.gates, silver, self._reasoner), candidates)
+        return {each.question.id: (each, _verdict(each, dropped, silver.labeler)) for each in candidates}
+
+
+def _verdict(candidate: Candidate, dropped: Mapping[str, tuple[str, str]], labeler: str) -> str:
+    result = candidate.result
+    if result.answer is None and result.unboxed == result.votes:
+        return "dropped: no vote is boxed"
+    if result.answer is None:
+        return f"dropped by labeler '{labeler}': votes and what else was seen are at odds"
+    if candidate.question.id in dropped:
+        gate, reason = dropped[candidate.question.id]
+        return f"dropped by gate '{gate}': {reason}"
+    return "kept"
+
+
+def _reply(one: Asked, verdicts: Mapping[str, tuple[Candidate, str]]) -> Reply:
+    image, question = one.request.image, one.question
+    if question is not None:
+        written = f"{question.type}: {question.text}"
+        return Reply(image, written, *verdicts.get(question.id, (None, "the same question again")))
+    tokens = len(one.completion.token_ids)
+    why = "is not in the agreed form" if one.completion.finished else f"was cut off after {tokens} tokens"
+    return Reply(image, one.completion.text, None, f"dropped: {why}")
+
+
+def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
+    """What is shown on a terminal; what a model wrote is text and can do nothing there."""
+    silver = settings.silver
+    gates = ", ".join(silver.gates) or "none"
+    yield f"labeler {silver.labeler}, {silver.votes} votes, gates {gates}, seed {settings.seed}"
+    image, number = None, 0
+    for reply in replies:
+        if reply.image != image:
+            image, number = reply.image, 0
+            yield f"\n{visible(image.id)}"
+        number += 1
+        yield f"  {number}. {_indented(reply.written)}"
+        if reply.candidate is not None:
+            yield from (f"     {line}" for line in _vote_lines(reply.candidate))
+        yield f"     {visible(reply.verdict)}"
+    compared = [gate for gate in silver.gates if gate in _OF_A_SET]
+    if compared:
+        yield f"\n{', '.join(compared)}: judged among the questions above alone, in a run among all of a silver set"
+
+
+def _vote_lines(candidate: Candidate) -> Iterator[str]:
+    result = candidate.result
+    if result.answer is None:
+        yield "silver answer: none"
+    else:
+        yield f"silver answer: {visible(result.answer)}, confidence {result.confidence:.2f}"
+    counts = [", ".join(f"{visible(answer)} × {count}" for answer, count in counted(candidate.votes))]
+    counts += [f"unboxed × {result.unboxed}"] if result.unboxed else []
+    yield f"votes: {'; '.join(part for part in counts if part)}"
+    example = next(
+        (v for v in candidate.votes if v.answer and match(v.answer, result.answer or "")), candidate.votes[0]
+    )
+    yield f"reasoning: {_indented(example.text)}"
+
+
+def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:
+    """Boxed answers with how many gave them, the commonest first; those that say the same are one."""
+    left = [given.answer for given in votes]
+    found: list[tuple[str, int]] = []
+    while (answer := vote(left)[0]) is not None:
+        # An answer of signs alone matches nothing, not even itself.
+        rest = [given for given in left if given is None or (given != answer and not match(given, answer))]
+        found.append((answer, len(left) - len(rest)))
+        left = rest
+    return sorted(found, key=lambda entry: -entry[1])
+
+
+def _indented(text: str) -> str:
+    """Lines of a model's text below one another, cut where it gets long."""
+    shown = text.strip()[:_LONGEST]
+    rest = len(text.strip()) - len(shown)
+    lines = [visible(line) for line in shown.split("\n")]
+    return "\n       ".join(lines) + (f" … ({rest} more characters)" if rest else "")
+
+
+def visible(text: str) -> str:
+    """Text on one line with everything that cannot be printed written out, such as `\\x1b` for an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

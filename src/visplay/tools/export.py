@@ -1,0 +1,109 @@
+"""A role of a finished run as a folder to give away: a whole model, or its adapter alone, with a model card.
+
+The role is what the run hands over, that of the last accepted iteration. Left out: pushing to a hub, other formats.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peft import PeftModel
+from safetensors import SafetensorError
+
+from visplay.config import Settings
+from visplay.errors import RunError
+from visplay.models.vlm import VLM
+from visplay.runs import RunDirectory
+from visplay.runs.state import read_json
+from visplay.selfplay.state import Role, load_base
+from visplay.tools.model_card import model_card, public_name
+
+
+def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
+    """Write the role to the new or empty folder `to`, where nothing is seen before all of it is written.
+
+    A model of full tuning is the run's own, byte by byte. Of LoRA the adapter is merged into a fresh copy of the
+    base in the run's dtype, unquantised even if the adapter was trained on four bits.
+
+    Args:
+        adapter: the adapter alone, in PEFT format.
+    Raises:
+        RunError: the run is not finished, is in use, or has no adapter; or `to` cannot be written.
+        ModelError: the base of a LoRA run cannot be loaded.
+        ConfigError: the run's settings are not valid.
+    """
+    if not (run / "config.yaml").is_file():
+        raise RunError(f"no run at {run} (it has no config.yaml); name the directory that `visplay evolve --out` made")
+    if not (run / "summary.json").is_file():
+        raise RunError(f"the run at {run} is not finished; go on with `visplay evolve --resume --out {run}`")
+    # While the run is open here, nobody can write what is read.
+    with RunDirectory.open(run) as directory:
+        settings, source = directory.settings, run / role
+        if not source.is_dir():
+            raise RunError(f"the run at {run} has no {role}; let it finish with `visplay evolve --resume --out {run}`")
+        if adapter and settings.tune == "full":
+            raise RunError(f"the run at {run} was tuned in full and has no adapter; leave --adapter out")
+        with _filled(to) as folder:
+            if settings.tune == "full":
+                for file in source.iterdir():
+                    shutil.copyfile(file, folder / file.name)
+            elif adapter:
+                _copy_adapter(settings, source, folder)
+            else:
+                _merged(settings, source).save(folder)
+            shutil.copyfile(source / "prompts.yaml", folder / "prompts.yaml")
+            summary = read_json(run / "summary.json")
+            card = model_card(settings, summary, _images(directory), role, to.resolve().name, adapter)
+            (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _copy_adapter(settings: Settings, source: Path, folder: Path) -> None:
+    """The adapter as the run wrote it, but for the place of its base on this machine."""
+    shutil.copyfile(source / "adapter_model.safetensors", folder / "adapter_model.safetensors")
+    config = read_json(source / "adapter_config.json") | {"base_model_name_or_path": public_name(settings.model)}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _merged(settings: Settings, adapter: Path) -> VLM:
+    """The base with the adapter's change added to its weights."""
+    base = load_base(settings.model, settings.model_copy(update={"four_bit": False, "device": "cpu"}))
+    try:
+        model = PeftModel.from_pretrained(base.model, str(adapter)).merge_and_unload(safe_merge=True)
+    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise RunError(f"the adapter in {adapter} does not fit '{settings.model}': {reason}") from None
+    return base.with_model(model)
+
+
+def _images(run: RunDirectory) -> str | None:
+    """How many images the run drew from, with their fingerprint; None where the run did not keep it."""
+    state = run.load_state()
+    return state["parts"]["sampler"]["images"] if state else None
+
+
+@contextmanager
+def _filled(to: Path) -> Iterator[Path]:
+    """A folder to fill, whose files move up into `to` if the block ends without an error.
+
+    It lies inside `to`, which may be a link or the root of another disk: nothing could be put in its place.
+    """
+    made, draft = not to.exists(), to / ".writing"
+    try:
+        if not made and (not to.is_dir() or any(entry != draft for entry in to.iterdir())):
+            raise RunError(f"{to} is not an empty directory; choose another one for --to")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        yield draft
+        for file in draft.iterdir():
+            os.replace(file, to / file.name)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"cannot export to {to}: {' '.join(str(error).split())}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        if made and to.is_dir() and not any(to.iterdir()):
+            to.rmdir()

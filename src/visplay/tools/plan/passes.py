@@ -1,0 +1,77 @@
+"""What the model's forward and backward passes hold at their peak, counted on the meta device.
+
+Nothing is estimated here: transformers' own code runs, with its casts, its copies and what autograd keeps. Left out:
+the mask, the vision tower, and decoding, which `memory.py` adds by arithmetic.
+
+Shapes: L tokens, M scored tokens, H hidden size, V vocabulary, N answers.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+
+from visplay.config import Sampling
+from visplay.generation.sampling import draw
+from visplay.models.cache import TreeCache
+from visplay.models.policy import Policy
+from visplay.models.scores import CHUNK_NUMBERS, score_tokens
+from visplay.tools.plan.blank import Blank
+from visplay.tools.plan.live import LiveBytes
+
+META = torch.device("meta")
+
+
+def update_bytes(policy: Policy, tokens: int, entropy_gradient: bool) -> int:
+    """Peak of the forward and backward pass of a micro-batch, beyond weights and their gradients.
+
+    Every token is scored, which is more than a tree of answers on an image asks for.
+    """
+    blank, trainable = cast(Blank, policy.vlm), policy.trainable()
+    for parameter in trainable:
+        parameter.grad = torch.empty_like(parameter)  # as after the first micro-batch
+    policy.model.train()
+    with policy.active(), LiveBytes() as live:
+        hidden_1LH = _hidden(blank, tokens)
+        hidden_MH = hidden_1LH[0][torch.empty(tokens, dtype=torch.int64, device=META)]
+        # Chunks come one after the other, so two of them have the peak of many.
+        few = 2 * CHUNK_NUMBERS // len(blank.head.weight) + 2
+        ids_M = torch.empty(min(few, tokens), dtype=torch.int64, device=META)
+        score_tokens(hidden_MH[:few], ids_M, blank.head, entropy_gradient).sum().backward()
+    policy.model.eval()
+    for parameter in trainable:
+        parameter.grad = None
+    return int(live.peak)
+
+
+def prefill_bytes(policy: Policy, tokens: int) -> int:
+    """Peak of computing images and prompts, their keys and values included."""
+    with policy.active(), torch.no_grad(), LiveBytes() as live:
+        _hidden(cast(Blank, policy.vlm), tokens, TreeCache())
+    return int(live.peak)
+
+
+def draw_bytes(policy: Policy, answers: int, sampling: Sampling) -> int:
+    """Peak of drawing the next token of so many answers."""
+    head = policy.vlm.head.weight
+    with torch.no_grad(), LiveBytes() as live:
+        logits_NV = policy.vlm.logits(torch.empty(answers, head.shape[1], dtype=head.dtype, device=META))
+        uniform_N = torch.empty(answers, dtype=torch.float64, device=META)
+        banned = torch.empty(2, dtype=torch.int64, device=META)
+        draw(logits_NV, uniform_N, sampling, banned, torch.empty(answers, dtype=torch.bool, device=META))
+    return int(live.peak)
+
+
+def _hidden(blank: Blank, tokens: int, cache: TreeCache | None = None) -> torch.Tensor:
+    shape = (3, 1, tokens) if blank.axes == 3 else (1, tokens)
+    ids_1L = torch.empty(1, tokens, dtype=torch.int64, device=META)
+    output = blank.model.get_decoder()(
+        inputs_embeds=blank.model.get_input_embeddings()(ids_1L),
+        position_ids=torch.empty(shape, dtype=torch.int64, device=META),
+        attention_mask=torch.empty(1, 1, 1, 1, device=META),  # one of four axes is taken as it is
+        past_key_values=cache,
+        use_cache=cache is not None,
+    )
+    hidden_1LH: torch.Tensor = output.last_hidden_state
+    return hidden_1LH

@@ -1,0 +1,280 @@
+"""A run's needs put together: what stands, what it peaks at, what would fit, what an iteration costs.
+
+Memory is told for the worst case, in which every answer is as long as it may get; work for answers of assumed mean
+length. Left out: what measuring on suites costs, gates that ask again, and the activations of a vision tower that is
+trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from transformers import PreTrainedConfig
+
+from visplay.config import Settings
+from visplay.errors import ConfigError
+from visplay.generation.batching import Bounds
+from visplay.tools.plan.memory import (
+    Peak,
+    Standing,
+    feature_bytes,
+    largest_batch,
+    largest_micro_batch,
+    mask_bytes,
+    rollout_peak,
+)
+from visplay.tools.plan.model import Measured
+from visplay.tools.plan.reading import count_image_tokens, device_bytes, longest_answer, read_bytes, read_config
+from visplay.tools.plan.vllm_share import VLLMShare, vllm_share
+from visplay.tools.plan.workload import (
+    IMAGE_TOKENS,
+    TFLOPS,
+    Asking,
+    Assumed,
+    Batch,
+    Parameters,
+    Work,
+    askings,
+    measuring,
+    shared,
+    work,
+)
+from visplay.types import ImageRef
+
+_NO_BOUND = 2**62
+RESERVED = 10**9  # bytes for the driver, its kernels and what the allocator cannot use
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The update of a role.
+
+    Attributes:
+        group: tokens of the largest group, which no micro-batch cuts, with all answers as long as they may get; on
+            the plain path of one answer.
+        micro_batch: tokens of the largest micro-batch: as set, or those of the group if it is larger.
+        activations: bytes of its forward and backward pass.
+        optimizer_step: bytes that AdamW takes for a moment.
+    """
+
+    group: int
+    micro_batch: int
+    activations: int
+    optimizer_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run needs.
+
+    Attributes:
+        memory: bytes of the device.
+        processes: those that share the work, each on a device of its own.
+        trainable: weights of its own that a role trains, numbers.
+        plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
+        dense: attention takes a dense mask; else FlexAttention.
+        rollouts: each way of asking, measuring too, with its largest batch and its peak, in bytes beyond what stands.
+        vllm: what vLLM holds, where it generates in the place of these rollouts.
+        update: None where nothing is trained.
+        micro_batch, generation_batch, generation_tokens: the largest that fit; 0 where nothing fits. See
+            `_Rollouts.largest`.
+        costs: each way of asking with its work.
+    """
+
+    name: str
+    settings: Settings
+    assumed: Assumed
+    memory: int
+    processes: int
+    parameters: Parameters
+    trainable: int
+    plain_because: str
+    dense: bool
+    standing: Standing
+    rollouts: tuple[tuple[Asking, Batch, Peak], ...]
+    vllm: VLLMShare | None
+    update: Update | None
+    micro_batch: int
+    generation_batch: int
+    generation_tokens: int
+    costs: tuple[tuple[Asking, Work], ...]
+
+    @property
+    def usable(self) -> int:
+        return self.memory - RESERVED
+
+    @property
+    def rollout_bytes(self) -> int:
+        """All that is held at the peak of the rollout that needs most."""
+        if self.vllm:
+            return self.standing.rollout + self.vllm.awake
+        return self.standing.rollout + max((peak.total for _, _, peak in self.rollouts), default=0)
+
+    @property
+    def update_bytes(self) -> int:
+        """All that is held at the peak of the update."""
+        held = max(self.update.activations, self.update.optimizer_step) if self.update else 0
+        return self.standing.update + held + (self.vllm.asleep if self.vllm else 0)
+
+    @property
+    def free(self) -> int:
+        """What the higher peak leaves; negative where it does not fit."""
+        return self.usable - max(self.rollout_bytes, self.update_bytes)
+
+
+def make_plan(
+    name: str,
+    config: PreTrainedConfig,
+    settings: Settings,
+    memory: int,
+    *,
+    images: int | None = None,
+    assumed: Assumed | None = None,
+    longest: int = 1024,
+    processes: int = 1,
+) -> Plan:
+    """Plan a run.
+
+    Args:
+        name: of the model, for messages.
+        config: of the model; nothing else of it is needed.
+        memory: bytes of the device.
+        images: how many there are, where that is known.
+        longest: an answer's tokens at the most where the settings name no limit.
+        processes: those that share the work, each on a device of its own with so much memory.
+    Raises:
+        ConfigError: the number of images is needed and not known.
+        ModelError: see `Measured`.
+    """
+    assumed = assumed or Assumed()
+    asked = askings(settings, images, assumed, longest)
+    model = Measured(name, config, settings, processes)
+    shown = max((asking.all_images for asking in asked), default=0)
+    features = feature_bytes(shown, assumed.image_tokens, model.shape)
+    idle = model.optimizer if settings.tune == "full" and settings.idle == "cpu" else 0
+    states = 2 * model.optimizer - idle
+    standing = Standing(model.base, model.roles, model.gradients, states, features, idle)
+
+    generated = (*asked, *measuring(settings, assumed, longest))
+    rollouts = _Rollouts(model, tuple(shared(asking, processes) for asking in generated), assumed)
+    usable = memory - RESERVED
+    bounds, fitting = rollouts.largest(Bounds.of(settings), usable - standing.rollout), 0
+    uses_vllm = settings.engine == "vllm"
+    vllm = vllm_share(settings.vllm, memory, model.base, model.shape.token_bytes) if uses_vllm else None
+    update = _update(model, settings, asked, assumed)
+    if update:
+        held, free = partial(_activations, model, update.group), usable - standing.update - (vllm.asleep if vllm else 0)
+        fitting = largest_micro_batch(held, free, update.micro_batch)
+    return Plan(
+        name,
+        settings,
+        assumed,
+        memory,
+        processes,
+        model.parameters,
+        model.trainable,
+        model.plain_because,
+        model.dense,
+        standing,
+        tuple(rollouts.peaks(Bounds.of(settings))),
+        vllm,
+        update,
+        fitting,
+        bounds.answers,
+        bounds.tokens,
+        tuple((a, work(a, model.parameters, settings, assumed, model.shape.tree, processes)) for a in asked),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rollouts:
+    """What is asked, as functions of how much of it is decoded at once."""
+
+    model: Measured
+    asked: tuple[Asking, ...]
+    assumed: Assumed
+
+    def peaks(self, bounds: Bounds) -> Iterator[tuple[Asking, Batch, Peak]]:
+        """Each way of asking with its largest batch and its peak."""
+        model, image = self.model, self.assumed.most_image_tokens
+        for asking in self.asked:
+            batch = Batch.of(asking, self.assumed, bounds, model.shape.tree)
+            draw = model.draw(asking.sampling)
+            yield asking, batch, rollout_peak(model.shape, model.prefill, draw, asking, image, batch)
+
+    def reading(self, bounds: Bounds) -> int:
+        """Bytes at the peak of all that comes before an answer's first token."""
+        return max((max(peak.looking, peak.reading) for _, _, peak in self.peaks(bounds)), default=0)
+
+    def all(self, bounds: Bounds) -> int:
+        """Bytes at the peak."""
+        return max((peak.total for _, _, peak in self.peaks(bounds)), default=0)
+
+    def largest(self, bounds: Bounds, free: int) -> Bounds:
+        """The most tokens whose reading fits, however few answers there are to an image; the most answers that fit.
+
+        Where reading does not fit with `bounds`, such answers as fit with no more tokens than do.
+        """
+        tokens = largest_batch(lambda n: self.reading(Bounds(_NO_BOUND, n)), free, self._most(_NO_BOUND).tokens)
+        tokens = tokens // 64 * 64 or tokens
+        few = bounds.tokens if self.reading(bounds) <= free else tokens
+        return Bounds(largest_batch(lambda n: self.all(Bounds(n, few)), free, self._most(few).answers), tokens)
+
+    def _most(self, tokens: int) -> Bounds:
+        """The most answers and tokens in a batch of so many tokens."""
+        batches = [batch for _, batch, _ in self.peaks(Bounds(_NO_BOUND, tokens))]
+        return Bounds(max((b.all_answers for b in batches), default=0), max((b.tokens for b in batches), default=0))
+
+
+def plan_model(
+    name: str,
+    settings: Settings,
+    images: Sequence[ImageRef] | None = None,
+    memory: str | None = None,
+    image_tokens: int | None = None,
+    tflops: float = TFLOPS,
+    processes: int = 1,
+) -> Plan:
+    """Plan a run of a folder or hub model.
+
+    Args:
+        images: those of the run; None where they are not known.
+        memory: of the device, as text; None for that of the GPU here, else 24 GB.
+        image_tokens: of an image; None to count those of `images`.
+        tflops: see `Assumed`.
+        processes: see `make_plan`.
+    Raises:
+        ConfigError: a size that is none, or tokens that cannot be counted.
+        ModelError: no such model, or one that cannot be used.
+    """
+    if tflops <= 0 or (image_tokens is not None and image_tokens < 1):
+        raise ConfigError("--tflops must be above 0 and --image-tokens at least 1")
+    if processes < 1:
+        raise ConfigError("--processes must be at least 1")
+    size = read_bytes(memory) if memory else device_bytes()
+    config = read_config(name, settings.trust_remote_code)
+    if image_tokens is not None or images is None:
+        mean, most = (float(image_tokens or IMAGE_TOKENS), image_tokens or IMAGE_TOKENS)
+    else:
+        mean, most = count_image_tokens(name, config, settings, images)
+    assumed = Assumed(mean, most, tflops=tflops)
+    count = None if images is None else len(images)
+    longest = longest_answer(name)
+    return make_plan(name, config, settings, size, images=count, assumed=assumed, longest=longest, processes=processes)
+
+
+def _update(model: Measured, settings: Settings, asked: tuple[Asking, ...], assumed: Assumed) -> Update | None:
+    start = assumed.most_image_tokens + assumed.prompt_tokens
+    groups = [start + (a.answers if model.shape.tree else 1) * a.limit for a in asked if a.trained]
+    if not groups:
+        return None
+    micro_batch = max(settings.grpo.micro_batch_tokens, *groups)
+    return Update(max(groups), micro_batch, _activations(model, max(groups), micro_batch), model.step)
+
+
+def _activations(model: Measured, group: int, tokens: int) -> int:
+    """Bytes of a micro-batch: one tree, or as many answers on the plain path."""
+    width = tokens if model.shape.tree else min(tokens, group)
+    return model.activations(tokens) + mask_bytes(model.shape, tokens // width, width)

@@ -1,0 +1,171 @@
+"""Settings: presets, overrides, bounds, and errors that fit one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from visplay.config import Settings, check_settings, dump_settings, load_settings, preset_names
+from visplay.errors import ConfigError
+
+
+def test_shipped_presets_are_valid_and_named() -> None:
+    assert preset_names() == ["default", "official", "paper", "votes"]
+    assert {name: type(load_settings(name)) for name in preset_names()} == dict.fromkeys(preset_names(), Settings)
+
+
+def test_presets_carry_their_published_columns() -> None:
+    paper, official = load_settings("paper"), load_settings("official")
+    assert (paper.questioner.reward, paper.questioner.diversity_scope) == ("paper", "image")
+    assert (paper.silver.band_low, paper.silver.band_high) == (0.25, 0.75)
+    assert (paper.questioner.steps, paper.reasoner.steps, paper.questioner.group_size) == (20, 20, 8)
+    assert paper.reasoner.format_weight == 0
+    assert (official.questioner.reward, official.questioner.diversity_scope) == ("official", "batch")
+    assert (official.silver.band_low, official.silver.band_high) == (0.3, 0.8)
+    assert (official.questioner.votes, official.silver.votes) == (10, 9)
+    assert (official.questioner.steps, official.reasoner.steps) == (40, 40)
+    assert (official.grpo.learning_rate, official.grpo.updates_per_step) == (1e-6, 4)
+    assert official.reasoner.format_weight == 0.1
+
+
+@pytest.mark.parametrize("preset", ["paper", "official"])
+def test_published_recipes_have_none_of_our_guards(preset: str) -> None:
+    settings = load_settings(preset)
+    assert (settings.silver.labeler, settings.silver.gates) == ("majority", ("band",))
+    assert not settings.silver.chance_corrected
+    assert settings.questioner.history == settings.acceptance.images == settings.grpo.entropy == 0
+    assert (settings.reasoner.reward, settings.reasoner.trust) == ("silver", False)
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 1\niterations: 2\ngrpo: {kl: 0.5}\n")
+    settings = load_settings(str(file), ["grpo.clip_low=0.1", "seed=3"], {"seed": 2, "images": "photos"})
+    assert (settings.seed, settings.iterations, settings.images) == (3, 2, "photos")
+    assert (settings.grpo.kl, settings.grpo.clip_low) == (0.5, 0.1)
+
+
+@pytest.mark.parametrize(
+    "text, section, name, value",
+    [
+        ("grpo.learning_rate=3e-5", "grpo", "learning_rate", 3e-5),
+        ("grpo.learning_rate=3.0e-5", "grpo", "learning_rate", 3e-5),
+        ("silver.images=null", "silver", "images", None),
+        (" questioner.steps =0", "questioner", "steps", 0),
+        ("evaluation.suites=[lab]", "evaluation", "suites", ("lab",)),
+        ("evaluation.sampled=false", "evaluation", "sampled", False),
+        ("reasoner.reward=random", "reasoner", "reward", "random"),
+        ("silver.labeler=facts", "silver", "labeler", "facts"),
+        ("silver.augmentations=[plain, mirrored]", "silver", "augmentations", ("plain", "mirrored")),
+        ("questioner.gates=[]", "questioner", "gates", ()),
+    ],
+)
+def test_an_override_is_read_as_what_it_means(text: str, section: str, name: str, value: object) -> None:
+    assert getattr(getattr(load_settings(overrides=[text]), section), name) == value
+
+
+def test_an_override_reaches_nested_sections() -> None:
+    settings = load_settings(overrides=["questioner.sampling.top_p=0.9"])
+    assert settings.questioner.sampling.top_p == 0.9
+    assert settings.reasoner.sampling.top_p == 1.0
+
+
+@pytest.mark.parametrize(
+    "overrides, said",
+    [
+        (["grpo.learning_rate"], "not key=value"),
+        (["=3"], "not key=value"),
+        (["grpo.learning_rat=1e-5"], "grpo.learning_rat"),
+        (["grpo.learning_rate=0"], "grpo.learning_rate"),
+        (["grpo.learning_rate=fast"], "grpo.learning_rate"),
+        (["questioner.group_size=1"], "questioner.group_size"),
+        (["questioner.steps=2.5"], "questioner.steps"),
+        (["iterations=0"], "iterations"),
+        (["seed=-1"], "seed"),
+        (["seed=1", "seed.deep=1"], "'seed' is a value"),
+        (["silver.band_low=0.9"], "band_low 0.9 is above band_high 0.75"),
+        (["questioner.reward=best"], "questioner.reward"),
+        (["questioner.history_size=-1"], "questioner.history"),
+        (["questioner.gates=[pretty]"], "questioner.gates"),
+        (["silver.labeler=oracle"], "silver.labeler"),
+        (["silver.augmentations=[]"], "silver.augmentations"),
+        (["silver.augmentations=[upside down]"], "silver.augmentations"),
+        (["silver.most_denied=1"], "silver.most_denied"),
+        (["seed=[1"], "not valid YAML"),
+        (["grpo=3"], "grpo"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(overrides: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_settings("paper", overrides)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"^here: [^\n]*$") as raised:
+        check_settings({"seed": -1, "iterations": 0, "colour": "red"}, where="here")
+    assert all(f"{key}: " in str(raised.value) for key in ("seed", "iterations", "colour"))
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [("seed: [", "not valid YAML"), ("- 1", "must hold a mapping"), ("red", "must hold a mapping"), ("1: 2", "1")],
+)
+def test_a_wrong_preset_file_is_one_line(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as raised:
+        load_settings(str(file))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_preset_says_which_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="default, official, paper, votes"):
+        load_settings("papr")
+    with pytest.raises(ConfigError, match="no preset file"):
+        load_settings(str(tmp_path / "none.yaml"))
+
+
+def test_an_empty_preset_file_means_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").touch()
+    assert load_settings(str(tmp_path / "empty.yaml")) == Settings()
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_dumped_settings_are_read_back(tmp_path: Path, preset: str) -> None:
+    settings = load_settings(preset, ["prompts=wörter.yaml", "grpo.learning_rate=1e-6", "silver.images=7"])
+    file = tmp_path / "config.yaml"
+    file.write_text(dump_settings(settings), encoding="utf-8")
+    assert load_settings(str(file)) == settings
+
+
+@given(st.floats(min_value=0, max_value=1, exclude_min=True))
+def test_a_dumped_number_is_the_same_number(rate: float) -> None:
+    settings = check_settings({"grpo": {"learning_rate": rate}}, where="here")
+    assert check_settings(yaml.safe_load(dump_settings(settings)), where="there") == settings
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().seed = 1
+
+
+def test_every_number_has_bounds() -> None:
+    unbounded = []
+
+    def visit(model: type[BaseModel], place: str) -> None:
+        for name, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                visit(field.annotation, f"{place}{name}.")
+            elif field.annotation in (int, float, int | None, float | None) and not field.metadata:
+                unbounded.append(f"{place}{name}")
+
+    visit(Settings, "")
+    assert unbounded == []

@@ -1,0 +1,134 @@
+"""Views: cheap to name, true to the image, the same size."""
+
+from __future__ import annotations
+
+import io
+from typing import get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visplay.data.augmentations import BRIGHTER, DARKER, DIMMER, augmented, preserves_answer
+from visplay.types import Augmentation, ImageRef
+
+VIEWS: tuple[Augmentation, ...] = get_args(Augmentation)
+
+
+def image(width: int = 40, height: int = 30) -> ImageRef:
+    """A red block on a grey ground whose left and top border are of another colour."""
+    pixels = np.full((height, width, 3), 200, dtype=np.uint8)
+    pixels[:, 0] = pixels[0, :] = (0, 0, 250)
+    pixels[10:20, 12:24] = (250, 0, 0)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return ImageRef("one", buffer.getvalue())
+
+
+def test_plain_is_the_image_itself() -> None:
+    one = image()
+    assert augmented(one, "plain") is one
+
+
+@pytest.mark.parametrize("augmentation", VIEWS)
+@pytest.mark.parametrize("size", [(40, 30), (1, 1), (3, 500)])
+def test_a_view_keeps_mode_and_size(augmentation: Augmentation, size: tuple[int, int]) -> None:
+    image = augmented(ImageRef("p", _png(Image.new("RGBA", size, (10, 200, 30, 255)))), augmentation).load()
+    assert image.mode == "RGB" and image.size == size
+
+
+def test_views_of_a_image_are_images_of_their_own() -> None:
+    seen = [augmented(image(), augmentation) for augmentation in VIEWS]
+    assert len({one.id for one in seen}) == len(seen) == len(set(seen))
+    assert augmented(image(), "darker") == augmented(image(), "darker")
+
+
+def test_shifted_moves_right_and_down_and_continues_the_border() -> None:
+    plain, shifted = pixels("plain"), pixels("shifted")
+    assert np.array_equal(shifted[2:, 2:], plain[:-2, :-2])
+    assert (shifted[:2] == (0, 0, 250)).all() and (shifted[:, :2] == (0, 0, 250)).all()
+
+
+def test_smaller_shrinks_what_is_seen_around_the_centre() -> None:
+    plain, smaller = pixels("plain"), pixels("smaller")
+    assert 0.6 * red(plain).sum() < red(smaller).sum() < 0.85 * red(plain).sum()
+    assert np.allclose(np.argwhere(red(smaller)).mean(axis=0), (14.6, 17.9), atol=0.6)
+
+
+def test_larger_cuts_the_margins_off_and_enlarges_the_rest() -> None:
+    plain, larger = pixels("plain"), pixels("larger")
+    assert 1.1 * red(plain).sum() < red(larger).sum() < 1.5 * red(plain).sum()
+    assert not (larger == (0, 0, 250)).all(axis=-1).any(), "the border is gone"
+
+
+@pytest.mark.parametrize(("augmentation", "share"), [("dimmer", DIMMER), ("darker", DARKER), ("brighter", BRIGHTER)])
+def test_brightness_is_scaled_up_to_white(augmentation: Augmentation, share: float) -> None:
+    assert np.abs(pixels(augmentation) - np.minimum(pixels("plain") * share, 255)).max() <= 1
+
+
+def test_recoloured_leaves_no_colour_as_it_was_and_none_like_another() -> None:
+    plain, recoloured = pixels("plain"), pixels("recoloured")
+    before, after = (np.unique(image.reshape(-1, 3), axis=0) for image in (plain, recoloured))
+    assert len(after) == len(before) == 3
+    assert (np.abs(recoloured - plain).max(axis=-1) > 60).all(), "grey is no longer grey either"
+
+
+def test_mirrored_twice_is_the_image() -> None:
+    once = augmented(image(), "mirrored").load()
+    assert np.array_equal(np.asarray(once), pixels("plain")[:, ::-1])
+    twice = augmented(ImageRef("twice", _png(once)), "mirrored").load()
+    assert np.array_equal(np.asarray(twice), pixels("plain"))
+
+
+SIDED = [
+    "Is the dog LEFT of the cat?",
+    "what is on the right-hand side?",
+    "what color is the leftmost shape?",
+    "which side of the road is the car on?",
+    "where is the cat?",
+    "which direction does the arrow point?",
+    "what time does the clock show?",
+    "what does the sign say?",
+    "which letter is it?\nA. b\nB. d",
+]
+COLOURED = [
+    "What COLOUR is the dog?",
+    "how many red circles are there?",
+    "are there more reds than greens?",
+    "is the man's hair reddish?",
+    "is the hat multicolored?",
+    "what is it?\nA. a grey cat\nB. a dog",
+    "do both have the same shade?",
+]
+NEITHER = ["how many dogs are there?", "is there a circle?", "are there more cats than dogs?"]
+
+
+def test_a_mirror_is_not_for_sides_and_writing() -> None:
+    assert [text for text in SIDED if preserves_answer("mirrored", text)] == []
+    assert all(preserves_answer("mirrored", text) for text in NEITHER)
+
+
+def test_other_colours_are_not_for_colours() -> None:
+    assert [text for text in COLOURED if preserves_answer("recoloured", text)] == []
+    assert all(preserves_answer("recoloured", text) for text in NEITHER)
+
+
+def test_the_other_views_are_for_every_question() -> None:
+    always = set(VIEWS) - {"mirrored", "recoloured"}
+    assert all(
+        preserves_answer(augmentation, text) for augmentation in always for text in (*SIDED, *COLOURED, *NEITHER)
+    )
+
+
+def red(image: np.ndarray) -> np.ndarray:
+    return (image[..., 0] > 225) & (image[..., 1] < 90)
+
+
+def pixels(augmentation: Augmentation) -> np.ndarray:
+    return np.asarray(augmented(image(), augmentation).load()).astype(float)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

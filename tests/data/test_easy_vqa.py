@@ -1,0 +1,43 @@
+"""The easy-vqa images, and that nothing else of the package is touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from visplay.data import Catalogue, easy_vqa, open_source
+
+# An audit hook sees every file the interpreter opens, by whatever library.
+WATCHED = """
+import sys
+opened, imported = [], []
+def hook(event, args):
+    if event == "open":
+        opened.append(str(args[0]))
+    if event == "import":
+        imported.append(args[0])
+sys.addaudithook(hook)
+from visplay.data import open_source
+catalogue = open_source("easy-vqa")
+catalogue.images[0].load()
+assert any(path.endswith("0.png") for path in opened), "the hook sees nothing"
+assert not [path for path in opened if "question" in path or "answer" in path], opened
+assert "easy_vqa" not in imported
+"""
+
+
+def test_all_training_images_in_numeric_order() -> None:
+    catalogue = open_source("easy-vqa")
+    assert [image.id for image in catalogue.images] == [f"easy-vqa/{n}" for n in range(4000)]
+    assert catalogue.skipped == ()
+    assert isinstance(catalogue, Catalogue) and catalogue == easy_vqa()
+    for image in catalogue.images[::500]:
+        image = image.load()
+        assert (image.mode, image.size) == ("RGB", (64, 64))
+
+
+def test_questions_and_answers_stay_shut() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", WATCHED], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True
+    )
+    assert result.returncode == 0, result.stderr.decode()

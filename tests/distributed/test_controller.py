@@ -1,0 +1,249 @@
+"""Several processes find what one finds: the same answers, the same gradients, the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.real_processes import together
+from tests.tiny_runs import TINY
+from visplay.cli.main import main
+from visplay.config import GRPOSettings, LoraSettings, Sampling
+from visplay.distributed.controller import Controller, init_distributed
+from visplay.generation.distributed_engine import DistributedEngine
+from visplay.generation.transformers_engine import TransformersEngine
+from visplay.models.policy import Policy, new_policy
+from visplay.models.vlm import VLM
+from visplay.rl.trainer import Trainer
+from visplay.types import Group, ImageRef, Request
+
+Tune = Literal["full", "lora"]
+PICTURES = 5
+
+
+@given(st.lists(st.integers(0, 1000), max_size=40), st.integers(1, 9))
+def test_work_is_shared_evenly_and_every_piece_is_somebodys(sizes: list[int], size: int) -> None:
+    owners = Controller(0, size).partition(sizes)
+    loads = [sum(s for s, owner in zip(sizes, owners, strict=True) if owner == rank) for rank in range(size)]
+    assert max(loads) <= sum(sizes) / size + max(sizes, default=0)
+    pieces = {f"piece {place}": float(piece) for place, piece in enumerate(sizes)}
+    shares = [Controller(rank, size).share(pieces) for rank in range(size)]
+    assert sorted(key for share in shares for key in share) == sorted(pieces)
+
+
+def _requests(images: tuple[ImageRef, ...]) -> list[Request]:
+    return [Request(f"{p.id}/{q}", p, q, 4) for p in images[:PICTURES] for q in ("What?", "Where is it?")]
+
+
+def _asked(folder: Path, images: tuple[ImageRef, ...]) -> list[tuple[str, list[int]]]:
+    with init_distributed() as controller:
+        engine = DistributedEngine(TransformersEngine(Policy(VLM.load(folder, device="cpu")), seed=3), controller)
+        if not controller.is_main:
+            controller.serve()
+            return []
+        found = engine.generate(_requests(images), Sampling(max_tokens=6))
+        controller.shutdown()
+    return [(c.request_id, list(c.token_ids)) for completions in found.values() for c in completions]
+
+
+def test_answers_are_those_of_one_process(
+    vlm: VLM, model_folder: Path, images: tuple[ImageRef, ...], tmp_path: Path
+) -> None:
+    found, nothing = together(2, _asked, model_folder, images, folder=tmp_path)
+    alone = TransformersEngine(Policy(vlm), seed=3).generate(_requests(images), Sampling(max_tokens=6))
+    assert found == [(c.request_id, list(c.token_ids)) for completions in alone.values() for c in completions]
+    assert nothing == []
+
+
+def _groups(folder: Path, images: tuple[ImageRef, ...]) -> list[Group]:
+    """Rewards that can be learned, and one group that teaches nothing."""
+    found = TransformersEngine(Policy(VLM.load(folder, device="cpu")), seed=0).generate(
+        _requests(images), Sampling(max_tokens=6)
+    )
+    groups = [
+        Group(request, completions, tuple(sum(i % 2 == 0 for i in c.token_ids) / 6 for c in completions))
+        for request, completions in zip(_requests(images), found.values(), strict=True)
+    ]
+    flat = groups[0]
+    return [Group(flat.request, flat.completions, (0.5,) * 4), *groups[1:]]
+
+
+CASES: dict[str, tuple[Tune, str, dict[str, Any]]] = {
+    "full": ("full", "float32", {}),
+    "adapters": ("lora", "float32", {"entropy": 0.01}),
+    "two updates": ("full", "float32", {"updates_per_step": 2, "importance_cap": 2.0, "kl": 0.0}),
+    "one group": ("full", "float32", {"updates_per_step": 10, "kl": 0.0}),
+    "masters": ("full", "bfloat16", {}),
+}
+
+
+def _trained(folder: Path, images: tuple[ImageRef, ...]) -> dict[str, Any]:
+    with init_distributed() as controller:
+        return _train(controller, folder, images)
+
+
+def _train(controller: Controller, folder: Path, images: tuple[ImageRef, ...]) -> dict[str, Any]:
+    """Weights and metrics after two steps of each case."""
+    groups = _groups(folder, images)
+    found = {}
+    for name, (tune, dtype, changes) in CASES.items():
+        torch.manual_seed(0)
+        policy = new_policy(VLM.load(folder, dtype, "cpu"), "reasoner", tune, LoraSettings(rank=4, alpha=8))
+        controller.broadcast_tensors(policy.trainable(), [0] * len(policy.trainable()))
+        trainer = Trainer(policy, GRPOSettings(learning_rate=1e-3, **changes), 6, controller)
+        if controller.is_main:
+            metrics = [trainer.step(groups), trainer.step(groups)]
+            controller.shutdown()
+        else:
+            metrics = []
+            controller.serve()
+        found[name] = {
+            "weights": torch.cat([p.detach().float().flatten() for p in policy.trainable()]),
+            "metrics": metrics,
+            "moments": len(trainer.optimizer.state),
+        }
+    return found
+
+
+def test_a_step_is_that_of_one_process(model_folder: Path, images: tuple[ImageRef, ...], tmp_path: Path) -> None:
+    first, second = together(2, _trained, model_folder, images, folder=tmp_path)
+    alone = _train(Controller(), model_folder, images)
+    base = VLM.load(model_folder, device="cpu")
+    begun = torch.cat([p.detach().flatten() for p in base.model.parameters()])
+    for name, (_, dtype, _) in CASES.items():
+        one, two, expected = first[name], second[name], alone[name]
+        assert torch.equal(one["weights"], two["weights"]), name
+        # AdamW makes a step of the rate's size of the least gradient, so rounding shows where there is hardly any.
+        error = (one["weights"] - expected["weights"]).abs()
+        assert float(error.mean()) < (1e-6 if dtype == "float32" else 1e-4), name
+        for ours, theirs in zip(one["metrics"], expected["metrics"], strict=True):
+            rounding = {"rel": 1e-3, "abs": 1e-5} if dtype == "float32" else {"rel": 2e-2, "abs": 1e-3}
+            assert ours == pytest.approx(theirs, **rounding), name
+        assert one["moments"] > 0 and two["moments"] > 0, name
+        assert one["moments"] + two["moments"] == expected["moments"], name
+    assert begun.numel() > 0 and alone["full"]["metrics"][0]["grad_norm"] > 0
+
+
+FLAGS = [
+    *("evolve", "--preset", "paper", "--images", "lab/clean"),
+    *(part for setting in TINY for part in ("--set", setting)),
+    *("--set", "evaluation.suites=[lab/color]", "--set", "evaluation.items_per_suite=2"),
+    *("--set", "acceptance.images=3", "--set", "acceptance.votes=2"),
+]
+
+LORA = [*FLAGS, "--set", "tune=lora", "--set", "lora.rank=2", "--set", "acceptance.images=0"]
+
+
+def visplay(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "visplay", *arguments],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _lines(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time"} for line in lines]
+
+
+def _assert_same(run: Path, other: Path) -> None:
+    for ours, theirs in zip(_lines(run), _lines(other), strict=True):
+        plain = {key: value for key, value in theirs.items() if not isinstance(value, float)}
+        assert {key: ours[key] for key in plain} == plain
+        floats = {key: value for key, value in theirs.items() if isinstance(value, float)}
+        assert {key: ours[key] for key in floats} == pytest.approx(floats, rel=1e-3, abs=1e-6)
+    learned = ["id", "image", "question", "votes", "confidence", "silver_answer"]
+    ours, theirs = (pq.read_table(folder / "silver.parquet", columns=learned) for folder in (run, other))
+    assert ours.equals(theirs) and ours.num_rows > 0
+
+
+def _ranks_of(launcher: int) -> dict[str, int]:
+    """Process ids of what a launcher started, by their rank."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    found = {}
+    for child in children:
+        variables = dict(part.partition("=")[::2] for part in Path(f"/proc/{child}/environ").read_text().split("\0"))
+        if "RANK" in variables:
+            found[variables["RANK"]] = int(child)
+    return found
+
+
+def test_a_run_of_two_is_that_of_one_also_when_it_goes_on_alone(tmp_path: Path) -> None:
+    assert main([*FLAGS, "--out", str(tmp_path / "alone")]) == 0
+
+    begun = visplay(*FLAGS, "--processes", "2", "--out", str(tmp_path / "run"))
+    assert begun.stdout is not None
+    for line in begun.stdout:
+        if "questioner 1/1" in line:
+            break
+    os.kill(_ranks_of(begun.pid)["0"], signal.SIGKILL)
+    _, error = begun.communicate(timeout=120)
+    assert begun.returncode == 2
+    assert error == "visplay: process 1 of 2 was killed (SIGKILL); `visplay evolve --resume --out DIR` goes on\n"
+    done = len(_lines(tmp_path / "run"))
+    assert 0 < done < len(_lines(tmp_path / "alone"))
+    assert len(list((tmp_path / "run").rglob("optimizer-*-of-2.pt"))) > 0
+
+    assert main(["evolve", "--resume", "--out", str(tmp_path / "run")]) == 0
+    _assert_same(tmp_path / "run", tmp_path / "alone")
+
+
+def test_controls_are_shared_too(tmp_path: Path) -> None:
+    assert together(2, main, [*LORA, "--controls", "--out", str(tmp_path / "run")], folder=tmp_path) == [0, 0]
+    assert main([*LORA, "--out", str(tmp_path / "alone")]) == 0
+    _assert_same(tmp_path / "run", tmp_path / "alone")
+    controls = json.loads((tmp_path / "run" / "summary.json").read_text())["controls"]
+    assert set(controls) == {"random_reward", "format_reward", "untrained_questioner"}
+
+
+def test_what_is_wrong_in_all_is_said_once_and_nothing_is_left_behind(tmp_path: Path, model_folder: Path) -> None:
+    damaged, temporary = tmp_path / "damaged", tmp_path / "temporary"
+    shutil.copytree(model_folder, damaged)
+    (damaged / "model.safetensors").write_bytes(b"no weights")
+    temporary.mkdir()
+    flags = ("--processes", "2", "--model", str(damaged), "--out", str(tmp_path / "run"))
+    refused = visplay(*FLAGS, *flags, TMPDIR=str(temporary))
+    _, error = refused.communicate(timeout=120)
+    assert refused.returncode == 2
+    assert error.startswith(f"visplay: cannot load model '{damaged}'") and len(error.splitlines()) == 1
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments, environment, told",
+    [
+        (["evolve", "--processes", "0", "--out", "x"], {}, "--processes must be at least 1"),
+        (["doctor"], {"WORLD_SIZE": "2", "RANK": "0"}, "only `visplay evolve` shares its work"),
+        (["evolve", "--out", "x"], {"WORLD_SIZE": "two"}, "WORLD_SIZE=two is no number"),
+        (["evolve", "--out", "x"], {"WORLD_SIZE": "2"}, "cannot come together"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(
+    arguments: list[str],
+    environment: dict[str, str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("visplay: ") and told in error and len(error.splitlines()) == 1

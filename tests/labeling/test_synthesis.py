@@ -1,0 +1,156 @@
+"""Synthesis and its file: the gates, distinct questions, votes that stay with their question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from visplay.config import QuestionerSettings, ReasonerSettings, Sampling, SilverSettings
+from visplay.labeling import (
+    Synthesis,
+    join_silver,
+    questions_before,
+    read_silver,
+    silver_file,
+    synthesize,
+    write_silver,
+)
+from visplay.labeling.gates import make_gates
+from visplay.labeling.labelers import make_labeler
+from visplay.roles.prompts import Prompts
+from visplay.roles.questioner import Questioner
+from visplay.roles.reasoner import Reasoner
+from visplay.types import Completion, ImageRef, Request
+
+PROMPTS = Prompts(questioner="ask", reasoner="{question}", learned=True)
+PICTURES = tuple(ImageRef(f"p{n}", b"") for n in range(600))
+
+
+class Script:
+    """An engine whose texts follow from the request alone."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        return {r.id: tuple(self._complete(r, i) for i in range(r.n)) for r in requests}
+
+    def _complete(self, request: Request, index: int) -> Completion:
+        number = int(request.image.id.removeprefix("p").partition("~")[0])
+        if request.prompt == "ask":
+            wording = "same?" if number % 3 == 0 else f"which {index}?"
+            text = "rubbish" if number % 5 == 4 else f"<type>open</type><question>{wording}</question>"
+        elif index < number % 9:
+            text = f"\\boxed{{answer {request.image.id} {request.prompt}}}"
+        else:
+            text = "no box"
+        return Completion(request.id, index, (1, 2), (-0.25, -0.25 * index), text, True)
+
+
+def made(images: Sequence[ImageRef], settings: SilverSettings, answers: Script | None = None) -> Synthesis:
+    """A silver set by the settings' own labeler and gates; `answers` replaces the Reasoner's script."""
+    questioner = Questioner(Script(), PROMPTS, QuestionerSettings(), 0)
+    reasoner = Reasoner(answers or Script(), PROMPTS, ReasonerSettings(), 0)
+    gates = make_gates(settings.gates, settings, reasoner)
+    labeler = make_labeler(settings, reasoner)
+    return synthesize(questioner, labeler, gates, images, settings.questions_per_image, settings.votes, "1/silver")
+
+
+def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
+    settings = SilverSettings(questions_per_image=2, votes=8, band_low=0.25, band_high=0.75)
+    synthesis = made(PICTURES, settings)
+    assert synthesis.asked == 1200
+    assert synthesis.valid == sum(2 for n in range(600) if n % 5 != 4)
+    assert len(synthesis.candidates) == sum(1 if n % 3 == 0 else 2 for n in range(600) if n % 5 != 4)
+    kept = {int(item.question.image.id[1:]) for item in synthesis.items}
+    assert kept == {n for n in range(600) if n % 5 != 4 and 2 <= n % 9 <= 6}
+
+
+def test_votes_are_spread_over_views(tmp_path: Path) -> None:
+    settings = SilverSettings(
+        labeler="augmentations", votes=8, augmentations=("plain", "darker", "shifted"), band_low=0, band_high=1
+    )
+    synthesis = made(PICTURES[:10], settings)
+    for candidate in synthesis.candidates:
+        assert [vote.index for vote in candidate.votes] == list(range(8))
+        augmentations = [vote.augmentation for vote in candidate.votes]
+        assert augmentations == ["plain"] * 3 + ["darker"] * 3 + ["shifted"] * 2
+    write_silver(tmp_path / "silver.parquet", synthesis.items, 1)
+    again = read_silver(tmp_path / "silver.parquet", {p.id: p for p in PICTURES})
+    assert again == synthesis.items
+    assert {item.question.image.id for item in again} <= {p.id for p in PICTURES}, "learning uses the image itself"
+
+
+def test_refusals_can_be_left_out() -> None:
+    class Shy(Script):
+        def _complete(self, request: Request, index: int) -> Completion:
+            completion = super()._complete(request, index)
+            shy = request.prompt != "ask" and int(request.image.id[1:]) % 2 == 0
+            return replace(completion, text="\\boxed{unknown}") if shy else completion
+
+    everything = SilverSettings(band_low=0.0, band_high=1.0)
+    kept = made(PICTURES[:60], everything, Shy())
+    left_out = made(PICTURES[:60], everything.model_copy(update={"gates": ("answered", "band")}), Shy())
+    assert {item.answer == "unknown" for item in kept.items} == {True, False}
+    assert left_out.items == tuple(item for item in kept.items if item.answer != "unknown")
+    assert left_out.statistics()["refused"] == sum(item.answer == "unknown" for item in kept.items) > 0
+
+
+def test_what_was_dropped_is_named_with_its_gate() -> None:
+    settings = SilverSettings(gates=("answered", "needs_image", "band"))
+    synthesis = made(PICTURES[:60], settings)
+    answered = {c.question.id for c in synthesis.candidates if c.result.answer is not None}
+    kept = {item.question.id for item in synthesis.items}
+    # The script's answers name the image, so every question needs its image.
+    assert {gate for gate, _ in synthesis.dropped.values()} == {"band"}
+    assert kept and kept | synthesis.dropped.keys() == answered and not kept & synthesis.dropped.keys()
+    assert synthesis.statistics()["dropped"] == {"band": len(synthesis.dropped)}
+
+
+def test_fewer_votes_than_views_use_the_first_views() -> None:
+    settings = SilverSettings(
+        labeler="augmentations", votes=1, augmentations=("darker", "plain"), band_low=0, band_high=1
+    )
+    synthesis = made(PICTURES[:10], settings)
+    assert {vote.augmentation for candidate in synthesis.candidates for vote in candidate.votes} == {"darker"}
+
+
+def test_votes_stay_with_their_question() -> None:
+    synthesis = made(PICTURES, SilverSettings())
+    for item in synthesis.items:
+        assert item.answer == f"answer {item.question.image.id} {item.question.text}"
+        assert {vote.question_id for vote in item.votes} == {item.question.id}
+        boxed = sum(vote.answer is not None for vote in item.votes)
+        assert item.confidence == pytest.approx(boxed / 8)
+
+
+def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    items = made(PICTURES, SilverSettings()).items
+    write_silver(tmp_path / "a.parquet", items, 1)
+    write_silver(tmp_path / "b.parquet", (), 2)
+    images = {image.id: image for image in PICTURES}
+    assert read_silver(tmp_path / "a.parquet", images) == items
+    join_silver([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "silver.parquet")
+    assert read_silver(tmp_path / "silver.parquet", images) == items
+
+
+def test_votes_come_back_with_the_log_probability_of_their_words(tmp_path: Path) -> None:
+    items = made(PICTURES[:10], SilverSettings(votes=3, band_low=0, band_high=1)).items
+    write_silver(tmp_path / "a.parquet", items, 1)
+    for item in read_silver(tmp_path / "a.parquet", {image.id: image for image in PICTURES}):
+        assert [vote.logprob for vote in item.votes] == [-0.125, -0.25, -0.375]
+
+
+def test_questions_of_earlier_iterations_are_found_again(tmp_path: Path) -> None:
+    items = made(PICTURES, SilverSettings()).items
+    silver_file(tmp_path, 1).parent.mkdir()
+    for iteration, kept in ((1, items[:3]), (2, items[3:5]), (3, items[5:])):
+        write_silver(silver_file(tmp_path, iteration), kept, iteration)
+    images = {image.id: image for image in PICTURES}
+    assert list(questions_before(tmp_path, 3, images)) == [item.question for item in items[:5]]
+    assert list(questions_before(tmp_path, 1, images)) == []
+
+
+def test_statistics_without_a_single_valid_question() -> None:
+    statistics = made(PICTURES[4:5], SilverSettings()).statistics()
+    assert statistics["candidates"] == statistics["kept"] == 0 and statistics["mean_confidence"] is None

@@ -1,0 +1,230 @@
+"""Who is served and what: host names, paths, origins, over a real connection."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+import uvicorn
+from PIL import Image
+
+from tests.report.planted import SETTINGS, Written, silver_set
+from visplay.cli.main import main
+from visplay.config import load_settings
+from visplay.errors import ConfigError
+from visplay.report.api import Reader
+from visplay.report.one_file import report_page, write_report
+from visplay.report.playground import MOST_BYTES, CannotAsk, read_image, read_question
+from visplay.report.server import LOOPBACK, make_app
+from visplay.runs import RunDirectory
+
+Answer = tuple[int, bytes, dict[str, str]]  # status, content, headers
+
+
+class Site:
+    """A server in this process and what it answers."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """`path` is sent as it is written; names of `headers` have _ for -."""
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        line.putrequest(method, path, skip_host=True)
+        sent = {"Host": f"127.0.0.1:{self.port}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if body is not None:
+            sent["Content-Length"] = str(len(body))
+        for name, value in sent.items():
+            line.putheader(name, value)
+        line.endheaders(body)
+        answer = line.getresponse()
+        found = answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+        line.close()
+        return found
+
+    def get(self, path: str, **headers: str) -> Any:
+        status, content, _ = self.ask("GET", path, **headers)
+        assert status == 200, content
+        return json.loads(content)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Written]:
+    """As the fixture of this name, on a folder of one image, which opens quicker than drawings."""
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "images" / "red.png")
+    settings = load_settings("default", [*SETTINGS, f"images={tmp_path / 'images'}"])
+    with RunDirectory.create(tmp_path / "run", settings) as run:
+        yield Written(run)
+
+
+@pytest.fixture
+def site(written: Written) -> Iterator[Site]:
+    written.begin()
+    written.silver(1, silver_set())
+    app = make_app(written.path, (*LOOPBACK, "lab.example"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        sleep(0.01)
+    yield Site(server.servers[0].sockets[0].getsockname()[1])
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost", "LOCALHOST:8765", "[::1]:8765", "lab.example"])
+def test_its_own_names_are_answered(site: Site, host: str) -> None:
+    assert site.get("/api/run", Host=host)["page"]["status"]["state"] == "running"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1"])
+def test_other_names_are_refused(site: Site, host: str) -> None:
+    for path in ("/", "/api/run", "/image?image=x"):
+        status, content, headers = site.ask("GET", path, Host=host)
+        assert status == 400 and b"suites" not in content
+        assert "content-security-policy" in headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../../../../../etc/passwd",
+        "/..%2f..%2f..%2f..%2fpyproject.toml",
+        "/%2e%2e/server.py",
+        "/vendor/../../server.py",
+        "//etc/passwd",
+        "/config.yaml",
+        "/metrics.jsonl",
+        "/asked/1-silver-0.parquet",
+        "/image?image=../config.yaml",
+        "/image?image=/etc/passwd",
+        "/image?image=%00",
+        "/api/item?id=../../config.yaml",
+    ],
+)
+def test_nothing_else_is_served(site: Site, path: str) -> None:
+    status, content, _ = site.ask("GET", path)
+    assert status == 404
+    assert b"root:" not in content and b"questioner" not in content and b"import" not in content
+
+
+def test_a_image_of_the_run_is_served(site: Site) -> None:
+    status, content, headers = site.ask("GET", "/image?image=red.png&side=64")
+    assert status == 200 and headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(content)).size == (64, 64)
+
+
+def test_every_answer_has_a_strict_policy(site: Site) -> None:
+    for path in ("/", "/main.js", "/api/run", "/nothing"):
+        _, _, headers = site.ask("GET", path)
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_did_not_change_is_not_sent_again(site: Site, written: Written) -> None:
+    _, _, headers = site.ask("GET", "/api/run")
+    status, content, _ = site.ask("GET", "/api/run", If_None_Match=headers["etag"])
+    assert (status, content) == (304, b"")
+    written.line("reasoner", 1, 0, reward=0.5)
+    status, content, _ = site.ask("GET", "/api/run", If_None_Match=headers["etag"])
+    assert status == 200
+    assert {"reasoner"} == {curve["phase"] for curve in json.loads(content)["page"]["curves"]}
+
+
+def test_filters_come_by_address(site: Site) -> None:
+    everything = site.get("/api/gallery")
+    kept = site.get("/api/gallery?kept=true&order=confidence&count=1")
+    assert 0 < kept["total"] < everything["total"] and len(kept["rows"]) == 1
+    assert site.get(f"/api/item?id={kept['rows'][0]['id']}")["row"]["kept"] is True
+    for wrong in ("kept=perhaps", "iteration=-1", "least=2", "most=nan", "order=random", "count=1e9", "start=%D9%A3"):
+        status, content, _ = site.ask("GET", f"/api/gallery?{wrong}")
+        assert status == 400 and wrong.split("=")[0] in json.loads(content)["error"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site", "Origin": "http://evil.example"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "same-origin", "Origin": "http://evil.example"},
+    ],
+)
+def test_other_pages_may_not_ask_the_models(site: Site, headers: dict[str, str]) -> None:
+    status, content, _ = site.ask("POST", "/api/playground", b"{}", Content_Type="application/json", **headers)
+    assert status == 403 and "only the page itself" in json.loads(content)["error"]
+
+
+def test_what_cannot_be_asked_is_refused_in_words(site: Site) -> None:
+    def said(body: bytes, kind: str = "application/json") -> tuple[int, str]:
+        headers = {"Sec_Fetch_Site": "same-origin", "Content_Type": kind}
+        status, content, _ = site.ask("POST", "/api/playground", body, **headers)
+        return status, json.loads(content)["error"]
+
+    assert said(b"{}") == (400, "there is no image; choose one")
+    assert said(b"[1]") == (400, "send a JSON object")
+    assert said(b"{", "text/plain") == (415, "send JSON")
+    text = base64.b64encode(b"no image").decode()
+    assert said(json.dumps({"image": text}).encode())[1].startswith("the image cannot be used: not an image")
+    status, words = said(b'{"image": "' + b"A" * (MOST_BYTES * 3 // 2) + b'"}')
+    assert (status, words) == (413, "the image is too large: at most 20 MiB")
+
+
+def test_images_and_questions_are_checked() -> None:
+    drawn = io.BytesIO()
+    Image.new("1", (12_000, 12_000)).save(drawn, "PNG")
+    with pytest.raises(CannotAsk, match="pixels"):
+        read_image(base64.b64encode(drawn.getvalue()).decode())
+    with pytest.raises(CannotAsk, match="did not arrive whole"):
+        read_image("no base64!")
+    with pytest.raises(CannotAsk, match="at most 2000"):
+        read_question("x" * 2001)
+    assert read_question("what \ud800 is it? ") == "what \ufffd is it?"
+    assert read_question(None) == ""
+
+
+def test_a_wildcard_name_is_refused(written: Written) -> None:
+    with pytest.raises(ConfigError, match="--allow-host"):
+        make_app(written.path, ["*"])
+
+
+def test_a_report_holds_the_run_and_keeps_to_its_size(written: Written, tmp_path: Path) -> None:
+    written.begin()
+    written.silver(1, silver_set())
+    results = write_report(written.path, tmp_path / "sent" / "report.html")
+    assert results.read_text(encoding="utf-8").startswith("# lab on images")
+    page = (tmp_path / "sent" / "report.html").read_text(encoding="utf-8")
+    assert "http-equiv" in page and "src=" not in page.split("</head>")[0]
+    data = page.split('<script type="application/json" id="report">')[1].split("</script>")[0]
+    assert {item["row"]["phase"] for item in json.loads(data)["items"]} == {"silver"}
+    with pytest.raises(ValueError, match="without any question"):
+        report_page(Reader(written.path), 10_000)
+
+
+def test_wrong_commands_are_one_line(written: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (
+        ["watch", str(tmp_path / "nowhere")],
+        ["watch", str(written.path), "--port", "70000"],
+        ["watch", str(written.path), "--allow-host", "*"],
+        ["watch", str(written.path), "--host", "203.0.113.1", "--port", "0"],
+        ["report", str(tmp_path / "nowhere"), "--to", str(tmp_path / "report.html")],
+        ["report", str(written.path), "--to", str(tmp_path)],
+        ["report", str(written.path), "--to", str(tmp_path / "report.html"), "--most-mib", "0"],
+    ):
+        assert main(command) == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("visplay: ") and printed.count("\n") == 1, printed

@@ -1,0 +1,288 @@
+"""A matrix from file to table: what is wrong is found first, what is done stays done, figures are the runs' own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from visplay.cli.main import main
+from visplay.config import dump_settings
+from visplay.errors import ConfigError
+from visplay.evaluation.grading import Answered
+from visplay.evaluation.results import Measurement, SuiteResult
+from visplay.evaluation.statistics import mean_over_seeds, paired_difference
+from visplay.evaluation.summary import suites_summary
+from visplay.evaluation.table import points
+from visplay.tools.ablation.matrix import Matrix, Run, read_matrix
+from visplay.tools.ablation.processes import Processes, usable_cores
+from visplay.tools.ablation.table import ablation_figures, ablation_table
+
+TINY = {
+    "images": "easy-vqa",
+    "iterations": 1,
+    "questioner.steps": 0,
+    "silver": {"images": 4, "votes": 2, "gates": [], "augmentations": ["plain"]},
+    "reasoner": {"steps": 1, "questions_per_step": 2, "group_size": 2},
+    "evaluation": {"suites": ["easy_vqa"], "items_per_suite": 2, "sampled": False},
+}
+
+
+def write(folder: Path, **values: Any) -> Path:
+    file = folder / "matrix.yaml"
+    file.write_text(yaml.safe_dump({"seeds": [0], "recipes": {"default": {}}} | values, sort_keys=False))
+    return file
+
+
+def error(capsys: pytest.CaptureFixture[str], file: Path, out: Path) -> str:
+    """The one line that a call with exit code 2 prints."""
+    capsys.readouterr()
+    assert main(["lab", "ablate", str(file), "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("visplay: ") and told.count("\n") == 1
+    return told
+
+
+# The file
+
+
+def test_changes_are_merged_and_runs_go_seed_by_seed(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        seeds=[3, 1],
+        settings={"grpo.learning_rate": "3e-5", "silver": {"votes": 4}},
+        recipes={"default": {}, "plain augmentations": {"silver.augmentations": ["plain"], "silver": {"images": 7}}},
+    )
+    matrix = read_matrix(file)
+    assert matrix.against == "default" and matrix.suites is None
+    runs = matrix.runs(Path("out"))
+    assert [str(run.path) for run in runs] == [
+        "out/default/seed-3",
+        "out/plain-augmentations/seed-3",
+        "out/default/seed-1",
+        "out/plain-augmentations/seed-1",
+    ]
+    assert [run.settings.seed for run in runs] == [3, 3, 1, 1]
+    ours, plain = runs[0].settings, runs[1].settings
+    assert ours.grpo.learning_rate == 3e-5 and ours.silver.votes == plain.silver.votes == 4
+    # What a section leaves out stays the preset's.
+    assert plain.silver.augmentations == ("plain",) and plain.silver.images == 7
+    assert plain.silver.gates == ours.silver.gates and ours.silver.images == 500
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"speed": 1}, "speed: Extra inputs"),
+        ({"seeds": []}, "seeds: "),
+        ({"seeds": [0, 0]}, "seeds: one is there twice"),
+        ({"seeds": [-1]}, "recipe 'default': seed: "),
+        ({"recipes": {}}, "recipes: "),
+        ({"recipes": {"a": {}, "last": {"silver.vote": 3}}}, "recipe 'last': silver.vote: Extra"),
+        ({"recipes": {"a": {"iterations.more": 3}}}, "'iterations' is a value"),
+        ({"recipes": {"a": {"silver.votes": 3, "silver": {"votes": 4}}}}, "silver.votes is there twice"),
+        ({"recipes": {"a": {"seed": 3}}}, "listed under 'seeds'"),
+        (
+            {"recipes": {"plain augmentations": {}, "Plain/augmentations": {}}},
+            "'plain augmentations' and 'Plain/augmentations' would share",
+        ),
+        ({"recipes": {"…": {}}}, "needs a name"),
+        ({"recipes": {"a": {}, "b": {"evaluation.items_per_suite": 2}}}, "recipe 'b' is evaluated in another way"),
+        ({"settings": {"evaluation.before": False}}, "evaluation.before"),
+        ({"settings": {"evaluation.suites": ["imagenet"]}}, "imagenet"),
+        ({"against": "best"}, "no recipe 'best'; choose one of default"),
+        ({"suites": ["lab/single", "lab/cubism"]}, "'lab/cubism' is not measured"),
+        ({"preset": "best"}, "no preset 'best'"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_anything_starts(
+    values: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in error(capsys, write(tmp_path, **values), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seeds: [0]\nrecipes:\n  a: {}\n  a: {iterations: 1}\n", "'a' is there twice"),
+        ("seeds: [0", "not valid YAML"),
+        ("- 0", "must hold a mapping"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_file_that_is_no_matrix_is_one_line(text: str | None, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "matrix.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_matrix(file)
+
+
+def test_no_process_is_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab", "ablate", str(write(tmp_path)), "--out", str(tmp_path / "out"), "--processes", "0"]) == 2
+    assert "--processes" in capsys.readouterr().err
+
+
+# The runs
+
+
+def test_runs_go_on_are_left_alone_and_refuse_other_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipes: dict[str, Any] = {"default": {}, "no images": {"images": str(tmp_path / "gone")}, "a | b": {}}
+    file, out = write(tmp_path, settings=TINY, recipes=recipes, suites=["easy_vqa"]), tmp_path / "out"
+    begun = read_matrix(file).runs(out)[2]
+    begun.path.mkdir(parents=True)
+    (begun.path / "config.yaml").write_text(dump_settings(begun.settings))
+    call = ["lab", "ablate", str(file), "--out", str(out), "--processes", "1"]
+    assert main(call) == 1
+    told = capsys.readouterr().out
+    assert "default, seed 0: begins, 3 left" in told and "default, seed 0: finished, 2 left" in told
+    assert "a | b, seed 0: goes on, 1 left" in told and "a | b, seed 0: finished, 0 left" in told
+    failed = next(line for line in told.splitlines() if "failed" in line)
+    assert failed.startswith("no images, seed 0: failed, 1 left") and "gone" in failed
+    assert str(out / "no-images" / "seed-0.log") in failed
+
+    table = (out / "table.md").read_text()
+    assert table in told and "| easy_vqa | default | 1 | 2 |" in table
+    assert r"| easy_vqa | a \| b | 1 | 2 |" in table and "no images" not in table
+    figures = json.loads((out / "table.json").read_text())
+    # The same settings and seed are the same run.
+    assert figures["suites"]["easy_vqa"]["a | b"]["lead"] == {"mean": 0, "ci95": [0, 0], "seeds": [0]}
+    (silver,) = figures["silver"]["default"]
+    assert silver["seeds"] == [0] and silver["asked"] > 0
+
+    del recipes["no images"]
+    write(tmp_path, settings=TINY, recipes=recipes, suites=["easy_vqa"])
+    logs = {log: log.read_bytes() for log in out.rglob("*.log")}
+    assert main(call) == 0
+    again = capsys.readouterr().out
+    assert "2 of 2 runs are finished already" in again and "begins" not in again and table in again
+    assert {log: log.read_bytes() for log in out.rglob("*.log")} == logs
+
+    write(tmp_path, settings=TINY, recipes={"default": {"reasoner.steps": 2}, "new": {}})
+    assert "another reasoner.steps than the matrix says" in error(capsys, file, out)
+    assert not (out / "new").exists()
+
+
+def test_no_process_outlives_an_interruption(tmp_path: Path) -> None:
+    (run,) = read_matrix(write(tmp_path, settings=TINY)).runs(tmp_path)
+    run.preset.parent.mkdir()
+    run.preset.write_text(dump_settings(run.settings))
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit), Processes(1) as processes:
+        processes.start(run)
+        assert processes.full and not processes.idle
+        (child,) = processes._running
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert child.returncode == -signal.SIGTERM and signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
+def test_processes_on_all_cores_have_one_each(tmp_path: Path) -> None:
+    (run,) = read_matrix(write(tmp_path, settings=TINY)).runs(tmp_path)
+    run.preset.parent.mkdir()
+    with Processes(len(usable_cores())) as processes:
+        processes.start(run)
+        (child,) = processes._running
+        assert len(os.sched_getaffinity(child.pid)) == 1
+
+
+# The figures
+
+
+def marks(suite: str, right: set[int], n: int = 4) -> SuiteResult:
+    return SuiteResult(suite, tuple(Answered(f"{suite}/{i}", None, i in right, True) for i in range(n)))
+
+
+def measured(pastel: set[int], clean: set[int]) -> Measurement:
+    results = (marks("lab/single/pastel", pastel), marks("lab/single/clean", clean))
+    return Measurement({result.name: result for result in results})
+
+
+BASE = measured({0}, set())
+
+
+def finish(run: Run, *iterations: Measurement, **silver: float | None) -> None:
+    folder = run.path / "measurements"
+    folder.mkdir(parents=True)
+    for number, measurement in enumerate((BASE, *iterations)):
+        measurement.save(folder / f"iteration-{number}.jsonl")
+    summary = {"suites": suites_summary(BASE, iterations), "silver": [silver]}
+    (run.path / "summary.json").write_text(json.dumps(summary))
+
+
+@pytest.fixture
+def matrix(tmp_path: Path) -> Matrix:
+    values = {"seeds": [0, 1, 2], "recipes": {"a": {}, "b": {}}, "against": "a"}
+    return read_matrix(write(tmp_path, **values))
+
+
+def test_figures_are_those_of_the_marks(matrix: Matrix, tmp_path: Path) -> None:
+    runs = {(run.recipe, run.settings.seed): run for run in matrix.runs(tmp_path)}
+    # Of eight items the base has one; `a` ends with 2, 3 and 3 of them, `b` with 4 and 3.
+    finish(runs["a", 0], measured({0, 1}, {0, 1}), measured({0, 1}, set()), asked=8, kept=4, label_accuracy=0.5)
+    finish(runs["a", 1], measured({0, 1}, {0}), asked=8, kept=5, label_accuracy=None)
+    finish(runs["a", 2], measured({0, 1}, {0}), asked=8, kept=3, label_accuracy=0.7)
+    finish(runs["b", 0], measured({0, 1}, {0, 1}), asked=8, kept=2, label_accuracy=1.0)
+    finish(runs["b", 1], measured({0}, {1, 2}), asked=8, kept=2, label_accuracy=1.0)
+    figures = ablation_figures(matrix, list(runs.values()))
+
+    assert list(figures["suites"]) == ["lab/single"]
+    a, b = figures["suites"]["lab/single"]["a"], figures["suites"]["lab/single"]["b"]
+    changes, leads = mean_over_seeds([1 / 8, 2 / 8, 2 / 8]), mean_over_seeds([2 / 8, 0.0])
+    assert changes.ci95 is not None and leads.ci95 is not None
+    assert a["items"] == 8 and a["lead"] is None
+    assert a["change"] == {"mean": changes.mean, "ci95": pytest.approx(list(changes.ci95)), "seeds": [0, 1, 2]}
+    assert b["lead"] == {"mean": leads.mean, "ci95": pytest.approx(list(leads.ci95)), "seeds": [0, 1]}
+    # By hand: twelve points and a half either way, times Student's 12.706 for one degree of freedom.
+    assert b["lead"]["ci95"] == pytest.approx([0.125 - 0.125 * 12.7062, 0.125 + 0.125 * 12.7062], abs=1e-4)
+    assert figures["silver"]["a"] == [
+        {"seeds": [0, 1, 2], "asked": 8, "kept": 4, "label_accuracy": pytest.approx(0.6), "answerable": None}
+    ]
+
+    table = ablation_table(figures)
+    assert "| suite | recipe | seeds | items | change from the base | ahead of a |" in table
+    assert "| lab/single | a | 3 | 8 | +20.8 [+2.9, +38.8] |  |" in table
+    assert "| lab/single | b | 2 | 8 | +31.2 [-48.2, +110.7] | +12.5 [-146.3, +171.3] |" in table
+    assert "| a | 1 | 3 | 8 | 4 | 0.600 |  |" in table
+
+
+def test_one_seed_has_the_interval_of_its_items(matrix: Matrix, tmp_path: Path) -> None:
+    runs = {(run.recipe, run.settings.seed): run for run in matrix.runs(tmp_path)}
+    ours, theirs = measured({0, 1}, {0}), measured({0, 2}, set())
+    finish(runs["a", 0], theirs)
+    finish(runs["b", 0], ours)
+    finish(runs["b", 1], ours)
+    finish(runs["b", 2], ours)
+    figures = ablation_figures(matrix, list(runs.values()))
+    b = figures["suites"]["lab/single"]["b"]
+    by_item = [{mark.item_id: mark.correct for r in m.greedy.values() for mark in r.answered} for m in (theirs, ours)]
+    expected = paired_difference(*by_item)
+    assert expected.mean == 1 / 8 and expected.ci95.low < 0 < expected.ci95.high
+    assert b["lead"] == {"mean": expected.mean, "ci95": list(expected.ci95), "seeds": [0]}
+    assert f"{points(expected.mean, expected.ci95)} (1 of 3 seeds) |" in ablation_table(figures)
+
+
+def test_nobody_leads_over_a_recipe_without_a_run(matrix: Matrix, tmp_path: Path) -> None:
+    run = next(run for run in matrix.runs(tmp_path) if run.recipe == "b")
+    finish(run, measured({0, 1}, {0}))
+    figures = ablation_figures(matrix, matrix.runs(tmp_path))
+    assert figures["suites"]["lab/single"]["b"]["lead"] is None and "a" not in figures["silver"]
+
+
+def test_looks_are_reported_when_named(tmp_path: Path) -> None:
+    matrix = read_matrix(write(tmp_path, suites=["lab/single/pastel", "lab/single"]))
+    (run,) = matrix.runs(tmp_path)
+    finish(run, measured({0, 1}, {0}))
+    suites = ablation_figures(matrix, [run])["suites"]
+    assert {name: suite["default"]["change"]["mean"] for name, suite in suites.items()} == {
+        "lab/single/pastel": 1 / 4,
+        "lab/single": 2 / 8,
+    }
