@@ -1,0 +1,188 @@
+"""Components: the parts of a run that a setting names and a user can replace.
+
+A seam is a kind of component. `class Gate(Component, seam="gate")` opens one, and `class Band(Gate, type="band")` adds a
+component to it. The fields of a component are its settings, so YAML, `--set`, `visplay components` and the documentation
+read them from the class. YAML names a component in one of three ways:
+
+    gates:
+      - answered                                   # its name, with default settings
+      - {type: band, low: 0.6}                     # its name and settings
+      - {type: custom, import_path: "my_package.my_module:MyGate", limit: 3}     # a class of the user's own
+
+Source of the idea: discriminated unions of pydantic; import paths as in prime-rl.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from inspect import cleandoc
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+BUILT_IN: dict[str, tuple[str, ...]] = {
+    "labeler": ("visplay.labeling.labelers",),
+    "gate": ("visplay.labeling.gates",),
+    "questioner_reward": ("visplay.rl.rewards.questioner",),
+    "reasoner_reward": ("visplay.rl.rewards.reasoner",),
+    "advantages": ("visplay.rl.advantages",),
+    "loss": ("visplay.rl.losses",),
+    "engine": ("visplay.generation.backends",),
+    "image_source": ("visplay.data.sources", "visplay.lab.sources"),
+    "suite": ("visplay.evaluation.suites", "visplay.lab.suites"),
+}
+"""Packages whose modules hold the built-in components of each seam; every module in them is imported."""
+
+CUSTOM = "custom"
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Component(Section):
+    """A replaceable part of a run; its fields are its settings.
+
+    Attributes:
+        seam: the kind of component, such as "gate".
+        type: the name that settings use; "custom" for a class that a user gives by its import path.
+    """
+
+    seam: ClassVar[str] = ""
+    type: ClassVar[str] = CUSTOM
+
+    def __init_subclass__(cls, *, seam: str = "", type: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, seam: str = "", type: str = "", **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        if seam:
+            cls.seam = seam
+            _BASES[seam] = cls
+        cls.type = type or CUSTOM
+        if type:
+            known = _REGISTERED.setdefault(cls.seam, {})
+            if type in known and known[type].__qualname__ != cls.__qualname__:
+                raise TypeError(f"{cls.seam} '{type}' is defined twice: {known[type]} and {cls}")
+            known[type] = cls
+
+    @property
+    def name(self) -> str:
+        """The name of the component in metrics and records: its type, or the class name of a custom one."""
+        return self.type if self.type != CUSTOM else self.__class__.__name__
+
+    @classmethod
+    def from_text(cls, text: str) -> Mapping[str, Any] | Self:
+        """The component that a single word of YAML names; seams with a shorter notation override this."""
+        return {"type": text}
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first paragraph of the docstring on one line, for help texts."""
+        return " ".join(cleandoc(cls.__doc__ or "").split("\n\n")[0].split())
+
+    def as_settings(self) -> dict[str, Any]:
+        """Plain values that `read_component` reads back to an equal component."""
+        head = {"type": self.type}
+        if self.type == CUSTOM:
+            head["import_path"] = f"{self.__class__.__module__}:{self.__class__.__qualname__}"
+        return head | self.model_dump(mode="json")
+
+
+_BASES: dict[str, type[Component]] = {}
+_REGISTERED: dict[str, dict[str, type[Component]]] = {}
+
+
+def components(seam: str) -> dict[str, type[Component]]:
+    """The named components of a seam, by name, in alphabetical order."""
+    for package in BUILT_IN.get(seam, ()):
+        path = import_module(package).__path__
+        for module in pkgutil.iter_modules(path):
+            import_module(f"{package}.{module.name}")
+    return dict(sorted(_REGISTERED.get(seam, {}).items()))
+
+
+def read_component(seam: str, value: Any) -> Component:
+    """The component that a setting's value names.
+
+    Args:
+        value: a component, its name, or a mapping with `type` and settings.
+    Raises:
+        ValueError: no such component, or a wrong setting of it; the message is one line.
+    """
+    base = _BASES[seam]
+    if isinstance(value, str):
+        value = base.from_text(value)
+    if isinstance(value, base):
+        return value
+    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+        raise ValueError(f"name a {_spoken(seam)} by its type: one of {', '.join(components(seam))}, or custom")
+    settings = dict(value)
+    name = settings.pop("type")
+    if name == CUSTOM:
+        chosen = _imported(base, settings.pop("import_path", None))
+    else:
+        known = components(seam)
+        if name not in known:
+            raise ValueError(
+                f"no {_spoken(seam)} '{name}'; choose one of {', '.join(known)}, or "
+                "{type: custom, import_path: 'package.module:Class'}"
+            )
+        chosen = known[name]
+    try:
+        return chosen.model_validate(settings)
+    except ValidationError as error:
+        raise ValueError(f"{_spoken(seam)} '{name}': {problems(error)}") from None
+
+
+def problems(error: ValidationError) -> str:
+    """All problems of a validation in one line, each with the path of its setting."""
+    found = []
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"])
+        words = problem["msg"].removeprefix("Value error, ")
+        found.append(f"{where}: {words}" if where else words)
+    return "; ".join(found)
+
+
+class Chosen:
+    """Annotation of a setting that holds a component: `Annotated[Gate, Chosen("gate")]`."""
+
+    def __init__(self, seam: str) -> None:
+        self.seam = seam
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: read_component(self.seam, value),
+            serialization=core_schema.plain_serializer_function_ser_schema(Component.as_settings),
+        )
+
+
+def _imported(base: type[Component], import_path: Any) -> type[Component]:
+    """The user's class; the working directory is searched as well."""
+    module, separator, name = str(import_path or "").partition(":")
+    if not separator or not module or not name:
+        raise ValueError("type: custom needs import_path: 'package.module:Class'")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"import_path '{import_path}' cannot be imported: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ValueError(f"import_path '{import_path}' is not a subclass of {base.__module__}.{base.__name__}")
+    return found
+
+
+def _spoken(seam: str) -> str:
+    return seam.replace("_", " ")

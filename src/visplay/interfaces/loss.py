@@ -1,0 +1,37 @@
+"""The seam of policy losses: from probability ratios and advantages to a cost per token.
+
+Shapes: S sequences, T completion tokens, padded on the right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from visplay.interfaces.component import Chosen, Component
+
+if TYPE_CHECKING:
+    import torch
+
+
+class PolicyLoss(Component, seam="loss"):
+    """The cost of each token, without the KL penalty, the entropy bonus and the averaging, which are the trainer's."""
+
+    def cost(
+        self,
+        logprobs_ST: torch.Tensor,
+        old_logprobs_ST: torch.Tensor,
+        advantages_S: torch.Tensor,
+        mask_ST: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cost of each token to minimise, float32 (S, T), and whether its gradient was clipped away, bool (S, T).
+
+        Args:
+            logprobs_ST: float32, log-probabilities in nats of the sampled tokens under the policy; has a gradient.
+            old_logprobs_ST: float32, the same under the policy that sampled the tokens.
+            advantages_S: float32, one per sequence.
+            mask_ST: bool, False at padding; what stands there is ignored.
+        """
+        raise NotImplementedError
+
+
+AnyPolicyLoss = Annotated[PolicyLoss, Chosen("loss")]
