@@ -16,7 +16,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from benchmarks.paired import Result, alternate, fix_threads, parser, report
 from benchmarks.questions import lab_questions
-from visplay.rl.rewards import clusters
+from visplay.rl.rewards.diversity import clusters
 
 THRESHOLD = 0.5
 

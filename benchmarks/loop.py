@@ -36,9 +36,7 @@ SIZES = (
     "evaluation.before=false",
     "questioner.steps=2",
     "silver.images=96",
-    "silver.gates=[answered,band]",
-    "silver.most_refusals=1.0",
-    "silver.chance_corrected=false",
+    "silver.gates=[answered, {type: band, low: 0.6, high: 1.0}]",
     "reasoner.steps=4",
     "reasoner.questions_per_step=32",
 )
@@ -143,7 +141,7 @@ def _sizes(settings: Settings) -> dict[str, Any]:
         "silver_images": settings.silver.images,
         "questions_per_image": settings.silver.questions_per_image,
         "silver_votes": settings.silver.votes,
-        "augmentations": len(settings.silver.augmentations),
+        "labeler": settings.silver.labeler.as_settings(),
         "reasoner_steps": settings.reasoner.steps,
         "questions_per_step": settings.reasoner.questions_per_step,
     }

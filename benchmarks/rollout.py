@@ -23,8 +23,9 @@ from benchmarks import floor, shapes
 from benchmarks.image_processor import load_processor
 from benchmarks.paired import Result, alternate, fix_threads, parser, report
 from benchmarks.questions import lab_questions
-from visplay.config import LoraSettings, Sampling
+from visplay.config import LoraSettings
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import new_policy
 from visplay.models.vlm import VLM
 from visplay.roles.prompts import Prompts

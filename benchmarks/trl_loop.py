@@ -23,9 +23,14 @@ from trl import GRPOConfig, GRPOTrainer
 from benchmarks.image_processor import load_processor
 from benchmarks.shapes import load_plain
 from visplay.answers import extract_boxed, is_refusal, vote
-from visplay.config import Sampling, Settings
+from visplay.config import Settings
 from visplay.data.augmentations import augmented
-from visplay.rl.rewards import diversity, in_band, questioner_reward, reasoner_reward
+from visplay.interfaces.engine import Sampling
+from visplay.labeling.gates.band import Band
+from visplay.labeling.labelers.majority import Majority
+from visplay.rl.rewards.accuracy import reasoner_reward
+from visplay.rl.rewards.difficulty import difficulty, in_band
+from visplay.rl.rewards.diversity import diversity
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import parse_question
 from visplay.selfplay.state import model_name
@@ -37,6 +42,11 @@ TRAIN_ROWS = 64
 GENERATE_ROWS = 256
 
 _TURN = [{"role": Value("string"), "content": Value("string")}]
+
+
+def _paper_reward(confidence: float | None, share: float) -> float:
+    """The paper's reward of the Questioner; None where there was no valid question."""
+    return 0.0 if confidence is None else max(0.0, difficulty(confidence) - share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +127,8 @@ class TrlLoop:
         shares: list[float] = []
         for start in range(0, len(words), settings.group_size):
             group = words[start : start + settings.group_size]
-            shares += diversity(group, settings.diversity_weight, settings.diversity_threshold)
-        return [questioner_reward(i in confidence, confidence.get(i, 0.0), shares[i]) for i in range(len(words))]
+            shares += diversity(group, settings.diversity.weight, settings.diversity.threshold)
+        return [_paper_reward(confidence.get(i), shares[i]) for i in range(len(words))]
 
     def make_silver_set(self, images: Sequence[ImageRef]) -> list[Silver]:
         """Questions on every image, majority votes; answers that decline and the band decide what is kept."""
@@ -138,12 +148,15 @@ class TrlLoop:
                     questions.setdefault((image.id, parsed[1].lower()), (image, parsed[1]))
         rows, words = [p for p, _ in questions.values()], [text for _, text in questions.values()]
         silver = []
-        votes = self.votes(rows, words, settings.votes, settings.augmentations)
+        labeler = settings.labeler
+        assert isinstance(labeler, Majority)
+        low, high = next((gate.low, gate.high) for gate in settings.gates if isinstance(gate, Band))
+        votes = self.votes(rows, words, settings.votes, labeler.augmentations)
         for image, text, given in zip(rows, words, votes, strict=True):
             answer, confidence, _ = vote(given)
             if answer is None or is_refusal(answer):
                 continue
-            if in_band(confidence, settings.band_low, settings.band_high):
+            if in_band(confidence, low, high):
                 silver.append(Silver(image, text, answer))
         return silver
 
@@ -161,7 +174,7 @@ class TrlLoop:
             texts = [turns[0]["content"] for turns in completions]
             self.report.completions += len(texts)
             pairs = zip(texts, silver, strict=True)
-            found = [reasoner_reward(text, answer, settings.format_weight) for text, answer in pairs]
+            found = [reasoner_reward(text, answer) for text, answer in pairs]
             self.report.reasoner_rewards += found
             return found
 

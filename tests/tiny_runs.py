@@ -8,7 +8,7 @@ from rich.console import Console
 
 from visplay.config import load_settings
 from visplay.lab.drawings import drawings
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory
 from visplay.selfplay.loop import RunInputs
 from visplay.selfplay.run import run_evolution

@@ -172,6 +172,15 @@ class VoteResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A valid question with its votes and their result; gates decide whether it becomes a `SilverItem`."""
+
+    question: Question
+    votes: tuple[Vote, ...]
+    result: VoteResult
+
+
+@dataclass(frozen=True, slots=True)
 class SilverItem:
     """A question with the answer the votes gave it, kept for the Reasoner to learn."""
 

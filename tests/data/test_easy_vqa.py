@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from visplay.data import Catalogue, easy_vqa, open_source
+from visplay.data import open_source
+from visplay.data.easy_vqa import easy_vqa
+from visplay.interfaces.image_source import Catalogue
 
 # An audit hook sees every file the interpreter opens, by whatever library.
 WATCHED = """

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visplay.data import folder, open_source
+from visplay.data import open_source
+from visplay.data.folder import folder
 from visplay.errors import ImageError
 from visplay.types import ImageRef
 

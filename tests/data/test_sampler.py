@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.data import Sampler
+from visplay.data.sampler import Sampler
 from visplay.errors import ImageError
 from visplay.types import ImageRef
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from tests.real_processes import together
 from tests.tiny_runs import TINY
 from visplay.cli.main import main
-from visplay.config import GRPOSettings, LoraSettings, Sampling
+from visplay.config import GRPOSettings, LoraSettings
+from visplay.interfaces.engine import Sampling
 from visplay.distributed.controller import Controller, init_distributed
 from visplay.generation.distributed_engine import DistributedEngine
 from visplay.generation.transformers_engine import TransformersEngine

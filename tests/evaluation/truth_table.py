@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from visplay.config import Sampling
+from visplay.interfaces.engine import Sampling
 from visplay.types import Completion, Request
 
 Said = str | tuple[str | None, ...] | None

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from visplay.config import Sampling, Settings
+from visplay.config import Settings
+from visplay.interfaces.engine import Sampling
 from visplay.generation.batching import Bounds, Size, cut
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.drawings import drawings

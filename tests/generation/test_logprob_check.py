@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from visplay.config import LoraSettings, Sampling
+from visplay.config import LoraSettings
+from visplay.interfaces.engine import Sampling
 from visplay.errors import EngineError
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.transformers_engine import TransformersEngine

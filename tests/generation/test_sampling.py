@@ -15,7 +15,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from visplay.config import Sampling
+from visplay.interfaces.engine import Sampling
 from visplay.generation.sampling import draw, request_seed, uniforms
 
 NONE = torch.tensor([], dtype=torch.int64)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from visplay.answers import extract_boxed, is_refusal
-from visplay.config import Sampling
+from visplay.interfaces.engine import Sampling
 from visplay.evaluation.runner import measure
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read, write
 from visplay.lab.oracle import answer, truth
 from visplay.lab.questions import careless_query
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 from visplay.roles.prompts import load_prompts

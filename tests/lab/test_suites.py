@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visplay.data import easy_vqa
+from visplay.data.easy_vqa import easy_vqa
 from visplay.errors import ImageError
 from visplay.lab.draw import LOOKS, draw
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read
 from visplay.lab.scene import UNSEEN_PAIRS, Scene, Thing
-from visplay.lab.suites import TASKS, lab_suites
+from visplay.lab.suites.tasks import TASKS, lab_suites
 from visplay.lab.truth import Truth, read_flat_scene
 from visplay.types import ImageRef, Question
 

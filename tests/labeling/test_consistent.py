@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from visplay.config import ReasonerSettings, Sampling, SilverSettings
+from visplay.config import ReasonerSettings, SilverSettings
+from visplay.interfaces.engine import Sampling
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.drawings import drawings
-from visplay.labeling.candidate import Candidate
+from visplay.types import Candidate
 from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.consistent import Consistent
 from visplay.roles.prompts import Prompts

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.config import ReasonerSettings, Sampling
+from visplay.config import ReasonerSettings
+from visplay.interfaces.engine import Sampling
 from visplay.lab import oracle
 from visplay.lab.language import Kind, write
 from visplay.lab.questions import careless_query, random_query

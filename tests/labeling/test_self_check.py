@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from visplay.config import ReasonerSettings, Sampling, SilverSettings
+from visplay.config import ReasonerSettings, SilverSettings
+from visplay.interfaces.engine import Sampling
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.drawings import drawings
 from visplay.lab.scene import COLORS
-from visplay.labeling.candidate import Candidate
+from visplay.types import Candidate
 from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.self_check import SelfCheck
 from visplay.roles.prompts import Prompts

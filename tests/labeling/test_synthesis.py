@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from visplay.config import QuestionerSettings, ReasonerSettings, Sampling, SilverSettings
-from visplay.labeling import (
-    Synthesis,
-    join_silver,
-    questions_before,
-    read_silver,
-    silver_file,
-    synthesize,
-    write_silver,
-)
+from visplay.config import QuestionerSettings, ReasonerSettings, SilverSettings
+from visplay.interfaces.engine import Sampling
+from visplay.labeling.synthesis import Synthesis, synthesize
+from visplay.labeling.silver_file import join_silver, questions_before, read_silver, silver_file, write_silver
 from visplay.labeling.gates import make_gates
 from visplay.labeling.labelers import make_labeler
 from visplay.roles.prompts import Prompts

@@ -15,7 +15,8 @@ from PIL import Image
 from rich.console import Console
 
 from tests.parity.folders import ANSWERS, FAMILIES, teach, write_folder
-from visplay.config import Sampling, Settings, load_settings
+from visplay.config import Settings, load_settings
+from visplay.interfaces.engine import Sampling
 from visplay.errors import ModelError
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models.policy import Policy

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from visplay.config import GRPOSettings, LoraSettings, Sampling, load_settings
+from visplay.config import GRPOSettings, LoraSettings, load_settings
+from visplay.interfaces.engine import Sampling
 from visplay.errors import ConfigError, ModelError
 from visplay.evaluation.runner import measure
-from visplay.evaluation.suites import open_suites
+from visplay.evaluation.open_suites import open_suites
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models.policy import Policy, new_policy
 from visplay.models.probe import probe

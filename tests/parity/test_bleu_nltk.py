@@ -9,7 +9,7 @@ import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from sklearn.cluster import AgglomerativeClustering
 
-from visplay.rl.rewards import bleu_matrix, clusters
+from visplay.rl.rewards.diversity import bleu_matrix, clusters
 
 SUBJECTS = ["ball", "cube", "cat", "dog", "red ball", "small car"]
 TEMPLATES = [

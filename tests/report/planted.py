@@ -8,9 +8,10 @@ from typing import Any
 
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.labeling import Synthesis, silver_file, write_silver
+from visplay.labeling.synthesis import Synthesis
+from visplay.labeling.silver_file import silver_file, write_silver
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
-from visplay.labeling.candidate import Candidate
+from visplay.types import Candidate
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs import RunDirectory
 from visplay.selfplay.schedule import StepId

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.report.planted import SETTINGS, Written, asked, candidate, silver_set, synthesis
 from visplay.config import load_settings
-from visplay.labeling import write_silver
+from visplay.labeling.silver_file import write_silver
 from visplay.labeling.asked_records import SCHEMA, synthesis_rows, write_record
 from visplay.report.gallery import Filter, Gallery, HeldOutAnswer, ImageList
 from visplay.runs import RunDirectory

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from tests.full_disk import full_disk
-from visplay.config import GRPOSettings, LoraSettings, Sampling
+from visplay.config import GRPOSettings, LoraSettings
+from visplay.interfaces.engine import Sampling
 from visplay.errors import TrainingError
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models import scores

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.config import ReasonerSettings, Sampling
+from visplay.config import ReasonerSettings
+from visplay.interfaces.engine import Sampling
 from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from visplay.config import ReasonerSettings, Sampling
+from visplay.config import ReasonerSettings
+from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.types import Completion, ImageRef, Question, Request, SilverItem, Vote

@@ -16,7 +16,7 @@ from visplay.answers import vote
 from visplay.cli.main import main
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import selected_iteration
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.models.vlm import VLM
 from visplay.selfplay.loop import silver_batch
 from visplay.types import ImageRef, Question, SilverItem

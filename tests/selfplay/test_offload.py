@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.tiny_runs import TINY
 from visplay.config import Settings, load_settings
 from visplay.lab.drawings import drawings
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.models.offload import Offloader
 from visplay.runs import RunDirectory
 from visplay.selfplay.logger import RunLogger

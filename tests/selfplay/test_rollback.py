@@ -16,10 +16,11 @@ import torch
 from rich.console import Console
 
 from tests.real_processes import preloaded
-from visplay.config import Sampling, Settings, load_settings
-from visplay.data import Sampler
+from visplay.config import Settings, load_settings
+from visplay.interfaces.engine import Sampling
+from visplay.data.sampler import Sampler
 from visplay.lab.drawings import drawings
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.lab.truth import Truth, drawn
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory

@@ -10,7 +10,7 @@ from rich.console import Console
 from visplay.config import Settings, load_settings
 from visplay.evaluation.results import SuiteResult
 from visplay.evaluation.silver_truth import truth_about
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory, read_metrics
 from visplay.selfplay.loop import RunInputs
 from visplay.selfplay.run import CONTROLS, LAB_DRAWINGS, changed, open_images, run_evolution

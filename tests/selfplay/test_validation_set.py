@@ -14,12 +14,13 @@ from rich.console import Console
 
 from tests.selfplay.test_rollback import same, weights
 from visplay.cli.main import main
-from visplay.config import AcceptanceSettings, ReasonerSettings, Sampling, Settings, load_settings
-from visplay.data import folder as folder_of
+from visplay.config import AcceptanceSettings, ReasonerSettings, Settings, load_settings
+from visplay.interfaces.engine import Sampling
+from visplay.data.folder import folder as folder_of
 from visplay.errors import EvaluationError
 from visplay.evaluation.summary import selected_iteration
 from visplay.lab.drawings import drawings
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory

@@ -15,8 +15,8 @@ from visplay.config import load_settings
 from visplay.data.files import read_files
 from visplay.errors import ConfigError
 from visplay.lab.drawings import drawings
-from visplay.labeling import Synthesis, synthesize
-from visplay.labeling.candidate import Candidate
+from visplay.labeling.synthesis import Synthesis, synthesize
+from visplay.types import Candidate
 from visplay.labeling.gates import make_gates
 from visplay.selfplay.state import SelfPlayState
 from visplay.tools.ask import Reply, ask, asking_settings, counted, reply_lines, visible

@@ -18,9 +18,10 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTo
 
 from tests.tiny_runs import tiny_run
 from visplay.cli.main import main
-from visplay.config import Sampling, load_settings
+from visplay.config import load_settings
+from visplay.interfaces.engine import Sampling
 from visplay.generation.transformers_engine import TransformersEngine
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory

@@ -19,7 +19,8 @@ import torch
 from PIL import Image
 
 from tests.real_processes import together
-from visplay.config import Sampling, Settings, check_settings
+from visplay.config import Settings, check_settings
+from visplay.interfaces.engine import Sampling
 from visplay.distributed.controller import init_distributed
 from visplay.errors import EngineError
 from visplay.generation.transformers_engine import TransformersEngine

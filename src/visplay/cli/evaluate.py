@@ -103,9 +103,9 @@ def _check(options: argparse.Namespace) -> None:
 
 def _open_judge(options: argparse.Namespace) -> Judge | None:
     """The judge, ready to be asked; None where none is wanted."""
-    from visplay.config import judge_settings
     from visplay.errors import ConfigError
     from visplay.evaluation.judge import Judge
+    from visplay.evaluation.judge.settings import judge_settings
 
     if options.judge is None:
         if options.judge_model or options.judge_cache:

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     from visplay.config import load_settings
     from visplay.runs import RunDirectory, check_free
-    from visplay.selfplay.run import check_shared, open_images, open_inputs, run_controls, run_evolution, summarize
+    from visplay.selfplay.run import check_shared, open_inputs, run_controls, run_evolution, summarize
     from visplay.selfplay.state import check_runnable
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
@@ -87,7 +87,7 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     if not resuming:
         check_free(options.out)
     check_runnable(settings)
-    catalogue = open_images(settings)
+    catalogue = settings.images.open(settings.seed)
     console.print(f"{len(catalogue.images)} images from {catalogue.source}")
     inputs = open_inputs(settings, catalogue)
     with RunDirectory.open(options.out) if resuming else RunDirectory.create(options.out, settings) as run:

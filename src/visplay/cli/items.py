@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def named_suites(options: argparse.Namespace) -> tuple[tuple[Suite, ...], list[str]]:
     """What `--data` or `--suites` name, and the rows of a file that cannot be used."""
     from visplay.evaluation.labelled import read_labelled
-    from visplay.evaluation.suites import draw_items, open_suites
+    from visplay.evaluation.open_suites import draw_items, open_suites
 
     check_items(options)
     if not options.data:

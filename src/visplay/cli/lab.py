@@ -62,8 +62,7 @@ def _ablate(options: argparse.Namespace) -> int:
 def _labels(options: argparse.Namespace) -> int:
     from visplay.config import load_settings
     from visplay.errors import ConfigError
-    from visplay.evaluation.label_study import study_lines
-    from visplay.selfplay.run import study_labels
+    from visplay.lab.label_study import study_labels, study_lines
 
     if options.images < 1:
         raise ConfigError("--images must be at least 1")

@@ -23,13 +23,12 @@ def add(verbs: Verbs) -> None:
 
 def _plan(options: argparse.Namespace) -> int:
     from visplay.config import load_settings
-    from visplay.selfplay.run import open_images
     from visplay.selfplay.state import model_name
     from visplay.tools.plan.plan import plan_model
     from visplay.tools.plan.table import plan_lines
 
     settings = load_settings(options.preset, options.set, {"images": options.images} if options.images else {})
-    images = open_images(settings).images if options.images else None
+    images = settings.images.open(settings.seed).images if options.images else None
     name = model_name(options.model)
     plan = plan_model(
         name, settings, images, options.gpu_memory, options.image_tokens, options.tflops, options.processes

@@ -1,45 +1,28 @@
 """Settings of a run: `load_settings` reads a preset or a YAML file and checks it before anything is loaded."""
 
+from visplay.config.loading import check_settings, dump_settings, load_settings, preset_names
 from visplay.config.settings import (
     AcceptanceSettings,
     EvaluationSettings,
-    Gate,
     GRPOSettings,
-    JudgeSettings,
-    LabelerName,
     LoraSettings,
     QuestionerSettings,
     ReasonerSettings,
-    Sampling,
-    ServerSettings,
     Settings,
     SilverSettings,
-    VLLMSettings,
-    check_settings,
-    dump_settings,
-    judge_settings,
-    load_settings,
-    preset_names,
 )
 
 __all__ = [
     "AcceptanceSettings",
     "EvaluationSettings",
     "GRPOSettings",
-    "Gate",
-    "JudgeSettings",
-    "LabelerName",
     "LoraSettings",
     "QuestionerSettings",
     "ReasonerSettings",
-    "Sampling",
-    "ServerSettings",
     "Settings",
     "SilverSettings",
-    "VLLMSettings",
     "check_settings",
     "dump_settings",
-    "judge_settings",
     "load_settings",
     "preset_names",
 ]

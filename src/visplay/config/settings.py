@@ -1,130 +1,87 @@
-"""Every setting once: type, bound, unit, default and where the default comes from.
+"""The settings of a run: type, bound, unit, default, and the source of the default.
 
-A preset is a YAML file in `presets/` that names only what it changes. `load_settings`
-merges preset, the user's file and `key=value` overrides, and checks the whole before
-anything heavy is loaded. Sources: "paper" is arXiv 2511.15661, "official" its published
-code, "ours" everything else; docs/results.md says what our defaults reached.
+Sources: "paper" is arXiv 2511.15661, "official" its published code, "ours" everything else; docs/results.md says what our
+presets reached. Settings of a component, such as a gate, stand beside the component; `visplay components` lists them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from visplay.errors import ConfigError
+from visplay.interfaces.component import Section, by_name
+from visplay.interfaces.engine import AnyEngineBackend, Sampling
+from visplay.interfaces.gate import AnyGate
+from visplay.interfaces.image_source import AnyImageSource
+from visplay.interfaces.labeler import AnyLabeler
+from visplay.interfaces.reward import AnyQuestionerReward, AnyReasonerReward
+from visplay.interfaces.suite import AnySuite
 from visplay.types import Augmentation
 
-Gate = Literal["answered", "balance", "band", "consistent", "needs_image", "new", "plain", "self_check"]
-LabelerName = Literal["majority", "augmentations", "weighted", "facts"]
-"""A reason not to learn from a question; see `visplay.labeling.gates`."""
 
+class DiversitySettings(Section):
+    """r_div = weight · |cluster| / G: similar questions of one group are penalised."""
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Sampling(_Section):
-    """How completions are drawn."""
-
-    temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy decoding (paper, official: 1.0)")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass kept (official: 0.99)")
-    top_k: int = Field(0, ge=0, description="tokens kept, 0 for all (official votes: 40)")
-    max_tokens: int | None = Field(
-        None, ge=1, le=16384, description="longest completion, tokens; null: the model's max_new_tokens, else 1024"
+    weight: float = Field(1.0, ge=0, description="lambda of r_div (official: 1)")
+    threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance below which clusters join (official: 0.5)")
+    scope: Literal["image", "batch"] = Field("image", description="what is clustered (paper: image; official: batch)")
+    count_repeats: bool = Field(
+        False,
+        description="equal texts count as one cluster even below four words, where BLEU of a text with itself is < 1",
     )
 
 
-class QuestionerSettings(_Section):
-    """The Questioner phase (ALGORITHM section 2: r = valid * max(0, r_unc - r_div))."""
+class QuestionerSettings(Section):
+    """The Questioner phase (arXiv 2511.15661, section 3)."""
 
-    steps: int = Field(8, ge=0, description="GRPO steps a phase; 0 leaves the Questioner untrained (paper: 20)")
-    images_per_step: int = Field(16, ge=1, description="images a step, one group each (official: 512)")
+    steps: int = Field(8, ge=0, description="training steps per phase; 0 leaves the Questioner untrained (paper: 20)")
+    images_per_step: int = Field(16, ge=1, description="images per step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, questions per image (paper, official: 8)")
-    votes: int = Field(8, ge=1, description="m, Reasoner answers a question (official: 10)")
-    learning_rate: float | None = Field(None, gt=0, le=1, description="its own rate; null: grpo.learning_rate")
-    kl: float | None = Field(None, ge=0, description="its own weight of the KL to the base; null: grpo.kl")
-    reward: Literal["paper", "official", "chance_corrected", "format", "random"] = Field(
-        "paper",
-        description="'chance_corrected' pays for what is above chance and passes gates; 'format', 'random': controls",
-    )
-    labeler: LabelerName | None = Field(None, description="whose confidence is rewarded; null: silver.labeler")
-    gates: tuple[Gate, ...] = Field(
-        ("answered",), description='reward "chance_corrected": what a question must pass for its difficulty to count'
-    )
+    votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 10)")
+    learning_rate: float | None = Field(None, gt=0, le=1, description="the Questioner's own; null: grpo.learning_rate")
+    kl: float | None = Field(None, ge=0, description="the Questioner's own KL weight; null: grpo.kl")
+    reward: AnyQuestionerReward = by_name("paper", "the reward; 'format' and 'random' are controls")
+    labeler: AnyLabeler | None = Field(None, description="labeler whose confidence is rewarded; null: silver.labeler")
+    gates: tuple[AnyGate, ...] = by_name(("answered",), "gates that a question must pass, for a reward that uses gates")
+    diversity: DiversitySettings = Field(default_factory=DiversitySettings)
     history_size: int = Field(
-        0, ge=0, description="questions remembered from earlier steps: what they ask already pays less (paper: 0)"
+        0, ge=0, description="questions of earlier steps that are remembered; repeating them is penalised (paper: 0)"
     )
-    history_weight: float = Field(1.0, ge=0, description="price of being asked already, as lambda is within an image")
-    diversity_weight: float = Field(1.0, ge=0, description="lambda of r_div (official: 1)")
-    diversity_threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance that joins texts (official: 0.5)")
-    diversity_scope: Literal["image", "batch"] = Field("image", description="paper: image; official: batch")
-    sampling: Sampling = Sampling()
+    history_weight: float = Field(1.0, ge=0, description="weight of that penalty, as diversity.weight within a group")
+    sampling: Sampling = Field(default_factory=Sampling)
 
 
-class SilverSettings(_Section):
-    """Synthesis: candidate questions, votes, band."""
+class SilverSettings(Section):
+    """Synthesis: candidate questions, silver answers, gates."""
 
-    images: int | None = Field(None, ge=1, description="images an iteration, drawn without replacement; null for all")
+    images: int | None = Field(
+        None, ge=1, description="images per iteration, drawn without replacement; null for all of them"
+    )
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions per image")
-    labeler: Literal["majority", "augmentations", "weighted", "facts"] = Field(
-        "majority",
-        description="how answers become a silver answer, for the Questioner's reward too (paper: majority)",
-    )
-    votes: int = Field(8, ge=1, description="m (official: 9)")
-    augmentations: tuple[Augmentation, ...] = Field(
-        ("plain", "smaller", "dimmer", "darker"),
-        min_length=1,
-        description='looks at the image that votes are spread over, with every labeler but "majority"',
-    )
-    fact_lists: int = Field(4, ge=1, description='labeler "facts": lists of what is seen, an image')
-    gates: tuple[Gate, ...] = Field(
-        ("band",), description="what a voted question must pass to be learned from, in this order (paper: band)"
-    )
-    band_low: float = Field(0.25, ge=0, le=1, description="least confidence kept (paper 0.25, official 0.3)")
-    band_high: float = Field(0.75, ge=0, le=1, description="greatest confidence kept (paper 0.75, official 0.8)")
-    chance_corrected: bool = Field(False, description='gate "band": agreement counts above chance')
-    most_refusals: float = Field(1.0, ge=0, le=1, description='gate "answered": share of votes that may say "unknown"')
-    most_of_one_answer: float = Field(0.5, gt=0, le=1, description='gate "balance": share of the set with one answer')
-    no_image_votes: int = Field(4, ge=1, description='gate "needs_image": other images a question is put before')
-    most_no_image: float = Field(0.5, ge=0, lt=1, description='gate "needs_image": share of them that may agree')
-    check_votes: int = Field(4, ge=1, description='gates "self_check" and "consistent": answers to each question asked')
-    most_denied: float = Field(0.5, ge=0, lt=1, description='gate "self_check": share of answers that may contradict')
-    most_alike: float = Field(1.0, gt=0, le=1, description='gate "new": share of the set that may ask the same thing')
-
-    @model_validator(mode="after")
-    def _band_is_ordered(self) -> SilverSettings:
-        if self.band_low > self.band_high:
-            raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
-        return self
+    labeler: AnyLabeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
+    votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 9)")
+    gates: tuple[AnyGate, ...] = by_name(("band",), "gates that a labelled question must pass, in order (paper: band)")
 
 
-class ReasonerSettings(_Section):
-    """The Reasoner phase: GRPO on the silver set."""
+class ReasonerSettings(Section):
+    """The Reasoner phase: reinforcement learning on the silver set."""
 
-    steps: int = Field(20, ge=0, description="GRPO steps a phase (paper: 20 at 3B, 10 at 7B)")
-    questions_per_step: int = Field(64, ge=1, description="silver questions a step, one group each (official: 512)")
-    group_size: int = Field(8, ge=2, description="G, answers a question (paper, official: 8)")
-    reward: Literal["silver", "soft", "format", "random"] = Field(
-        "silver", description="'soft' is the share of votes that agree; 'format' and 'random' are controls"
-    )
+    steps: int = Field(20, ge=0, description="training steps per phase (paper: 20 at 3B, 10 at 7B)")
+    questions_per_step: int = Field(64, ge=1, description="silver questions per step, one group each (official: 512)")
+    group_size: int = Field(8, ge=2, description="G, answers per question (paper, official: 8)")
+    reward: AnyReasonerReward = by_name("silver", "the reward; 'format' and 'random' are controls")
     augmentations: tuple[Augmentation, ...] = Field(
         ("plain",),
         min_length=1,
-        description="looks at the image to learn on, one a question; harder ones than were voted on teach more",
+        description="augmentations of the image to train on, one per question in turn; harder ones than those of the "
+        "votes teach more",
     )
-    trust: bool = Field(False, description="a question counts as much as its silver answer is above chance")
-    format_weight: float = Field(0.0, ge=0, le=1, description="share of the format reward (paper 0, official 0.1)")
-    sampling: Sampling = Sampling()
+    sampling: Sampling = Field(default_factory=Sampling)
 
 
-class GRPOSettings(_Section):
+class GRPOSettings(Section):
     """One policy update."""
 
     learning_rate: float = Field(3e-5, gt=0, le=1, description="AdamW; official 1e-6 for 3B and 7B")
@@ -151,48 +108,51 @@ class GRPOSettings(_Section):
         return cap
 
 
-class AcceptanceSettings(_Section):
-    """Whether an iteration is kept, judged on images that nothing trains on."""
+class AcceptanceSettings(Section):
+    """Whether an iteration is accepted or rolled back; judged on images that nothing trains on."""
 
     images: int = Field(
-        0, ge=0, description="images held out to judge by without labels, a fifth at most; 0: none (paper)"
+        0, ge=0, description="images held out to judge by without labels, at most a fifth of all; 0: none (paper)"
     )
-    validation_set: Path | None = Field(None, description="labelled items to judge by as well; null: none (paper)")
-    questions_per_image: int = Field(2, ge=1, description="the base's questions about each, frozen at the start")
-    votes: int = Field(8, ge=1, description="answers to each, at the start and after every iteration")
-    trusted: float = Field(1.0, gt=0, le=1, description="confidence from which the base's answer must be kept")
+    validation_set: Path | None = Field(None, description="file of labelled items to judge by; null: none (paper)")
+    questions_per_image: int = Field(
+        2, ge=1, description="the base's questions per held-out image, frozen at the start"
+    )
+    votes: int = Field(8, ge=1, description="answers per frozen question, at the start and after every iteration")
+    trusted: float = Field(1.0, gt=0, le=1, description="confidence from which an answer of the base must be kept")
     tolerance: float = Field(
-        0.02, ge=0, lt=1, description="fall that does not matter: rejected is what fell, beyond chance, by more"
+        0.02,
+        ge=0,
+        lt=1,
+        description="non-inferiority margin: an iteration is rejected if the upper end of the 95 % interval of a change "
+        "is below -tolerance",
     )
     patience: int = Field(2, ge=1, description="rejected iterations in a row that end a run")
 
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is judged."""
-        return self.images > 0 or self.validation_set is not None
 
-
-class EvaluationSettings(_Section):
+class EvaluationSettings(Section):
     """What is measured after each iteration; training never reads it."""
 
-    suites: tuple[str, ...] = Field(("easy_vqa", "lab"), description="named suites")
-    items_per_suite: int | None = Field(None, ge=1, description="at most so many items a suite, null for all")
-    sampled: bool = Field(True, description="also one answer at temperature 1")
+    suites: tuple[AnySuite, ...] = by_name(("easy_vqa", "lab"), "labelled suites")
+    items_per_suite: int | None = Field(None, ge=1, description="the most items per suite; null for all")
+    sampled: bool = Field(True, description="also measure one answer at temperature 1")
     before: bool = Field(True, description="measure the base first (needed for paired differences)")
-    pass_k: int = Field(0, ge=0, description="also k answers at temperature 1: is any of them right? 0: not asked")
-    pass_items: int | None = Field(None, ge=1, description="items a suite that are asked k times, null for all")
-    no_image: bool = Field(False, description="also every question on a blank image: what is right without looking")
+    pass_k: int = Field(0, ge=0, description="also sample k answers and measure whether any is right; 0: off")
+    pass_items: int | None = Field(None, ge=1, description="items per suite for pass@k; null for all")
+    no_image: bool = Field(False, description="also ask every question with a blank image")
     paper_comparison: int = Field(
-        0, ge=0, description="questions also labelled by the paper's vote and band, where the truth is known"
+        0,
+        ge=0,
+        description="questions per silver set also labelled by the paper's vote and band, if the truth is known",
     )
 
 
-class LoraSettings(_Section):
-    """Adapters, used when `tune` is 'lora' (PEFT)."""
+class LoraSettings(Section):
+    """LoRA adapters (PEFT), used when `tune` is 'lora'."""
 
-    rank: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    rank: int = Field(16, ge=1, description="rank of the adapters")
+    alpha: int = Field(32, ge=1, description="scale of the adapters: alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the adapters")
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         min_length=1,
@@ -200,117 +160,43 @@ class LoraSettings(_Section):
     )
 
 
-class VLLMSettings(_Section):
-    """vLLM in this process, used when `engine` is "vllm"."""
-
-    gpu_memory_utilization: float = Field(
-        0.4, gt=0, lt=1, description="share of the GPU's memory that is vLLM's: its weights, passes and KV cache"
-    )
-    kv_cache_gib: float | None = Field(None, gt=0, description="KV cache, GiB; null: what is left of vLLM's share")
-    max_model_len: int | None = Field(
-        None, ge=16, description="longest prompt with its answer, tokens; null: the longest that fits"
-    )
-    sleep: bool = Field(True, description="give the GPU's memory back between calls, for the update")
-    logprob_check_completions: int = Field(
-        4, ge=1, le=64, description="completions a call that the trainer scores as well"
-    )
-    logprob_check_tolerance: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="mean |difference| of log-probabilities, nats a token, that stops a run; "
-        "null: 0.001 in float32, 0.05 in bfloat16",
-    )
-
-
-class ServerSettings(_Section):
-    """An OpenAI-compatible server of the base model (vLLM, SGLang) that answers in the place of this process."""
-
-    url: str | None = Field(None, pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port; null: no server")
-    model: str | None = Field(None, description="name the base is served under; null: the first that is served")
-    concurrency: int = Field(64, ge=1, le=4096, description="requests under way at once")
-    timeout_s: float = Field(600.0, gt=0, description="longest wait for the answers to one request, seconds")
-    wait_s: float = Field(600.0, gt=0, description="longest wait for a server that is starting, seconds")
-    retries: int = Field(8, ge=0, le=100, description="further tries of a request that got no answer, or 429 or 5xx")
-    adapters: Path | None = Field(None, description="folder that the server reads too, by the same path (tune: lora)")
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_address(cls, url: str | None) -> str | None:
-        # Reading a port checks its range as well.
-        if url and urlsplit(url).port == 0:
-            raise ValueError("no server listens at port 0")
-        return url
-
-
-class JudgeSettings(_Section):
-    """An OpenAI-compatible server whose model judges free answers; `visplay eval` takes it, a run does not."""
-
-    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port")
-    model: str | None = Field(None, description="name of the model; null: the first that is served")
-    cache: Path = Field(description="folder of what was judged, shared by all evaluations")
-    concurrency: int = Field(8, ge=1, le=4096, description="requests under way at once")
-    max_tokens: int = Field(1024, ge=1, le=65536, description="longest reply, tokens; a reasoning model thinks in it")
-    timeout_s: float = Field(120.0, gt=0, description="longest wait for one reply, seconds")
-    wait_s: float = Field(60.0, gt=0, description="longest wait for a server that is starting, seconds")
-    retries: int = Field(5, ge=0, le=100, description="further tries of a request that got no reply, or 429 or 5xx")
-
-    @field_validator("url")
-    @classmethod
-    def _holds_no_key(cls, url: str) -> str:
-        parts = urlsplit(url)
-        # It would be shown where the server fails.
-        if parts.username is not None or parts.query:
-            raise ValueError("holds more than an address; a key goes into VISPLAY_JUDGE_KEY")
-        # Reading a port checks its range as well.
-        if parts.port == 0:
-            raise ValueError("no server listens at port 0")
-        return url
-
-
-class Settings(_Section):
-    """A whole run."""
+class Settings(Section):
+    """The settings of a whole run."""
 
     model: str = Field("lab", description="'lab', a folder, or a hub id")
-    images: str = Field("easy-vqa", description="'easy-vqa', a folder, or drawings of the lab such as 'lab/single'")
-    prompts: Path | None = Field(None, description="YAML file with the roles' wording; null: the model's own or ours")
-    iterations: int = Field(3, ge=1, le=100, description="T (paper: 3)")
-    seed: int = Field(0, ge=0, lt=2**31)
-    tune: Literal["full", "lora"] = Field("full", description="'full' keeps a copy of the weights a role")
-    idle: Literal["cpu", "device"] = Field(
-        "cpu", description="where copies and optimizer states are that a phase does not use (tune: full)"
+    images: AnyImageSource = by_name("easy-vqa", "'easy-vqa', a folder, or drawings of the lab such as 'lab/single'")
+    prompts: Path | None = Field(
+        None, description="YAML file with the prompts of both roles; null: the model's or ours"
     )
-    train_vision: bool = Field(False, description="train the vision tower too (only with 'full')")
-    min_pixels: int | None = Field(None, ge=1, description="least size of an image, for families that have one")
-    max_pixels: int | None = Field(None, ge=1, description="greatest size of an image; null: the model's own")
+    iterations: int = Field(3, ge=1, le=100, description="T (paper: 3)")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of every random number of the run")
+    tune: Literal["full", "lora"] = Field("full", description="'full' trains a copy of the weights per role")
+    idle: Literal["cpu", "device"] = Field(
+        "cpu", description="where weights and optimizer states stay while a phase does not use them (tune: full)"
+    )
+    train_vision: bool = Field(False, description="train the vision tower too (tune: full)")
+    min_pixels: int | None = Field(None, ge=1, description="smallest image size, for families that have one")
+    max_pixels: int | None = Field(None, ge=1, description="largest image size; null: the model's own")
     trust_remote_code: bool = Field(False, description="run code that comes with the model")
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    four_bit: bool = Field(False, description="the base in 4-bit NF4 (bitsandbytes); adapters stay in `dtype`")
-    gradient_checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="type of the weights that compute")
+    four_bit: bool = Field(False, description="load the base in 4-bit NF4 (bitsandbytes); adapters stay in `dtype`")
+    gradient_checkpointing: bool = Field(False, description="recompute activations in the backward pass")
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
     checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
-    engine: Literal["transformers", "vllm", "server"] = Field(
-        "transformers",
-        description="what generates: transformers or vLLM in this process; 'server': its votes are a server's",
+    engine: AnyEngineBackend = by_name("transformers", "the engine that generates what is trained on")
+    vote_engine: AnyEngineBackend | None = Field(
+        None, description="another engine for completions that nobody trains on, such as votes; null: `engine`"
     )
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
-        ("tensorboard",), description="what is told of a run's metrics beside metrics.jsonl (docs/metrics.md)"
+        ("tensorboard",), description="services that get the metrics, beside metrics.jsonl (docs/metrics.md)"
     )
-    generation_batch: int = Field(256, ge=1, description="completions decoded at once (engine: transformers)")
-    generation_tokens: int = Field(
-        65536,
-        ge=64,
-        description="tokens of images and prompts read at once, before completions grow (engine: transformers)",
-    )
-    questioner: QuestionerSettings = QuestionerSettings()
-    silver: SilverSettings = SilverSettings()
-    reasoner: ReasonerSettings = ReasonerSettings()
-    grpo: GRPOSettings = GRPOSettings()
-    lora: LoraSettings = LoraSettings()
-    vllm: VLLMSettings = VLLMSettings()
-    server: ServerSettings = ServerSettings()
-    acceptance: AcceptanceSettings = AcceptanceSettings()
-    evaluation: EvaluationSettings = EvaluationSettings()
+    questioner: QuestionerSettings = Field(default_factory=QuestionerSettings)
+    silver: SilverSettings = Field(default_factory=SilverSettings)
+    reasoner: ReasonerSettings = Field(default_factory=ReasonerSettings)
+    grpo: GRPOSettings = Field(default_factory=GRPOSettings)
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    acceptance: AcceptanceSettings = Field(default_factory=AcceptanceSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Settings:
@@ -318,122 +204,13 @@ class Settings(_Section):
         if self.four_bit and self.tune == "full":
             raise ValueError("four_bit weights cannot be trained; choose tune: lora")
         if self.train_vision and self.tune == "lora":
-            raise ValueError("train_vision is for tune: full; adapters lie in the language model")
-        if trained and self.server.url and self.tune == "full":
-            raise ValueError("server.url: a server cannot follow weights that are trained in full; choose tune: lora")
-        if trained and self.server.url and self.server.adapters is None:
-            raise ValueError("server.adapters is missing; name a folder that the server reads by the same path")
-        if self.engine == "server" and not self.server.url:
-            raise ValueError("engine: server needs server.url, such as http://localhost:8000")
-        if self.engine == "vllm" and self.four_bit:
-            raise ValueError("engine: vllm takes no four_bit base; leave four_bit out, or use engine: transformers")
+            raise ValueError("train_vision is for tune: full; adapters are in the language model")
+        if trained and not self.engine.trainable:
+            raise ValueError(
+                f"engine: completions of '{self.engine.name}' cannot be trained on; use engine: transformers and "
+                f"vote_engine: {self.engine.name}"
+            )
+        for backend in (self.engine, self.vote_engine):
+            if backend is not None:
+                backend.check_run(self, trained)
         return self
-
-
-def preset_names() -> list[str]:
-    """Names of the shipped presets."""
-    return sorted(p.name.removesuffix(".yaml") for p in _presets().iterdir() if p.name.endswith(".yaml"))
-
-
-def load_settings(
-    preset: str | None = "default",
-    overrides: Iterable[str] = (),
-    values: Mapping[str, Any] | None = None,
-    *,
-    trained: bool = True,
-) -> Settings:
-    """Settings of a preset (a shipped name or a YAML file), then `values`, then `overrides`.
-
-    Args:
-        preset: None for the defaults of this file.
-        overrides: texts like `grpo.learning_rate=3e-5`; the value is read as YAML.
-        values: top-level settings already parsed, such as those of command-line flags.
-        trained: False where nobody trains the model, so that a server has nothing to follow.
-    Raises:
-        ConfigError: an unknown preset or key, or a value out of its bounds.
-    """
-    merged = {} if preset is None else _read_preset(preset)
-    for key, value in (values or {}).items():
-        merged[key] = value
-    for text in overrides:
-        _apply_override(merged, text)
-    return check_settings(merged, f"preset {preset}" if preset else "settings", trained=trained)
-
-
-def check_settings(values: Mapping[str, Any], where: str, *, trained: bool = True) -> Settings:
-    """Validate a nested mapping; every problem is named in one line."""
-    try:
-        return Settings.model_validate(values, context={"trained": trained})
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {_problems(error)}") from None
-
-
-def judge_settings(url: str, model: str | None, cache: Path) -> JudgeSettings:
-    """Settings of a judge, checked.
-
-    Raises:
-        ConfigError: the address is none, or holds a key.
-    """
-    try:
-        return JudgeSettings(url=url, model=model, cache=cache)
-    except ValidationError as error:
-        raise ConfigError(f"--judge: {_problems(error)}") from None
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors()
-    )
-
-
-def dump_settings(settings: Settings) -> str:
-    """YAML that `visplay evolve --preset FILE` reads back to the same settings."""
-    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    return text
-
-
-def _presets() -> Any:
-    return resources.files("visplay.config") / "presets"
-
-
-def _read_preset(preset: str) -> dict[str, Any]:
-    path = Path(preset)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise ConfigError(f"no preset file {preset}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(f"cannot read {preset} as UTF-8 text") from None
-    elif preset in preset_names():
-        text = (_presets() / f"{preset}.yaml").read_text(encoding="utf-8")
-    else:
-        raise ConfigError(f"no preset '{preset}'; choose one of {', '.join(preset_names())} or a .yaml file")
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{preset} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{preset} must hold a mapping of settings")
-    return values
-
-
-def _apply_override(values: dict[str, Any], text: str) -> None:
-    key, separator, raw = text.partition("=")
-    if not separator or not key.strip():
-        raise ConfigError(f"'{text}' is not key=value, for example grpo.learning_rate=3e-5")
-    *sections, name = key.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"'{key}': '{section}' is a value, not a section")
-    try:
-        value = yaml.safe_load(raw)
-    except yaml.YAMLError:
-        raise ConfigError(f"'{text}': the value is not valid YAML") from None
-    # YAML 1.1 reads 3e-5 as a string; numbers are meant as numbers.
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value)
-    values[name] = value

@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from visplay.data.catalogue import Catalogue
 from visplay.errors import ImageError
+from visplay.interfaces.image_source import Catalogue
 from visplay.types import ImageRef
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from visplay.data.catalogue import Skipped
 from visplay.data.folder import fault
+from visplay.interfaces.image_source import Skipped
 from visplay.types import ImageRef
 
 

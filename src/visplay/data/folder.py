@@ -14,8 +14,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from visplay.data.catalogue import Catalogue, Skipped
 from visplay.errors import ImageError
+from visplay.interfaces.image_source import Catalogue, Skipped
 from visplay.types import ImageRef, upright_rgb
 
 # Suffixes of photos that are looked at; HEIC is among them so that it is named when it cannot be read.

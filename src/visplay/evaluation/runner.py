@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from visplay.config import Sampling
 from visplay.data.blank import blank_like
 from visplay.errors import EvaluationError
 from visplay.evaluation.grading import Verdict, best, commonest, score
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.generation.engine import Engine
+from visplay.interfaces.engine import Engine, Sampling
 from visplay.types import Completion, ImageRef, Item, Request, Suite
 
 Wording = Callable[[str, tuple[str, ...]], str]

@@ -18,7 +18,7 @@ from visplay.evaluation.judge import Judge, judge_results, judged_lines, judged_
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.summary import macro_summary, suites_summary
-from visplay.generation.factory import check_engine, inference_engine
+from visplay.generation.factory import check_engines, inference_engine
 from visplay.models.vlm import check_model
 from visplay.selfplay.state import finished_roles, is_run, model_name, open_roles
 from visplay.types import Suite
@@ -62,7 +62,7 @@ def score_reasoner(
         RunError, ModelError, ConfigError: as `open_roles`.
         EngineError: the engine cannot run the model.
     """
-    check_engine(settings)
+    check_engines(settings)
     policies, prompts = open_roles(name, ("reasoner",), settings)
     with inference_engine(policies["reasoner"], settings) as speaker:
         max_tokens = settings.reasoner.sampling.max_tokens
@@ -75,9 +75,9 @@ def check_scorable(name: str, settings: Settings) -> None:
     Raises:
         RunError: the run has no Reasoner yet.
         ModelError: no such model, or none for images and text.
-        ConfigError, EngineError: as `check_engine`.
+        ConfigError, EngineError: as `check_engines`.
     """
-    check_engine(settings)
+    check_engines(settings)
     if is_run(name):
         finished_roles(name, ("reasoner",))
     else:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from visplay.config import Settings
-
 T = TypeVar("T")
 
 
@@ -25,11 +23,6 @@ class Bounds:
 
     answers: int
     tokens: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Bounds:
-        """Those of a run."""
-        return cls(settings.generation_batch, settings.generation_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from visplay.config import Sampling
 from visplay.generation.sampling import draw, uniforms
+from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM
 from visplay.types import Completion, Request
 

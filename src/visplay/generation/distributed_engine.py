@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from visplay.config import Sampling
 from visplay.distributed.controller import Controller, on_all_ranks
-from visplay.generation.engine import Engine, grouped_by_image
+from visplay.generation.engine import grouped_by_image
+from visplay.interfaces.engine import Engine, Sampling
 from visplay.types import Completion, ImageRef, Request
 
 

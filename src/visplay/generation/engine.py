@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from visplay.config import Sampling
+from visplay.interfaces.engine import Sampling
 from visplay.types import Completion, Request
 
 

@@ -15,9 +15,9 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from visplay.config import Sampling
 from visplay.generation.batching import Bounds, Size, cut
 from visplay.generation.decoding_state import Answer, Answers
+from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM, EncodedPrompt
 from visplay.types import Completion, ImageRef
 

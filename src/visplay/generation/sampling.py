@@ -10,7 +10,7 @@ import hashlib
 import numpy as np
 import torch
 
-from visplay.config import Sampling
+from visplay.interfaces.engine import Sampling
 
 
 def uniforms(seed: int, request_id: str, index: int, count: int) -> np.ndarray:

@@ -24,11 +24,12 @@ from typing import Any
 
 import httpx2
 
-from visplay.config import Sampling, ServerSettings
 from visplay.errors import ServerError
+from visplay.generation.backends.server import ServerBackend
 from visplay.generation.engine import grouped_by_image
 from visplay.generation.openai_client import Choice, ClientPolicy, Endpoint, said, together
 from visplay.generation.sampling import request_seed
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.types import Completion, ImageRef, Request
 
@@ -54,12 +55,12 @@ class ServerEngine:
         ServerError: no server is set, or it could not follow the policy's weights.
     """
 
-    def __init__(self, policy: Policy, seed: int, settings: ServerSettings) -> None:
+    def __init__(self, policy: Policy, seed: int, settings: ServerBackend) -> None:
         self._server = _endpoint(settings)
         if isinstance(policy, FullPolicy):
             raise ServerError("a server cannot follow weights that are trained in full; choose tune: lora")
         if isinstance(policy, LoraPolicy) and settings.adapters is None:
-            raise ServerError("server.adapters is missing; name a folder that the server reads by the same path")
+            raise ServerError("vote_engine.adapters is missing; name a folder that the server reads by the same path")
         self.policy = policy
         self.seed = seed
         self.settings = settings
@@ -147,7 +148,7 @@ class ServerEngine:
             folder.mkdir(parents=True, exist_ok=True)
             policy.save(folder)
         except OSError as error:
-            raise ServerError(f"cannot write an adapter to server.adapters: {error}") from None
+            raise ServerError(f"cannot write an adapter to vote_engine.adapters: {error}") from None
         await self._load(client, folder)
         return _Adapter(version, folder)
 
@@ -209,7 +210,7 @@ def data_url(image: ImageRef) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def wait_for_server(settings: ServerSettings) -> None:
+def wait_for_server(settings: ServerBackend) -> None:
     """Wait until the server answers, at most `wait_s` seconds.
 
     Raises:
@@ -224,19 +225,17 @@ def wait_for_server(settings: ServerSettings) -> None:
     asyncio.run(wait())
 
 
-def _endpoint(settings: ServerSettings) -> Endpoint:
-    if settings.url is None:
-        raise ServerError("server.url is missing; name the server, such as http://localhost:8000")
+def _endpoint(settings: ServerBackend) -> Endpoint:
     terms = ClientPolicy(
         key_variable=KEY_VARIABLE,
         wait_s=settings.wait_s,
         timeout_s=settings.timeout_s,
         retries=settings.retries,
         error=ServerError,
-        address="server.url",
-        model="server.model",
-        if_absent="start it, or raise server.wait_s",
-        if_late="raise server.timeout_s, or lower server.concurrency",
+        address="the url of the engine",
+        model="vote_engine.model",
+        if_absent="start it, or raise vote_engine.wait_s",
+        if_late="raise vote_engine.timeout_s, or lower vote_engine.concurrency",
         if_gone="start it again, then a run goes on with --resume",
     )
     return Endpoint(settings.url, terms)

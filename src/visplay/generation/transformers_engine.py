@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
-from visplay.config import Sampling, Settings
 from visplay.generation.batching import Bounds
 from visplay.generation.decoding_state import Answer
 from visplay.generation.engine import grouped_by_image
 from visplay.generation.padded_decoding import decode_plain
 from visplay.generation.tree_decoding import decode_trees
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy
 from visplay.types import Completion, Request
 
@@ -28,12 +28,6 @@ class TransformersEngine:
         self.policy = policy
         self.seed = seed
         self.bounds = Bounds(batch, tokens)
-
-    @classmethod
-    def of(cls, policy: Policy, settings: Settings) -> TransformersEngine:
-        """One with the seed and the bounds of a run's settings."""
-        bounds = Bounds.of(settings)
-        return cls(policy, settings.seed, bounds.answers, bounds.tokens)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`. A completion's `token_ids` include the end-of-text token that finished it."""

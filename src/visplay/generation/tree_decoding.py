@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from visplay.config import Sampling
 from visplay.generation.batching import Bounds, Size, cut
 from visplay.generation.decoding_state import Answer, Answers
+from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
 from visplay.models.image_cache import Pixels
 from visplay.models.token_tree import TokenTree

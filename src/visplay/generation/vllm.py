@@ -2,7 +2,7 @@
 
 An adapter is handed over as a LoRA request, anew whenever its role's version has grown; weights that are trained in
 full are copied into the running engine whenever another role speaks, or the same one with newer weights. Whether that
-worked is proved on every call, see `engines/proof.py`.
+worked is proved on every call, see `logprob_check.py`.
 
 Left out: a model cut over several GPUs, and 4-bit weights.
 """
@@ -26,16 +26,18 @@ from transformers import AutoImageProcessor
 from transformers.core_model_loading import revert_weight_conversion
 from transformers.utils.hub import cached_file
 
-from visplay.config import Sampling, Settings
+from visplay.config import Settings
 from visplay.errors import EngineError
+from visplay.generation.backends.vllm import VLLMBackend
 from visplay.generation.engine import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.sampling import request_seed
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.vlm import VLM
 from visplay.types import Completion, Request
 
-# Controller that vLLM has room for.
+# LoRA ranks that vLLM has room for.
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _MOST_PICTURES = 16  # of one prompt
 # The least that vLLM's attention on CPUs takes; on GPUs it is 16 by itself.
@@ -61,7 +63,7 @@ class VLLM:
         EngineError: vLLM cannot run this model here.
     """
 
-    def __init__(self, base: VLM, settings: Settings) -> None:
+    def __init__(self, base: VLM, settings: Settings, backend: VLLMBackend) -> None:
         # In this process, so that weights need not travel; the trainer's threads stay where they are.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
@@ -76,7 +78,7 @@ class VLLM:
         self._loaded: tuple[Policy, int] | None = None
         self._base = base
         on_cpu = current_platform.is_cpu()
-        self._sleeps = not on_cpu and settings.vllm.sleep
+        self._sleeps = not on_cpu and backend.sleep
         lora = settings.tune == "lora"
         try:
             self.llm: Any = LLM(
@@ -84,9 +86,9 @@ class VLLM:
                 dtype=settings.dtype,
                 seed=settings.seed,
                 trust_remote_code=settings.trust_remote_code,
-                gpu_memory_utilization=settings.vllm.gpu_memory_utilization,
-                kv_cache_memory_bytes=_bytes(settings.vllm.kv_cache_gib),
-                max_model_len=settings.vllm.max_model_len or -1,
+                gpu_memory_utilization=backend.gpu_memory_utilization,
+                kv_cache_memory_bytes=_bytes(backend.kv_cache_gib),
+                max_model_len=backend.max_model_len or -1,
                 enable_prefix_caching=True,
                 block_size=_CPU_BLOCK if on_cpu else None,
                 enforce_eager=on_cpu,
@@ -190,13 +192,13 @@ class VLLMEngine:
         difference: of the last call's proof, nats a token; None before the first.
     """
 
-    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings) -> None:
+    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: VLLMBackend) -> None:
         self.policy = policy
         self.vllm = vllm
         self.seed = settings.seed
         self.difference: float | None = None
-        self._proofs = settings.vllm.logprob_check_completions
-        self._tolerance = settings.vllm.logprob_check_tolerance or _TOLERANCE[settings.dtype]
+        self._proofs = backend.logprob_check_completions
+        self._tolerance = backend.logprob_check_tolerance or _TOLERANCE[settings.dtype]
 
     def metrics(self) -> dict[str, float]:
         """For a run's metrics: the last proof's difference, nats a token; the share of prompts found in a cache."""

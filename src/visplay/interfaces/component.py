@@ -22,7 +22,7 @@ from importlib import import_module
 from inspect import cleandoc
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 BUILT_IN: dict[str, tuple[str, ...]] = {
@@ -151,6 +151,11 @@ def problems(error: ValidationError) -> str:
         words = problem["msg"].removeprefix("Value error, ")
         found.append(f"{where}: {words}" if where else words)
     return "; ".join(found)
+
+
+def by_name(default: str | tuple[str, ...], description: str) -> Any:
+    """A pydantic field whose default is a component's name; the component is looked up when settings are made."""
+    return Field(default=default, description=description)
 
 
 class Chosen:

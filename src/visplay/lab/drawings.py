@@ -8,8 +8,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from visplay.config import Settings
-from visplay.data import Catalogue, open_source
 from visplay.errors import ImageError
 from visplay.lab.draw import LOOKS, STYLES, draw, png
 from visplay.lab.scene import ALL_PAIRS, Scene, random_scene
@@ -17,18 +15,6 @@ from visplay.types import ImageRef
 
 SOURCES: tuple[str, ...] = (*LOOKS, "single")
 LAB_DRAWINGS = 4000
-
-
-def open_images(settings: Settings) -> Catalogue:
-    """The images to evolve on: a folder, easy-vqa, or drawings of the lab.
-
-    Raises:
-        ImageError: the source cannot be used.
-    """
-    if not settings.images.startswith("lab/"):
-        return open_source(settings.images)
-    source = settings.images.removeprefix("lab/")
-    return Catalogue(settings.images, kept_drawings(source, LAB_DRAWINGS, settings.seed)[0])
 
 
 @lru_cache(maxsize=1)

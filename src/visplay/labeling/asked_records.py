@@ -14,11 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visplay.labeling.candidate import Candidate
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.selfplay.schedule import StepId
-from visplay.types import Question, Vote
+from visplay.types import Candidate, Question, Vote
 
 SCHEMA = pa.schema(
     [

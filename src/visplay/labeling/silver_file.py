@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,13 +76,6 @@ def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem,
         )
         for row in pq.read_table(path).to_pylist()
     )
-
-
-def questions_before(run: Path, iteration: int, images: Mapping[str, ImageRef]) -> Iterator[Question]:
-    """The questions of the silver sets of earlier iterations."""
-    for earlier in range(1, iteration):
-        for item in read_silver(silver_file(run, earlier), images):
-            yield item.question
 
 
 def join_silver(parts: Sequence[Path], path: Path) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from visplay.answers import is_refusal
-from visplay.labeling.candidate import Candidate
-from visplay.labeling.gates import Gates, apply_gates
-from visplay.labeling.labelers import Labeler
+from visplay.interfaces.gate import Gate
+from visplay.interfaces.labeler import Labeler, Voter
+from visplay.labeling.apply_gates import apply_gates
 from visplay.roles.questioner import Questioner
-from visplay.types import ImageRef, Question, SilverItem
+from visplay.types import Candidate, ImageRef, Question, SilverItem
 
 HISTOGRAM_BINS = 10
 _CHUNK = 512  # images put to the engine at once: bounds the memory of texts in flight
@@ -57,7 +57,8 @@ class Synthesis:
 def synthesize(
     questioner: Questioner,
     labeler: Labeler,
-    gates: Gates,
+    gates: Sequence[Gate],
+    voter: Voter,
     images: Sequence[ImageRef],
     questions_per_image: int,
     votes: int,
@@ -78,8 +79,8 @@ def synthesize(
         asked += len(batch)
         written = [one.question for one in batch if one.question is not None]
         valid += len(written)
-        candidates += labeler.label(distinct(written), votes)
-    passed, dropped = apply_gates(gates, candidates)
+        candidates += labeler.label(distinct(written), votes, voter)
+    passed, dropped = apply_gates(gates, candidates, voter)
     items = tuple(
         SilverItem(c.question, c.result.answer, c.result.confidence, c.votes)
         for c in passed

@@ -25,7 +25,6 @@ from PIL import Image
 from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
 from visplay.errors import ImageError
-from visplay.lab.drawings import open_images
 from visplay.labeling.asked_records import SCHEMA, record_files
 from visplay.runs.checkpointer import PHASES
 from visplay.runs.state import read_json
@@ -212,7 +211,7 @@ class Gallery:
     def __init__(self, run: Path) -> None:
         self.note = ""
         self._run = run
-        self._rule = load_settings(str(run / "config.yaml")).questioner.reward
+        self._rule = load_settings(str(run / "config.yaml")).questioner.reward.name
         self._stamp: object = None
         self._files: dict[Path, tuple[object, pa.Table]] = {}
         self._table = _indexed([])
@@ -357,7 +356,7 @@ class ImageList:
 
     def _by_id(self) -> dict[str, ImageRef]:
         if self._images is None:
-            self._images = {image.id: image for image in open_images(self._settings).images}
+            self._images = {image.id: image for image in self._settings.images.open(self._settings.seed).images}
         return self._images
 
 

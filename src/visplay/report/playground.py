@@ -19,8 +19,8 @@ from visplay.errors import ConfigError, RunError
 from visplay.types import ImageRef, Question
 
 if TYPE_CHECKING:
-    from visplay.labeling.candidate import Candidate
     from visplay.tools.ask import Asker
+    from visplay.types import Candidate
 
 MOST_BYTES = 20 * 2**20  # of an image's file
 MOST_CHARACTERS = 2000  # of a question, as many as the Questioner may write

@@ -19,6 +19,7 @@ from visplay.config import Settings, load_settings
 from visplay.errors import RunError
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.summary import suites_summary
+from visplay.labeling.gates.band import Band
 from visplay.runs import in_use, read_metrics
 from visplay.runs.state import read_json
 from visplay.selfplay.schedule import Schedule, StepId
@@ -275,7 +276,7 @@ class RunView:
             seconds_left=left,
             updated=updated,
             model=_last_part(self.settings.model),
-            images=_last_part(self.settings.images),
+            images=_last_part(str(self.settings.images)),
             seed=self.settings.seed,
             words="",
         )
@@ -462,15 +463,16 @@ def _accuracy(iteration: int, figures: Mapping[str, Any]) -> Accuracy:
 
 
 def _silver(line: Mapping[str, Any], settings: Settings) -> SilverPanel:
-    silver = settings.silver
+    gates = settings.silver.gates
     told = {name: line[name] for name in SilverPanel.__dataclass_fields__ if name in line}
-    told["dropped"] = {**dict.fromkeys(silver.gates, 0), **line["dropped"]}
+    told["dropped"] = {**dict.fromkeys((gate.name for gate in gates), 0), **line["dropped"]}
     told["label_accuracy_by_confidence"] = tuple(line.get("label_accuracy_by_confidence", ()))
+    band = next((gate for gate in gates if isinstance(gate, Band)), None)
     return SilverPanel(
         **told,
         histogram=tuple(line["confidence_histogram"]),
-        band=(silver.band_low, silver.band_high) if "band" in silver.gates else None,
-        band_above_chance=silver.chance_corrected,
+        band=(band.low, band.high) if band else None,
+        band_above_chance=band is not None and band.chance_corrected,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from statistics import fmean, pstdev
 from typing import Any
 
-from visplay.rl.rewards import bleu_matrix
+from visplay.rl.rewards.diversity import bleu_matrix
 
 
 class QuestionHistory:

@@ -8,17 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from visplay.answers import guesses
 from visplay.config import QuestionerSettings
-from visplay.generation.engine import Engine
-from visplay.rl.rewards import (
-    chance_corrected_reward,
-    clusters,
-    diversity,
-    official_questioner_reward,
-    questioner_reward,
-    random_reward,
-)
+from visplay.interfaces.engine import Engine
+from visplay.interfaces.reward import QuestionOutcome
+from visplay.rl.rewards.diversity import clusters, diversity
 from visplay.roles.prompts import Prompts
 from visplay.roles.question_history import QuestionHistory
 from visplay.types import Completion, Group, ImageRef, Question, QuestionType, Request, VoteResult
@@ -81,7 +74,7 @@ class Questioner:
         self.prompts = prompts
         self.settings = settings
         self.seed = seed
-        self.history = QuestionHistory(settings.history_size, settings.diversity_threshold)
+        self.history = QuestionHistory(settings.history_size, settings.diversity.threshold)
 
     def ask(self, images: Sequence[ImageRef], n: int, tag: str) -> list[Asked]:
         """`n` completions per image; `tag` makes the request ids, and so the random streams, unique."""
@@ -90,25 +83,24 @@ class Questioner:
         return [_read(request, c) for request in requests for c in completions[request.id]]
 
     def rewards(
-        self, asked: Sequence[Asked], results: Mapping[str, VoteResult], dropped: Collection[str] = ()
+        self, asked: Sequence[Asked], results: Mapping[str, VoteResult], rejected: Collection[str] = ()
     ) -> dict[str, RewardBreakdown]:
-        """What each completion earns, by its key (ALGORITHM section 2).
+        """The reward of each completion, by its key (arXiv 2511.15661, section 3).
 
         Args:
             results: the Reasoner's vote by question id, for every parsed question.
-            dropped: ids of the questions that a gate drops.
+            rejected: ids of the questions that a gate rejects.
         """
-        shares = self._shares(asked)
-        remembered = self._remembered(asked)
-        return {
-            one.key: RewardBreakdown(
-                self._reward(one, results, 0.0, dropped),
-                shares[one.key],
-                remembered[one.key],
-                self._reward(one, results, shares[one.key] + remembered[one.key], dropped),
-            )
-            for one in asked
-        }
+        diversity_penalties = self._diversity_penalties(asked)
+        history_penalties = self._history_penalties(asked)
+        found = {}
+        for one in asked:
+            alike, before = diversity_penalties[one.key], history_penalties[one.key]
+            alone = self._outcome(one, results, rejected, 0.0)
+            penalised = self._outcome(one, results, rejected, alike + before)
+            reward = self.settings.reward.reward
+            found[one.key] = RewardBreakdown(reward(alone), alike, before, reward(penalised))
+        return found
 
     def groups(self, asked: Sequence[Asked], rewards: Mapping[str, RewardBreakdown]) -> list[Group]:
         """The completions of each image with their rewards, by `rewards`; they are remembered."""
@@ -132,47 +124,41 @@ class Questioner:
         texts = [one.question.text for one in members if one.question is not None]
         if len(texts) < len(members):
             return not texts
-        return len(set(texts)) == 1 or not clusters(texts, self.settings.diversity_threshold).any()
+        return len(set(texts)) == 1 or not clusters(texts, self.settings.diversity.threshold).any()
 
-    def _reward(self, one: Asked, results: Mapping[str, VoteResult], share: float, dropped: Collection[str]) -> float:
+    def _outcome(
+        self, one: Asked, results: Mapping[str, VoteResult], rejected: Collection[str], penalty: float
+    ) -> QuestionOutcome:
         question = one.question
-        result = results[question.id] if question is not None else None
-        confidence = result.confidence if result else 0.0
-        match self.settings.reward:
-            case "random":
-                return random_reward(self.seed, one.key)
-            case "format":
-                return float(question is not None)
-            case "official":
-                return official_questioner_reward(question is not None, confidence, share)
-            case "chance_corrected":
-                if question is None or result is None or result.answer is None:
-                    return 0.0
-                options = guesses(result.answer, question.text)
-                return chance_corrected_reward(question.id not in dropped, confidence, options, share)
-            case _:
-                return questioner_reward(question is not None, confidence, share)
+        return QuestionOutcome(
+            f"{self.seed}/{one.key}",
+            one.completion,
+            question,
+            results[question.id] if question is not None else None,
+            question is not None and question.id in rejected,
+            penalty,
+        )
 
-    def _remembered(self, asked: Sequence[Asked]) -> dict[str, float]:
+    def _history_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
         """What each question pays for having been asked in earlier steps."""
         questions = {one.key: one.question.text for one in asked if one.question is not None}
         shares = zip(questions, self.history.shares(list(questions.values())), strict=True)
         weight = self.settings.history_weight
         return {one.key: 0.0 for one in asked} | {key: weight * share for key, share in shares}
 
-    def _shares(self, asked: Sequence[Asked]) -> dict[str, float]:
+    def _diversity_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
         """λ · |cluster| / G of every completion, clustered within its image or the whole batch."""
         scopes: defaultdict[str, list[Asked]] = defaultdict(list)
         for one in asked:
-            scopes[one.request.id if self.settings.diversity_scope == "image" else ""].append(one)
+            scopes[one.request.id if self.settings.diversity.scope == "image" else ""].append(one)
         shares: dict[str, float] = {}
         for members in scopes.values():
             texts = [one.question.text if one.question is not None else one.completion.text for one in members]
-            values = diversity(texts, self.settings.diversity_weight, self.settings.diversity_threshold)
-            if self.settings.reward == "chance_corrected":
+            values = diversity(texts, self.settings.diversity.weight, self.settings.diversity.threshold)
+            if self.settings.diversity.count_repeats:
                 # Of fewer than four words even the very same text has a BLEU below 1.
                 same = Counter(texts)
-                least = self.settings.diversity_weight / len(texts)
+                least = self.settings.diversity.weight / len(texts)
                 values = [max(value, least * same[text]) for value, text in zip(values, texts, strict=True)]
             shares |= {one.key: value for one, value in zip(members, values, strict=True)}
         return shares

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
-from visplay.answers import extract_boxed, guesses, vote
+from visplay.answers import extract_boxed
 from visplay.config import ReasonerSettings
 from visplay.data.augmentations import augmented, preserves_answer
-from visplay.generation.engine import Engine
-from visplay.rl.rewards import above_chance, format_score, random_reward, reasoner_reward, soft_reward
+from visplay.interfaces.engine import Engine
 from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
-from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote, VoteResult
+from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote
 
 
 class Reasoner:
@@ -103,26 +102,12 @@ class Reasoner:
         for item in items:
             request = requests[item.question.id]
             rewards = tuple(self._reward(c, item) for c in completions[request.id])
-            groups.append(Group(request, completions[request.id], rewards, self._trust(item)))
+            groups.append(Group(request, completions[request.id], rewards))
         return groups
 
-    def _trust(self, item: SilverItem) -> float:
-        """How much an item counts: its confidence above chance, where answers can be counted."""
-        if not self.settings.trust:
-            return 1.0
-        options = guesses(item.answer, item.question.text)
-        return above_chance(item.confidence, options) if options else item.confidence
-
     def _reward(self, completion: Completion, item: SilverItem) -> float:
-        match self.settings.reward:
-            case "random":
-                return random_reward(self.seed, f"{completion.request_id}#{completion.index}")
-            case "format":
-                return float(format_score(completion.text))
-            case "soft":
-                return soft_reward(completion.text, [vote.answer for vote in item.votes])
-            case _:
-                return reasoner_reward(completion.text, item.answer, self.settings.format_weight)
+        key = f"{self.seed}/{completion.request_id}#{completion.index}"
+        return self.settings.reward.reward(completion, item, key)
 
     def _request(self, question: Question, n: int, tag: str, augmentation: Augmentation = "plain") -> Request:
         name = f"{tag}/{question.id}" if augmentation == "plain" else f"{tag}/{augmentation}/{question.id}"
@@ -136,12 +121,6 @@ def _shares(n: int, augmentations: Sequence[Augmentation]) -> list[tuple[Augment
     for place, augmentation in enumerate(augmentations):
         taken[augmentation] += share + (place < rest)
     return [(augmentation, count) for augmentation, count in taken.items() if count]
-
-
-def count_votes(question: Question, votes: Sequence[Vote]) -> VoteResult:
-    """The majority over `votes`; an unboxed answer is no vote but counts in the total."""
-    answer, confidence, unboxed = vote([v.answer for v in votes])
-    return VoteResult(question.id, answer, confidence, len(votes), unboxed)
 
 
 def _vote(question_id: str, index: int, completion: Completion, augmentation: Augmentation) -> Vote:

@@ -22,10 +22,11 @@ from visplay.answers import match
 from visplay.config import AcceptanceSettings
 from visplay.errors import EvaluationError
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
-from visplay.labeling import read_silver, synthesize, write_silver
+from visplay.interfaces.labeler import Labeler, Voter
 from visplay.labeling.asked_records import synthesis_rows, write_record
 from visplay.labeling.gates.answered import Answered
-from visplay.labeling.labelers import Labeler
+from visplay.labeling.silver_file import read_silver, write_silver
+from visplay.labeling.synthesis import synthesize
 from visplay.roles.questioner import Questioner
 from visplay.runs.state import read_json, write_json
 from visplay.selfplay.schedule import StepId
@@ -163,7 +164,7 @@ class Acceptance:
         """Whether so many iterations were rejected in a row that the run ends."""
         return self.rejected_in_a_row >= self.settings.patience
 
-    def freeze(self, questioner: Questioner, labeler: Labeler) -> tuple[SilverItem, ...]:
+    def freeze(self, questioner: Questioner, labeler: Labeler, voter: Voter) -> tuple[SilverItem, ...]:
         """The base's questions about the held-out images with its answers, refusals left out; the labelled items are
         answered too."""
         self.folder.mkdir(exist_ok=True)
@@ -171,12 +172,14 @@ class Acceptance:
             self.labelled.ask(0)
         if not self.images:
             return ()
-        items = self._ask(questioner, labeler, 0)
+        items = self._ask(questioner, labeler, voter, 0)
         write_silver(self.folder / "anchor.parquet", items, 0)
         self._write(0, {item.question.id: HeldOutAnswer(item.answer, item.confidence) for item in items})
         return items
 
-    def judge(self, questioner: Questioner, labeler: Labeler, iteration: int, taught: bool = True) -> Verdict:
+    def judge(
+        self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int, taught: bool = True
+    ) -> Verdict:
         """Have all that is judged by answered anew, and compare with the last accepted iteration.
 
         Args:
@@ -184,7 +187,7 @@ class Acceptance:
                 nothing to learn from, and the iteration is rejected.
         """
         before = self.last_accepted
-        found = self._judge_images(questioner, labeler, iteration) if self.images else _unjudged(before)
+        found = self._judge_images(questioner, labeler, voter, iteration) if self.images else _unjudged(before)
         if self.labelled:
             self.labelled.ask(iteration)
             found = judge_validation(found, self.labelled.difference(before, iteration), self.settings.tolerance)
@@ -199,23 +202,23 @@ class Acceptance:
         labelled = self.labelled
         return labelled is None or labelled.result(iteration).correct >= labelled.result(self.best).correct
 
-    def _judge_images(self, questioner: Questioner, labeler: Labeler, iteration: int) -> Verdict:
+    def _judge_images(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> Verdict:
         """Have the anchor answered anew, and ask about its images anew."""
         anchor = self.anchor()
-        answered = labeler.label([item.question for item in anchor], self.settings.votes)
+        answered = labeler.label([item.question for item in anchor], self.settings.votes, voter)
         now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
         self._write(iteration, now)
         before, tolerance = self.last_accepted, self.settings.tolerance
         found = verdict(anchor, self.settings.trusted, before, self.held_out_answers(before), now, tolerance)
-        self._ask(questioner, labeler, iteration)
+        self._ask(questioner, labeler, voter, iteration)
         return judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
 
-    def _ask(self, questioner: Questioner, labeler: Labeler, iteration: int) -> tuple[SilverItem, ...]:
+    def _ask(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> tuple[SilverItem, ...]:
         """Questions about the held-out images that have an answer; each image's share of them is written down."""
         settings = self.settings
-        gates = {"answered": Answered(most=1.0)}
+        gates = [Answered()]
         wanted, votes = settings.questions_per_image, settings.votes
-        found = synthesize(questioner, labeler, gates, self.images, wanted, votes, "acceptance")
+        found = synthesize(questioner, labeler, gates, voter, self.images, wanted, votes, "acceptance")
         write_record(self.folder, StepId(iteration, "accept", 0), synthesis_rows(found))
         with_answer = Counter(item.question.image.id for item in found.items)
         shares = {image.id: with_answer[image.id] / wanted for image in self.images}

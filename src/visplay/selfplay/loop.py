@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from visplay.config import Settings
-from visplay.data import Sampler
-from visplay.lab.truth import Truth
-from visplay.labeling import questions_before, read_silver, silver_file
-from visplay.labeling.gates import make_gates
+from visplay.data.sampler import Sampler
+from visplay.interfaces.observer import Observer
+from visplay.labeling.silver_file import read_silver, silver_file
 from visplay.roles.question_history import QuestionHistory
 from visplay.runs.checkpointer import Checkpointer
 from visplay.selfplay.acceptance import Acceptance
@@ -48,7 +47,7 @@ class RunInputs:
 
     images: tuple[ImageRef, ...]
     suites: tuple[Suite, ...]
-    truth: Truth | None
+    observer: Observer | None
     validation_set: Suite | None = None
 
 
@@ -79,16 +78,13 @@ def evolve(inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: 
     for t in range(1, settings.iterations + 1):
         if acceptance.over:
             break
-        known = list(questions_before(logger.run.path, t, by_id))
-        gates = make_gates(settings.questioner.gates, settings.silver, state.reasoner, known)
         for step in steps(t, "questioner", settings.questioner.steps):
             taken = sampler.take(min(settings.questioner.images_per_step, len(images)))
-            train_questioner(state, taken, gates, settings, logger, t, step)
+            train_questioner(state, taken, settings, logger, t, step)
 
-        gates = make_gates(settings.silver.gates, settings.silver, state.reasoner, known)
         for _ in steps(t, "silver", 1):
             taken = sampler.take(min(settings.silver.images or len(images), len(images)))
-            make_silver_set(state, taken, gates, inputs.truth, settings, logger, t)
+            make_silver_set(state, taken, inputs.observer, settings, logger, t)
         silver = read_silver(silver_file(logger.run.path, t), by_id)
 
         for step in steps(t, "reasoner", settings.reasoner.steps if silver else 0):
@@ -98,7 +94,7 @@ def evolve(inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: 
         for _ in steps(t, "measure", 1):
             measure_reasoner(inputs.suites, state, settings, logger, t)
         for _ in steps(t, "accept", 1 if acceptance.judges else 0):
-            accept_or_roll_back(state, acceptance, bool(silver), inputs.truth, logger, t)
+            accept_or_roll_back(state, acceptance, bool(silver), inputs.observer, logger, t)
     restore_selected(state, acceptance, logger)
     logger.finish(checkpointer.seconds)
 

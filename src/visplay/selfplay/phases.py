@@ -11,11 +11,11 @@ import numpy as np
 
 from visplay.config import Settings
 from visplay.evaluation.runner import measure
-from visplay.evaluation.silver_truth import oracle_verdict, paper_comparison, silver_truth
-from visplay.lab.truth import Truth
-from visplay.labeling import silver_file, synthesize, write_silver
+from visplay.interfaces.observer import Observer
+from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
-from visplay.labeling.gates import Gates, apply_gates
+from visplay.labeling.silver_file import silver_file, write_silver
+from visplay.labeling.synthesis import synthesize
 from visplay.selfplay.acceptance import Acceptance
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.schedule import StepId
@@ -26,7 +26,6 @@ from visplay.types import ImageRef, SilverItem, Suite
 def train_questioner(
     state: SelfPlayState,
     images: Sequence[ImageRef],
-    gates: Gates,
     settings: Settings,
     logger: RunLogger,
     t: int,
@@ -36,8 +35,9 @@ def train_questioner(
     with logger.step("questioner", t, step) as record:
         asked = state.questioner.ask(images, settings.questioner.group_size, f"{t}/questioner/{step}")
         questions = [one.question for one in asked if one.question is not None]
-        candidates = state.rewarding_labeler.label(questions, settings.questioner.votes)
-        passed, dropped = apply_gates(gates if settings.questioner.reward == "chance_corrected" else {}, candidates)
+        candidates = state.rewarding_labeler.label(questions, settings.questioner.votes, state.reasoner)
+        gates = settings.questioner.gates if settings.questioner.reward.uses_gates else ()
+        passed, dropped = apply_gates(gates, candidates, state.reasoner)
         rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, dropped)
         write_record(logger.run.path, StepId(t, "questioner", step), step_rows(asked, candidates, dropped, rewards))
         groups = state.questioner.groups(asked, rewards)
@@ -51,8 +51,7 @@ def train_questioner(
 def make_silver_set(
     state: SelfPlayState,
     images: Sequence[ImageRef],
-    gates: Gates,
-    truth: Truth | None,
+    observer: Observer | None,
     settings: Settings,
     logger: RunLogger,
     t: int,
@@ -63,7 +62,8 @@ def make_silver_set(
         synthesis = synthesize(
             state.questioner,
             state.labeler,
-            gates,
+            silver.gates,
+            state.reasoner,
             images,
             silver.questions_per_image,
             silver.votes,
@@ -72,11 +72,11 @@ def make_silver_set(
         write_silver(silver_file(logger.run.path, t), synthesis.items, t)
         write_record(logger.run.path, StepId(t, "silver", 0), synthesis_rows(synthesis))
         record |= synthesis.statistics()
-        if truth is not None:
+        if observer is not None:
             kept = {item.question.id for item in synthesis.items}
-            record |= silver_truth(truth, [(c.question, c.result) for c in synthesis.candidates], kept)
-            questions = [c.question for c in synthesis.candidates[: settings.evaluation.paper_comparison]]
-            record |= paper_comparison(truth, state.reasoner, questions, silver.votes)
+            record |= observer.on_silver_set(
+                synthesis.candidates, kept, state.reasoner, silver.votes, settings.evaluation.paper_comparison
+            )
 
 
 def train_reasoner(state: SelfPlayState, items: Sequence[SilverItem], logger: RunLogger, t: int, step: int) -> None:
@@ -112,21 +112,21 @@ def measure_reasoner(
 def freeze_reference_answers(state: SelfPlayState, acceptance: Acceptance, logger: RunLogger) -> None:
     """The base's answers to questions about held-out images and to labelled items; it is the first accepted."""
     with logger.step("accept", 0, 0) as record:
-        record["anchor"] = len(acceptance.freeze(state.questioner, state.labeler))
+        record["anchor"] = len(acceptance.freeze(state.questioner, state.labeler, state.reasoner))
         record |= _labelled(acceptance, 0)
         save_accepted(state, acceptance, logger, 0)
 
 
 def accept_or_roll_back(
-    state: SelfPlayState, acceptance: Acceptance, taught: bool, truth: Truth | None, logger: RunLogger, t: int
+    state: SelfPlayState, acceptance: Acceptance, taught: bool, observer: Observer | None, logger: RunLogger, t: int
 ) -> None:
     """Keep the iteration, or take both roles back to the last one that was accepted."""
     with logger.step("accept", t, 0) as record:
-        verdict = acceptance.judge(state.questioner, state.labeler, t, taught)
+        verdict = acceptance.judge(state.questioner, state.labeler, state.reasoner, t, taught)
         record |= verdict.metrics() | _labelled(acceptance, t)
         record["selected_iteration"] = acceptance.best
-        if truth is not None and acceptance.images:
-            record |= oracle_verdict(truth, *acceptance.answers(verdict.against, t))
+        if observer is not None and acceptance.images:
+            record |= observer.on_verdict(*acceptance.answers(verdict.against, t))
         if verdict.accepted:
             save_accepted(state, acceptance, logger, t)
         else:

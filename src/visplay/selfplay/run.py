@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,18 @@ from typing import Any
 from rich.console import Console
 
 from visplay.config import Settings
-from visplay.data import Catalogue, Sampler
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
-from visplay.evaluation.label_study import LabelRow, label_study
-from visplay.evaluation.silver_truth import truth_about
-from visplay.evaluation.suites import open_suites
+from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.summary import lead, macro_summary, suites_summary
-from visplay.generation.transformers_engine import TransformersEngine
-from visplay.lab.drawings import LAB_DRAWINGS as LAB_DRAWINGS
-from visplay.lab.drawings import open_images as open_images
-from visplay.labeling import join_silver, silver_file
-from visplay.roles.reasoner import Reasoner
+from visplay.generation.backends.vllm import VLLMBackend
+from visplay.interfaces.image_source import Catalogue
+from visplay.labeling.silver_file import join_silver, silver_file
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.trackers import Trackers
 from visplay.selfplay.logger import RunLogger, peak_memory_bytes
 from visplay.selfplay.loop import RunInputs, evolve
-from visplay.selfplay.state import SelfPlayState, open_reasoner
+from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.validation_set import read_validation_set
 
 CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
@@ -82,8 +77,7 @@ def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
         read_validation_set(settings.acceptance.validation_set) if settings.acceptance.validation_set else None
     )
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
-    truth = truth_about(settings.images, LAB_DRAWINGS, settings.seed)
-    return RunInputs(catalogue.images, suites, truth, validation_set)
+    return RunInputs(catalogue.images, suites, settings.images.observer(settings.seed), validation_set)
 
 
 def run_evolution(
@@ -122,7 +116,7 @@ def check_shared(settings: Settings, controller: Controller, controls: bool) -> 
         return
     if ":" in settings.device:
         raise ConfigError(f"device: {settings.device} is one for {controller.size} processes; leave it 'auto'")
-    if controls and settings.engine == "vllm":
+    if controls and isinstance(settings.engine, VLLMBackend):
         raise ConfigError("--controls want a new vLLM each, which several processes cannot have; use --processes 1")
 
 
@@ -131,24 +125,6 @@ def follow(controller: Controller) -> None:
     while (settings := controller.broadcast(None)) is not None:
         with closing(SelfPlayState.load(settings, controller)):
             controller.serve()
-
-
-def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:
-    """Labelers and gates on the same questions about `count` images, asked by the lab's Questioner.
-
-    Raises:
-        ConfigError: the truth about these images is not known.
-        RunError, ModelError: as `open_reasoner`.
-    """
-    truth = truth_about(settings.images, LAB_DRAWINGS, settings.seed)
-    if truth is None:
-        raise ConfigError(f"the truth about '{settings.images}' is not known; use drawings such as lab/single")
-    images = Sampler(open_images(settings).images, settings.seed).take(min(count, LAB_DRAWINGS))
-    policy, prompts, _ = open_reasoner(model)
-    reasoner = Reasoner(TransformersEngine.of(policy, settings), prompts, settings.reasoner, settings.seed)
-    asked = SelfPlayState.load(settings).questioner.ask(images, settings.silver.questions_per_image, "labels")
-    questions = {(one.question.image.id, one.question.text): one.question for one in asked if one.question}
-    return label_study(reasoner, list(questions.values()), truth, settings.silver)
 
 
 def run_controls(

@@ -28,7 +28,10 @@ class Schedule:
 
     def __init__(self, settings: Settings) -> None:
         self.iterations = settings.iterations
-        measured, judged = int(bool(settings.evaluation.suites)), int(settings.acceptance.wanted)
+        measured, judged = (
+            int(bool(settings.evaluation.suites)),
+            int(settings.acceptance.images > 0 or settings.acceptance.validation_set is not None),
+        )
         self.base_plan = {"measure": int(settings.evaluation.before) * measured, "accept": judged}
         self.plan = {
             "questioner": settings.questioner.steps,

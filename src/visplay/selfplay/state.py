@@ -13,8 +13,7 @@ import torch
 from visplay.config import GRPOSettings, Settings, load_settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
 from visplay.errors import ConfigError, RunError
-from visplay.generation.factory import check_engine, make_engines, make_voter
-from visplay.labeling.labelers import make_labeler
+from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.models.policy import Policy, role_of
 from visplay.models.probe import Probe, probe
 from visplay.models.vlm import VLM, check_model
@@ -51,11 +50,11 @@ class SelfPlayState:
             controller.broadcast_tensors(policy.trainable(), [0] * len(policy.trainable()))  # adapters begin at random
         asking, answering = make_engines(base, (self.questioner_policy, self.reasoner_policy), settings, controller)
         self.questioner = Questioner(asking, prompts, settings.questioner, settings.seed)
-        voter = make_voter(self.reasoner_policy, settings) if controller.is_main else None
+        voter = make_vote_engine(self.reasoner_policy, settings) if controller.is_main else None
         self._engines = [asking, answering, *([voter] if voter else [])]
         self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
-        self.labeler = make_labeler(settings.silver, self.reasoner)
-        self.rewarding_labeler = make_labeler(settings.silver, self.reasoner, settings.questioner.labeler)
+        self.labeler = settings.silver.labeler
+        self.rewarding_labeler = settings.questioner.labeler or settings.silver.labeler
         self.questioner_trainer = Trainer(
             self.questioner_policy,
             _own(settings),
@@ -177,13 +176,13 @@ def own_settings(
     """A run's own settings, or for a model, which nobody trains, a preset's; then `values`, then `overrides`.
 
     Args:
-        preset: for a model alone; None for the defaults.
+        preset: for a model alone; None for the preset "default".
     Raises:
         ConfigError: a setting is wrong, or cannot be changed for a run, or is another model.
     """
     given = dict(values or {})
     if not is_run(name):
-        chosen = load_settings(preset, overrides, {"model": name, **given}, trained=False)
+        chosen = load_settings(preset or "default", overrides, {"model": name, **given}, trained=False)
         if chosen.model != name:
             raise ConfigError(f"the model is {name}; leave model out of --set, and name another in its place")
         return chosen
@@ -250,7 +249,7 @@ def check_runnable(settings: Settings) -> None:
         ModelError: no such model, or none for images and text.
         ConfigError: a package that the settings need is missing.
     """
-    check_engine(settings)
+    check_engines(settings)
     check_trackers(settings)
     check_model(model_name(settings.model), settings.trust_remote_code)
     for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.grpo.optimizer == "adamw_8bit")):

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from visplay.config import Sampling
 from visplay.errors import EvaluationError
 from visplay.evaluation.labelled import read_labelled
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.runner import evaluate
 from visplay.evaluation.statistics import PairedDifference
+from visplay.interfaces.engine import Sampling
 from visplay.roles.reasoner import Reasoner
 from visplay.types import ImageRef, Suite
 

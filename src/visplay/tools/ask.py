@@ -13,17 +13,14 @@ from dataclasses import dataclass
 from visplay.answers import match, vote
 from visplay.config import Settings
 from visplay.errors import ConfigError
-from visplay.generation.factory import check_engine, make_engines, make_voter
-from visplay.labeling.candidate import Candidate
-from visplay.labeling.gates import apply_gates, make_gates
-from visplay.labeling.labelers import make_labeler
+from visplay.generation.factory import check_engines, make_engines, make_vote_engine
+from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.synthesis import distinct
 from visplay.roles.questioner import Asked, Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.selfplay.state import Role, is_run, open_roles, own_settings
-from visplay.types import ImageRef, Question, Vote
+from visplay.types import Candidate, ImageRef, Question, Vote
 
-_OF_A_SET = ("balance", "needs_image", "new")
 _LONGEST = 1500  # characters of reasoning that are shown
 
 
@@ -71,7 +68,7 @@ def ask(name: str, images: Sequence[ImageRef], settings: Settings, question: str
     """
     if question is not None and not question.strip():
         raise ConfigError("--question is blank; write what the Reasoner is to answer")
-    check_engine(settings)
+    check_engines(settings)
     with closing(Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)) as asker:
         if question:
             questions = [Question(f"ask/{image.id}#0", image, "open", question) for image in images]
@@ -102,7 +99,7 @@ class Asker:
         made = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
         engines = dict(zip(policies, made, strict=True))
         self._settings = settings
-        voter = make_voter(policies["reasoner"], settings)
+        voter = make_vote_engine(policies["reasoner"], settings)
         self._engines = [*made, *([voter] if voter else [])]
         self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, voter)
         self._questioner = (
@@ -125,9 +122,9 @@ class Asker:
     def judge(self, questions: Sequence[Question]) -> dict[str, tuple[Candidate, str]]:
         """Each question, by its id, with its votes and what labeler and gates say of it: "kept", or why not."""
         silver = self._settings.silver
-        candidates = make_labeler(silver, self._reasoner).label(questions, silver.votes)
-        _, dropped = apply_gates(make_gates(silver.gates, silver, self._reasoner), candidates)
-        return {each.question.id: (each, _verdict(each, dropped, silver.labeler)) for each in candidates}
+        candidates = silver.labeler.label(questions, silver.votes, self._reasoner)
+        _, dropped = apply_gates(silver.gates, candidates, self._reasoner)
+        return {each.question.id: (each, _verdict(each, dropped, silver.labeler.name)) for each in candidates}
 
 
 def _verdict(candidate: Candidate, dropped: Mapping[str, tuple[str, str]], labeler: str) -> str:
@@ -155,8 +152,8 @@ def _reply(one: Asked, verdicts: Mapping[str, tuple[Candidate, str]]) -> Reply:
 def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
     """What is shown on a terminal; what a model wrote is text and can do nothing there."""
     silver = settings.silver
-    gates = ", ".join(silver.gates) or "none"
-    yield f"labeler {silver.labeler}, {silver.votes} votes, gates {gates}, seed {settings.seed}"
+    gates = ", ".join(gate.name for gate in silver.gates) or "none"
+    yield f"labeler {silver.labeler.name}, {silver.votes} votes, gates {gates}, seed {settings.seed}"
     image, number = None, 0
     for reply in replies:
         if reply.image != image:
@@ -167,7 +164,7 @@ def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
         if reply.candidate is not None:
             yield from (f"     {line}" for line in _vote_lines(reply.candidate))
         yield f"     {visible(reply.verdict)}"
-    compared = [gate for gate in silver.gates if gate in _OF_A_SET]
+    compared = [gate.name for gate in silver.gates if gate.compares]
     if compared:
         yield f"\n{', '.join(compared)}: judged among the questions above alone, in a run among all of a silver set"
 

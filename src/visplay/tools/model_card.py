@@ -101,7 +101,7 @@ def _about(
         handed = f"{iteration or 'none'} of {ran}; later ones were accepted, but answered fewer labelled items"
     else:
         handed = f"none of {ran} was accepted, so these are the weights of the base"
-    source = public_name(settings.images) + (f", {images} of their names" if images else "")
+    source = public_name(str(settings.images)) + (f", {images} of their names" if images else "")
     held_out = "; others were held out to judge by" if settings.acceptance.images else ""
     named = license_.get("license_name", license_.get("license"))
     licence = named or "its model card names none; look it up before you pass these weights on"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.evaluation.truth_table import TruthTable
-from visplay.config import Sampling
+from visplay.interfaces.engine import Sampling
 from visplay.errors import EvaluationError
 from visplay.evaluation.lmms.answering import Answerer, Asked
 from visplay.roles.prompts import Prompts

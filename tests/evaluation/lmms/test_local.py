@@ -10,7 +10,7 @@ import yaml
 
 from visplay.evaluation.grading import score
 from visplay.evaluation.lmms.local import METRIC, doc_to_text, doc_to_visual, process_results, task_name, write_tasks
-from visplay.lab.suites import lab_suites
+from visplay.lab.suites.tasks import lab_suites
 from visplay.roles.prompts import Prompts
 from visplay.types import Completion, ImageList, ImageRef, Item, Suite
 

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image as Images
 
 from tests.evaluation.truth_table import TruthTable
-from visplay.config import Sampling
+from visplay.interfaces.engine import Sampling
 from visplay.evaluation.lmms.answering import Answerer
 from visplay.evaluation.lmms.harness import Found, Harness
 from visplay.evaluation.lmms.paper import PAPER

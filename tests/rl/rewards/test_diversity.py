@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from visplay.rl.rewards import bleu_matrix, clusters, diversity
+from visplay.rl.rewards.diversity import bleu_matrix, clusters, diversity
 
 RED = "what color is the small ball on the left"
 ALIKE = [RED, "what color is the small ball on the right", "what color is the small ball on the left side"]

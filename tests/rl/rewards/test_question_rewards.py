@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rl.rewards import (
-    above_chance,
-    chance_corrected_reward,
-    difficulty,
-    in_band,
-    official_questioner_reward,
-    questioner_reward,
-)
+from visplay.rl.rewards import chance_corrected_reward, official_questioner_reward, questioner_reward
+from visplay.rl.rewards.difficulty import above_chance, difficulty, in_band
 
 SHARES = st.floats(0, 1)
 

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rl.rewards import accuracy, format_score, reasoner_reward, soft_reward
+from visplay.rl.rewards import soft_reward
+from visplay.rl.rewards.accuracy import accuracy, reasoner_reward
+from visplay.rl.rewards.validity import format_score
 
 
 @pytest.mark.parametrize(

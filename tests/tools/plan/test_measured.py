@@ -10,7 +10,8 @@ from transformers import AutoConfig, Qwen2_5_VLConfig
 
 from tests.parity.families import FAMILIES
 from tests.tools.plan.shapes import qwen_3b, qwen_7b
-from visplay.config import Sampling, Settings, load_settings
+from visplay.config import Settings, load_settings
+from visplay.interfaces.engine import Sampling
 from visplay.distributed.controller import Controller
 from visplay.generation.batching import Bounds
 from visplay.generation.transformers_engine import TransformersEngine

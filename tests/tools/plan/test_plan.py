@@ -13,7 +13,8 @@ from transformers import AutoConfig
 
 from tests.tools.plan.shapes import qwen_3b
 from visplay.cli.main import main
-from visplay.config import Sampling, Settings, load_settings
+from visplay.config import Settings, load_settings
+from visplay.interfaces.engine import Sampling
 from visplay.errors import ConfigError
 from visplay.generation.batching import Bounds, Size, cut
 from visplay.models.vlm import VLM

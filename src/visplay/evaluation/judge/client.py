@@ -9,10 +9,10 @@ from functools import partial
 
 import httpx2
 
-from visplay.config import JudgeSettings
 from visplay.errors import JudgeError
 from visplay.evaluation.judge.cache import Cache, Case
 from visplay.evaluation.judge.prompt import PROMPT_VERSION, Verdict, judge_messages, read_verdict
+from visplay.evaluation.judge.settings import JudgeSettings
 from visplay.generation.openai_client import ClientPolicy, Endpoint, together
 from visplay.types import Item
 

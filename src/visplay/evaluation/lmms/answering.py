@@ -11,11 +11,10 @@ from itertools import islice
 from PIL import Image
 
 from visplay.answers import extract_boxed
-from visplay.config import Sampling, Settings
+from visplay.config import Settings
 from visplay.errors import EvaluationError
 from visplay.evaluation.labelled import without_marks
-from visplay.generation.engine import Engine
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Engine, Sampling
 from visplay.models.policy import Policy
 from visplay.roles.prompts import Prompts
 from visplay.types import ImageList, ImageRef, Request, upright_rgb
@@ -58,8 +57,8 @@ class Answerer:
     @classmethod
     def of(cls, policy: Policy, prompts: Prompts, settings: Settings) -> Answerer:
         """One that decodes in this process, as `visplay eval --suites` does."""
-        engine = TransformersEngine.of(policy, settings)
-        return cls(engine, prompts, settings.reasoner.sampling.max_tokens, settings.generation_batch)
+        engine = settings.engine.vote_engine(policy, settings)
+        return cls(engine, prompts, settings.reasoner.sampling.max_tokens, settings.engine.batch_size)
 
     def answers(self, asked: Iterable[Asked]) -> Iterator[Said]:
         """The most probable answer to each, in order.

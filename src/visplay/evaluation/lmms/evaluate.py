@@ -14,7 +14,7 @@ from visplay.evaluation.lmms.harness import Found, Harness, check_installed
 from visplay.evaluation.lmms.local import task_name, write_tasks
 from visplay.evaluation.lmms.paper import GROUP, PAPER, judged_without_a_key, paper_lines
 from visplay.evaluation.lmms.report import save_answers, table_lines, tasks_summary
-from visplay.evaluation.suites import open_suites
+from visplay.evaluation.open_suites import open_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import check_model
 from visplay.roles.prompts import Prompts

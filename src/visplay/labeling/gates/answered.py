@@ -1,29 +1,28 @@
-"""Answers that say there is no answer are nothing to learn from."""
+"""The gate `answered`: an answer that says there is no answer teaches nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from visplay.answers import is_refusal
-from visplay.labeling.candidate import Candidate
+from visplay.interfaces.gate import Gate
+from visplay.interfaces.labeler import Voter
+from visplay.types import Candidate
 
 
-class Answered:
-    """Drops a question to which the majority says "unknown", or more than `most` of the votes do.
+class Answered(Gate, type="answered"):
+    """Rejects a question if the majority declines to answer it, or if too many votes do."""
 
-    Args:
-        most: largest share of all votes that may decline to answer.
-    """
+    max_refusals: float = Field(1.0, ge=0, le=1, description="largest share of votes that may decline to answer")
 
-    def __init__(self, most: float) -> None:
-        self.most = most
-
-    def dropped(self, candidates: Sequence[Candidate]) -> dict[str, str]:
+    def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
         found: dict[str, str] = {}
         for candidate in candidates:
             refusals = sum(vote.answer is not None and is_refusal(vote.answer) for vote in candidate.votes)
             if is_refusal(candidate.result.answer or ""):
                 found[candidate.question.id] = "the majority declines to answer"
-            elif refusals > self.most * len(candidate.votes):
+            elif refusals > self.max_refusals * len(candidate.votes):
                 found[candidate.question.id] = f"{refusals} of {len(candidate.votes)} votes decline to answer"
         return found

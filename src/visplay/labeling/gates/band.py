@@ -1,34 +1,42 @@
-"""The band: a question that is neither hopeless nor already known (arXiv 2511.15661)."""
+"""The gate `band`: a question must be neither hopeless nor already solved (arXiv 2511.15661, section 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field, model_validator
+
 from visplay.answers import guesses
-from visplay.labeling.candidate import Candidate
-from visplay.rl.rewards import above_chance, in_band
+from visplay.interfaces.gate import Gate
+from visplay.interfaces.labeler import Voter
+from visplay.rl.rewards.difficulty import above_chance, in_band
+from visplay.types import Candidate
 
 
-class Band:
-    """Drops a question whose confidence lies below `low` or above `high`.
+class Band(Gate, type="band"):
+    """Rejects a question whose confidence is outside [low, high]."""
 
-    Args:
-        corrected: where answers can be counted, `low` is held against what confidence is above chance: half of
-            the votes agree on a coin's yes or no.
-    """
+    low: float = Field(0.25, ge=0, le=1, description="lowest confidence kept (paper 0.25, official 0.3)")
+    high: float = Field(0.75, ge=0, le=1, description="highest confidence kept (paper 0.75, official 0.8)")
+    chance_corrected: bool = Field(
+        False,
+        description="compare `low` with the confidence above chance, where the possible answers can be counted: half of "
+        "the votes agree on a coin flip",
+    )
 
-    def __init__(self, low: float, high: float, corrected: bool = False) -> None:
-        self.low = low
-        self.high = high
-        self.corrected = corrected
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Band:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
 
-    def dropped(self, candidates: Sequence[Candidate]) -> dict[str, str]:
+    def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
         found: dict[str, str] = {}
         for candidate in candidates:
             confidence = candidate.result.confidence
-            options = guesses(candidate.result.answer or "", candidate.question.text) if self.corrected else None
-            sure = above_chance(confidence, options) if options else confidence
-            if not in_band(confidence, self.low, self.high) or sure < self.low:
-                told = f"{confidence:.2f}, {sure:.2f} above chance," if options else f"{confidence:.2f}"
-                found[candidate.question.id] = f"confidence {told} outside {self.low:g} to {self.high:g}"
+            options = guesses(candidate.result.answer or "", candidate.question.text) if self.chance_corrected else None
+            corrected = above_chance(confidence, options) if options else confidence
+            if not in_band(confidence, self.low, self.high) or corrected < self.low:
+                shown = f"{confidence:.2f}, {corrected:.2f} above chance," if options else f"{confidence:.2f}"
+                found[candidate.question.id] = f"confidence {shown} outside {self.low:g} to {self.high:g}"
         return found

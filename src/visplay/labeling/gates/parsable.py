@@ -1,20 +1,22 @@
-"""What is not asked in plain words cannot be checked, and would pass more easily than what can."""
+"""The gate `parsable`: a question whose meaning is unknown cannot be checked, so it would pass the other gates easily."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from visplay.labeling.candidate import Candidate
+from visplay.interfaces.gate import Gate
+from visplay.interfaces.labeler import Voter
 from visplay.labeling.language.meaning import read_meaning
+from visplay.types import Candidate
 
 
-class Plain:
-    """Drops a question whose English is not plain enough to tell what it asks.
+class Parsable(Gate, type="parsable"):
+    """Rejects a question that the grammar in `visplay.labeling.language` cannot parse.
 
-    A Questioner that is paid for doubt drifts towards slips of grammar, which make a Reasoner doubt and which no list
-    of facts can contradict. Of what is asked about real images little is plain, so this gate is for small worlds.
+    A Questioner that is rewarded for doubt drifts towards slips of grammar: they make the Reasoner doubt, and no list of
+    facts can contradict them. Few questions about photographs are parsable, so the gate suits small worlds.
     """
 
-    def dropped(self, candidates: Sequence[Candidate]) -> dict[str, str]:
+    def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
         unread = (c.question for c in candidates if read_meaning(c.question.text) is None)
-        return {question.id: f"'{question.text}' is not plain" for question in unread}
+        return {question.id: f"'{question.text}' is not in the grammar" for question in unread}

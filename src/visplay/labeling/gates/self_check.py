@@ -1,53 +1,66 @@
-"""What is said to be so must not be denied when it is asked for by yes and by no."""
+"""The gate `self_check`: a claim must not be denied when the Reasoner is asked it as a yes/no question."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
 
 from visplay.answers import is_refusal
-from visplay.labeling.candidate import Candidate
-from visplay.labeling.gates.follow_up import follow_up
-from visplay.labeling.language.implied import Claim, claims
+from visplay.interfaces.gate import Gate
+from visplay.interfaces.labeler import ExtraRequests, Voter
+from visplay.labeling.language.claims import Claim, claims
 from visplay.labeling.language.statement import state
-from visplay.roles.reasoner import Reasoner
-from visplay.types import Augmentation
+from visplay.types import Augmentation, Candidate, Question, Vote
+
+_CLAIMS = 2  # yes/no questions that an answer settles, at the most
 
 
-class SelfCheck:
-    """Asks what a silver answer settles, and drops a question whose answer the replies deny.
+class SelfCheck(Gate, type="self_check"):
+    """Asks the Reasoner what a silver answer claims, and rejects the question if the replies deny it.
 
-    A question that is not plain, or settles nothing that can be asked by yes and no, passes.
-
-    Args:
-        augmentations: looks at the image that replies are spread over.
-        votes: replies to each claim.
-        most_denied: largest share of the boxed replies, refusals aside, that may contradict the silver answer.
+    A question that the grammar cannot parse, or whose answer claims nothing that yes and no can settle, passes.
     """
 
-    def __init__(
-        self, reasoner: Reasoner, augmentations: Sequence[Augmentation], votes: int, most_denied: float
-    ) -> None:
-        self.reasoner = reasoner
-        self.augmentations = augmentations
-        self.votes = votes
-        self.most_denied = most_denied
+    votes: int = Field(4, ge=1, description="replies to each claim")
+    max_denials: float = Field(0.5, ge=0, lt=1, description="largest share of boxed replies that may deny the answer")
+    augmentations: tuple[Augmentation, ...] = Field(
+        ("plain",), min_length=1, description="augmentations of the image that replies are spread over"
+    )
 
-    def dropped(self, candidates: Sequence[Candidate]) -> dict[str, str]:
+    def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
         claimed = {c.question.id: _claims(c) for c in candidates}
-        wanted = [(c.question, [claim.question for claim in claimed[c.question.id]]) for c in candidates]
-        replies = follow_up(self.reasoner, wanted, "claim", self.votes, self.augmentations)
+        replies = self._ask(voter, claimed, candidates)
         found: dict[str, str] = {}
-        for one in candidates:
+        for candidate in candidates:
             said = [
                 (claim, vote.answer)
-                for claim in claimed[one.question.id]
-                for vote in replies[one.question.image.id, claim.question]
+                for claim in claimed[candidate.question.id]
+                for vote in replies[candidate.question.image.id, claim.question]
                 if vote.answer is not None and not is_refusal(vote.answer)
             ]
             denied = sum(claim.denied_by(answer) for claim, answer in said)
-            if denied > self.most_denied * len(said):
-                found[one.question.id] = f"{denied} of {len(said)} replies deny it"
+            if denied > self.max_denials * len(said):
+                found[candidate.question.id] = f"{denied} of {len(said)} replies deny it"
         return found
+
+    def _ask(
+        self, voter: Voter, claimed: Mapping[str, Sequence[Claim]], candidates: Sequence[Candidate]
+    ) -> dict[tuple[str, str], tuple[Vote, ...]]:
+        """Replies by image id and wording; a wording is asked once per image."""
+        asked: dict[tuple[str, str], Question] = {}
+        for candidate in candidates:
+            question = candidate.question
+            for n, claim in enumerate(claimed[question.id]):
+                claim_question = Question(f"{question.id}~claim{n}", question.image, "open", claim.question)
+                asked.setdefault((question.image.id, claim.question), claim_question)
+        replies = voter.votes(list(asked.values()), self.votes, self.augmentations)
+        return {key: replies[question.id] for key, question in asked.items()}
+
+    def requests(self, questions: int) -> tuple[ExtraRequests, ...]:
+        versions = min(len(self.augmentations), self.votes)
+        asked = questions * _CLAIMS
+        return (ExtraRequests("votes", versions, asked, asked * -(-self.votes // versions)),)
 
 
 def _claims(candidate: Candidate) -> tuple[Claim, ...]:

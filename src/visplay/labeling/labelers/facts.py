@@ -1,30 +1,37 @@
-"""A majority that must not be at odds with what the Reasoner lists when it is only asked what it sees."""
+"""The labeler `facts`: a majority that must agree with what the Reasoner lists when it is only asked what it sees."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from visplay.answers import match, vote
-from visplay.labeling.candidate import Candidate
+from visplay.interfaces.labeler import ExtraRequests, Labeler, Voter
+from visplay.labeling.labelers.majority import count_votes
 from visplay.labeling.language.listed import answer_from, supposes_wrongly
 from visplay.labeling.language.meaning import read_meaning
-from visplay.roles.reasoner import Reasoner, count_votes
-from visplay.types import Augmentation, Question, VoteResult
+from visplay.types import Augmentation, Candidate, Question, VoteResult
 
 
-class Facts:
-    """Votes over `augmentations`, held against the answers computed from `lists` lists of what each image shows."""
+class Facts(Labeler, type="facts"):
+    """Compares the majority with the answers computed from lists of the things on each image.
 
-    def __init__(self, reasoner: Reasoner, augmentations: Sequence[Augmentation], lists: int) -> None:
-        self.reasoner = reasoner
-        self.augmentations = augmentations
-        self.lists = lists
+    A question that the grammar cannot parse keeps its majority.
+    """
 
-    def label(self, questions: Sequence[Question], votes: int) -> list[Candidate]:
-        given = self.reasoner.votes(questions, votes, self.augmentations)
+    augmentations: tuple[Augmentation, ...] = Field(
+        ("plain", "smaller", "dimmer", "darker"),
+        min_length=1,
+        description="augmentations of the image that votes and lists are spread over",
+    )
+    lists: int = Field(4, ge=1, description="lists of what is seen, per image")
+
+    def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
+        given = voter.votes(questions, votes, self.augmentations)
         meanings = {question.id: read_meaning(question.text) for question in questions}
-        plain = [question for question in questions if meanings[question.id] is not None]
-        seen = self.reasoner.facts(plain, self.lists, self.augmentations)
+        parsable = [question for question in questions if meanings[question.id] is not None]
+        seen = voter.facts(parsable, self.lists, self.augmentations)
         candidates = []
         for question in questions:
             voted, meaning = count_votes(question, given[question.id]), meanings[question.id]
@@ -35,19 +42,27 @@ class Facts:
             candidates.append(Candidate(question, given[question.id], voted))
         return candidates
 
+    def requests(self, questions: int, votes: int) -> tuple[ExtraRequests, ...]:
+        versions = len(self.augmentations)
+        voted, listed = min(versions, votes), min(versions, self.lists)
+        return (
+            ExtraRequests("votes", voted, questions, questions * -(-votes // voted)),
+            ExtraRequests("lists", listed, 1, -(-self.lists // listed)),
+        )
+
 
 def supposing(voted: VoteResult, wrongly: Sequence[bool | None]) -> VoteResult:
-    """What was voted for, unless most lists that tell say that the question is about what is not there."""
-    told = [wrong for wrong in wrongly if wrong is not None]
-    if 2 * sum(told) <= len(told):
+    """`voted`, or no answer if most lists that can decide say that the question supposes something that is not there."""
+    decided = [wrong for wrong in wrongly if wrong is not None]
+    if 2 * sum(decided) <= len(decided):
         return voted
     return VoteResult(voted.question_id, None, 0.0, voted.votes, voted.unboxed)
 
 
 def checked(voted: VoteResult, computed: Sequence[str | None]) -> VoteResult:
-    """What was voted for, if the majority of computed answers agrees: then with the smaller of both shares.
+    """`voted` with the smaller of both shares if the majority of computed answers agrees, else no answer.
 
-    No answer and confidence 0 if it does not; what was voted for if nothing was computed.
+    Without a computed answer, `voted` is returned as it is.
     """
     answer, share, _ = vote(computed)
     if answer is None or voted.answer is None:

@@ -1,28 +1,33 @@
-"""The majority of answers, on the image as it is (arXiv 2511.15661) or on several augmentations of it.
-
-What only one look suggests is outvoted by the others.
-"""
+"""The labeler `majority`: the answer that most votes give (arXiv 2511.15661, section 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from visplay.labeling.candidate import Candidate
-from visplay.roles.reasoner import Reasoner, count_votes
-from visplay.types import Augmentation, Question
+from pydantic import Field
+
+from visplay.answers import vote
+from visplay.interfaces.labeler import ExtraRequests, Labeler, Voter
+from visplay.types import Augmentation, Candidate, Question, Vote, VoteResult
 
 
-class Majority:
-    """Votes spread evenly over `augmentations`; each leaves the answer as it is, or is not used for that question.
+class Majority(Labeler, type="majority"):
+    """The majority over all votes; spread over augmentations, it outvotes what a single version of an image suggests."""
 
-    Args:
-        augmentations: without them, the paper's labeler.
-    """
+    augmentations: tuple[Augmentation, ...] = Field(
+        ("plain",), min_length=1, description="augmentations of the image that votes are spread over (paper: plain)"
+    )
 
-    def __init__(self, reasoner: Reasoner, augmentations: Sequence[Augmentation] = ("plain",)) -> None:
-        self.reasoner = reasoner
-        self.augmentations = augmentations
-
-    def label(self, questions: Sequence[Question], votes: int) -> list[Candidate]:
-        given = self.reasoner.votes(questions, votes, self.augmentations)
+    def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
+        given = voter.votes(questions, votes, self.augmentations)
         return [Candidate(q, given[q.id], count_votes(q, given[q.id])) for q in questions]
+
+    def requests(self, questions: int, votes: int) -> tuple[ExtraRequests, ...]:
+        versions = min(len(self.augmentations), votes)
+        return (ExtraRequests("votes", versions, questions, questions * -(-votes // versions)),)
+
+
+def count_votes(question: Question, votes: Sequence[Vote]) -> VoteResult:
+    """The majority over `votes`; an unboxed answer is no vote but counts in the total."""
+    answer, confidence, unboxed = vote([v.answer for v in votes])
+    return VoteResult(question.id, answer, confidence, len(votes), unboxed)

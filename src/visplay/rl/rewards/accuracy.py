@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from visplay.answers import extract_boxed, match
 from visplay.rl.rewards.validity import format_score
 
@@ -25,14 +23,3 @@ def reasoner_reward(text: str, silver: str, format_weight: float = 0.0) -> float
     if not 0.0 <= format_weight <= 1.0:
         raise ValueError(f"format_weight {format_weight} is not within [0, 1]; it is the share of the format reward")
     return (1.0 - format_weight) * accuracy(extract_boxed(text), silver) + format_weight * format_score(text)
-
-
-def soft_reward(text: str, votes: Sequence[str | None]) -> float:
-    """Share of the votes that the boxed answer matches, in [0, 1]: an answer that a few gave earns a little.
-
-    Args:
-        text: the whole completion.
-        votes: answers of all voters, None where nothing was boxed; at least one vote.
-    """
-    given = extract_boxed(text)
-    return sum(accuracy(given, vote) for vote in votes if vote is not None) / len(votes)

@@ -27,8 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visplay.config import Settings, check_settings, load_settings
 from visplay.errors import ConfigError, EvaluationError
+from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import task_of
-from visplay.evaluation.suites import open_suites
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import cast
 import torch
 from transformers import PreTrainedConfig
 
-from visplay.config import Sampling, Settings
+from visplay.config import Settings
 from visplay.distributed.controller import Controller
+from visplay.interfaces.engine import Sampling
 from visplay.tools.plan.blank import Blank, roles
 from visplay.tools.plan.memory import Shape, four_bit_bytes, optimizer_bytes
 from visplay.tools.plan.passes import draw_bytes, prefill_bytes, update_bytes

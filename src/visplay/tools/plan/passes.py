@@ -12,8 +12,8 @@ from typing import cast
 
 import torch
 
-from visplay.config import Sampling
 from visplay.generation.sampling import draw
+from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
 from visplay.models.policy import Policy
 from visplay.models.scores import CHUNK_NUMBERS, score_tokens

@@ -1,7 +1,7 @@
 """A run's needs put together: what stands, what it peaks at, what would fit, what an iteration costs.
 
 Memory is told for the worst case, in which every answer is as long as it may get; work for answers of assumed mean
-length. Left out: what measuring on suites costs, gates that ask again, and the activations of a vision tower that is
+length. Left out: what measuring on suites costs, and the activations of a vision tower that is
 trained.
 """
 
@@ -15,6 +15,7 @@ from transformers import PreTrainedConfig
 
 from visplay.config import Settings
 from visplay.errors import ConfigError
+from visplay.generation.backends.vllm import VLLMBackend
 from visplay.generation.batching import Bounds
 from visplay.tools.plan.memory import (
     Peak,
@@ -37,6 +38,7 @@ from visplay.tools.plan.workload import (
     Parameters,
     Work,
     askings,
+    bounds_of,
     measuring,
     shared,
     work,
@@ -102,6 +104,12 @@ class Plan:
     costs: tuple[tuple[Asking, Work], ...]
 
     @property
+    def vllm_backend(self) -> VLLMBackend:
+        """Settings of the vLLM of `vllm`."""
+        assert isinstance(self.settings.engine, VLLMBackend)
+        return self.settings.engine
+
+    @property
     def usable(self) -> int:
         return self.memory - RESERVED
 
@@ -160,9 +168,9 @@ def make_plan(
     generated = (*asked, *measuring(settings, assumed, longest))
     rollouts = _Rollouts(model, tuple(shared(asking, processes) for asking in generated), assumed)
     usable = memory - RESERVED
-    bounds, fitting = rollouts.largest(Bounds.of(settings), usable - standing.rollout), 0
-    uses_vllm = settings.engine == "vllm"
-    vllm = vllm_share(settings.vllm, memory, model.base, model.shape.token_bytes) if uses_vllm else None
+    bounds, fitting = rollouts.largest(bounds_of(settings), usable - standing.rollout), 0
+    backend = settings.engine if isinstance(settings.engine, VLLMBackend) else None
+    vllm = vllm_share(backend, memory, model.base, model.shape.token_bytes) if backend else None
     update = _update(model, settings, asked, assumed)
     if update:
         held, free = partial(_activations, model, update.group), usable - standing.update - (vllm.asleep if vllm else 0)
@@ -178,7 +186,7 @@ def make_plan(
         model.plain_because,
         model.dense,
         standing,
-        tuple(rollouts.peaks(Bounds.of(settings))),
+        tuple(rollouts.peaks(bounds_of(settings))),
         vllm,
         update,
         fitting,

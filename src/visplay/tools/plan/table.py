@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from visplay.tools.plan.plan import RESERVED, Plan
 from visplay.tools.plan.vllm_share import VLLMShare
-from visplay.tools.plan.workload import Work, total
+from visplay.tools.plan.workload import Work, bounds_of, total
 
 _WIDTH = 34
 _SHARES = {True: "gpu_memory_utilization", False: "kv_cache_gib"}
@@ -57,7 +57,7 @@ def _longest(plan: Plan) -> int:
 
 
 def _larger_share(plan: Plan, share: VLLMShare) -> str:
-    raised = f"raise vllm.{_SHARES[plan.settings.vllm.kv_cache_gib is None]}"
+    raised = f"raise engine.{_SHARES[plan.vllm_backend.kv_cache_gib is None]}"
     if not share.tokens:
         return f"vLLM's weights alone take its share of {_size(share.awake)}; {raised}"
     needed = f"a prompt with its answer may have {_longest(plan):,} tokens"
@@ -70,9 +70,9 @@ def _smaller_share(plan: Plan) -> str:
     cache = left - plan.standing.base
     if cache <= 0:
         return "vLLM's weights have no room beside the trainer's; set engine=transformers"
-    if plan.settings.vllm.kv_cache_gib is None:
-        return f"set vllm.gpu_memory_utilization={100 * left // plan.memory / 100:g}"
-    return f"set vllm.kv_cache_gib={10 * cache // 2**30 / 10:g}"
+    if plan.vllm_backend.kv_cache_gib is None:
+        return f"set engine.gpu_memory_utilization={100 * left // plan.memory / 100:g}"
+    return f"set engine.kv_cache_gib={10 * cache // 2**30 / 10:g}"
 
 
 def _smaller_rollout(plan: Plan) -> str:
@@ -82,11 +82,11 @@ def _smaller_rollout(plan: Plan) -> str:
         return "an image with its prompts alone is too long; set max_pixels"
     parts = []
     if max(max(peak.looking, peak.reading) for _, _, peak in plan.rollouts) > plan.usable - plan.standing.rollout:
-        parts.append(f"generation_tokens={plan.generation_tokens}")
+        parts.append(f"engine.tokens={plan.generation_tokens}")
     if not plan.generation_batch:
         parts.append("shorter answers, max_tokens")
-    elif plan.generation_batch < plan.settings.generation_batch:
-        parts.append(f"generation_batch={plan.generation_batch}")
+    elif plan.generation_batch < bounds_of(plan.settings).answers:
+        parts.append(f"engine.batch={plan.generation_batch}")
     return f"set {' and '.join(parts)}"
 
 

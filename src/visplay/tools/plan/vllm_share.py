@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from visplay.config import VLLMSettings
+from visplay.generation.backends.vllm import VLLMBackend
 
 _GIB = 2**30
 
@@ -27,7 +27,7 @@ class VLLMShare:
     tokens: int
 
 
-def vllm_share(settings: VLLMSettings, memory: int, weights: int, token_bytes: int) -> VLLMShare:
+def vllm_share(settings: VLLMBackend, memory: int, weights: int, token_bytes: int) -> VLLMShare:
     """Its share of a device.
 
     Args:

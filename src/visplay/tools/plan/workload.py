@@ -1,22 +1,32 @@
 """What an iteration asks of both roles, and what that costs: tokens, floating-point operations, time. Pure arithmetic.
 
-Left out: what measuring on suites costs, the gates that ask again, and attention's own operations, which are few
+Left out: what measuring on suites costs, and attention's own operations, which are few
 beside those of the weights at these lengths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from visplay.config import LabelerName, Sampling, Settings
+from visplay.config import Settings
 from visplay.errors import ConfigError
+from visplay.generation.backends.transformers import TransformersBackend
 from visplay.generation.batching import Bounds
+from visplay.interfaces.engine import Sampling
+from visplay.interfaces.gate import Gate
+from visplay.interfaces.labeler import ExtraRequests, Labeler
 
 IMAGE_TOKENS = 1024
 TFLOPS = 60.0
 _MANY = 10**6  # more images than are asked about at once
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """What the embedded engine decodes at once; its defaults where another engine generates."""
+    backend = settings.engine if isinstance(settings.engine, TransformersBackend) else TransformersBackend()
+    return Bounds(backend.batch, backend.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +155,10 @@ def askings(settings: Settings, images: int | None, assumed: Assumed, longest: i
     found = [
         ask.questions("questions", q.steps, step, q.group_size, trained=True),
         *ask.labels("their", q.steps, step, q.group_size, q.votes, q.labeler or silver.labeler),
+        *(ask.gates("their", q.steps, step, q.group_size, q.gates) if q.reward.uses_gates else ()),
         ask.questions("silver questions", 1, taken, silver.questions_per_image),
         *ask.labels("silver", 1, taken, silver.questions_per_image, silver.votes, silver.labeler),
+        *ask.gates("silver", 1, taken, silver.questions_per_image, silver.gates),
         ask.answers("answers", r.steps, r.questions_per_step, 1, r.group_size, trained=True),
         ask.questions("verdict questions", 1, accept.images, accept.questions_per_image),
         # The anchor is answered anew, and what is asked anew is answered too.
@@ -186,19 +198,24 @@ class _Asker:
         sampling = self.settings.reasoner.sampling
         return self._asking(name, calls, images, questions, n, self.assumed.answer_tokens, sampling, trained)
 
-    def labels(
-        self, name: str, calls: int, images: int, questions: int, votes: int, labeler: LabelerName
-    ) -> list[Asking]:
-        """Votes on the questions of each image, spread over looks at it, and the lists they are held against."""
-        looks = 1 if labeler == "majority" else len(self.settings.silver.augmentations)
-        voted, lists = min(looks, votes), self.settings.silver.fact_lists
-        found = [self.answers(f"{name} votes", calls, images * voted, questions, questions * ceil(votes / voted))]
-        if labeler == "facts":
-            seen, sampling = min(looks, lists), self.settings.reasoner.sampling
-            mean = self.assumed.list_tokens
-            n = ceil(lists / seen)
-            found.append(self._asking(f"{name} lists", calls, images * seen, 1, n, mean, sampling))
-        return found
+    def labels(self, name: str, calls: int, images: int, questions: int, votes: int, labeler: Labeler) -> list[Asking]:
+        """What a labeler asks about images with so many questions each."""
+        return [
+            self._extra(f"{name} {extra.kind}", calls, images, extra) for extra in labeler.requests(questions, votes)
+        ]
+
+    def gates(self, name: str, calls: int, images: int, questions: int, gates: Sequence[Gate]) -> list[Asking]:
+        """What gates ask again about images with so many questions each, all of them labelled."""
+        return [
+            self._extra(f"{name} {gate.name}", calls, images, extra)
+            for gate in gates
+            for extra in gate.requests(questions)
+        ]
+
+    def _extra(self, name: str, calls: int, images: int, extra: ExtraRequests) -> Asking:
+        mean = self.assumed.answer_tokens if extra.kind == "votes" else self.assumed.list_tokens
+        sampling = self.settings.reasoner.sampling
+        return self._asking(name, calls, images * extra.versions, extra.prompts, extra.completions, mean, sampling)
 
     def _asking(
         self,
@@ -239,7 +256,7 @@ def work(
     learning = passes * (size.decoder * trained + size.head * (generated if asking.trained else 0))
     rate = assumed.tflops * 1e12
     share = shared(asking, processes)
-    batch = Batch.of(share, assumed, Bounds.of(settings), tree)
+    batch = Batch.of(share, assumed, bounds_of(settings), tree)
     steps = share.calls * ceil(share.images * share.answers / batch.all_answers) * share.limit
     seconds = max(writing / rate, processes * steps * assumed.step_ms / 1e3) + learning / rate
     return Work(generated, read, trained, writing + learning, seconds / 3600)

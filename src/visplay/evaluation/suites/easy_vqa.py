@@ -1,8 +1,7 @@
-"""The benchmark of the PyPI package easy-vqa: 9,673 test questions on 1,000 drawings.
+"""The suite `easy_vqa`: 9,673 test questions of the PyPI package easy-vqa on 1,000 drawings.
 
-These labels are read to report and for nothing else. A guesser that never looks at the
-image already gets two thirds of the whole right, because most questions are yes/no; so
-the open questions (colour, shape) are a suite of their own, made of the very same items.
+Its labels are read to report and for nothing else. Most questions are yes/no, so a guesser that never looks at the image
+gets two thirds of them right. The open questions (colour, shape) are therefore a suite of their own, with the same items.
 
 Source: Victor Zhou, easy-VQA, https://github.com/vzhou842/easy-VQA.
 """
@@ -14,9 +13,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from visplay.errors import EvaluationError
+from visplay.interfaces.suite import SuiteSource
 from visplay.types import ImageRef, Item, Suite
 
 SHAPES = frozenset({"circle", "rectangle", "triangle"})
+
+
+class EasyVQA(SuiteSource, type="easy_vqa"):
+    """The test questions of the easy-vqa package: `easy_vqa`, and its open questions as `easy_vqa_open`."""
+
+    def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
+        return easy_vqa_suites()
+
+    def __str__(self) -> str:
+        return self.type
 
 
 def easy_vqa_suites() -> tuple[Suite, Suite]:

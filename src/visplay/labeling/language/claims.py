@@ -1,4 +1,4 @@
-"""What follows from an answer: yes/no questions that it settles, and questions whose answers must go with it."""
+"""What an answer claims: yes/no questions that it settles, asked so that both yes and no are right once."""
 
 from __future__ import annotations
 
@@ -42,24 +42,3 @@ def _both(meaning: Meaning, opposite: Meaning, holds: bool) -> tuple[Claim, ...]
         Claim(plain_question(meaning), "yes" if holds else "no"),
         Claim(plain_question(opposite), "no" if holds else "yes"),
     )
-
-
-def implied(statement: Statement) -> tuple[str, ...]:
-    """Plain questions whose true answers must be possible beside the statement; see `visplay.labeling.language.possible`.
-
-    How many there are of what exists and of what is compared in number, whether there is what was counted and how
-    many there are of all its kind, and a relation the other way round.
-    """
-    meaning = statement.meaning
-    first, second = meaning.nouns[0], meaning.nouns[-1]
-    match meaning.kind:
-        case "count":
-            head = first.split()[-1]
-            asked = [Meaning("exists", (first,)), *([Meaning("count", (head,))] if head != first else [])]
-        case "relation":
-            asked = [Meaning("relation", (second, first), word=OPPOSITES[meaning.word])]
-        case "more":
-            asked = [Meaning("count", (noun,)) for noun in (first, second)]
-        case _:
-            asked = [Meaning("count", (statement.amount.noun,))] if statement.amount else []
-    return tuple(plain_question(one) for one in asked)

@@ -1,35 +1,46 @@
-"""How true a silver set is, where the lab's oracle can say. It is looked at, never trained on."""
+"""How true the labels and verdicts of a run are, where the truth is known. Training never reads these metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from visplay.answers import match
 from visplay.evaluation.statistics import paired_difference
-from visplay.lab.drawings import kept_drawings
-from visplay.lab.truth import Truth, drawn, read_flat_scene
-from visplay.labeling.gates import apply_gates
+from visplay.interfaces.labeler import Voter
+from visplay.lab.truth import Truth
+from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
-from visplay.roles.reasoner import Reasoner
-from visplay.types import Question, VoteResult
+from visplay.types import Candidate, Question, VoteResult
 
-PAPER_BAND = (0.25, 0.75)
+PAPER_GATES = (Band(low=0.25, high=0.75),)
 
 
-def truth_about(images: str, count: int, seed: int) -> Truth | None:
-    """The oracle for a source of images: the lab's own, easy-vqa, or None for any other."""
-    if images == "easy-vqa":
-        return Truth(read_flat_scene)
-    if images.startswith("lab/"):
-        return Truth(drawn(kept_drawings(images.removeprefix("lab/"), count, seed)[1]))
-    return None
+class LabObserver:
+    """Measures labels and verdicts of a run against the truth; an `Observer`."""
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+
+    def on_silver_set(
+        self, candidates: Sequence[Candidate], kept: Collection[str], voter: Voter, votes: int, compared: int
+    ) -> dict[str, Any]:
+        """See `silver_truth` and `paper_comparison`."""
+        questions = [c.question for c in candidates[:compared]]
+        labelled = [(c.question, c.result) for c in candidates]
+        return silver_truth(self.truth, labelled, kept) | paper_comparison(self.truth, voter, questions, votes)
+
+    def on_verdict(
+        self, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        """See `oracle_verdict`."""
+        return oracle_verdict(self.truth, questions, before, now)
 
 
 def silver_truth(
-    truth: Truth, candidates: Sequence[tuple[Question, VoteResult]], kept: set[str]
-) -> dict[str, float | list[float | None] | None]:
+    truth: Truth, candidates: Sequence[tuple[Question, VoteResult]], kept: Collection[str]
+) -> dict[str, Any]:
     """Shares among the kept questions, and label accuracy by confidence among all.
 
     Args:
@@ -56,7 +67,7 @@ def silver_truth(
     }
 
 
-def paper_comparison(truth: Truth, reasoner: Reasoner, questions: Sequence[Question], votes: int) -> dict[str, Any]:
+def paper_comparison(truth: Truth, voter: Voter, questions: Sequence[Question], votes: int) -> dict[str, Any]:
     """What the paper's majority vote and band (0.25 to 0.75) make of questions; nothing where there are none.
 
     Returns:
@@ -64,9 +75,9 @@ def paper_comparison(truth: Truth, reasoner: Reasoner, questions: Sequence[Quest
     """
     if not questions:
         return {}
-    candidates = Majority(reasoner).label(questions, votes)
-    passed, _ = apply_gates({"band": Band(*PAPER_BAND)}, candidates)
-    found = silver_truth(truth, [(c.question, c.result) for c in candidates], {c.question.id for c in passed})
+    candidates = Majority().label(questions, votes, voter)
+    passed, _ = apply_gates(PAPER_GATES, candidates, voter)
+    found = silver_truth(truth, [(c.question, c.result) for c in candidates], [c.question.id for c in passed])
     return {
         "paper_label_accuracy": found["label_accuracy"],
         "paper_answerable": found["answerable"],

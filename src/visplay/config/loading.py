@@ -1,0 +1,144 @@
+"""Reading settings: a preset or a YAML file, then values, then `key=value` overrides, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from visplay.config.moved import moved_keys
+from visplay.config.settings import Settings
+from visplay.errors import ConfigError
+from visplay.interfaces.component import problems
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets."""
+    return sorted(p.name.removesuffix(".yaml") for p in _presets().iterdir() if p.name.endswith(".yaml"))
+
+
+def load_settings(
+    preset: str = "default",
+    overrides: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
+    *,
+    trained: bool = True,
+) -> Settings:
+    """The settings of a preset, then `values`, then `overrides`.
+
+    Args:
+        preset: a shipped name or a YAML file.
+        overrides: texts such as `grpo.learning_rate=3e-5` or `silver.gates.band.low=0.5`; the value is read as YAML.
+        values: top-level settings, such as those of command-line flags.
+        trained: False if nobody trains the model, as for `visplay eval`.
+    Raises:
+        ConfigError: an unknown preset or key, or a value out of its bounds.
+    """
+    merged = _read_preset(preset)
+    for key, value in (values or {}).items():
+        merged[key] = value
+    for text in overrides:
+        apply_override(merged, text)
+    return check_settings(merged, f"preset {preset}", trained=trained)
+
+
+def check_settings(values: Mapping[str, Any], where: str, *, trained: bool = True) -> Settings:
+    """The settings that a nested mapping holds.
+
+    Raises:
+        ConfigError: every problem, in one line that begins with `where`.
+    """
+    moved = moved_keys(values)
+    if moved:
+        raise ConfigError(f"{where}: {'; '.join(moved)}")
+    try:
+        return Settings.model_validate(values, context={"trained": trained})
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {problems(error)}") from None
+
+
+def dump_settings(settings: Settings) -> str:
+    """YAML that `visplay evolve --preset FILE` reads back to the same settings."""
+    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def apply_override(values: dict[str, Any], text: str) -> None:
+    """Change nested settings as `key=value` says; a component in a list is named by its type.
+
+    Raises:
+        ConfigError: the text is no `key=value`, or the key leads through a value.
+    """
+    key, separator, raw = text.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"'{text}' is not key=value, for example grpo.learning_rate=3e-5")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        raise ConfigError(f"'{text}': the value is not valid YAML") from None
+    # YAML 1.1 reads 3e-5 as a string; numbers are meant as numbers.
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
+    *sections, name = key.strip().split(".")
+    here: Any = values
+    for section in sections:
+        here = _enter(here, section, key.strip())
+    if not isinstance(here, dict):
+        raise ConfigError(
+            f"'{key}': '{sections[-1]}' is a list; name a component in it, as in silver.gates.band.low=0.5"
+        )
+    here[name] = value
+
+
+def _enter(here: Any, section: str, key: str) -> Any:
+    """The mapping or list under `section`; a component that is written as its name becomes a mapping."""
+    if isinstance(here, list):
+        for place, element in enumerate(here):
+            if element == section:
+                here[place] = {"type": section}
+            if isinstance(here[place], dict) and here[place].get("type") == section:
+                return here[place]
+        raise ConfigError(f"'{key}': there is no '{section}' in the list")
+    inside = here.get(section)
+    if inside is None:
+        inside = here[section] = {}
+    elif isinstance(inside, str) and section in ("engine", "vote_engine", "labeler", "reward", "loss", "advantages"):
+        inside = here[section] = {"type": inside}
+    elif isinstance(inside, tuple):
+        inside = here[section] = list(inside)
+    if not isinstance(inside, (dict, list)):
+        raise ConfigError(f"'{key}': '{section}' is a value, not a section")
+    return inside
+
+
+def _presets() -> Traversable:
+    return resources.files("visplay.config") / "presets"
+
+
+def _read_preset(preset: str) -> dict[str, Any]:
+    path = Path(preset)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ConfigError(f"no preset file {preset}")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(f"cannot read {preset} as UTF-8 text") from None
+    elif preset in preset_names():
+        text = (_presets() / f"{preset}.yaml").read_text(encoding="utf-8")
+    else:
+        raise ConfigError(f"no preset '{preset}'; choose one of {', '.join(preset_names())} or a .yaml file")
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{preset} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{preset} must hold a mapping of settings")
+    return values

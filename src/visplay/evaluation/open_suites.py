@@ -1,0 +1,51 @@
+"""Opening suites by what settings and flags name, and drawing some items of a large suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import cast
+
+from visplay.errors import EvaluationError
+from visplay.interfaces.component import read_component
+from visplay.interfaces.suite import SuiteSource
+from visplay.types import Suite
+
+
+def open_suites(
+    sources: Iterable[SuiteSource | str], seed: int, items_per_suite: int | None = None
+) -> tuple[Suite, ...]:
+    """The suites of all sources, in order, each name once.
+
+    Args:
+        sources: components, or their text: `easy_vqa`, `lab`, `lab/single/pastel`, a labelled file.
+        seed: of generated items, and of the choice among too many.
+        items_per_suite: the most items per suite; None for all (of the lab, which can generate any number: 100).
+    Raises:
+        EvaluationError: an unknown name, or items that cannot be read.
+    """
+    suites: dict[str, Suite] = {}
+    for source in sources:
+        for suite in _read(source).open(seed, items_per_suite):
+            suites[suite.name] = draw_items(suite, items_per_suite, seed)
+    return tuple(suites.values())
+
+
+def _read(source: SuiteSource | str) -> SuiteSource:
+    try:
+        return cast(SuiteSource, read_component("suite", source))
+    except ValueError as error:
+        raise EvaluationError(str(error)) from None
+
+
+def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:
+    """At most `most` items of `suite`, in its order, chosen by their ids and `seed` alone.
+
+    Items are ranked by a hash of their id, so an item drawn from a suite is also drawn from every smaller suite that
+    holds it: shared items stay shared.
+    """
+    if most is None or len(suite.items) <= most:
+        return suite
+    hashes = {item.id: blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest() for item in suite.items}
+    kept = set(sorted(hashes, key=lambda item_id: (hashes[item_id], item_id))[:most])
+    return Suite(suite.name, tuple(item for item in suite.items if item.id in kept))

@@ -1,0 +1,36 @@
+"""The seam of gates: which labelled questions are not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from visplay.interfaces.component import Chosen, Component
+from visplay.interfaces.labeler import ExtraRequests, Voter
+from visplay.types import Candidate
+
+
+class Gate(Component, seam="gate"):
+    """Keeps a candidate, or rejects it for a reason; it never sees the truth.
+
+    Attributes:
+        compares: the verdict depends on the other candidates of a silver set, so a single question has none.
+    """
+
+    compares: ClassVar[bool] = False
+
+    def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
+        """The reason in a few words, by question id, of every rejected candidate; the others pass.
+
+        Args:
+            candidates: what passed the gates before this one; each has a silver answer.
+            voter: the Reasoner, for a gate that asks again.
+        """
+        raise NotImplementedError
+
+    def requests(self, questions: int) -> tuple[ExtraRequests, ...]:
+        """What `reject` asks about an image with that many questions, at the most."""
+        return ()
+
+
+AnyGate = Annotated[Gate, Chosen("gate")]

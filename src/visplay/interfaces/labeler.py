@@ -1,0 +1,67 @@
+"""The seam of labelers: from questions and the Reasoner's answers to silver answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+from visplay.interfaces.component import Chosen, Component
+from visplay.types import Augmentation, Candidate, Question, Vote
+
+
+class Voter(Protocol):
+    """What a labeler or a gate may ask: the Reasoner, never an oracle."""
+
+    def votes(
+        self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
+    ) -> Mapping[str, tuple[Vote, ...]]:
+        """`m` sampled answers to each question, by question id, spread evenly over augmentations of its image."""
+        ...
+
+    def facts(
+        self, questions: Sequence[Question], n: int, augmentations: Sequence[Augmentation]
+    ) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+        """Up to `n` lists of the things on each question's image, by image id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraRequests:
+    """What a component asks the Reasoner, per image with its questions; `visplay plan` counts it.
+
+    Example: `ExtraRequests("votes", versions=4, prompts=2, completions=4)` for two questions about an image, eight
+    votes each, spread over four augmentations.
+
+    Attributes:
+        kind: "votes" are answers to questions, "lists" are lists of what is seen.
+        versions: versions of the image that are encoded.
+        prompts: prompts on each version.
+        completions: completions on each version, over all of its prompts.
+    """
+
+    kind: Literal["votes", "lists"]
+    versions: int
+    prompts: int
+    completions: int
+
+
+class Labeler(Component, seam="labeler"):
+    """Puts questions to the Reasoner and decides their silver answers."""
+
+    def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
+        """Each question with its votes and their result, in order.
+
+        A result without an answer says that the question has no silver answer; it is never learned from.
+
+        Args:
+            votes: Reasoner answers per question.
+        """
+        raise NotImplementedError
+
+    def requests(self, questions: int, votes: int) -> tuple[ExtraRequests, ...]:
+        """What `label` asks about an image with that many questions."""
+        return (ExtraRequests("votes", 1, questions, questions * votes),)
+
+
+AnyLabeler = Annotated[Labeler, Chosen("labeler")]

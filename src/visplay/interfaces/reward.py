@@ -1,0 +1,65 @@
+"""The seams of rewards: what a question is worth to the Questioner, and an answer to the Reasoner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from visplay.interfaces.component import Chosen, Component
+from visplay.types import Completion, Question, SilverItem, VoteResult
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionOutcome:
+    """What came of one completion of the Questioner.
+
+    Attributes:
+        key: names the completion among all of all runs (seed, request, index), for rewards that draw random numbers.
+        completion: what the Questioner wrote.
+        question: the question in it; None when the completion is not in the agreed form.
+        result: the Reasoner's vote; None without a question.
+        rejected: a gate of `questioner.gates` rejected the question; False where the reward uses no gates.
+        penalty: r_div of the paper plus the penalty for what was asked in earlier steps, at least 0.
+    """
+
+    key: str
+    completion: Completion
+    question: Question | None
+    result: VoteResult | None
+    rejected: bool
+    penalty: float
+
+    @property
+    def confidence(self) -> float:
+        """The share of votes on the majority answer; 0 without a question."""
+        return self.result.confidence if self.result else 0.0
+
+
+class QuestionerReward(Component, seam="questioner_reward"):
+    """Rewards a completion of the Questioner.
+
+    Attributes:
+        uses_gates: the questions of a step pass `questioner.gates` before they are rewarded.
+    """
+
+    uses_gates: ClassVar[bool] = False
+
+    def reward(self, outcome: QuestionOutcome) -> float:
+        """The reward; `outcome.penalty` is 0 when the page asks what the question alone would earn."""
+        raise NotImplementedError
+
+
+class ReasonerReward(Component, seam="reasoner_reward"):
+    """Rewards a completion of the Reasoner."""
+
+    def reward(self, completion: Completion, item: SilverItem, key: str) -> float:
+        """The reward of an answer to a silver question.
+
+        Args:
+            key: names the completion among all of all runs, for rewards that draw random numbers.
+        """
+        raise NotImplementedError
+
+
+AnyQuestionerReward = Annotated[QuestionerReward, Chosen("questioner_reward")]
+AnyReasonerReward = Annotated[ReasonerReward, Chosen("reasoner_reward")]

@@ -1,0 +1,35 @@
+"""The seam of suites: labelled questions that training never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from visplay.interfaces.component import Chosen, Component
+from visplay.types import Suite
+
+
+class SuiteSource(Component, seam="suite"):
+    """Labelled questions under a name."""
+
+    def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
+        """The suites of this source, in a fixed order.
+
+        Args:
+            seed: of generated items.
+            items: the most items per suite that the caller uses; None for all. A source may return more.
+        Raises:
+            EvaluationError: the items cannot be read.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def from_text(cls, text: str) -> Mapping[str, Any] | Self:
+        """`easy_vqa`, `lab`, `lab/TASK`, `lab/TASK/STYLE`, another source's name, or a labelled file."""
+        head, _, part = text.partition("/")
+        if head == "lab":
+            return {"type": "lab", "part": part}
+        return {"type": "file", "path": text} if "." in text else {"type": text}
+
+
+AnySuite = Annotated[SuiteSource, Chosen("suite")]

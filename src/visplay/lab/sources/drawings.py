@@ -1,0 +1,40 @@
+"""The image source `lab`: drawings of the lab, whose scenes are known."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from visplay.interfaces.image_source import Catalogue, ImageSource
+from visplay.interfaces.observer import Observer
+from visplay.lab.drawings import LAB_DRAWINGS, SOURCES, kept_drawings
+from visplay.lab.truth import Truth, drawn
+
+
+class LabSource(ImageSource, type="lab"):
+    """Drawings of the lab, made from the run's seed; the truth about them is known."""
+
+    style: str = Field(description=f"one of {', '.join(SOURCES)}: one to three things per image, or one ('single')")
+    count: int = Field(LAB_DRAWINGS, ge=1, description="number of drawings")
+
+    @field_validator("style")
+    @classmethod
+    def _is_known(cls, style: str) -> str:
+        if style not in SOURCES:
+            raise ValueError(f"no lab drawings '{style}'; choose one of {', '.join('lab/' + s for s in SOURCES)}")
+        return style
+
+    def open(self, seed: int) -> Catalogue:
+        return Catalogue(str(self), kept_drawings(self.style, self.count, seed)[0])
+
+    def observer(self, seed: int) -> Observer:
+        # Labelers and gates are imported here, because a wrong setting must be found without them.
+        from visplay.lab.observer import LabObserver
+
+        return LabObserver(self.truth(seed))
+
+    def truth(self, seed: int) -> Truth:
+        """The oracle bound to these drawings; for measurement alone."""
+        return Truth(drawn(kept_drawings(self.style, self.count, seed)[1]))
+
+    def __str__(self) -> str:
+        return f"lab/{self.style}"

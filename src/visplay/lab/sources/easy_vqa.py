@@ -1,0 +1,28 @@
+"""The image source `easy-vqa`: the 4,000 training images of the easy-vqa package."""
+
+from __future__ import annotations
+
+from visplay.data.easy_vqa import easy_vqa
+from visplay.interfaces.image_source import Catalogue, ImageSource
+from visplay.interfaces.observer import Observer
+from visplay.lab.truth import Truth, read_flat_scene
+
+
+class EasyVQASource(ImageSource, type="easy-vqa"):
+    """The training images of the easy-vqa package, each with one flat shape; their labels stay closed."""
+
+    def open(self, seed: int) -> Catalogue:
+        return easy_vqa()
+
+    def observer(self, seed: int) -> Observer:
+        # Labelers and gates are imported here, because a wrong setting must be found without them.
+        from visplay.lab.observer import LabObserver
+
+        return LabObserver(self.truth(seed))
+
+    def truth(self, seed: int) -> Truth:
+        """The oracle bound to these images, whose scenes are read from the pixels; for measurement alone."""
+        return Truth(read_flat_scene)
+
+    def __str__(self) -> str:
+        return "easy-vqa"

@@ -1,0 +1,1 @@
+"""Rewards of the Reasoner, a file each."""

@@ -1,0 +1,18 @@
+"""The Reasoner's reward: agreement with the silver answer (arXiv 2511.15661, section 3)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from visplay.interfaces.reward import ReasonerReward
+from visplay.rl.rewards.accuracy import reasoner_reward
+from visplay.types import Completion, SilverItem
+
+
+class SilverReward(ReasonerReward, type="silver"):
+    """(1 − w) · [the boxed answer matches the silver answer] + w · [the format is right]."""
+
+    format_weight: float = Field(0.0, ge=0, le=1, description="w, share of the format reward (paper 0, official 0.1)")
+
+    def reward(self, completion: Completion, item: SilverItem, key: str) -> float:
+        return reasoner_reward(completion.text, item.answer, self.format_weight)
