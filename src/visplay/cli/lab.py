@@ -27,7 +27,7 @@ def add(verbs: Verbs) -> None:
     labels.add_argument("--images", default="lab/single", help="drawings such as lab/single, or easy-vqa to report")
     labels.add_argument("--model", default="lab", metavar="MODEL_OR_RUN", help="the Reasoner; the lab's model asks")
     labels.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
-    labels.add_argument("--images", type=int, default=300)
+    labels.add_argument("--count", type=int, default=300, help="images to ask about; default: %(default)s")
     labels.add_argument("--seed", type=int, default=0)
     labels.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the preset")
     labels.set_defaults(verb=_labels)
@@ -64,9 +64,9 @@ def _labels(options: argparse.Namespace) -> int:
     from visplay.errors import ConfigError
     from visplay.lab.label_study import study_labels, study_lines
 
-    if options.images < 1:
-        raise ConfigError("--images must be at least 1")
+    if options.count < 1:
+        raise ConfigError("--count must be at least 1")
     settings = load_settings(options.preset, options.set, {"images": options.images, "seed": options.seed})
-    for line in study_lines(study_labels(options.model, options.images, settings)):
+    for line in study_lines(study_labels(options.model, options.count, settings)):
         print(line, flush=True)
     return 0
