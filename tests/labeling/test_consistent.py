@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from visplay.config import ReasonerSettings, SilverSettings
-from visplay.interfaces.engine import Sampling
-from visplay.generation.transformers_engine import TransformersEngine
-from visplay.lab.drawings import drawings
-from visplay.types import Candidate
-from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.consistent import Consistent
+
+from visplay.config import ReasonerSettings, SilverSettings
+from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
+from visplay.lab.drawings import drawings
+from visplay.labeling.gates import make_gates
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.selfplay.state import open_reasoner
-from visplay.types import Completion, ImageRef, Question, Request, VoteResult
+from visplay.types import Candidate, Completion, ImageRef, Question, Request, VoteResult
 
 
 def candidate(name: str, image: ImageRef, text: str, answer: str) -> Candidate:

@@ -8,23 +8,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from visplay.labeling.gates.balance import Balance
+from visplay.labeling.gates.new import New
 
 from visplay.config import ReasonerSettings, SilverSettings
 from visplay.interfaces.engine import Sampling
-from visplay.types import Candidate
-from visplay.labeling.gates import make_gates
 from visplay.labeling.apply_gates import apply_gates
+from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.answered import Answered
-from visplay.labeling.gates.balance import Balance
 from visplay.labeling.gates.band import Band
 from visplay.labeling.gates.needs_image import NeedsImage
-from visplay.labeling.gates.new import New
 from visplay.labeling.gates.parsable import Plain
+from visplay.labeling.labelers.majority import count_votes
 from visplay.rl.rewards.diversity import bleu_matrix
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.labeling.labelers.majority import count_votes
-from visplay.types import Completion, ImageRef, Question, Request, Vote
+from visplay.types import Candidate, Completion, ImageRef, Question, Request, Vote
 
 
 def candidate(name: str, answers: Sequence[str | None], text: str = "what?") -> Candidate:

@@ -10,16 +10,15 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from visplay.labeling.labelers.weighted import Weighted, weighted_result
 
 from visplay.config import ReasonerSettings, SilverSettings
 from visplay.interfaces.engine import Sampling
 from visplay.labeling.labelers import make_labeler
 from visplay.labeling.labelers.facts import Facts
-from visplay.labeling.labelers.majority import Majority
-from visplay.labeling.labelers.weighted import Weighted, weighted_result
+from visplay.labeling.labelers.majority import Majority, count_votes
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.labeling.labelers.majority import count_votes
 from visplay.types import Augmentation, Completion, ImageRef, Question, Request, Vote, VoteResult
 
 NAMES: tuple[str, ...] = get_args(SilverSettings.model_fields["labeler"].annotation)

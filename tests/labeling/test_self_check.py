@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import pytest
 
 from visplay.config import ReasonerSettings, SilverSettings
-from visplay.interfaces.engine import Sampling
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.scene import COLORS
-from visplay.types import Candidate
 from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.self_check import SelfCheck
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.selfplay.state import open_reasoner
-from visplay.types import Completion, ImageRef, Question, Request, VoteResult
+from visplay.types import Candidate, Completion, ImageRef, Question, Request, VoteResult
 
 
 def candidate(name: str, image: ImageRef, text: str, answer: str) -> Candidate:

@@ -10,10 +10,10 @@ import pytest
 
 from visplay.config import QuestionerSettings, ReasonerSettings, SilverSettings
 from visplay.interfaces.engine import Sampling
-from visplay.labeling.synthesis import Synthesis, synthesize
-from visplay.labeling.silver_file import join_silver, questions_before, read_silver, silver_file, write_silver
 from visplay.labeling.gates import make_gates
 from visplay.labeling.labelers import make_labeler
+from visplay.labeling.silver_file import join_silver, questions_before, read_silver, silver_file, write_silver
+from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner

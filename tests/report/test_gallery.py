@@ -12,10 +12,11 @@ from PIL import Image
 
 from tests.report.planted import SETTINGS, Written, asked, candidate, silver_set, synthesis
 from visplay.config import load_settings
+from visplay.labeling.asked_records import synthesis_rows, write_record
 from visplay.labeling.silver_file import write_silver
-from visplay.labeling.asked_records import SCHEMA, synthesis_rows, write_record
 from visplay.report.gallery import Filter, Gallery, HeldOutAnswer, ImageList
 from visplay.runs import RunDirectory
+from visplay.runs.schemas import ASKED
 from visplay.runs.state import write_json
 from visplay.selfplay.schedule import StepId
 
@@ -229,7 +230,7 @@ def test_ten_thousand_questions_are_quick(tmp_path: Path) -> None:
 
 def test_a_record_is_the_schema_that_is_promised(written: Written) -> None:
     asked(written.path, 1, 0)
-    assert pq.read_schema(written.path / "asked" / "1-questioner-0.parquet").names == SCHEMA.names
+    assert pq.read_schema(written.path / "asked" / "1-questioner-0.parquet").names == ASKED.names
 
 
 def test_images_are_small_whole_and_only_those_of_the_run() -> None:

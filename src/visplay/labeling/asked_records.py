@@ -16,33 +16,10 @@ import pyarrow.parquet as pq
 
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
+from visplay.runs.schemas import ASKED
 from visplay.selfplay.schedule import StepId
 from visplay.types import Candidate, Question, Vote
 
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("image", pa.string()),
-        ("iteration", pa.int32()),
-        ("phase", pa.string()),
-        ("step", pa.int32()),
-        ("type", pa.string()),  # null: not in the agreed form, and `question` is the whole text
-        ("question", pa.string()),
-        ("answer", pa.string()),
-        ("confidence", pa.float64()),
-        ("kept", pa.bool_()),
-        ("gate", pa.string()),
-        ("reason", pa.string()),
-        ("votes", pa.list_(pa.string())),
-        ("augmentations", pa.list_(pa.string())),
-        ("reasoning", pa.list_(pa.string())),
-        ("logprobs", pa.list_(pa.float64())),
-        ("reward", pa.float64()),
-        ("base_reward", pa.float64()),
-        ("diversity_penalty", pa.float64()),
-        ("history_penalty", pa.float64()),
-    ]
-)
 INVALID = "invalid"
 UNLABELLED = "unlabelled"
 """What stands for a gate where there was no question, or no answer that a gate could have judged."""
@@ -59,7 +36,7 @@ def write_record(folder: Path, place: StepId, rows: Iterable[Mapping[str, Any]])
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(path.name + ".part")
     placed = [{**place._asdict(), **row} for row in rows]
-    pq.write_table(pa.Table.from_pylist(placed, schema=SCHEMA), part, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(placed, schema=ASKED), part, compression="zstd")
     part.replace(path)
 
 

@@ -8,23 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from visplay.runs.schemas import SILVER
 from visplay.types import ImageRef, Question, SilverItem, Vote
-
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("image", pa.string()),
-        ("question", pa.string()),
-        ("type", pa.string()),
-        ("votes", pa.list_(pa.string())),
-        ("augmentations", pa.list_(pa.string())),
-        ("reasoning", pa.list_(pa.string())),
-        ("logprobs", pa.list_(pa.float64())),
-        ("confidence", pa.float64()),
-        ("silver_answer", pa.string()),
-        ("iteration", pa.int32()),
-    ]
-)
 
 
 def silver_file(run: Path, iteration: int) -> Path:
@@ -52,7 +37,7 @@ def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> Non
     ]
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(path.name + ".part")
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), part)
+    pq.write_table(pa.Table.from_pylist(rows, schema=SILVER), part)
     part.replace(path)
 
 

@@ -25,8 +25,9 @@ from PIL import Image
 from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
 from visplay.errors import ImageError
-from visplay.labeling.asked_records import SCHEMA, record_files
+from visplay.labeling.asked_records import record_files
 from visplay.runs.checkpointer import PHASES
+from visplay.runs.schemas import ASKED
 from visplay.runs.state import read_json
 from visplay.types import ImageRef
 
@@ -391,8 +392,8 @@ def _as_recorded(table: pa.Table, path: Path) -> pa.Table:
             "step": pa.array([0] * rows, pa.int32()),
             "kept": pa.array([True] * rows, pa.bool_()),
         }
-        columns = [known.get(field.name, pa.nulls(rows, field.type)) for field in SCHEMA]
-        table = pa.table(columns, schema=SCHEMA)
+        columns = [known.get(field.name, pa.nulls(rows, field.type)) for field in ASKED]
+        table = pa.table(columns, schema=ASKED)
     # Acceptance asks about its images under the same ids in every iteration.
     numbered = pc.binary_join_element_wise(pc.cast(table["iteration"], pa.string()), table["id"], "/")
     ids = pc.if_else(pc.equal(table["phase"], "accept"), numbered, table["id"])
@@ -402,7 +403,7 @@ def _as_recorded(table: pa.Table, path: Path) -> pa.Table:
 def _indexed(tables: Sequence[pa.Table]) -> pa.Table:
     """All questions in the order in which they were asked, with a column of everything that a text is looked for in."""
     ordered = sorted((table for table in tables if table.num_rows), key=_asked_when)
-    table = pa.concat_tables([*ordered, SCHEMA.empty_table()])
+    table = pa.concat_tables([*ordered, ASKED.empty_table()])
     texts = pc.binary_join(table["reasoning"], "\n")
     joined = pc.binary_join_element_wise(
         table["question"], table["answer"], texts, "\n", null_handling="replace", null_replacement=""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from visplay.config import Settings
+from visplay.config import Settings, check_settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
 from visplay.evaluation.open_suites import open_suites
@@ -171,10 +171,12 @@ def _taken(line: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: line[key] for key in keys if key in line}
 
 
-def changed(settings: Settings, changes: dict[str, dict[str, Any]]) -> Settings:
-    """Settings with some values of some sections replaced."""
-    sections = {name: getattr(settings, name).model_copy(update=values) for name, values in changes.items()}
-    return settings.model_copy(update=sections)
+def changed(settings: Settings, changes: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """Settings with some values of some sections replaced, checked anew."""
+    values = settings.model_dump(mode="json")
+    for section, replaced in changes.items():
+        values[section] |= replaced
+    return check_settings(values, "controls")
 
 
 def _share_base(run: Path, control: Path) -> None:
