@@ -25,10 +25,10 @@ from benchmarks.shapes import load_plain
 from visplay.answers import extract_boxed, is_refusal, vote
 from visplay.config import Sampling, Settings
 from visplay.data.augmentations import augmented
+from visplay.models.names import model_name
 from visplay.rl.rewards import diversity, in_band, questioner_reward, reasoner_reward
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import parse_question
-from visplay.selfplay.state import model_name
 from visplay.types import Augmentation, ImageRef
 
 # Sequences of one forward and backward pass, and of one call of `generate`. On a CPU anything from 16 to 256,

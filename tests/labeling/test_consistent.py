@@ -10,9 +10,9 @@ from visplay.lab.drawings import drawings
 from visplay.labeling.candidate import Candidate
 from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.consistent import Consistent
+from visplay.roles.open import open_reasoner
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.selfplay.state import open_reasoner
 from visplay.types import Completion, ImageRef, Question, Request, VoteResult
 
 

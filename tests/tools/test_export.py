@@ -21,10 +21,11 @@ from visplay.cli.main import main
 from visplay.config import Sampling, load_settings
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.suites import lab_suites
+from visplay.models.names import model_name
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
+from visplay.roles.open import open_reasoner
 from visplay.runs import RunDirectory
-from visplay.selfplay.state import model_name, open_reasoner
 from visplay.tools.model_card import model_card
 from visplay.types import Item, Request
 

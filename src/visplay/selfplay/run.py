@@ -22,12 +22,13 @@ from visplay.generation.transformers_engine import TransformersEngine
 from visplay.lab.drawings import LAB_DRAWINGS as LAB_DRAWINGS
 from visplay.lab.drawings import open_images as open_images
 from visplay.labeling import join_silver, silver_file
+from visplay.roles.open import open_reasoner
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.trackers import Trackers
 from visplay.selfplay.logger import RunLogger, peak_memory_bytes
 from visplay.selfplay.loop import RunInputs, evolve
-from visplay.selfplay.state import SelfPlayState, open_reasoner
+from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.validation_set import read_validation_set
 
 CONTROLS: dict[str, dict[str, dict[str, Any]]] = {

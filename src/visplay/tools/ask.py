@@ -18,9 +18,9 @@ from visplay.labeling.candidate import Candidate
 from visplay.labeling.gates import apply_gates, make_gates
 from visplay.labeling.labelers import make_labeler
 from visplay.labeling.synthesis import distinct
+from visplay.roles.open import Role, is_run, open_roles, own_settings
 from visplay.roles.questioner import Asked, Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.selfplay.state import Role, is_run, open_roles, own_settings
 from visplay.types import ImageRef, Question, Vote
 
 _OF_A_SET = ("balance", "needs_image", "new")
