@@ -23,11 +23,12 @@ from benchmarks.paired import Result, alternate, fix_threads, parser, report
 from benchmarks.trl_loop import TrlLoop
 from visplay.config import Settings, load_settings
 from visplay.lab.drawings import drawings
+from visplay.models.names import model_name
 from visplay.roles.prompts import load_prompts
 from visplay.runs import RunDirectory, read_metrics
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import RunInputs, evolve
-from visplay.selfplay.state import SelfPlayState, model_name
+from visplay.selfplay.state import SelfPlayState
 from visplay.types import ImageRef
 
 SIZES = (

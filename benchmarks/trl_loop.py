@@ -28,12 +28,12 @@ from visplay.data.augmentations import augmented
 from visplay.interfaces.engine import Sampling
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
+from visplay.models.names import model_name
 from visplay.rl.rewards.accuracy import reasoner_reward
 from visplay.rl.rewards.difficulty import difficulty, in_band
 from visplay.rl.rewards.diversity import diversity
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import parse_question
-from visplay.selfplay.state import model_name
 from visplay.types import Augmentation, ImageRef
 
 # Sequences of one forward and backward pass, and of one call of `generate`. On a CPU anything from 16 to 256,

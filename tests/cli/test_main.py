@@ -155,7 +155,7 @@ def test_eval_scores_named_suites_against_a_base(tmp_path: Path, capsys: pytest.
 def test_eval_asks_k_times_and_blind_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "o.json"
     suites = ["--suites", "lab/color/clean", "lab/existence/clean", "--items", "3"]
-    assert main(["eval", "lab", *suites, "--k", "3", "--no_image", "--out", str(out)]) == 0
+    assert main(["eval", "lab", *suites, "--k", "3", "--no-image", "--out", str(out)]) == 0
     report = json.loads(out.read_text())
     [figures] = report["suites"]["lab/color"]["iterations"]
     assert {"pass@3", "maj@3", "no_image", "above_blind"} <= figures.keys()

@@ -17,8 +17,8 @@ from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.suites.tasks import lab_suites
+from visplay.roles.open import open_reasoner
 from visplay.roles.prompts import Prompts
-from visplay.selfplay.state import open_reasoner
 from visplay.types import Completion, Request
 
 SUITES = lab_suites(3, 12, ["color", "existence"], ["clean"])

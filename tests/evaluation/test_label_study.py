@@ -13,13 +13,12 @@ from visplay.errors import ConfigError
 from visplay.evaluation.statistics import wilson_interval
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
-from visplay.lab.label_study import LabelRow, label_study, study_lines
+from visplay.lab.label_study import LabelRow, label_study, study_labels, study_lines
 from visplay.lab.oracle import truth
 from visplay.lab.scene import COLORS, SHAPES
 from visplay.lab.truth import Truth, drawn
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.selfplay.run import study_labels
 from visplay.types import Completion, Question, Request
 
 PICTURES, SCENES = drawings("single", 12, 0)

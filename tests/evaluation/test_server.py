@@ -12,7 +12,7 @@ from tests.tiny_runs import tiny_run
 from visplay.cli.main import main
 from visplay.errors import ConfigError
 from visplay.evaluation.results import Measurement
-from visplay.selfplay.state import own_settings
+from visplay.roles.open import own_settings
 from visplay.tools.ask import asking_settings
 
 SUITE = "lab/single/pastel"

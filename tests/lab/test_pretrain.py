@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.pretrain_tiny_vlm import Pretraining, Recipe, Stage, cells, pretrain, read_recipe, reply
 from visplay.answers import extract_boxed
 from visplay.errors import ConfigError
 from visplay.lab.language import Kind, Noun, Query
 from visplay.lab.oracle import answer, matching
-from visplay.lab.pretrain import Pretraining, Recipe, Stage, cells, pretrain, read_recipe, reply
 from visplay.lab.questions import random_query
 from visplay.lab.scene import COLORS, SEEN_PAIRS, SHAPES, Scene, Thing, random_scene
 from visplay.models.vlm import VLM

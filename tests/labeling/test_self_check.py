@@ -13,9 +13,9 @@ from visplay.lab.drawings import drawings
 from visplay.lab.scene import COLORS
 from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.self_check import SelfCheck
+from visplay.roles.open import open_reasoner
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.selfplay.state import open_reasoner
 from visplay.types import Candidate, Completion, ImageRef, Question, Request, VoteResult
 
 

@@ -13,12 +13,12 @@ from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.runner import measure
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
+from visplay.models.names import model_name
 from visplay.models.policy import Policy, new_policy
 from visplay.models.probe import probe
 from visplay.models.vlm import VLM
 from visplay.rl.trainer import Trainer
 from visplay.roles.prompts import load_prompts
-from visplay.selfplay.state import model_name
 from visplay.types import Group, ImageRef, Request
 
 LAB = model_name("lab")

@@ -22,12 +22,13 @@ from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
 from visplay.lab.truth import Truth, drawn
+from visplay.models.names import model_name
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import RunInputs, evolve, hold_out_images
 from visplay.selfplay.run import run_evolution
-from visplay.selfplay.state import SelfPlayState, model_name
+from visplay.selfplay.state import SelfPlayState
 from visplay.types import Completion, Request
 
 SMALL = [

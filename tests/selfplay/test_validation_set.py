@@ -21,13 +21,13 @@ from visplay.evaluation.summary import selected_iteration
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
+from visplay.models.names import model_name
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory
 from visplay.selfplay.acceptance import Acceptance
 from visplay.selfplay.loop import RunInputs
 from visplay.selfplay.run import run_evolution
-from visplay.selfplay.state import model_name
 from visplay.selfplay.validation_set import ValidationSet, read_validation_set, without_validation_images
 from visplay.tools.export import export
 from visplay.types import Completion, ImageList, ImageRef, Item, Request, Suite

@@ -22,10 +22,11 @@ from visplay.config import load_settings
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.suites.tasks import lab_suites
+from visplay.models.names import model_name
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
+from visplay.roles.open import open_reasoner
 from visplay.runs import RunDirectory
-from visplay.selfplay.state import model_name, open_reasoner
 from visplay.tools.model_card import model_card
 from visplay.types import Item, Request
 

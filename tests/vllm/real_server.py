@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 
 from tests.chat_server import free_port
-from visplay.selfplay.state import model_name
+from visplay.models.names import model_name
 
 START_S = 900.0
 

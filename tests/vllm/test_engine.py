@@ -26,9 +26,10 @@ from visplay.generation.transformers_engine import TransformersEngine
 from visplay.generation.vllm import VLLM, VLLMEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
+from visplay.models.names import model_name
 from visplay.models.policy import Policy, new_policy
+from visplay.roles.open import load_base
 from visplay.roles.prompts import load_prompts
-from visplay.selfplay.state import load_base, model_name
 from visplay.types import Completion, ImageList, ImageRef, Request
 
 pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm")

@@ -21,10 +21,10 @@ from visplay.evaluation.results import Measurement
 from visplay.generation.server import ServerEngine
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
+from visplay.models.names import model_name
 from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.probe import probe
 from visplay.models.vlm import VLM
-from visplay.selfplay.state import model_name
 from visplay.types import Completion, Request
 
 if find_spec("vllm") is None:

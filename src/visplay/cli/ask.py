@@ -5,23 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 
-from visplay.cli.common import Verbs
+from visplay.cli.common import Commands, add_engine, add_preset, add_set
 
 
-def add(verbs: Verbs) -> None:
-    """Its flags."""
-    ask = verbs.add_parser("ask", help="the Questioner's questions about images, with the Reasoner's votes")
-    ask.add_argument("model", metavar="MODEL_OR_RUN", help="a run's roles and settings; or 'lab', a folder, a hub id")
+def add(commands: Commands) -> None:
+    """Add the command and its flags."""
+    ask = commands.add_parser("ask", help="the Questioner's questions about images, with the Reasoner's votes")
+    ask.add_argument("model", metavar="MODEL_OR_RUN", help="a run directory, 'lab', a model folder, or a hub id")
     ask.add_argument("images", nargs="+", metavar="IMAGE")
     asking = ask.add_mutually_exclusive_group()
-    asking.add_argument("--questions", type=int, metavar="N", help="about each image; default: as the settings say")
-    asking.add_argument("--question", metavar="TEXT", help="ask the Reasoner this, and no Questioner")
-    ask.add_argument("--votes", type=int, metavar="M", help="answers to each question; default: as the settings say")
-    ask.add_argument("--preset", help="for a model: default, votes, paper, official, or a YAML file")
-    ask.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
-    ask.add_argument("--engine", choices=["transformers", "vllm", "server"], help="default: as the settings say")
-    ask.add_argument("--seed", type=int, help="of what is drawn; default: as the settings say")
-    ask.set_defaults(verb=_ask)
+    asking.add_argument(
+        "--questions", type=int, metavar="N", help="questions about each image; default: as the settings say"
+    )
+    asking.add_argument("--question", metavar="TEXT", help="ask the Reasoner this question, without the Questioner")
+    ask.add_argument("--votes", type=int, metavar="M", help="votes on each question; default: as the settings say")
+    add_preset(ask, None, "for a model: ")
+    add_set(ask)
+    add_engine(ask)
+    ask.add_argument("--seed", type=int, help="random seed; default: as the settings say")
+    ask.set_defaults(run_command=_ask)
 
 
 def _ask(options: argparse.Namespace) -> int:

@@ -9,35 +9,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from visplay.cli.chosen import add_chosen, chosen_settings
-from visplay.cli.common import Verbs
-from visplay.cli.items import named_suites
+from visplay.cli.common import Commands, add_engine, add_items, add_set, chosen_settings, named_suites
 
 
-def add(verbs: Verbs) -> None:
-    """Its flags."""
-    compare = verbs.add_parser("compare", help="runs, models and reports side by side, paired where items coincide")
+def add(commands: Commands) -> None:
+    """Add the command and its flags."""
+    compare = commands.add_parser("compare", help="runs, models and reports side by side, paired where items coincide")
     compare.add_argument(
-        "contenders", nargs="+", metavar="RUN_MODEL_OR_REPORT", help="the others' difference is to the first"
+        "contenders", nargs="+", metavar="RUN_MODEL_OR_REPORT", help="the others are compared with the first"
     )
     scored = compare.add_mutually_exclusive_group()
-    scored.add_argument("--data", type=Path, metavar="FILE", help="score runs and models on this, as `eval` does")
-    scored.add_argument("--suites", nargs="+", metavar="NAME", help="score runs and models on these, as `eval` does")
-    compare.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
-    compare.add_argument("--seed", type=int, default=0, help="of the lab's drawings, and of which items are drawn")
-    add_chosen(compare, "all that is scored alike")
+    scored.add_argument("--data", type=Path, metavar="FILE", help="score runs and models on this file, as `eval` does")
+    scored.add_argument(
+        "--suites", nargs="+", metavar="NAME", help="score runs and models on these suites, as `eval` does"
+    )
+    add_items(compare)
+    compare.add_argument("--seed", type=int, default=0, help="seed of lab drawings, items and answers")
+    add_engine(compare)
+    add_set(compare)
     shown = compare.add_mutually_exclusive_group()
     for form in ("markdown", "latex", "json"):
         shown.add_argument(f"--{form}", dest="form", action="store_const", const=form)
-    compare.set_defaults(verb=_compare)
+    compare.set_defaults(run_command=_compare)
 
 
 def _compare(options: argparse.Namespace) -> int:
     from visplay.errors import ConfigError
     from visplay.evaluation.compare import compare, comparison_json, comparison_sheet
     from visplay.evaluation.contenders import check_contenders, is_report, open_contender
+    from visplay.roles.open import is_run
     from visplay.runs import differ_in_seed_alone
-    from visplay.selfplay.state import is_run
 
     names, paths = options.contenders, [Path(name) for name in options.contenders]
     scored = bool(options.data or options.suites)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from visplay.cli.common import Verbs
+from visplay.cli.common import Commands
 
 
-def add(verbs: Verbs) -> None:
-    """Its flags."""
-    doctor = verbs.add_parser("doctor", help="what this machine has, what is missing, and what installs it")
-    doctor.set_defaults(verb=_doctor)
+def add(commands: Commands) -> None:
+    """Add the command and its flags."""
+    doctor = commands.add_parser("doctor", help="what this machine has, what is missing, and what installs it")
+    doctor.set_defaults(run_command=_doctor)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -9,35 +9,47 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from visplay.cli.chosen import add_chosen, chosen_settings
-from visplay.cli.common import Verbs
-from visplay.cli.items import check_items, named_suites
+from visplay.cli.common import (
+    Commands,
+    add_engine,
+    add_items,
+    add_preset,
+    add_set,
+    check_at_least_one,
+    chosen_settings,
+    named_suites,
+)
 
 if TYPE_CHECKING:
     from visplay.evaluation.judge import Judge
 
 
-def add(verbs: Verbs) -> None:
-    """Its flags."""
-    evaluate = verbs.add_parser("eval", help="score a model or a run's Reasoner on labelled questions")
+def add(commands: Commands) -> None:
+    """Add the command and its flags."""
+    evaluate = commands.add_parser("eval", help="score a model or a run's Reasoner on labelled questions")
     evaluate.add_argument("model", metavar="MODEL_OR_RUN")
     asked = evaluate.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
-    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab")
-    asked.add_argument("--tasks", nargs="+", metavar="TASK", help="of lmms-eval; 'paper': the paper's; or suites")
-    evaluate.add_argument("--items", type=int, help="at most so many a suite; the lab draws as many for each look")
-    evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this, and the difference item by item")
-    evaluate.add_argument("--k", type=int, default=0, metavar="N", help="also N answers an item: pass@N, maj@N")
-    evaluate.add_argument("--no_image", action="store_true", help="also ask every question on a blank image")
-    evaluate.add_argument("--out", type=Path, metavar="FILE.json", help="with --tasks a new folder")
-    evaluate.add_argument("--seed", type=int, default=0, help="of the lab's drawings and of sampled answers")
-    evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server whose model judges greedy answers")
-    evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first that the server names")
+    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/LOOK")
+    asked.add_argument("--tasks", nargs="+", metavar="TASK", help="tasks of lmms-eval; 'paper' names the paper's")
+    add_items(evaluate)
+    evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this base; changes are paired by item")
+    evaluate.add_argument(
+        "--k", type=int, default=0, metavar="N", help="also draw N answers for each item: pass@N, maj@N"
+    )
+    evaluate.add_argument("--no-image", action="store_true", help="also ask every question with a blank image")
+    evaluate.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="where the figures go; with --tasks a new folder"
+    )
+    evaluate.add_argument("--seed", type=int, default=0, help="seed of lab drawings and sampled answers")
+    evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server that judges greedy answers")
+    evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first model of the server")
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
-    evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only say what they would need")
-    evaluate.add_argument("--preset", help="for models: default, votes, paper, official, or a YAML file")
-    add_chosen(evaluate, "model and base alike")
-    evaluate.set_defaults(verb=_evaluate)
+    evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only print what they need")
+    add_preset(evaluate, None, "for a model: ")
+    add_engine(evaluate)
+    add_set(evaluate)
+    evaluate.set_defaults(run_command=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -88,7 +100,7 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse flags that do not go together."""
     from visplay.errors import ConfigError
 
-    check_items(options)
+    check_at_least_one("--items", options.items)
     if options.k < 0:
         raise ConfigError("--k must be at least 1")
     if options.dry_run and not options.tasks:
@@ -96,7 +108,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.out is None and not options.dry_run:
         raise ConfigError("--out is missing; say where the figures go")
     if options.tasks and options.judge:
-        raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own affair")
+        raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own choice")
     if options.tasks and options.engine not in (None, "transformers"):
         raise ConfigError("--engine is for --data and --suites; tasks are answered in this process")
 
@@ -119,7 +131,7 @@ def _open_judge(options: argparse.Namespace) -> Judge | None:
 
 def _evaluate_tasks(options: argparse.Namespace) -> int:
     from visplay.evaluation.lmms.evaluate import dry_run, evaluate_tasks
-    from visplay.selfplay.state import own_settings
+    from visplay.roles.open import own_settings
 
     if options.dry_run:
         lines = dry_run(options.tasks, options.seed, options.items)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from visplay.cli.common import Verbs
+from visplay.cli.common import Commands, add_engine, add_preset, add_set, check_at_least_one
 
 if TYPE_CHECKING:
     from visplay.distributed.controller import Controller
@@ -18,37 +18,33 @@ if TYPE_CHECKING:
 _SHOWN_SKIPPED = 20
 
 
-def add(verbs: Verbs) -> None:
-    """Its flags."""
-    evolve = verbs.add_parser("evolve", help="run the loop")
-    evolve.add_argument("--images", help="'easy-vqa', a folder of images, or drawings such as lab/single")
+def add(commands: Commands) -> None:
+    """Add the command and its flags."""
+    evolve = commands.add_parser("evolve", help="run the self-play loop")
+    evolve.add_argument("--images", help="'easy-vqa', a folder of images, or lab drawings such as lab/single")
     evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
-    evolve.add_argument("--preset", default="default", help="default, votes, paper, official, or a YAML file")
+    add_preset(evolve)
     evolve.add_argument("--iterations", type=int)
     evolve.add_argument(
-        "--validation-set", type=Path, metavar="FILE", help="labelled items; what gets them wrong is taken back"
+        "--validation-set", type=Path, metavar="FILE", help="labelled items; a worse iteration is rolled back"
     )
-    evolve.add_argument(
-        "--engine", choices=["transformers", "vllm", "server"], help="what generates; default: transformers"
-    )
+    add_engine(evolve)
     evolve.add_argument("--seed", type=int)
-    evolve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
-    evolve.add_argument("--controls", action="store_true", help="also run what a gain must beat")
-    evolve.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    add_set(evolve)
+    evolve.add_argument("--controls", action="store_true", help="also run the controls that a gain must beat")
+    evolve.add_argument("--resume", action="store_true", help="continue an interrupted run")
     evolve.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="share the work: one a GPU of this machine"
+        "--processes", type=int, default=1, metavar="N", help="processes that share the work, one for each GPU"
     )
     evolve.add_argument("--out", required=True, type=Path, metavar="DIR")
-    evolve.set_defaults(verb=run)
+    evolve.set_defaults(run_command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """The verb: in this process, or in several of which each comes back here."""
+    """Run in this process, or start several that each come back here."""
     from visplay.distributed.controller import init_distributed, processes
-    from visplay.errors import ConfigError
 
-    if options.processes < 1:
-        raise ConfigError("--processes must be at least 1")
+    check_at_least_one("--processes", options.processes)
     if options.processes > 1 and processes() == 1:
         from visplay.distributed.launch import launch
 
@@ -66,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     from visplay.config import load_settings
+    from visplay.roles.open import check_runnable
     from visplay.runs import RunDirectory, check_free
     from visplay.selfplay.run import check_shared, open_inputs, run_controls, run_evolution, summarize
-    from visplay.selfplay.state import check_runnable
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}

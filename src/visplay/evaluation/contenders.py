@@ -9,10 +9,10 @@ from visplay.config import Settings
 from visplay.errors import EvaluationError, RunError
 from visplay.evaluation.compare import Contender
 from visplay.evaluation.results import Measurement
-from visplay.evaluation.scoring import check_scorable, score_reasoner
 from visplay.evaluation.summary import selected_iteration
+from visplay.roles.open import is_run
+from visplay.runs import check_finished
 from visplay.runs.state import read_json
-from visplay.selfplay.state import is_run
 from visplay.types import Suite
 
 
@@ -35,6 +35,8 @@ def open_contender(name: str, suites: Sequence[Suite] = (), settings: Settings |
             `score_reasoner`.
     """
     if settings is not None:
+        from visplay.evaluation.scoring import score_reasoner
+
         return Contender(name, score_reasoner(name, suites, settings, sampled=False).greedy)
     if is_report(name):
         return Contender(name, _answers(Path(name)).greedy)
@@ -55,6 +57,8 @@ def check_contenders(names: Sequence[str], settings: Mapping[str, Settings]) -> 
     """
     for name in names:
         if name in settings:
+            from visplay.evaluation.scoring import check_scorable
+
             check_scorable(name, settings[name])
         else:
             open_contender(name)
@@ -68,8 +72,7 @@ def _answers(report: Path) -> Measurement:
 
 
 def _measured(run: Path) -> Measurement:
-    if not (run / "summary.json").is_file():
-        raise RunError(f"{run} holds no finished run: there is no summary.json; go on with `visplay evolve --resume`")
+    check_finished(run)
     iteration = selected_iteration(read_json(run / "summary.json"))
     answers = run / "measurements" / f"iteration-{iteration}.jsonl"
     if not answers.is_file():

@@ -19,8 +19,9 @@ from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.factory import check_engines, inference_engine
+from visplay.models.names import model_name
 from visplay.models.vlm import check_model
-from visplay.selfplay.state import finished_roles, is_run, model_name, open_roles
+from visplay.roles.open import finished_roles, is_run, open_roles
 from visplay.types import Suite
 
 

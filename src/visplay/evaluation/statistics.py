@@ -14,10 +14,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 
 class Interval(NamedTuple):
@@ -75,7 +74,7 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"no interval for {correct} correct of {n} items; it needs 0 <= correct <= n and n >= 1")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = float(_stats().norm.ppf((1 + confidence) / 2))
     share = correct / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -124,7 +123,7 @@ def mean_difference(before: Mapping[str, float], after: Mapping[str, float]) -> 
     mean = float(gaps.mean())
     if len(gaps) == 1:
         return MeanDifference(mean, Interval(-math.inf, math.inf), 1)
-    half = float(stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
+    half = float(_stats().t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
     return MeanDifference(mean, Interval(mean - half, mean + half), len(gaps))
 
 
@@ -178,7 +177,7 @@ def mcnemar(gained: int, lost: int) -> float:
     """
     if gained < 0 or lost < 0:
         raise ValueError(f"items gained and lost are counts, not {gained} and {lost}")
-    return float(stats.binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+    return float(_stats().binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
 def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
@@ -205,5 +204,12 @@ def mean_over_seeds(values: Sequence[float]) -> SeedMean:
     mean = float(np.mean(values))
     if len(values) == 1:
         return SeedMean(mean, None, 1)
-    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    half = float(_stats().t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
     return SeedMean(mean, Interval(mean - half, mean + half), len(values))
+
+
+def _stats() -> Any:
+    """scipy.stats, imported at first use since that takes most of a second."""
+    from scipy import stats
+
+    return stats

@@ -7,7 +7,8 @@ and a chat template. The forward passes are those of `models/treemodel.py`. Left
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+from transformers.utils import logging
 
 from visplay.errors import ModelError
 from visplay.models.image_cache import ImageCache, Pixels
+from visplay.models.names import check_name
 from visplay.models.processor import Processor
 from visplay.models.tree_model import TreeModel
 from visplay.types import ImageRef
@@ -90,6 +93,20 @@ class VLM(TreeModel):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_model(name, trust_remote_code)
+        with _quiet():
+            return cls._load(name, dtype, device, min_pixels, max_pixels, trust_remote_code, four_bit)
+
+    @classmethod
+    def _load(
+        cls,
+        name: str,
+        dtype: str,
+        device: str,
+        min_pixels: int | None,
+        max_pixels: int | None,
+        trust_remote_code: bool,
+        four_bit: bool,
+    ) -> VLM:
         try:
             config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
             processor = Processor.load(name, config, trust_remote_code)
@@ -149,6 +166,20 @@ class VLM(TreeModel):
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let transformers report errors only, without progress bars, for the length of a `with` block."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def _in_four_bits(config: PreTrainedConfig, dtype: str, device: str) -> dict[str, Any]:
     """How transformers loads the language model's linear layers in NF4, and all that sees as it is."""
     with torch.device("meta"):
@@ -180,10 +211,7 @@ def check_model(name: str, trust_remote_code: bool = False) -> None:
     Raises:
         ModelError: it is missing, or no model for images and text.
     """
-    # A hub id is owner/name; asking the hub for anything else would only take long to fail.
-    is_hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None
-    if not is_hub_id and not Path(name).is_dir():
-        raise ModelError(f"no model folder '{name}'; give a folder or a hub id such as Qwen/Qwen2.5-VL-3B-Instruct")
+    check_name(name)
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     except _LOAD_ERRORS as error:

@@ -16,11 +16,10 @@ from statistics import fmean
 from typing import Any, Literal, TypeVar
 
 from visplay.config import Settings, load_settings
-from visplay.errors import RunError
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.summary import suites_summary
 from visplay.labeling.gates.band import Band
-from visplay.runs import in_use, read_metrics
+from visplay.runs import check_run, in_use, read_metrics
 from visplay.runs.state import read_json
 from visplay.selfplay.schedule import Schedule, StepId
 
@@ -228,8 +227,7 @@ class RunView:
     """
 
     def __init__(self, path: Path) -> None:
-        if not (path / "config.yaml").is_file():
-            raise RunError(f"no run at {path} (it has no config.yaml); name the folder given to `visplay evolve --out`")
+        check_run(path)
         self.path = path
         self.settings = load_settings(str(path / "config.yaml"))
         self._schedule = Schedule(self.settings)

@@ -1,7 +1,7 @@
 """A run's directory: settings, metrics, state, checkpoints, one owner at a time."""
 
 from visplay.errors import RunError
-from visplay.runs.directory import RunDirectory, check_free, in_use
+from visplay.runs.directory import RunDirectory, check_finished, check_free, check_run, in_use
 from visplay.runs.metrics import MetricsLog, read_metrics
 from visplay.runs.summaries import differ_in_seed_alone, read_summaries
 
@@ -9,7 +9,9 @@ __all__ = [
     "MetricsLog",
     "RunDirectory",
     "RunError",
+    "check_finished",
     "check_free",
+    "check_run",
     "differ_in_seed_alone",
     "in_use",
     "read_metrics",

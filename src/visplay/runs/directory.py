@@ -152,6 +152,27 @@ class RunDirectory:
         self.close()
 
 
+def check_run(path: Path) -> None:
+    """Refuse a path that is no run directory.
+
+    Raises:
+        RunError: it is none.
+    """
+    if not (path / "config.yaml").is_file():
+        raise RunError(f"no run at {path} (it has no config.yaml); name the folder given to `visplay evolve --out`")
+
+
+def check_finished(path: Path) -> None:
+    """Refuse a path that is no finished run.
+
+    Raises:
+        RunError: it is no run, or an unfinished one.
+    """
+    check_run(path)
+    if not (path / "summary.json").is_file():
+        raise RunError(f"the run at {path} is not finished; go on with `visplay evolve --resume --out {path}`")
+
+
 def check_free(path: Path) -> None:
     """Refuse a directory that a new run could not have, before anything is prepared for it.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from visplay.config import load_settings
-from visplay.errors import RunError
+from visplay.runs.directory import check_finished
 from visplay.runs.state import read_json
 
 
@@ -28,6 +28,5 @@ def read_summaries(paths: Sequence[Path]) -> list[dict[str, Any]]:
         RunError: a run is not finished.
     """
     for path in paths:
-        if not (path / "summary.json").is_file():
-            raise RunError(f"{path} holds no finished run: there is no summary.json")
+        check_finished(path)
     return [read_json(path / "summary.json") for path in paths]

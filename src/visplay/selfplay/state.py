@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 
-from visplay.config import GRPOSettings, Settings, load_settings
+from visplay.config import GRPOSettings, Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
-from visplay.errors import ConfigError, RunError
-from visplay.generation.factory import check_engines, make_engines, make_vote_engine
-from visplay.models.policy import Policy, role_of
+from visplay.generation.factory import make_engines, make_vote_engine
+from visplay.models.policy import role_of
 from visplay.models.probe import Probe, probe
-from visplay.models.vlm import VLM, check_model
+from visplay.models.vlm import VLM
 from visplay.rl.trainer import Trainer
-from visplay.roles.prompts import Prompts, load_prompts
+from visplay.roles.open import load_base, open_prompts
+from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.runs.trackers import check_trackers
-
-Role = Literal["questioner", "reasoner"]
-
-_OF_THE_WEIGHTS = ("model", "tune", "lora", "prompts")
 
 
 class SelfPlayState:
@@ -79,7 +70,7 @@ class SelfPlayState:
             ConfigError: the prompts file is not usable.
         """
         torch.manual_seed(settings.seed)
-        prompts = _prompts(settings.model, settings)
+        prompts = open_prompts(settings.model, settings)
         base = load_base(settings.model, settings)
         return cls(base, prompts, settings, probe(base), controller)
 
@@ -125,138 +116,7 @@ class SelfPlayState:
         self.reasoner_policy.load(folder / "reasoner")
 
 
-def is_run(name: str) -> bool:
-    """Whether `name` is the directory of a run, and no model."""
-    return (Path(name) / "config.yaml").is_file()
-
-
-def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[dict[Role, Policy], Prompts]:
-    """Roles of a finished run, or any model in each of them, with their wording; nobody trains them.
-
-    Roles share one model in memory wherever they can: all but those of a run that was tuned in full.
-
-    Args:
-        name: a run directory, "lab", a model folder or a hub id.
-        settings: how it is loaded; a run's weights fit its own alone.
-    Raises:
-        RunError: the run has not come to such a role yet.
-        ModelError, ConfigError: as `SelfPlayState.load`.
-    """
-    if not is_run(name):
-        return dict.fromkeys(roles, _frozen(name, settings)), _prompts(name, settings)
-    folders = finished_roles(name, roles)
-    prompts = load_prompts(folders[roles[0]] / "prompts.yaml")
-    if settings.tune == "full":
-        return {role: _frozen(str(folder), settings) for role, folder in folders.items()}, prompts
-    base = load_base(settings.model, settings)
-    probe(base)
-    policies = {role: role_of(base, role, settings) for role in roles}
-    for role, policy in policies.items():
-        policy.load(folders[role])
-    return policies, prompts
-
-
-def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
-    """Folders of roles of a run.
-
-    Raises:
-        RunError: the run has not come to such a role yet.
-    """
-    folders = {role: Path(name) / role for role in roles}
-    for role, folder in folders.items():
-        if not folder.is_dir():
-            title = role.capitalize()
-            raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
-    return folders
-
-
-def own_settings(
-    name: str, preset: str | None = None, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
-) -> Settings:
-    """A run's own settings, or for a model, which nobody trains, a preset's; then `values`, then `overrides`.
-
-    Args:
-        preset: for a model alone; None for the preset "default".
-    Raises:
-        ConfigError: a setting is wrong, or cannot be changed for a run, or is another model.
-    """
-    given = dict(values or {})
-    if not is_run(name):
-        chosen = load_settings(preset or "default", overrides, {"model": name, **given}, trained=False)
-        if chosen.model != name:
-            raise ConfigError(f"the model is {name}; leave model out of --set, and name another in its place")
-        return chosen
-    if preset is not None:
-        raise ConfigError(f"{name} is a run with settings of its own; leave --preset out, change single ones by --set")
-    file = str(Path(name) / "config.yaml")
-    own, chosen = load_settings(file), load_settings(file, overrides, given)
-    changed = [key for key in _OF_THE_WEIGHTS if getattr(own, key) != getattr(chosen, key)]
-    if changed:
-        raise ConfigError(f"the weights of {name} fit its own {', '.join(changed)} alone; leave that out of --set")
-    return chosen
-
-
-def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
-    """What is to be scored: a run's Reasoner, or any model, with its wording and settings.
-
-    Raises:
-        RunError, ModelError, ConfigError: as `open_roles`.
-    """
-    settings = own_settings(name)
-    policies, prompts = open_roles(name, ("reasoner",), settings)
-    return policies["reasoner"], prompts, settings
-
-
 def _own(settings: Settings) -> GRPOSettings:
     """GRPO as the Questioner does it, where it differs from the Reasoner."""
     own = {"learning_rate": settings.questioner.learning_rate, "kl": settings.questioner.kl}
     return settings.grpo.model_copy(update={name: value for name, value in own.items() if value is not None})
-
-
-def _frozen(name: str, settings: Settings) -> Policy:
-    vlm = load_base(name, settings)
-    probe(vlm)
-    vlm.model.requires_grad_(False)
-    return Policy(vlm)
-
-
-def _prompts(model: str, settings: Settings) -> Prompts:
-    folder = Path(model_name(model))
-    return load_prompts(settings.prompts, folder if folder.is_dir() else None)
-
-
-def load_base(name: str, settings: Settings) -> VLM:
-    """The model `name`, loaded in the way the settings say.
-
-    Raises:
-        ModelError: no such model.
-    """
-    return VLM.load(
-        model_name(name),
-        settings.dtype,
-        settings.device,
-        min_pixels=settings.min_pixels,
-        max_pixels=settings.max_pixels,
-        trust_remote_code=settings.trust_remote_code,
-        four_bit=settings.four_bit,
-    )
-
-
-def check_runnable(settings: Settings) -> None:
-    """Refuse what can be refused before anything is loaded.
-
-    Raises:
-        ModelError: no such model, or none for images and text.
-        ConfigError: a package that the settings need is missing.
-    """
-    check_engines(settings)
-    check_trackers(settings)
-    check_model(model_name(settings.model), settings.trust_remote_code)
-    for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.grpo.optimizer == "adamw_8bit")):
-        if wanted and find_spec("bitsandbytes") is None:
-            raise ConfigError(f"{setting} needs bitsandbytes; pip install 'visplay[quant]'")
-
-
-def model_name(name: str) -> str:
-    """The folder of the embedded model for "lab", any other name as it is."""
-    return str(resources.files("visplay") / "lab" / "model") if name == "lab" else name

@@ -16,9 +16,9 @@ from visplay.errors import ConfigError
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.synthesis import distinct
+from visplay.roles.open import Role, is_run, open_roles, own_settings
 from visplay.roles.questioner import Asked, Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.selfplay.state import Role, is_run, open_roles, own_settings
 from visplay.types import Candidate, ImageRef, Question, Vote
 
 _LONGEST = 1500  # characters of reasoning that are shown

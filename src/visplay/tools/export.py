@@ -11,17 +11,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from peft import PeftModel
 from safetensors import SafetensorError
 
 from visplay.config import Settings
 from visplay.errors import RunError
-from visplay.models.vlm import VLM
-from visplay.runs import RunDirectory
+from visplay.roles.open import Role, load_base
+from visplay.runs import RunDirectory, check_finished
 from visplay.runs.state import read_json
-from visplay.selfplay.state import Role, load_base
 from visplay.tools.model_card import model_card, public_name
+
+if TYPE_CHECKING:
+    from visplay.models.vlm import VLM
 
 
 def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
@@ -37,10 +39,7 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
         ModelError: the base of a LoRA run cannot be loaded.
         ConfigError: the run's settings are not valid.
     """
-    if not (run / "config.yaml").is_file():
-        raise RunError(f"no run at {run} (it has no config.yaml); name the directory that `visplay evolve --out` made")
-    if not (run / "summary.json").is_file():
-        raise RunError(f"the run at {run} is not finished; go on with `visplay evolve --resume --out {run}`")
+    check_finished(run)
     # While the run is open here, nobody can write what is read.
     with RunDirectory.open(run) as directory:
         settings, source = directory.settings, run / role
@@ -71,6 +70,8 @@ def _copy_adapter(settings: Settings, source: Path, folder: Path) -> None:
 
 def _merged(settings: Settings, adapter: Path) -> VLM:
     """The base with the adapter's change added to its weights."""
+    from peft import PeftModel
+
     base = load_base(settings.model, settings.model_copy(update={"four_bit": False, "device": "cpu"}))
     try:
         model = PeftModel.from_pretrained(base.model, str(adapter)).merge_and_unload(safe_merge=True)

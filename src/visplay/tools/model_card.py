@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub import metadata_load
-from transformers.utils.hub import cached_file
 
 from visplay import __version__
 from visplay.config import Settings
 from visplay.evaluation.results import task_of
 from visplay.evaluation.summary import selected_iteration
 from visplay.evaluation.table import points
-from visplay.selfplay.state import Role
+from visplay.roles.open import Role
 
 _DOES = {
     "reasoner": "looks at an image, thinks, and gives its answer in `\\boxed{}`",
@@ -69,6 +67,9 @@ def base_license(model: str) -> dict[str, str]:
     """`license` and what belongs to it from the base's own model card; empty where it names none, or cannot be read."""
     if model == "lab":
         return {"license": "apache-2.0"}
+    from huggingface_hub import metadata_load
+    from transformers.utils.hub import cached_file
+
     card = None
     # The base need not be there any more; a card is no reason to fail.
     with suppress(OSError, ValueError, yaml.YAMLError):

@@ -15,10 +15,11 @@ from visplay.evaluation.lmms.local import task_name, write_tasks
 from visplay.evaluation.lmms.paper import GROUP, PAPER, judged_without_a_key, paper_lines
 from visplay.evaluation.lmms.report import save_answers, table_lines, tasks_summary
 from visplay.evaluation.open_suites import open_suites
+from visplay.models.names import model_name
 from visplay.models.policy import Policy
 from visplay.models.vlm import check_model
+from visplay.roles.open import finished_roles, is_run, open_reasoner, open_roles
 from visplay.roles.prompts import Prompts
-from visplay.selfplay.state import finished_roles, is_run, model_name, open_reasoner, open_roles
 from visplay.types import Suite
 
 

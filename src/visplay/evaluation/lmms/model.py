@@ -12,7 +12,7 @@ from tqdm import tqdm
 from visplay.errors import EvaluationError
 from visplay.evaluation.lmms.answering import Answerer, Asked, Said
 from visplay.evaluation.lmms.local import WHOLE_TEXT
-from visplay.selfplay.state import open_reasoner
+from visplay.roles.open import open_reasoner
 
 
 class VisplayModel(lmms):

@@ -1,38 +1,164 @@
-"""Pretraining the tiny VLM on the lab's own drawings: `visplay lab pretrain`.
+"""Make the lab's tiny VLM, whose weights are shipped with the package: `python scripts/pretrain_tiny_vlm.py --out DIR`.
 
-First the eyes alone: the vision tower tells, for each 8 × 8 cell, the colour
-and shape that lies there and where the cell is (a linear head, thrown away afterwards).
-Then the whole model on many questions per image, packed as a token tree so that the
-image is encoded once, with the eyes' loss kept on. One thing per image at first, then up
-to three. AdamW, learning rate annealed to zero.
+The model is transformers' own Qwen2.5-VL class with a small configuration and its own tokenizer, so it takes the code
+path of Qwen2.5-VL-3B: the same chat markup, image placeholders, multimodal rotary positions and processor, at
+64 × 64 pixels.
 
-Shapes: B images, L packed tokens, C cells of an image, H hidden.
+Stages: first the vision tower alone predicts, for each 8 × 8 cell, the colour and shape it shows and where it is (by a
+linear head, `Eyes`, which is not kept). Then the whole model learns questions and answers, several per image, packed as
+a token tree so that the image is encoded once; the loss of the vision tower is kept. Images show one thing at first,
+then up to three. AdamW, with a learning rate annealed to zero.
+
+Shapes: B images, L packed tokens, C cells of an image, H hidden, N scored tokens, V vocabulary, D depths.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from visplay.errors import ConfigError
-from visplay.lab import model as lab_model
 from visplay.lab.draw import SIZE, STYLES, draw, mixed, outline
 from visplay.lab.language import TEMPLATES, Kind, Noun, Query, question_type, write
 from visplay.lab.oracle import SIZE_GAP, answer, matching
 from visplay.lab.questions import careless_query, random_query
 from visplay.lab.scene import COLORS, SHAPES, Scene, Thing, random_scene
 from visplay.models.token_tree import PackedTrees, TokenTree
+
+PATCH = 4
+MERGE = 2
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+_MARKS = ("<think>", "</think>", "<type>", "</type>", "<question>", "</question>", "\\boxed{")
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content is string %}{{ message.content }}"
+    "{% else %}{% for part in message.content %}"
+    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer in which every word of `texts` is one token."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1024,
+        min_frequency=2,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=list(SPECIAL),
+        show_progress=False,
+    )
+    core.train_from_iterator(texts, trainer)
+    core.add_tokens([AddedToken(mark, normalized=False, special=False) for mark in _MARKS])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens=[t for t in SPECIAL if t not in ("<|im_end|>", "<|endoftext|>")],
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+        model_max_length=1024,
+    )
+
+
+def build_image_processor() -> Qwen2VLImageProcessorPil:
+    """Any image becomes about 64 × 64 pixels, its aspect ratio kept: at most 64 image tokens."""
+    return Qwen2VLImageProcessorPil(
+        size={"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE},
+        patch_size=PATCH,
+        merge_size=MERGE,
+        temporal_patch_size=2,
+    )
+
+
+def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2_5_VLForConditionalGeneration:
+    """The tiny VLM with random weights, float32."""
+    ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 192,
+            "intermediate_size": 512,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 3,
+            "num_key_value_heads": 1,
+            "max_position_embeddings": 1024,
+            "tie_word_embeddings": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 12, 12]},
+            "bos_token_id": None,
+            "eos_token_id": ids["<|im_end|>"],
+            "pad_token_id": ids["<|endoftext|>"],
+        },
+        vision_config={
+            "depth": 4,
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_heads": 2,
+            "patch_size": PATCH,
+            "spatial_merge_size": MERGE,
+            "temporal_patch_size": 2,
+            "window_size": SIZE,
+            "fullatt_block_indexes": [0, 1, 2, 3],
+            "out_hidden_size": 192,
+        },
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(seed)
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"], max_new_tokens=48
+    )
+    return model
+
+
+def save(
+    model: Qwen2_5_VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: str,
+    folder: Path,
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write a Hugging Face folder: weights (half precision), tokenizer, processor, wording."""
+    state = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=state)
+    config = json.loads((folder / "config.json").read_text())
+    config["dtype"] = str(dtype).removeprefix("torch.")
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    tokenizer.save_pretrained(folder)
+    build_image_processor().save_pretrained(folder)
+    (folder / "prompts.yaml").write_text(prompts)
+
 
 CELL = 8
 GRID = SIZE // CELL
@@ -279,10 +405,10 @@ class Pretraining:
         self.recipe = recipe
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.tokenizer = lab_model.build_tokenizer(corpus())
-        self.model = lab_model.build_model(self.tokenizer, recipe.seed)
+        self.tokenizer = build_tokenizer(corpus())
+        self.model = build_model(self.tokenizer, recipe.seed)
         self.eyes = Eyes(self.model.lm_head.in_features)
-        self.processor = lab_model.build_image_processor()
+        self.processor = build_image_processor()
         self.teacher = Teacher(self.tokenizer, recipe)
         self.head_positions = self._positions()
         self._think_end = self.tokenizer.convert_tokens_to_ids("</think>")
@@ -291,7 +417,7 @@ class Pretraining:
         """Train to the end, a log line every 25 steps and a checkpoint every 100."""
         for number, stage in enumerate(self.recipe.stages):
             self._train(number, stage)
-        lab_model.save(self.model, self.tokenizer, PROMPTS, self.folder / "model")
+        save(self.model, self.tokenizer, PROMPTS, self.folder / "model")
 
     def _train(self, number: int, stage: Stage) -> None:
         optimizer = self._optimizer()
@@ -373,7 +499,7 @@ class Pretraining:
         """(3, 512) multimodal rotary positions by depth; all the lab's drawings have one grid."""
         ids = torch.tensor([[*self.teacher.lesson(0, self.recipe.stages[-1], 0.0).sequences[0]]])
         ids = F.pad(ids, (0, 512 - ids.shape[1]), value=self.tokenizer.pad_token_id)
-        grid = torch.tensor([[1, GRID * lab_model.MERGE, GRID * lab_model.MERGE]])
+        grid = torch.tensor([[1, GRID * MERGE, GRID * MERGE]])
         kinds = (ids == self.model.config.image_token_id).int()
         positions_31D = self.model.model.get_rope_index(ids, mm_token_type_ids=kinds, image_grid_thw=grid)[0]
         positions_3D: torch.Tensor = positions_31D[:, 0]
@@ -425,3 +551,22 @@ def pretrain(folder: Path, recipe: Recipe) -> Qwen2_5_VLForConditionalGeneration
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
     work.run()
     return work.model
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and train; the exit status is 2 where the recipe cannot be used."""
+    parser = argparse.ArgumentParser(description="Pretrain the lab's tiny VLM; called again, it continues.")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--recipe", type=Path, metavar="FILE.json", help="default: the shipped model's")
+    options = parser.parse_args(arguments)
+    try:
+        pretrain(options.out, read_recipe(options.recipe) if options.recipe else Recipe())
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"the model is in {options.out / 'model'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
