@@ -59,6 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="visplay", description="A VLM that improves itself from unlabeled images.")
     parser.add_argument("--version", action="version", version=f"visplay {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (evolve, evaluate, compare, ask, watch, export, plan, doctor, lab):
+    for command in (evolve, evaluate, compare, ask, watch, export, plan, components, doctor, lab):
         command.add(commands)
     return parser
