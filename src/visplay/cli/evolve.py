@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ from visplay.cli.common import Commands, add_engine, add_preset, add_set, check_
 
 if TYPE_CHECKING:
     from visplay.distributed.controller import Controller
-
-_SHOWN_SKIPPED = 20
+    from visplay.runs.open_run import Run
 
 
 def add(commands: Commands) -> None:
@@ -62,9 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     from visplay.config import load_settings
-    from visplay.roles.open import check_runnable
-    from visplay.runs import RunDirectory, check_free
-    from visplay.selfplay.run import check_shared, open_inputs, run_controls, run_evolution, summarize
+    from visplay.selfplay.evolve import evolve
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -72,29 +68,18 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
         *options.set,
         *([f"acceptance.validation_set={json.dumps(str(options.validation_set))}"] if options.validation_set else []),
     ]
-    resuming = options.resume and (options.out / "config.yaml").exists()
     console = Console(soft_wrap=True)
-    if resuming and (given or changes or options.preset != "default"):
-        console.print("a resumed run keeps its own settings; those of the command line are not used")
-    path = str(options.out / "config.yaml") if resuming else options.preset
-    settings = load_settings(path) if resuming else load_settings(path, changes, given)
-    # Whatever can be refused is refused before the run's directory is made.
-    check_shared(settings, controller, options.controls)
-    if not resuming:
-        check_free(options.out)
-    check_runnable(settings)
-    catalogue = settings.images.open(settings.seed)
-    console.print(f"{len(catalogue.images)} images from {catalogue.source}")
-    inputs = open_inputs(settings, catalogue)
-    with RunDirectory.open(options.out) if resuming else RunDirectory.create(options.out, settings) as run:
-        logger = run_evolution(run, inputs, console, controller=controller)
-        summary = summarize(logger)
-        if options.controls:
-            summary["controls"] = run_controls(run, inputs, logger, console, controller)
-            run.write_summary(summary)
-        _show(logger, summary, console)
-        _name_skipped(catalogue.skipped, console)
-        console.print(f"results in {options.out}")
+    if options.resume and (options.out / "config.yaml").exists():
+        if given or changes or options.preset != "default":
+            console.print("a resumed run keeps its own settings; those of the command line are not used")
+        settings = load_settings(str(options.out / "config.yaml"))
+    else:
+        settings = load_settings(options.preset, changes, given)
+    run = evolve(
+        settings, options.out, resume=options.resume, controls=options.controls, console=console, controller=controller
+    )
+    _show(run, console)
+    console.print(f"results in {options.out}")
     _leave_report(options.out, console)
 
 
@@ -112,11 +97,13 @@ def _leave_report(run: Path, console: Console) -> None:
     console.print(f"report in {report}; `visplay watch {run}` shows every question", highlight=False, markup=False)
 
 
-def _show(logger: Any, summary: dict[str, Any], console: Console) -> None:
+def _show(run: Run, console: Console) -> None:
     from visplay.evaluation.report import run_sheets
+    from visplay.evaluation.results import run_measurements
     from visplay.evaluation.table import lead_lines, plain_table, rich_table
 
-    base, iterations = logger.measurements()
+    base, iterations = run_measurements(run.path)
+    summary = run.summary
     after = [measurement.by_decoding() for measurement in iterations]
     for decoding in dict.fromkeys(name for each in after for name in each):
         before = base.by_decoding().get(decoding, {}) if base else None
@@ -138,13 +125,3 @@ def _show(logger: Any, summary: dict[str, Any], console: Console) -> None:
 
 def _fact(name: str, value: Any) -> str:
     return f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
-
-
-def _name_skipped(skipped: Sequence[Any], console: Console) -> None:
-    if not skipped:
-        return
-    console.print("1 file was skipped:" if len(skipped) == 1 else f"{len(skipped)} files were skipped:")
-    for one in skipped[:_SHOWN_SKIPPED]:
-        console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
-    if len(skipped) > _SHOWN_SKIPPED:
-        console.print(f"  and {len(skipped) - _SHOWN_SKIPPED} more")

@@ -157,6 +157,20 @@ class Measurement:
         return cls(greedy, sampled, passes, majority, k, no_image)
 
 
+def measurement_file(run: Path, iteration: int) -> Path:
+    """Where a run keeps the marks of an iteration; iteration 0 is the base."""
+    return run / "measurements" / f"iteration-{iteration}.jsonl"
+
+
+def run_measurements(run: Path) -> tuple[Measurement | None, list[Measurement]]:
+    """The base's measurement, None if it was not measured, and those of the iterations so far."""
+    base = measurement_file(run, 0)
+    found: list[Measurement] = []
+    while measurement_file(run, len(found) + 1).exists():
+        found.append(Measurement.load(measurement_file(run, len(found) + 1)))
+    return (Measurement.load(base) if base.exists() else None), found
+
+
 def _as_row(mark: Answered) -> dict[str, Any]:
     always = {"item": mark.item_id, "given": mark.given, "correct": mark.correct, "finished": mark.finished}
     return always | {name: getattr(mark, name) for name, unknown in _LATER.items() if getattr(mark, name) != unknown}

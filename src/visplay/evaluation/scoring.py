@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from visplay.config import Settings
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, EvaluationError
 from visplay.evaluation.judge import Judge, judge_results, judged_lines, judged_summary
+from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
+from visplay.evaluation.suites.file import LabelledFile
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.factory import check_engines, inference_engine
+from visplay.interfaces.suite import SuiteSource
 from visplay.models.names import model_name
 from visplay.models.vlm import check_model
-from visplay.roles.open import finished_roles, is_run, open_roles
+from visplay.roles.open import finished_roles, is_run, open_roles, own_settings
 from visplay.types import Suite
 
 
@@ -68,6 +71,44 @@ def score_reasoner(
     with inference_engine(policies["reasoner"], settings) as speaker:
         max_tokens = settings.reasoner.sampling.max_tokens
         return measure(speaker, suites, prompts.answer, max_tokens, sampled, k=k, no_image=no_image)
+
+
+def evaluate(
+    model: str,
+    *,
+    data: str | Path | None = None,
+    suites: Sequence[SuiteSource | str] = (),
+    base: str | None = None,
+    items: int | None = None,
+    k: int = 0,
+    no_image: bool = False,
+    seed: int = 0,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Scores:
+    """The answers of a model, or of a run's Reasoner, to labelled questions; `Scores.metrics()` has the figures.
+
+    Args:
+        model, base: a run directory, "lab", a model folder or a hub id. With a base, figures are paired item by item.
+        data: a labelled file; or name `suites`, such as "easy_vqa" or "lab/single".
+        items: the most items per suite.
+        k: also sample k answers per item, for pass@k and the majority.
+        no_image: also ask every question with a blank image.
+        seed: of generated items and of sampled answers.
+        preset, overrides: settings for inference; a run has its own.
+    Raises:
+        EvaluationError: the items cannot be read, or there are none.
+        RunError, ModelError, ConfigError, EngineError: a model cannot be opened or run.
+    """
+    settings = {name: own_settings(name, preset, overrides, {"seed": seed}) for name in (model, base) if name}
+    sources = [LabelledFile(path=Path(data))] if data is not None else list(suites)
+    opened = open_suites(sources, seed, items)
+    if not opened:
+        raise EvaluationError("nothing to answer; name a labelled file as data, or suites such as easy_vqa")
+    for name, chosen in settings.items():
+        check_scorable(name, chosen)
+    found = {name: score_reasoner(name, opened, chosen, k=k, no_image=no_image) for name, chosen in settings.items()}
+    return Scores(opened, found[model], found[base] if base else None)
 
 
 def check_scorable(name: str, settings: Settings) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from visplay.answers import match, vote
 from visplay.config import Settings
-from visplay.errors import ConfigError
+from visplay.data.files import read_files
+from visplay.errors import ConfigError, ImageError
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.synthesis import distinct
@@ -56,27 +58,46 @@ def asking_settings(name: str, preset: str | None, overrides: Sequence[str], see
     return own_settings(name, preset, overrides, {} if seed is None else {"seed": seed})
 
 
-def ask(name: str, images: Sequence[ImageRef], settings: Settings, question: str | None = None) -> list[Reply]:
+def ask(
+    name: str,
+    images: Sequence[ImageRef | str | Path],
+    settings: Settings | None = None,
+    question: str | None = None,
+) -> list[Reply]:
     """Questions about each image, with votes and verdicts, in the order in which they were asked.
 
     Args:
         name: a run directory, "lab", a model folder or a hub id.
+        images: files, or images that are already opened.
+        settings: see `asking_settings`; None for the run's own, or for a model those of the preset "default".
         question: put to the Reasoner in place of the Questioner's.
     Raises:
+        ImageError: an image cannot be read.
         RunError, ModelError, ConfigError: as `open_roles`.
         EngineError: the engine of the settings cannot run the model.
     """
     if question is not None and not question.strip():
-        raise ConfigError("--question is blank; write what the Reasoner is to answer")
+        raise ConfigError("the question is blank; write what the Reasoner is to answer")
+    settings = settings or asking_settings(name, None, (), None)
+    opened = _opened(images)
     check_engines(settings)
     with closing(Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)) as asker:
         if question:
-            questions = [Question(f"ask/{image.id}#0", image, "open", question) for image in images]
+            questions = [Question(f"ask/{image.id}#0", image, "open", question) for image in opened]
             verdicts = asker.judge(questions)
             return [Reply(each.image, each.text, *verdicts[each.id]) for each in questions]
-        asked = asker.questions(images)
+        asked = asker.questions(opened)
         verdicts = asker.judge(questions_of(asked))
     return [_reply(one, verdicts) for one in asked]
+
+
+def _opened(images: Sequence[ImageRef | str | Path]) -> list[ImageRef]:
+    """All images, each file decoded once before it is trusted."""
+    found, skipped = read_files([str(image) for image in images if not isinstance(image, ImageRef)])
+    if skipped:
+        raise ImageError(f"{skipped[0].path}: {skipped[0].reason}")
+    by_path = {image.id: image for image in found}
+    return [image if isinstance(image, ImageRef) else by_path[str(image)] for image in images]
 
 
 def questions_of(asked: Sequence[Asked]) -> list[Question]:
