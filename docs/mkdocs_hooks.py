@@ -6,6 +6,7 @@ the repository. The root of the repository is the parent of docs/.
 
 from __future__ import annotations
 
+import ast
 import os.path
 import re
 import tomllib
@@ -40,7 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     for source, target in ROOT_PAGES.items():
         files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
     for name in documented_modules(config.extra["api"]):
-        files.append(File.generated(config, api_page(name), content=f"::: {name}\n"))
+        files.append(File.generated(config, api_page(name), content=api_content(name)))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -51,6 +52,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def api_page(module: str) -> str:
     return f"api/{module}.md"
+
+
+def api_content(module: str, source: Path = ROOT / "src") -> str:
+    """Markdown of a module's page: all that it defines, and what it exports from other modules (`import x as x`)."""
+    path = source.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
+    exported = [alias.name for alias in imports if alias.asname == alias.name]
+    return f"::: {module}\n" + (f"    options: {{members: [{', '.join(exported)}]}}\n" if exported else "")
 
 
 def documented_modules(patterns: Iterable[str], source: Path = ROOT / "src") -> list[str]:

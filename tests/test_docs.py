@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.mkdocs_hooks import LINK, documented_modules, site_link
+from docs.mkdocs_hooks import LINK, api_content, documented_modules, site_link
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
@@ -60,3 +60,12 @@ def test_modules_of_the_api_reference_are_found(tmp_path: Path) -> None:
         "package.seams.gate",
         "package.seams.loss",
     ]
+
+
+def test_a_page_of_the_api_shows_what_a_module_exports(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    exports = "if True:\n    from package.gate import Gate as Gate\n    from package.loss import Loss as Loss, other\n"
+    (tmp_path / "package" / "__init__.py").write_text(exports, encoding="utf-8")
+    (tmp_path / "package" / "gate.py").write_text("from package.loss import Loss\n", encoding="utf-8")
+    assert api_content("package", tmp_path) == "::: package\n    options: {members: [Gate, Loss]}\n"
+    assert api_content("package.gate", tmp_path) == "::: package.gate\n"
