@@ -136,8 +136,9 @@ class VLM(TreeModel):
 
     def save(self, folder: str | Path) -> None:
         """Write weights, tokenizer and image processor in Hugging Face format; `load` reads it back."""
-        self.model.save_pretrained(folder)
-        self.processor.save(folder)
+        with _quiet():
+            self.model.save_pretrained(folder)
+            self.processor.save(folder)
 
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
         """Put a user's turn with an image, or an album's images, and a text into the model's chat format.
