@@ -25,10 +25,10 @@ from typing import Any
 import httpx2
 
 from visplay.errors import ServerError
-from visplay.generation.backends.server import ServerBackend
 from visplay.generation.engine import grouped_by_image
 from visplay.generation.openai_client import Choice, ClientPolicy, Endpoint, said, together
 from visplay.generation.sampling import request_seed
+from visplay.generation.settings import ServerSettings
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.types import Completion, ImageRef, Request
@@ -55,7 +55,7 @@ class ServerEngine:
         ServerError: no server is set, or it could not follow the policy's weights.
     """
 
-    def __init__(self, policy: Policy, seed: int, settings: ServerBackend) -> None:
+    def __init__(self, policy: Policy, seed: int, settings: ServerSettings) -> None:
         self._server = _endpoint(settings)
         if isinstance(policy, FullPolicy):
             raise ServerError("a server cannot follow weights that are trained in full; choose tune: lora")
@@ -210,7 +210,7 @@ def data_url(image: ImageRef) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def wait_for_server(settings: ServerBackend) -> None:
+def wait_for_server(settings: ServerSettings) -> None:
     """Wait until the server answers, at most `wait_s` seconds.
 
     Raises:
@@ -225,7 +225,7 @@ def wait_for_server(settings: ServerBackend) -> None:
     asyncio.run(wait())
 
 
-def _endpoint(settings: ServerBackend) -> Endpoint:
+def _endpoint(settings: ServerSettings) -> Endpoint:
     terms = ClientPolicy(
         key_variable=KEY_VARIABLE,
         wait_s=settings.wait_s,

@@ -28,10 +28,10 @@ from transformers.utils.hub import cached_file
 
 from visplay.config import Settings
 from visplay.errors import EngineError
-from visplay.generation.backends.vllm import VLLMBackend
 from visplay.generation.engine import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.sampling import request_seed
+from visplay.generation.settings import VLLMSettings
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.vlm import VLM
@@ -63,7 +63,7 @@ class VLLM:
         EngineError: vLLM cannot run this model here.
     """
 
-    def __init__(self, base: VLM, settings: Settings, backend: VLLMBackend) -> None:
+    def __init__(self, base: VLM, settings: Settings, backend: VLLMSettings) -> None:
         # In this process, so that weights need not travel; the trainer's threads stay where they are.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
@@ -192,7 +192,7 @@ class VLLMEngine:
         difference: of the last call's proof, nats a token; None before the first.
     """
 
-    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: VLLMBackend) -> None:
+    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: VLLMSettings) -> None:
         self.policy = policy
         self.vllm = vllm
         self.seed = settings.seed

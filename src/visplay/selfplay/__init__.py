@@ -1,1 +1,1 @@
-""""""
+"""The loop of self-play: phases, schedule, acceptance, progress."""

@@ -1,1 +1,1 @@
-""""""
+"""Tools around a run: ask, doctor, export, model card, plan, ablation."""

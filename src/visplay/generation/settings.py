@@ -1,0 +1,53 @@
+"""Settings of the engines that hold more than a policy. The backends of the same names add how the engines are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from visplay.interfaces.engine import EngineBackend
+
+
+class VLLMSettings(EngineBackend):
+    """Settings of vLLM in this process."""
+
+    gpu_memory_utilization: float = Field(
+        0.4, gt=0, lt=1, description="share of the GPU's memory for vLLM: its weights, activations and KV cache"
+    )
+    kv_cache_gib: float | None = Field(None, gt=0, description="KV cache, GiB; null: the rest of vLLM's share")
+    max_model_len: int | None = Field(
+        None, ge=16, description="longest prompt with its answer, tokens; null: the longest that fits"
+    )
+    sleep: bool = Field(True, description="free the GPU's memory between calls, for the update")
+    logprob_check_completions: int = Field(
+        4, ge=1, le=64, description="completions per call that the trainer scores as well"
+    )
+    logprob_check_tolerance: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="mean |difference| of log-probabilities, nats per token, that stops a run; "
+        "null: 0.001 in float32, 0.05 in bfloat16",
+    )
+
+
+class ServerSettings(EngineBackend):
+    """Settings of an OpenAI-compatible server."""
+
+    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port")
+    model: str | None = Field(None, description="name under which the base is served; null: the first that is served")
+    concurrency: int = Field(64, ge=1, le=4096, description="requests under way at once")
+    timeout_s: float = Field(600.0, gt=0, description="longest wait for the answers to one request, seconds")
+    wait_s: float = Field(600.0, gt=0, description="longest wait for a server that is starting, seconds")
+    retries: int = Field(8, ge=0, le=100, description="further tries of a request that got no answer, or 429 or 5xx")
+    adapters: Path | None = Field(None, description="folder that the server reads too, by the same path (tune: lora)")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        # Reading a port checks its range as well.
+        if urlsplit(url).port == 0:
+            raise ValueError("no server listens at port 0")
+        return url
