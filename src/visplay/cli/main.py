@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _name() == "visplay":
             print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader of the output has gone, as with `| head`. Python would report it again when it flushes at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except VisplayError as error:
         print(f"{_name()}: {error}", file=sys.stderr)
         return 2

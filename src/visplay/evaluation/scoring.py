@@ -89,13 +89,15 @@ def evaluate(
     """The answers of a model, or of a run's Reasoner, to labelled questions; `Scores.metrics()` has the figures.
 
     Args:
-        model, base: a run directory, "lab", a model folder or a hub id. With a base, figures are paired item by item.
+        model: a run directory, "lab", a model folder or a hub id.
+        base: the same; with a base, figures are paired item by item.
         data: a labelled file; or name `suites`, such as "easy_vqa" or "lab/single".
         items: the most items per suite.
         k: also sample k answers per item, for pass@k and the majority.
         no_image: also ask every question with a blank image.
         seed: of generated items and of sampled answers.
-        preset, overrides: settings for inference; a run has its own.
+        preset: settings for a model; a run has its own.
+        overrides: changes of single settings, `key=value`.
     Raises:
         EvaluationError: the items cannot be read, or there are none.
         RunError, ModelError, ConfigError, EngineError: a model cannot be opened or run.

@@ -30,6 +30,7 @@ class Observer(Protocol):
         """Metrics of a verdict: how true the answers to the frozen questions were before, and are now.
 
         Args:
-            before, now: answers by question id.
+            before: earlier answers, by question id.
+            now: present answers, by question id.
         """
         ...
