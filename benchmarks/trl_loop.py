@@ -25,6 +25,7 @@ from benchmarks.shapes import load_plain
 from visplay.answers import extract_boxed, is_refusal, vote
 from visplay.config import Sampling, Settings
 from visplay.data.augmentations import augmented
+from visplay.rl.losses.ppo_clip import PPOClip
 from visplay.rl.rewards import diversity, in_band, questioner_reward, reasoner_reward
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import parse_question
@@ -223,7 +224,8 @@ class TrlLoop:
 
     def _config(self, steps: int, rows: int, group: int, sampling: Sampling) -> GRPOConfig:
         """A phase of `steps` optimizer steps on `rows` completions each, in micro-batches of equal size."""
-        grpo = self.settings.grpo
+        rl, loss = self.settings.rl, self.settings.rl.loss
+        assert isinstance(loss, PPOClip)
         at_once = max(size for size in range(1, TRAIN_ROWS + 1) if rows % size == 0)
         return GRPOConfig(
             output_dir=tempfile.gettempdir(),
@@ -244,14 +246,14 @@ class TrlLoop:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
-            learning_rate=grpo.learning_rate,
+            learning_rate=rl.learning_rate,
             lr_scheduler_type="constant",
-            weight_decay=grpo.weight_decay,
-            max_grad_norm=grpo.max_grad_norm,
-            beta=grpo.kl,
-            epsilon=grpo.clip_low,
-            epsilon_high=grpo.clip_high,
-            loss_type=grpo.normalisation,
+            weight_decay=rl.weight_decay,
+            max_grad_norm=rl.max_grad_norm,
+            beta=rl.kl,
+            epsilon=loss.clip_low,
+            epsilon_high=loss.clip_high,
+            loss_type={"sequence": "grpo", "token": "dapo", "constant": "dr_grpo"}[rl.averaging],
         )
 
     def _train(self, model: Any, reward: Any, args: GRPOConfig, dataset: Dataset) -> None:

@@ -2,14 +2,15 @@
 
 from visplay.config.settings import (
     AcceptanceSettings,
+    Averaging,
     EvaluationSettings,
     Gate,
-    GRPOSettings,
     JudgeSettings,
     LabelerName,
     LoraSettings,
     QuestionerSettings,
     ReasonerSettings,
+    RLSettings,
     Sampling,
     ServerSettings,
     Settings,
@@ -24,13 +25,14 @@ from visplay.config.settings import (
 
 __all__ = [
     "AcceptanceSettings",
+    "Averaging",
     "EvaluationSettings",
-    "GRPOSettings",
     "Gate",
     "JudgeSettings",
     "LabelerName",
     "LoraSettings",
     "QuestionerSettings",
+    "RLSettings",
     "ReasonerSettings",
     "Sampling",
     "ServerSettings",

@@ -12,25 +12,26 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from visplay.config.moved import moved
 from visplay.errors import ConfigError
+from visplay.interfaces.advantages import AnyAdvantageEstimator
+from visplay.interfaces.component import Section
+from visplay.interfaces.loss import AnyPolicyLoss
 from visplay.types import Augmentation
 
 Gate = Literal["answered", "balance", "band", "consistent", "needs_image", "new", "plain", "self_check"]
 LabelerName = Literal["majority", "augmentations", "weighted", "facts"]
 """A reason not to learn from a question; see `visplay.labeling.gates`."""
+Averaging = Literal["sequence", "token", "constant"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Sampling(_Section):
+class Sampling(Section):
     """How completions are drawn."""
 
     temperature: float = Field(1.0, ge=0, le=10, description="0 is greedy decoding (paper, official: 1.0)")
@@ -41,15 +42,15 @@ class Sampling(_Section):
     )
 
 
-class QuestionerSettings(_Section):
+class QuestionerSettings(Section):
     """The Questioner phase (ALGORITHM section 2: r = valid * max(0, r_unc - r_div))."""
 
     steps: int = Field(8, ge=0, description="GRPO steps a phase; 0 leaves the Questioner untrained (paper: 20)")
     images_per_step: int = Field(16, ge=1, description="images a step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, questions per image (paper, official: 8)")
     votes: int = Field(8, ge=1, description="m, Reasoner answers a question (official: 10)")
-    learning_rate: float | None = Field(None, gt=0, le=1, description="its own rate; null: grpo.learning_rate")
-    kl: float | None = Field(None, ge=0, description="its own weight of the KL to the base; null: grpo.kl")
+    learning_rate: float | None = Field(None, gt=0, le=1, description="its own rate; null: rl.learning_rate")
+    kl: float | None = Field(None, ge=0, description="its own weight of the KL to the base; null: rl.kl")
     reward: Literal["paper", "official", "chance_corrected", "format", "random"] = Field(
         "paper",
         description="'chance_corrected' pays for what is above chance and passes gates; 'format', 'random': controls",
@@ -65,10 +66,13 @@ class QuestionerSettings(_Section):
     diversity_weight: float = Field(1.0, ge=0, description="lambda of r_div (official: 1)")
     diversity_threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance that joins texts (official: 0.5)")
     diversity_scope: Literal["image", "batch"] = Field("image", description="paper: image; official: batch")
-    sampling: Sampling = Sampling()
+    sampling: Sampling = Field(default_factory=Sampling, description="of the questions it is trained on")
+    synthesis_sampling: Sampling | None = Field(
+        None, description="of the questions of silver sets and verdicts, which are not trained; null: as sampling"
+    )
 
 
-class SilverSettings(_Section):
+class SilverSettings(Section):
     """Synthesis: candidate questions, votes, band."""
 
     images: int | None = Field(None, ge=1, description="images an iteration, drawn without replacement; null for all")
@@ -105,7 +109,7 @@ class SilverSettings(_Section):
         return self
 
 
-class ReasonerSettings(_Section):
+class ReasonerSettings(Section):
     """The Reasoner phase: GRPO on the silver set."""
 
     steps: int = Field(20, ge=0, description="GRPO steps a phase (paper: 20 at 3B, 10 at 7B)")
@@ -121,26 +125,55 @@ class ReasonerSettings(_Section):
     )
     trust: bool = Field(False, description="a question counts as much as its silver answer is above chance")
     format_weight: float = Field(0.0, ge=0, le=1, description="share of the format reward (paper 0, official 0.1)")
-    sampling: Sampling = Sampling()
+    overlong_buffer: int = Field(
+        0,
+        ge=0,
+        description="tokens below sampling.max_tokens over which the reward falls by up to 1 (DAPO, arXiv 2503.14476); "
+        "0: no penalty",
+    )
+    sampling: Sampling = Field(default_factory=Sampling, description="of the answers it is trained on")
+    vote_sampling: Sampling | None = Field(
+        None, description="of votes and lists of facts, which are not trained; null: as sampling"
+    )
+
+    @model_validator(mode="after")
+    def _buffer_has_a_limit(self) -> ReasonerSettings:
+        limit = self.sampling.max_tokens
+        if self.overlong_buffer and (limit is None or limit < self.overlong_buffer):
+            raise ValueError(f"overlong_buffer {self.overlong_buffer} needs a sampling.max_tokens of at least as much")
+        return self
 
 
-class GRPOSettings(_Section):
+class RLSettings(Section):
     """One policy update."""
 
     learning_rate: float = Field(3e-5, gt=0, le=1, description="AdamW; official 1e-6 for 3B and 7B")
     optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': states by bitsandbytes")
     weight_decay: float = Field(0.01, ge=0, description="official: 0.01")
     max_grad_norm: float = Field(1.0, gt=0, description="official: 1.0")
-    clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")
-    clip_high: float = Field(0.2, gt=0, description="ratio is clipped above 1 + clip_high")
+    advantages: AnyAdvantageEstimator = Field(
+        default=cast(Any, "group_norm"), description="how rewards become advantages (paper, official: group_norm)"
+    )
+    loss: AnyPolicyLoss = Field(
+        default=cast(Any, "ppo_clip"), description="the policy loss (paper, official: ppo_clip)"
+    )
+    averaging: Averaging = Field(
+        "sequence",
+        description="how token losses are averaged: by sequence (GRPO), over all tokens (DAPO), or over a constant, "
+        "sampling.max_tokens (Dr. GRPO)",
+    )
+    dynamic_sampling: int = Field(
+        0,
+        ge=0,
+        description="most extra rounds of sampling a step that replace groups without advantages (DAPO, "
+        "arXiv 2503.14476)",
+    )
     kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
     entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus, a token (paper, official: 0)")
     updates_per_step: int = Field(1, ge=1, description="optimizer steps on one batch of rollouts (official: 4)")
     importance_cap: float = Field(
         0.0, ge=0, description="greatest weight that corrects a token for an engine's own arithmetic (TIS: 2); 0: none"
     )
-    normalisation: Literal["grpo", "dr_grpo", "dapo"] = Field("grpo", description="how token losses are averaged")
-    advantage_epsilon: float = Field(1e-6, gt=0, description="added to the group's standard deviation")
     micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
 
     @field_validator("importance_cap")
@@ -151,7 +184,7 @@ class GRPOSettings(_Section):
         return cap
 
 
-class AcceptanceSettings(_Section):
+class AcceptanceSettings(Section):
     """Whether an iteration is kept, judged on images that nothing trains on."""
 
     images: int = Field(
@@ -172,7 +205,7 @@ class AcceptanceSettings(_Section):
         return self.images > 0 or self.validation_set is not None
 
 
-class EvaluationSettings(_Section):
+class EvaluationSettings(Section):
     """What is measured after each iteration; training never reads it."""
 
     suites: tuple[str, ...] = Field(("easy_vqa", "lab"), description="named suites")
@@ -187,7 +220,7 @@ class EvaluationSettings(_Section):
     )
 
 
-class LoraSettings(_Section):
+class LoraSettings(Section):
     """Adapters, used when `tune` is 'lora' (PEFT)."""
 
     rank: int = Field(16, ge=1)
@@ -200,7 +233,7 @@ class LoraSettings(_Section):
     )
 
 
-class VLLMSettings(_Section):
+class VLLMSettings(Section):
     """vLLM in this process, used when `engine` is "vllm"."""
 
     gpu_memory_utilization: float = Field(
@@ -223,7 +256,7 @@ class VLLMSettings(_Section):
     )
 
 
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """An OpenAI-compatible server of the base model (vLLM, SGLang) that answers in the place of this process."""
 
     url: str | None = Field(None, pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port; null: no server")
@@ -243,7 +276,7 @@ class ServerSettings(_Section):
         return url
 
 
-class JudgeSettings(_Section):
+class JudgeSettings(Section):
     """An OpenAI-compatible server whose model judges free answers; `visplay eval` takes it, a run does not."""
 
     url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$", description="http://host:port")
@@ -268,7 +301,7 @@ class JudgeSettings(_Section):
         return url
 
 
-class Settings(_Section):
+class Settings(Section):
     """A whole run."""
 
     model: str = Field("lab", description="'lab', a folder, or a hub id")
@@ -302,19 +335,22 @@ class Settings(_Section):
         ge=64,
         description="tokens of images and prompts read at once, before completions grow (engine: transformers)",
     )
-    questioner: QuestionerSettings = QuestionerSettings()
-    silver: SilverSettings = SilverSettings()
-    reasoner: ReasonerSettings = ReasonerSettings()
-    grpo: GRPOSettings = GRPOSettings()
-    lora: LoraSettings = LoraSettings()
-    vllm: VLLMSettings = VLLMSettings()
-    server: ServerSettings = ServerSettings()
-    acceptance: AcceptanceSettings = AcceptanceSettings()
-    evaluation: EvaluationSettings = EvaluationSettings()
+    questioner: QuestionerSettings = Field(default_factory=QuestionerSettings)
+    silver: SilverSettings = Field(default_factory=SilverSettings)
+    reasoner: ReasonerSettings = Field(default_factory=ReasonerSettings)
+    rl: RLSettings = Field(default_factory=RLSettings)
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    vllm: VLLMSettings = Field(default_factory=VLLMSettings)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    acceptance: AcceptanceSettings = Field(default_factory=AcceptanceSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Settings:
         trained = info.context is None or info.context["trained"]
+        if trained:
+            _refuse_untrainable("questioner", self.questioner.sampling, self.questioner.steps, "synthesis_sampling")
+            _refuse_untrainable("reasoner", self.reasoner.sampling, self.reasoner.steps, "vote_sampling")
         if self.four_bit and self.tune == "full":
             raise ValueError("four_bit weights cannot be trained; choose tune: lora")
         if self.train_vision and self.tune == "lora":
@@ -328,6 +364,17 @@ class Settings(_Section):
         if self.engine == "vllm" and self.four_bit:
             raise ValueError("engine: vllm takes no four_bit base; leave four_bit out, or use engine: transformers")
         return self
+
+
+def _refuse_untrainable(role: str, sampling: Sampling, steps: int, elsewhere: str) -> None:
+    """Refuse sampling that draws training completions from another distribution than the one that is trained."""
+    where, advice = f"{role}.sampling", f"and cut the completions that are not trained in {role}.{elsewhere}"
+    if steps and sampling.temperature == 0:
+        raise ValueError(f"{where}: all completions of temperature 0 are equal, which trains nothing; choose above 0")
+    if steps and sampling.top_p < 1:
+        raise ValueError(f"{where}: top_p {sampling.top_p:g} cuts the distribution that is trained; set 1, {advice}")
+    if steps and sampling.top_k:
+        raise ValueError(f"{where}: top_k {sampling.top_k} cuts the distribution that is trained; set 0, {advice}")
 
 
 def preset_names() -> list[str]:
@@ -346,7 +393,7 @@ def load_settings(
 
     Args:
         preset: None for the defaults of this file.
-        overrides: texts like `grpo.learning_rate=3e-5`; the value is read as YAML.
+        overrides: texts like `rl.learning_rate=3e-5`; the value is read as YAML.
         values: top-level settings already parsed, such as those of command-line flags.
         trained: False where nobody trains the model, so that a server has nothing to follow.
     Raises:
@@ -362,6 +409,8 @@ def load_settings(
 
 def check_settings(values: Mapping[str, Any], where: str, *, trained: bool = True) -> Settings:
     """Validate a nested mapping; every problem is named in one line."""
+    if old := moved(values):
+        raise ConfigError(f"{where}: {old}")
     try:
         return Settings.model_validate(values, context={"trained": trained})
     except ValidationError as error:
@@ -422,7 +471,7 @@ def _read_preset(preset: str) -> dict[str, Any]:
 def _apply_override(values: dict[str, Any], text: str) -> None:
     key, separator, raw = text.partition("=")
     if not separator or not key.strip():
-        raise ConfigError(f"'{text}' is not key=value, for example grpo.learning_rate=3e-5")
+        raise ConfigError(f"'{text}' is not key=value, for example rl.learning_rate=3e-5")
     *sections, name = key.strip().split(".")
     for section in sections:
         values = values.setdefault(section, {})

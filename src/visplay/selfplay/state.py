@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 
-from visplay.config import GRPOSettings, Settings, load_settings
+from visplay.config import RLSettings, Settings, load_settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
 from visplay.errors import ConfigError, RunError
 from visplay.generation.factory import check_engine, make_engines, make_voter
@@ -61,12 +61,14 @@ class SelfPlayState:
             _own(settings),
             settings.questioner.sampling.max_tokens or base.max_new_tokens,
             controller,
+            settings.questioner.sampling.temperature,
         )
         self.reasoner_trainer = Trainer(
             self.reasoner_policy,
-            settings.grpo,
+            settings.rl,
             settings.reasoner.sampling.max_tokens or base.max_new_tokens,
             controller,
+            settings.reasoner.sampling.temperature,
         )
 
     @classmethod
@@ -208,10 +210,10 @@ def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
     return policies["reasoner"], prompts, settings
 
 
-def _own(settings: Settings) -> GRPOSettings:
-    """GRPO as the Questioner does it, where it differs from the Reasoner."""
+def _own(settings: Settings) -> RLSettings:
+    """RL as the Questioner does it, where it differs from the Reasoner."""
     own = {"learning_rate": settings.questioner.learning_rate, "kl": settings.questioner.kl}
-    return settings.grpo.model_copy(update={name: value for name, value in own.items() if value is not None})
+    return settings.rl.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
 def _frozen(name: str, settings: Settings) -> Policy:
@@ -253,7 +255,7 @@ def check_runnable(settings: Settings) -> None:
     check_engine(settings)
     check_trackers(settings)
     check_model(model_name(settings.model), settings.trust_remote_code)
-    for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.grpo.optimizer == "adamw_8bit")):
+    for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.rl.optimizer == "adamw_8bit")):
         if wanted and find_spec("bitsandbytes") is None:
             raise ConfigError(f"{setting} needs bitsandbytes; pip install 'visplay[quant]'")
 

@@ -165,7 +165,8 @@ def measuring(settings: Settings, assumed: Assumed, longest: int) -> tuple[Askin
         return ()
     most = settings.evaluation.items_per_suite
     items = _MANY if most is None or settings.acceptance.validation_set else most * len(settings.evaluation.suites)
-    return (_Asker(settings, assumed, longest).answers("measuring", 1, items, 1, 1),)
+    ask, sampling = _Asker(settings, assumed, longest), settings.reasoner.sampling
+    return (ask.asking("measuring", 1, items, 1, 1, assumed.answer_tokens, sampling),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +179,15 @@ class _Asker:
 
     def questions(self, name: str, calls: int, images: int, n: int, trained: bool = False) -> Asking:
         """`n` questions per image."""
-        sampling = self.settings.questioner.sampling
-        return self._asking(name, calls, images, 1, n, self.assumed.question_tokens, sampling, trained)
+        q = self.settings.questioner
+        sampling = q.sampling if trained else q.synthesis_sampling or q.sampling
+        return self.asking(name, calls, images, 1, n, self.assumed.question_tokens, sampling, trained)
 
     def answers(self, name: str, calls: int, images: int, questions: int, n: int, trained: bool = False) -> Asking:
         """`n` answers per image to all of its questions together."""
-        sampling = self.settings.reasoner.sampling
-        return self._asking(name, calls, images, questions, n, self.assumed.answer_tokens, sampling, trained)
+        r = self.settings.reasoner
+        sampling = r.sampling if trained else r.vote_sampling or r.sampling
+        return self.asking(name, calls, images, questions, n, self.assumed.answer_tokens, sampling, trained)
 
     def labels(
         self, name: str, calls: int, images: int, questions: int, votes: int, labeler: LabelerName
@@ -194,13 +197,14 @@ class _Asker:
         voted, lists = min(looks, votes), self.settings.silver.fact_lists
         found = [self.answers(f"{name} votes", calls, images * voted, questions, questions * ceil(votes / voted))]
         if labeler == "facts":
-            seen, sampling = min(looks, lists), self.settings.reasoner.sampling
+            r, seen = self.settings.reasoner, min(looks, lists)
+            sampling = r.vote_sampling or r.sampling
             mean = self.assumed.list_tokens
             n = ceil(lists / seen)
-            found.append(self._asking(f"{name} lists", calls, images * seen, 1, n, mean, sampling))
+            found.append(self.asking(f"{name} lists", calls, images * seen, 1, n, mean, sampling))
         return found
 
-    def _asking(
+    def asking(
         self,
         name: str,
         calls: int,
@@ -261,4 +265,4 @@ def total(costs: Iterable[Work]) -> Work:
 
 def _kl(asking: Asking, settings: Settings) -> float:
     own = settings.questioner.kl if asking.name == "questions" else None
-    return settings.grpo.kl if own is None else own
+    return settings.rl.kl if own is None else own
