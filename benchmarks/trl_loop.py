@@ -29,6 +29,7 @@ from visplay.interfaces.engine import Sampling
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
 from visplay.models.names import model_name
+from visplay.rl.losses.ppo_clip import PPOClip
 from visplay.rl.rewards.accuracy import reasoner_reward
 from visplay.rl.rewards.difficulty import difficulty, in_band
 from visplay.rl.rewards.diversity import diversity
@@ -236,7 +237,8 @@ class TrlLoop:
 
     def _config(self, steps: int, rows: int, group: int, sampling: Sampling) -> GRPOConfig:
         """A phase of `steps` optimizer steps on `rows` completions each, in micro-batches of equal size."""
-        grpo = self.settings.grpo
+        rl, loss = self.settings.rl, self.settings.rl.loss
+        assert isinstance(loss, PPOClip)
         at_once = max(size for size in range(1, TRAIN_ROWS + 1) if rows % size == 0)
         return GRPOConfig(
             output_dir=tempfile.gettempdir(),
@@ -257,14 +259,14 @@ class TrlLoop:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
-            learning_rate=grpo.learning_rate,
+            learning_rate=rl.learning_rate,
             lr_scheduler_type="constant",
-            weight_decay=grpo.weight_decay,
-            max_grad_norm=grpo.max_grad_norm,
-            beta=grpo.kl,
-            epsilon=grpo.clip_low,
-            epsilon_high=grpo.clip_high,
-            loss_type=grpo.normalisation,
+            weight_decay=rl.weight_decay,
+            max_grad_norm=rl.max_grad_norm,
+            beta=rl.kl,
+            epsilon=loss.clip_low,
+            epsilon_high=loss.clip_high,
+            loss_type={"sequence": "grpo", "token": "dapo", "constant": "dr_grpo"}[rl.averaging],
         )
 
     def _train(self, model: Any, reward: Any, args: GRPOConfig, dataset: Dataset) -> None:

@@ -15,7 +15,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.image_processor import load_processor
 from benchmarks.shapes import load_plain
-from visplay.config import GRPOSettings
+from visplay.config import RLSettings
 from visplay.types import Group
 
 _MODEL_INPUTS = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
@@ -40,7 +40,7 @@ class TrlUpdate:
     def __init__(
         self,
         folder: Path,
-        settings: GRPOSettings,
+        settings: RLSettings,
         train_vision: bool,
         group: int,
         checkpointing: bool,
@@ -57,7 +57,7 @@ class TrlUpdate:
         self._trainer: Any = self._build(folder, settings, group, checkpointing)
         self.optimizer: torch.optim.Optimizer = self._trainer.optimizer.optimizer  # within accelerate's wrapper
 
-    def _build(self, folder: Path, settings: GRPOSettings, group: int, checkpointing: bool) -> Any:
+    def _build(self, folder: Path, settings: RLSettings, group: int, checkpointing: bool) -> Any:
         os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"  # `rollout_func` is experimental; it only hands over completions
         trainer: Any = _GivenRollouts(
             model=self.model,
@@ -75,9 +75,7 @@ class TrlUpdate:
                 max_grad_norm=settings.max_grad_norm,
                 num_generations=group,
                 per_device_train_batch_size=group,
-                loss_type=settings.normalisation,
-                epsilon=settings.clip_low,
-                epsilon_high=settings.clip_high,
+                loss_type="dapo",
                 beta=settings.kl,
                 use_bias_correction_kl=False,  # the penalty as visplay and veRL have it
             ),

@@ -33,9 +33,10 @@ import torch
 from benchmarks import floor, shapes
 from benchmarks.paired import Result, Task, alternate, fix_threads, parser, report
 from benchmarks.trl_update import TrlUpdate
-from visplay.config import GRPOSettings, LoraSettings
+from visplay.config import LoraSettings, RLSettings
 from visplay.models.policy import new_policy
 from visplay.models.vlm import VLM
+from visplay.rl.advantages.group_norm import GroupNorm
 from visplay.rl.trainer import Trainer
 from visplay.roles.prompts import Prompts
 from visplay.selfplay.logger import peak_memory_bytes
@@ -125,7 +126,7 @@ class Update(Protocol):
 class OurUpdate:
     """Our trainer."""
 
-    def __init__(self, folder: Path, settings: GRPOSettings, train_vision: bool) -> None:
+    def __init__(self, folder: Path, settings: RLSettings, train_vision: bool) -> None:
         policy = new_policy(VLM.load(folder, device="cpu"), "reasoner", "full", LoraSettings(), train_vision)
         self.vlm = policy.vlm
         self.model: Any = policy.model
@@ -139,12 +140,12 @@ class OurUpdate:
 
 
 def _contender(name: str, args: argparse.Namespace, folder: Path) -> Update:
-    settings = GRPOSettings(
+    settings = RLSettings(
         learning_rate=1e-6,  # TRL's default
         weight_decay=0.0,
         kl=KL if args.kl else 0.0,
-        advantage_epsilon=1e-4,  # TRL's constant
-        normalisation="dapo",  # TRL's default; the same as "grpo" for completions of one length
+        advantages=GroupNorm(epsilon=1e-4),  # TRL's constant
+        averaging="token",  # TRL's default; the same as "sequence" for completions of one length
     )
     update: Update
     if name == "ours":

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from visplay import Candidate, Gate, Voter
+from visplay import Voter
+from visplay.interfaces.gate import Gate
+from visplay.types import Candidate
 
 
 class ShortAnswer(Gate):

@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image, ImageSequence
 from pydantic import Field
 
-from visplay import Catalogue, ImageRef, ImageSource
+from visplay import ImageRef, ImageSource
+from visplay.interfaces.image_source import Catalogue
 
 
 class Frames(ImageSource):

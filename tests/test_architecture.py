@@ -12,8 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "visplay"
 PURE = tuple(
-    f"visplay.{room}"
-    for room in ("answers", "interfaces", "rl.rewards", "rl.advantages", "rl.losses", "rl.loss")
+    f"visplay.{room}" for room in ("answers", "interfaces", "rl.rewards", "rl.advantages", "rl.losses", "rl.loss")
 )
 HUGGING_FACE = {"accelerate", "datasets", "huggingface_hub", "peft", "safetensors", "tokenizers", "transformers", "trl"}
 

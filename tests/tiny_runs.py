@@ -27,7 +27,7 @@ TINY = [
     "reasoner.questions_per_step=4",
     "reasoner.group_size=4",
     "reasoner.reward=random",
-    "grpo.learning_rate=3e-3",
+    "rl.learning_rate=3e-3",
     "evaluation.sampled=false",
 ]
 

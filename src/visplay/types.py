@@ -117,8 +117,8 @@ class Completion:
     """One sampled continuation of a request's prompt.
 
     `logprobs` are the natural-log probabilities of `token_ids` under the policy that
-    sampled them, at temperature 1 and before any top-k or top-p cut. `finished` says that
-    the model ended the text itself, not the length limit.
+    sampled them, at the temperature of sampling (1 for greedy decoding and for answers of a server) and before any
+    top-k or top-p cut. `finished` says that the model ended the text itself, not the length limit.
     """
 
     request_id: str

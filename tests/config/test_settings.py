@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from pydantic import BaseModel
 
 from visplay.config import Settings, check_settings, dump_settings, load_settings, preset_names
 from visplay.errors import ConfigError
+from visplay.interfaces.engine import Sampling
 
 
 def test_shipped_presets_are_valid_and_named() -> None:
@@ -29,7 +32,7 @@ def test_presets_carry_their_published_columns() -> None:
     assert (official.silver.band_low, official.silver.band_high) == (0.3, 0.8)
     assert (official.questioner.votes, official.silver.votes) == (10, 9)
     assert (official.questioner.steps, official.reasoner.steps) == (40, 40)
-    assert (official.grpo.learning_rate, official.grpo.updates_per_step) == (1e-6, 4)
+    assert (official.rl.learning_rate, official.rl.updates_per_step) == (1e-6, 4)
     assert official.reasoner.format_weight == 0.1
 
 
@@ -38,23 +41,23 @@ def test_published_recipes_have_none_of_our_guards(preset: str) -> None:
     settings = load_settings(preset)
     assert (settings.silver.labeler, settings.silver.gates) == ("majority", ("band",))
     assert not settings.silver.chance_corrected
-    assert settings.questioner.history == settings.acceptance.images == settings.grpo.entropy == 0
+    assert settings.questioner.history_size == settings.acceptance.images == settings.rl.entropy == 0
     assert (settings.reasoner.reward, settings.reasoner.trust) == ("silver", False)
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("seed: 1\niterations: 2\ngrpo: {kl: 0.5}\n")
-    settings = load_settings(str(file), ["grpo.clip_low=0.1", "seed=3"], {"seed": 2, "images": "photos"})
+    file.write_text("seed: 1\niterations: 2\nrl: {kl: 0.5}\n")
+    settings = load_settings(str(file), ["rl.entropy=0.1", "seed=3"], {"seed": 2, "images": "photos"})
     assert (settings.seed, settings.iterations, settings.images) == (3, 2, "photos")
-    assert (settings.grpo.kl, settings.grpo.clip_low) == (0.5, 0.1)
+    assert (settings.rl.kl, settings.rl.entropy) == (0.5, 0.1)
 
 
 @pytest.mark.parametrize(
     "text, section, name, value",
     [
-        ("grpo.learning_rate=3e-5", "grpo", "learning_rate", 3e-5),
-        ("grpo.learning_rate=3.0e-5", "grpo", "learning_rate", 3e-5),
+        ("rl.learning_rate=3e-5", "rl", "learning_rate", 3e-5),
+        ("rl.learning_rate=3.0e-5", "rl", "learning_rate", 3e-5),
         ("silver.images=null", "silver", "images", None),
         (" questioner.steps =0", "questioner", "steps", 0),
         ("evaluation.suites=[lab]", "evaluation", "suites", ("lab",)),
@@ -70,19 +73,19 @@ def test_an_override_is_read_as_what_it_means(text: str, section: str, name: str
 
 
 def test_an_override_reaches_nested_sections() -> None:
-    settings = load_settings(overrides=["questioner.sampling.top_p=0.9"])
-    assert settings.questioner.sampling.top_p == 0.9
-    assert settings.reasoner.sampling.top_p == 1.0
+    settings = load_settings(overrides=["questioner.sampling.temperature=0.9"])
+    assert settings.questioner.sampling.temperature == 0.9
+    assert settings.reasoner.sampling.temperature == 1.0
 
 
 @pytest.mark.parametrize(
     "overrides, said",
     [
-        (["grpo.learning_rate"], "not key=value"),
+        (["rl.learning_rate"], "not key=value"),
         (["=3"], "not key=value"),
-        (["grpo.learning_rat=1e-5"], "grpo.learning_rat"),
-        (["grpo.learning_rate=0"], "grpo.learning_rate"),
-        (["grpo.learning_rate=fast"], "grpo.learning_rate"),
+        (["rl.learning_rat=1e-5"], "rl.learning_rat"),
+        (["rl.learning_rate=0"], "rl.learning_rate"),
+        (["rl.learning_rate=fast"], "rl.learning_rate"),
         (["questioner.group_size=1"], "questioner.group_size"),
         (["questioner.steps=2.5"], "questioner.steps"),
         (["iterations=0"], "iterations"),
@@ -97,7 +100,20 @@ def test_an_override_reaches_nested_sections() -> None:
         (["silver.augmentations=[upside down]"], "silver.augmentations"),
         (["silver.most_denied=1"], "silver.most_denied"),
         (["seed=[1"], "not valid YAML"),
-        (["grpo=3"], "grpo"),
+        (["rl=3"], "rl"),
+        (["grpo.learning_rate=1e-5"], "the section is called rl"),
+        (["grpo.clip_low=0.1"], "use rl.loss: {type: ppo_clip, clip_low: 0.2}"),
+        (["rl.normalisation=dapo"], "use rl.averaging"),
+        (["rl.advantages=best"], "choose one of batch_norm, group_norm, mean_centered, rloo"),
+        (["rl.loss=best"], "choose one of cispo, gspo, ppo_clip"),
+        (["rl.loss={type: ppo_clip, dual_clip: 1}"], "rl.loss: loss 'ppo_clip': dual_clip"),
+        (["reasoner.overlong_buffer=64"], "needs a sampling.max_tokens"),
+        (["reasoner.overlong_buffer=64", "reasoner.sampling.max_tokens=32"], "needs a sampling.max_tokens"),
+        (["questioner.sampling.top_p=0.9"], "questioner.sampling: top_p 0.9 cuts"),
+        (["questioner.sampling.top_p=0.9"], "questioner.synthesis_sampling"),
+        (["reasoner.sampling.top_k=40"], "reasoner.sampling: top_k 40 cuts"),
+        (["reasoner.sampling.top_k=40"], "reasoner.vote_sampling"),
+        (["reasoner.sampling.temperature=0"], "choose above 0"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(overrides: list[str], said: str) -> None:
@@ -105,6 +121,19 @@ def test_a_wrong_setting_is_named_in_one_line(overrides: list[str], said: str) -
         load_settings("paper", overrides)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_cut_is_refused_only_where_it_trains() -> None:
+    cut = ["questioner.sampling.top_p=0.9", "reasoner.sampling={temperature: 0}"]
+    assert load_settings("paper", [*cut, "questioner.steps=0", "reasoner.steps=0"]).questioner.sampling.top_p == 0.9
+    assert load_settings("paper", cut, trained=False).reasoner.sampling.temperature == 0
+    free = ["questioner.synthesis_sampling.top_p=0.9", "reasoner.vote_sampling={temperature: 0}"]
+    assert load_settings("paper", free).questioner.synthesis_sampling == Sampling(top_p=0.9)
+
+
+def test_reading_settings_imports_no_torch() -> None:
+    code = "import sys; from visplay.config import load_settings; load_settings(); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:
@@ -140,7 +169,7 @@ def test_an_empty_preset_file_means_the_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_dumped_settings_are_read_back(tmp_path: Path, preset: str) -> None:
-    settings = load_settings(preset, ["prompts=wörter.yaml", "grpo.learning_rate=1e-6", "silver.images=7"])
+    settings = load_settings(preset, ["prompts=wörter.yaml", "rl.learning_rate=1e-6", "silver.images=7"])
     file = tmp_path / "config.yaml"
     file.write_text(dump_settings(settings), encoding="utf-8")
     assert load_settings(str(file)) == settings
@@ -148,7 +177,7 @@ def test_dumped_settings_are_read_back(tmp_path: Path, preset: str) -> None:
 
 @given(st.floats(min_value=0, max_value=1, exclude_min=True))
 def test_a_dumped_number_is_the_same_number(rate: float) -> None:
-    settings = check_settings({"grpo": {"learning_rate": rate}}, where="here")
+    settings = check_settings({"rl": {"learning_rate": rate}}, where="here")
     assert check_settings(yaml.safe_load(dump_settings(settings)), where="there") == settings
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.real_processes import together
 from tests.tiny_runs import TINY
 from visplay.cli.main import main
-from visplay.config import GRPOSettings, LoraSettings
+from visplay.config import LoraSettings, RLSettings
 from visplay.distributed.controller import Controller, init_distributed
 from visplay.generation.distributed_engine import DistributedEngine
 from visplay.generation.transformers_engine import TransformersEngine
@@ -103,7 +103,7 @@ def _train(controller: Controller, folder: Path, images: tuple[ImageRef, ...]) -
         torch.manual_seed(0)
         policy = new_policy(VLM.load(folder, dtype, "cpu"), "reasoner", tune, LoraSettings(rank=4, alpha=8))
         controller.broadcast_tensors(policy.trainable(), [0] * len(policy.trainable()))
-        trainer = Trainer(policy, GRPOSettings(learning_rate=1e-3, **changes), 6, controller)
+        trainer = Trainer(policy, RLSettings(learning_rate=1e-3, **changes), 6, controller)
         if controller.is_main:
             metrics = [trainer.step(groups), trainer.step(groups)]
             controller.shutdown()

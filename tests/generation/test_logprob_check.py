@@ -25,11 +25,11 @@ def policy(vlm: VLM, request: pytest.FixtureRequest) -> Policy:
     return new_policy(vlm, "reasoner", request.param, LoraSettings())
 
 
-def spoken(policy: Policy, images: tuple[ImageRef, ...]) -> list[GeneratedSample]:
+def spoken(policy: Policy, images: tuple[ImageRef, ...], temperature: float = 1.0) -> list[GeneratedSample]:
     requests = [Request(image.id, image, "What is it?", 2) for image in images]
-    found = TransformersEngine(policy, seed=0).generate(requests, Sampling(max_tokens=12))
+    found = TransformersEngine(policy, seed=0).generate(requests, Sampling(max_tokens=12, temperature=temperature))
     return [
-        GeneratedSample(request, policy.vlm.encode(request.image, request.prompt).token_ids, completion)
+        GeneratedSample(request, policy.vlm.encode(request.image, request.prompt).token_ids, completion, temperature)
         for request in requests
         for completion in found[request.id]
     ]
@@ -45,6 +45,13 @@ def test_the_same_weights_differ_by_rounding(policy: Policy, images: tuple[Image
     assert check_logprobs(policy, spoken(policy, images), TOLERANCE) < 1e-5
     learn(policy, 0.05)
     assert check_logprobs(policy, spoken(policy, images), TOLERANCE) < 1e-5
+
+
+def test_the_check_scores_at_the_temperature_of_sampling(policy: Policy, images: tuple[ImageRef, ...]) -> None:
+    hot = spoken(policy, images, temperature=1.5)
+    assert check_logprobs(policy, hot, TOLERANCE) < 1e-5
+    with pytest.raises(EngineError, match="nats a token"):
+        check_logprobs(policy, [replace(one, temperature=1.0) for one in hot], TOLERANCE)
 
 
 def test_other_weights_are_seen(policy: Policy, images: tuple[ImageRef, ...]) -> None:

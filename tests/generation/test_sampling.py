@@ -49,7 +49,21 @@ def test_an_even_grid_of_uniforms_gives_the_distribution_of_transformers(samplin
     shares = torch.bincount(tokens, minlength=30) / count
     # Inversion of a grid errs by at most one grid step a token.
     assert float((shares - expected).abs().max()) <= 1.01 / count + 1e-6
-    torch.testing.assert_close(logprobs, logits[0].log_softmax(-1)[tokens])
+    torch.testing.assert_close(logprobs, (logits[0] / sampling.temperature).log_softmax(-1)[tokens])
+
+
+def test_greedy_rows_record_the_probabilities_of_temperature_one() -> None:
+    logits = _logits(2)
+    uniform, greedy = torch.tensor([0.5, 0.5], dtype=torch.float64), torch.tensor([True, False])
+    tokens, logprobs = draw(logits, uniform, Sampling(temperature=1.6), NONE, greedy)
+    expected = [logits[0].log_softmax(-1)[tokens[0]], (logits[1] / 1.6).log_softmax(-1)[tokens[1]]]
+    torch.testing.assert_close(logprobs, torch.stack(expected))
+
+
+def test_at_temperature_one_nothing_is_divided() -> None:
+    logits = _logits(3)
+    tokens, logprobs = draw(logits, torch.full((3,), 0.3, dtype=torch.float64), Sampling(), NONE)
+    assert torch.equal(logprobs, logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1))
 
 
 def test_greedy_takes_the_most_probable_allowed_token() -> None:

@@ -20,7 +20,7 @@ def _requests(images: tuple[ImageRef, ...], n: int) -> list[Request]:
     return [Request(f"{p.id}/{i}", p, prompt, n) for p in images for i, prompt in enumerate(PROMPTS)]
 
 
-def _plain_logprobs(vlm: VLM, request: Request, completion: Completion) -> torch.Tensor:
+def _plain_logprobs(vlm: VLM, request: Request, completion: Completion, temperature: float = 1.0) -> torch.Tensor:
     encoded = vlm.encode(request.image, request.prompt)
     ids = torch.tensor([[*encoded.token_ids, *completion.token_ids]])
     with torch.no_grad():
@@ -31,7 +31,7 @@ def _plain_logprobs(vlm: VLM, request: Request, completion: Completion) -> torch
             **encoded.pixels,
         ).logits[0]
     start = len(encoded.token_ids)
-    return logits.log_softmax(-1)[start - 1 : -1].gather(1, ids[0, start:, None])[:, 0]
+    return (logits / temperature).log_softmax(-1)[start - 1 : -1].gather(1, ids[0, start:, None])[:, 0]
 
 
 def test_greedy_equals_transformers_generate(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
@@ -55,13 +55,13 @@ def test_greedy_equals_transformers_generate(vlm: VLM, images: tuple[ImageRef, .
 
 def test_recorded_logprobs_equal_a_plain_forward(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
     requests = _requests(images[:3], n=4)
-    # top_k and temperature must leave no trace in the log-probabilities.
+    # The temperature enters the log-probabilities, and top_k must leave no trace in them.
     found = TransformersEngine(Policy(vlm), seed=1).generate(
         requests, Sampling(temperature=1.3, top_k=40, max_tokens=10)
     )
     for request in requests:
         for completion in found[request.id]:
-            expected = _plain_logprobs(vlm, request, completion)
+            expected = _plain_logprobs(vlm, request, completion, temperature=1.3)
             torch.testing.assert_close(torch.tensor(completion.logprobs), expected, rtol=1e-5, atol=1e-5)
 
 

@@ -90,7 +90,7 @@ def _settings(folder: Path, tune: str) -> Settings:
             "reasoner.steps=2",
             "reasoner.questions_per_step=3",
             "reasoner.group_size=4",
-            "grpo.learning_rate=1e-3",
+            "rl.learning_rate=1e-3",
             "evaluation.suites=[]",
         ],
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from visplay.config import GRPOSettings, LoraSettings, load_settings
+from visplay.config import LoraSettings, RLSettings, load_settings
 from visplay.errors import ConfigError, ModelError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.runner import measure
@@ -77,7 +77,7 @@ def test_eight_bit_states_learn_alike_and_are_kept(vlm: VLM, images: tuple[Image
     rewards = {}
     for name in ("adamw", "adamw_8bit"):
         policy = new_policy(vlm, "reasoner", "full", LORA)
-        trainer = Trainer(policy, GRPOSettings(learning_rate=1e-3, kl=0.0, optimizer=name))
+        trainer = Trainer(policy, RLSettings(learning_rate=1e-3, kl=0.0, optimizer=name))
         for _ in range(6):
             trainer.step(groups)
         rewards[name] = torch.cat([p.detach().flatten() for p in policy.trainable()])
@@ -87,7 +87,7 @@ def test_eight_bit_states_learn_alike_and_are_kept(vlm: VLM, images: tuple[Image
     states = [state["state1"].dtype for state in trainer.optimizer.state.values()]
     assert states.count(torch.uint8) >= 10
     trainer.save(tmp_path)
-    again = Trainer(policy, GRPOSettings(learning_rate=1e-3, optimizer="adamw_8bit"))
+    again = Trainer(policy, RLSettings(learning_rate=1e-3, optimizer="adamw_8bit"))
     again.restore(tmp_path)
     for one, other in zip(again.optimizer.state.values(), trainer.optimizer.state.values(), strict=True):
         assert torch.equal(one["state1"], other["state1"])
@@ -99,7 +99,7 @@ def test_activations_computed_twice_give_the_same_gradient(vlm: VLM, images: tup
     groups = _groups(policy, images[:3])
     found = []
     for checkpointing in (False, True):
-        trainer = Trainer(policy, GRPOSettings(learning_rate=1e-12, max_grad_norm=1e9))
+        trainer = Trainer(policy, RLSettings(learning_rate=1e-12, max_grad_norm=1e9))
         if checkpointing:
             policy.checkpoint_activations()
         trainer.step(groups)

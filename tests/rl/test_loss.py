@@ -1,71 +1,35 @@
-"""Advantages and the loss against their formulas, token by token in double precision."""
+"""The loss against its formula, token by token in double precision."""
 
 from __future__ import annotations
 
 import math
-import statistics
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from visplay.rl.loss import Normalisation, advantages, grpo_loss, importance_weights, token_weights
+from visplay.config import Averaging
+from visplay.rl.loss import grpo_loss, importance_weights, token_weights
+from visplay.rl.losses.ppo_clip import PPOClip
 
-REWARDS = st.lists(st.floats(-2, 2), min_size=2, max_size=10)
-
-
-@given(REWARDS)
-def test_advantages_follow_the_formula(rewards: list[float]) -> None:
-    mean, deviation = statistics.fmean(rewards), statistics.stdev(rewards)
-    expected = torch.tensor([(r - mean) / (deviation + 1e-6) for r in rewards])
-    torch.testing.assert_close(advantages(rewards, 1e-6), expected, rtol=1e-4, atol=1e-4)
+CLIP = PPOClip(clip_low=0.2, clip_high=0.3)
 
 
-@given(st.floats(-2, 2), st.integers(2, 10))
-def test_equal_rewards_teach_exactly_nothing(reward: float, size: int) -> None:
-    assert not advantages([reward] * size, 1e-6).any()
-
-
-def test_equal_rewards_can_be_held_against_the_usual_ones() -> None:
-    assert advantages([0.0] * 3, 0.0, baseline=(0.5, 0.25)).tolist() == [-2.0] * 3
-    assert advantages([1.0] * 3, 0.0, baseline=(0.5, 0.25)).tolist() == [2.0] * 3
-    assert torch.equal(advantages([0.0, 1.0], 0.0, baseline=(9.0, 1.0)), advantages([0.0, 1.0], 0.0))
-
-
-@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(0.01, 2), st.integers(2, 10))
-def test_above_the_usual_is_worth_more_and_below_it_less(reward: float, mean: float, std: float, size: int) -> None:
-    found = advantages([reward] * size, 1e-6, baseline=(mean, std))
-    assert found.dtype == torch.float32 and found.tolist() == pytest.approx([(reward - mean) / (std + 1e-6)] * size)
-    assert not found.any() if reward == mean else all(a * (reward - mean) >= 0 for a in found.tolist())
-
-
-@given(REWARDS.filter(lambda rewards: len(set(rewards)) > 1), st.floats(-2, 2), st.floats(0, 2))
-def test_what_is_usual_says_nothing_to_rewards_that_differ(rewards: list[float], mean: float, std: float) -> None:
-    assert torch.equal(advantages(rewards, 1e-6, baseline=(mean, std)), advantages(rewards, 1e-6))
-
-
-def test_one_reward_has_nothing_to_compare_with() -> None:
-    with pytest.raises(ValueError, match="at least two"):
-        advantages([1.0], 1e-6)
-
-
-@pytest.mark.parametrize("normalisation", ["grpo", "dapo", "dr_grpo"])
-def test_weights_of_a_batch(normalisation: Normalisation) -> None:
+@pytest.mark.parametrize("averaging", ["sequence", "token", "constant"])
+def test_weights_of_a_batch(averaging: Averaging) -> None:
     lengths = torch.tensor([1, 4, 10])
-    expected = {"grpo": [1 / 3, 1 / 12, 1 / 30], "dapo": [1 / 15] * 3, "dr_grpo": [1 / 60] * 3}[normalisation]
-    torch.testing.assert_close(token_weights(lengths, normalisation, max_tokens=20), torch.tensor(expected))
+    expected = {"sequence": [1 / 3, 1 / 12, 1 / 30], "token": [1 / 15] * 3, "constant": [1 / 60] * 3}[averaging]
+    torch.testing.assert_close(token_weights(lengths, averaging, max_tokens=20), torch.tensor(expected))
 
 
-def test_dr_grpo_needs_a_length_limit() -> None:
+def test_a_constant_average_needs_a_length_limit() -> None:
     with pytest.raises(ValueError, match="max_tokens"):
-        token_weights(torch.tensor([1]), "dr_grpo")
+        token_weights(torch.tensor([1]), "constant")
 
 
 def _by_hand(
     new: torch.Tensor, old: torch.Tensor, ref: torch.Tensor, advantage: list[float], lengths: list[int], kl: float
 ) -> tuple[float, list[list[float]]]:
-    """The "grpo" loss and its derivative by each log-probability, with plain arithmetic."""
+    """The loss of GRPO and its derivative by each log-probability, with plain arithmetic."""
     total, slopes = 0.0, [[0.0] * new.shape[1] for _ in lengths]
     for s, length in enumerate(lengths):
         for t in range(length):
@@ -96,8 +60,7 @@ def test_loss_and_gradient_equal_plain_arithmetic() -> None:
         torch.tensor(advantage, dtype=torch.float64),
         1 / (4 * torch.tensor(lengths, dtype=torch.float64)),
         mask,
-        clip_low=0.2,
-        clip_high=0.3,
+        policy_loss=CLIP,
         kl=0.05,
     )
     parts.loss.backward()
@@ -126,8 +89,7 @@ def _with_bonus(entropy: float, entropy_ST: torch.Tensor | None) -> tuple[torch.
         1 / (3 * LENGTHS.double()),
         torch.arange(5)[None] < LENGTHS[:, None],
         entropy_ST,
-        clip_low=0.2,
-        clip_high=0.3,
+        policy_loss=CLIP,
         kl=0.05,
         entropy=entropy,
     )
@@ -191,8 +153,7 @@ def test_weighted_so_an_engine_of_its_own_teaches_what_the_policy_would() -> Non
             mask_V1,
             None,
             weights,
-            clip_low=0.2,
-            clip_high=0.2,
+            policy_loss=PPOClip(),
             kl=0.0,
         ).loss.backward()
         assert policy_V.grad is not None
@@ -215,8 +176,7 @@ def test_importance_weighs_the_surrogate_alone(weight: float) -> None:
             torch.tensor([[True, True]]),
             torch.tensor([[0.3, 0.4]]),
             importance,
-            clip_low=0.2,
-            clip_high=0.2,
+            policy_loss=PPOClip(),
             kl=0.05,
             entropy=0.02,
         ).loss

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from visplay.config import GRPOSettings, LoraSettings
+from visplay.config import LoraSettings, RLSettings
 from visplay.models.policy import new_policy
 from visplay.models.vlm import VLM
 from visplay.rl.optimizer import MasterOptimizer
 from visplay.rl.trainer import Trainer
 
-SETTINGS = GRPOSettings(learning_rate=1e-6, weight_decay=0.0)
+SETTINGS = RLSettings(learning_rate=1e-6, weight_decay=0.0)
 STEPS = 400
 
 
@@ -78,7 +78,7 @@ def test_masters_are_kept_and_go_on(tmp_path: Path, away: bool) -> None:
     other = torch.nn.Parameter(half)
     resumed = MasterOptimizer([other], SETTINGS)
     if away:
-        resumed.place.offload()
+        resumed.offloader.offload()
     resumed.restore(tmp_path)
     assert torch.equal(_stepped(other, resumed, gradients[25:50]), expected)
     (tmp_path / "masters.pt").unlink()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.real_processes import together
-from visplay.config import GRPOSettings
+from visplay.config import RLSettings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, init_distributed
 from visplay.rl.optimizer import MasterOptimizer
 
@@ -36,7 +36,7 @@ def _three_steps(controller: Controller, folder: Path, dtype: str, kind: str) ->
     """Go on with what `folder` holds, and leave it there."""
     weights = _weights(dtype)
     optimizer = MasterOptimizer(
-        weights, GRPOSettings.model_validate({"learning_rate": 1e-3, "optimizer": kind}), controller
+        weights, RLSettings.model_validate({"learning_rate": 1e-3, "optimizer": kind}), controller
     )
     kept = sorted(folder.glob("*"), key=lambda path: int(path.name))
     done = int(kept[-1].name) if kept else 0
@@ -82,4 +82,4 @@ def test_a_state_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "float32-adamw" / "3"
     (folder / "optimizer-2-of-2.pt").unlink()
     with pytest.raises(ValueError, match="not that of 4 weights"):
-        MasterOptimizer(_weights("float32"), GRPOSettings()).restore(folder)
+        MasterOptimizer(_weights("float32"), RLSettings()).restore(folder)

@@ -11,15 +11,18 @@ import pytest
 import torch
 
 from tests.full_disk import full_disk
-from visplay.config import GRPOSettings, LoraSettings
+from visplay.config import LoraSettings, RLSettings
 from visplay.errors import TrainingError
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.advantages import GroupRewards
 from visplay.interfaces.engine import Sampling
 from visplay.models import scores
 from visplay.models.policy import Policy, new_policy
 from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
-from visplay.rl.loss import advantages, grpo_loss, token_weights
+from visplay.rl.advantages.group_norm import GroupNorm
+from visplay.rl.loss import grpo_loss, token_weights
+from visplay.rl.losses.ppo_clip import PPOClip
 from visplay.rl.trainer import Trainer
 from visplay.types import Group, ImageRef, Request
 
@@ -31,15 +34,17 @@ def _share_of_even(ids: tuple[int, ...]) -> float:
     return sum(i % 2 == 0 for i in ids) / len(ids)
 
 
-def _groups(policy: Policy, images: tuple[ImageRef, ...], seed: int = 0, n: int = 6) -> list[Group]:
+def _groups(
+    policy: Policy, images: tuple[ImageRef, ...], seed: int = 0, n: int = 6, temperature: float = 1.0
+) -> list[Group]:
     """Sampled groups; the reward is the share of even tokens, which a policy can learn."""
     requests = [Request(f"{p.id}/{q}", p, q, n) for p in images for q in ("What?", "Where is it?")]
-    found = TransformersEngine(policy, seed=seed).generate(requests, Sampling(max_tokens=6))
+    found = TransformersEngine(policy, seed=seed).generate(requests, Sampling(max_tokens=6, temperature=temperature))
     return [Group(r, found[r.id], tuple(_share_of_even(c.token_ids) for c in found[r.id])) for r in requests]
 
 
-def _settings(**changes: Any) -> GRPOSettings:
-    return GRPOSettings.model_validate({"learning_rate": 1e-3, **changes})
+def _settings(**changes: Any) -> RLSettings:
+    return RLSettings.model_validate({"learning_rate": 1e-3, **changes})
 
 
 def _weights(policy: Policy) -> torch.Tensor:
@@ -55,11 +60,11 @@ def _gradient(vlm: VLM, groups: list[Group], **changes: Any) -> tuple[torch.Tens
     return torch.cat([state[p]["exp_avg"].flatten() * 10 for p in policy.trainable()]), metrics
 
 
-@pytest.mark.parametrize("normalisation", ["grpo", "dr_grpo", "dapo"])
-def test_the_gradient_does_not_depend_on_the_cut(vlm: VLM, images: tuple[ImageRef, ...], normalisation: str) -> None:
+@pytest.mark.parametrize("averaging", ["sequence", "constant", "token"])
+def test_the_gradient_does_not_depend_on_the_cut(vlm: VLM, images: tuple[ImageRef, ...], averaging: str) -> None:
     groups = _groups(Policy(vlm), images[:4])
-    whole, metrics = _gradient(vlm, groups, normalisation=normalisation, micro_batch_tokens=100_000)
-    cut, cut_metrics = _gradient(vlm, groups, normalisation=normalisation, micro_batch_tokens=64)
+    whole, metrics = _gradient(vlm, groups, averaging=averaging, micro_batch_tokens=100_000)
+    cut, cut_metrics = _gradient(vlm, groups, averaging=averaging, micro_batch_tokens=64)
     assert float(whole.norm()) == pytest.approx(metrics["grad_norm"], rel=1e-4)
     assert float((whole - cut).norm()) <= 1e-5 * float(whole.norm())
     assert cut_metrics == pytest.approx(metrics, rel=1e-4, abs=1e-6)
@@ -152,7 +157,7 @@ def test_what_cannot_be_trained_is_one_line(vlm: VLM, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no optimizer state"):
         Trainer(policy, _settings()).restore(tmp_path)
     with pytest.raises(TrainingError, match="max_tokens"):
-        Trainer(policy, _settings(normalisation="dr_grpo"))
+        Trainer(policy, _settings(averaging="constant"))
     with full_disk(), pytest.raises(TrainingError, match="cannot write the optimizer's state"):
         Trainer(policy, _settings()).save(tmp_path)
 
@@ -215,7 +220,7 @@ def _mean_entropy(vlm: VLM, groups: list[Group]) -> torch.Tensor:
 
 def test_the_bonus_has_the_gradient_of_the_mean_entropy(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
     groups = _flat(_groups(Policy(vlm), images[:2]))
-    found, _ = _gradient(vlm, groups, kl=0, entropy=0.5, normalisation="dapo")
+    found, _ = _gradient(vlm, groups, kl=0, entropy=0.5, averaging="token")
     vlm.model.requires_grad_(True)
     (-0.5 * _mean_entropy(vlm, groups)).backward()
     expected = torch.cat([p.grad.flatten() for p in vlm.model.parameters() if p.grad is not None])
@@ -230,7 +235,7 @@ def test_the_bonus_climbs_the_mean_entropy_whatever_way_it_is_scored(
     vlm.plain_because = "it is wanted" if way == "plain" else ""
     if way == "in chunks":  # of three tokens, whose logits are computed again for the gradient
         monkeypatch.setattr(scores, "CHUNK_NUMBERS", 1000)
-    found, metrics = _gradient(vlm, groups, kl=0, entropy=0.5, normalisation="dapo")
+    found, metrics = _gradient(vlm, groups, kl=0, entropy=0.5, averaging="token")
     mean = _mean_entropy(vlm, groups)
     assert metrics["entropy"] == pytest.approx(float(mean.detach()), rel=1e-5)
     assert metrics["loss"] == pytest.approx(-0.5 * float(mean.detach()), rel=1e-5)
@@ -271,11 +276,10 @@ def test_without_a_bonus_a_step_is_the_plain_one_to_the_bit(vlm: VLM, images: tu
         found.logprobs_ST,
         found.logprobs_ST.detach(),
         None,
-        advantages(group.rewards, 1e-6),
-        token_weights(found.mask_ST.sum(1), "grpo"),
+        torch.tensor(GroupNorm().estimate([GroupRewards(group.rewards)])[0]),
+        token_weights(found.mask_ST.sum(1), "sequence"),
         found.mask_ST,
-        clip_low=0.2,
-        clip_high=0.2,
+        policy_loss=PPOClip(),
         kl=0.0,
     ).loss
     loss.backward()
@@ -342,3 +346,25 @@ def test_with_a_cap_later_updates_are_held_to_the_trainers_own_start(vlm: VLM, i
 def test_a_cap_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="importance_cap"):
         _settings(importance_cap=0.5)
+
+
+def test_a_trainer_at_the_temperature_of_sampling_scores_as_the_engine_did(
+    vlm: VLM, images: tuple[ImageRef, ...]
+) -> None:
+    groups = _groups(Policy(vlm), images[:2], temperature=1.7)
+
+    def engine_gap(temperature: float) -> float:
+        policy = new_policy(vlm, "reasoner", "full", LORA)
+        return Trainer(policy, _settings(importance_cap=2.0), temperature=temperature).step(groups)["engine_gap"]
+
+    assert engine_gap(1.7) < 1e-5
+    assert engine_gap(1.0) > 0.05
+
+
+def test_advantages_scaled_by_batch_are_those_of_the_whole_step(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    """Whatever the number of updates, no group has its rewards compared with those of its own update alone."""
+    groups = _groups(Policy(vlm), images[:3])
+    trainer = Trainer(new_policy(vlm, "reasoner", "full", LORA), _settings(advantages="batch_norm"))
+    rewards = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
+    expected = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std() + 1e-6)
+    torch.testing.assert_close(torch.stack(trainer._advantages(groups)), expected.float())

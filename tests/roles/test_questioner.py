@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from visplay.config import QuestionerSettings
+from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Asked, Questioner, parse_question
 from visplay.types import Completion, Group, ImageRef, Question, Request, VoteResult
@@ -133,7 +136,7 @@ def test_what_a_gate_drops_earns_nothing_if_the_reward_is_honest() -> None:
 
 
 def remembering(**settings: object) -> Questioner:
-    return Questioner(None, Prompts(), QuestionerSettings(memory=8, **settings), seed=0)  # type: ignore[arg-type]
+    return Questioner(None, Prompts(), QuestionerSettings(history_size=8, **settings), seed=0)  # type: ignore[arg-type]
 
 
 def step(questioner: Questioner, texts: list[str | None], confidence: float = 0.5) -> Group:
@@ -172,3 +175,19 @@ def test_a_group_that_asks_one_thing_is_held_against_what_questions_usually_earn
     for alike in ([FOUR[0]] * 4, [None] * 4):
         baseline = questioner.history.baseline()
         assert step(questioner, alike).baseline == baseline and baseline is not None  # type: ignore[arg-type]
+
+
+def test_questions_that_are_not_trained_have_a_sampling_of_their_own() -> None:
+    used = []
+
+    class Silent:
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+            used.append(sampling)
+            return {request.id: () for request in requests}
+
+    image, cut = ImageRef("p", b""), Sampling(top_p=0.9)
+    for settings in (QuestionerSettings(synthesis_sampling=cut), QuestionerSettings()):
+        questioner = Questioner(Silent(), Prompts(), settings, 0)  # type: ignore[arg-type]
+        questioner.ask([image], 2, "silver")
+        questioner.ask([image], 2, "step", trained=True)
+    assert used == [cut, Sampling(), Sampling(), Sampling()]

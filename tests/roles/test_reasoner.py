@@ -53,6 +53,29 @@ def test_a_voter_gives_the_votes_and_the_engine_what_is_learned_from() -> None:
     assert group.rewards == (1.0, 1.0)
 
 
+def test_votes_have_a_sampling_of_their_own() -> None:
+    used = []
+
+    class Recorder(Speaker):
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+            used.append(sampling)
+            return super().generate(requests, sampling)
+
+    prompts = Prompts(questioner="ask", reasoner="{question}", learned=True)
+    settings = ReasonerSettings(group_size=2, vote_sampling=Sampling(top_k=40))
+    role, silver = Reasoner(Recorder("red"), prompts, settings, 0), item("red", 1.0)
+    role.votes([silver.question], 3)
+    role.facts([silver.question], 1, ("plain",))
+    role.groups([silver], "t")
+    assert used == [Sampling(top_k=40), Sampling(top_k=40), Sampling()]
+
+
+def test_an_answer_near_the_length_limit_earns_less() -> None:
+    role = reasoner("red", overlong_buffer=2, sampling=Sampling(max_tokens=3))
+    (group,) = role.groups([item("red", 1.0)], "t")
+    assert {len(c.token_ids) for c in group.completions} == {2} and group.rewards == (0.5,) * 4
+
+
 @pytest.mark.parametrize(
     ("reward", "expected"),
     [("silver", (1.0, 0.0, 0.0, 0.0)), ("soft", (0.5, 0.25, 0.0, 0.0)), ("format", (1.0, 1.0, 1.0, 0.0))],

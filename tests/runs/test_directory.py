@@ -50,7 +50,7 @@ def start_worker(path: Path) -> subprocess.Popen[str]:
 
 
 def test_settings_are_found_again(path: Path) -> None:
-    settings = Settings.model_validate({"seed": 3, "grpo": {"learning_rate": 1e-6}, "images": "photos/été"})
+    settings = Settings.model_validate({"seed": 3, "rl": {"learning_rate": 1e-6}, "images": "photos/été"})
     with RunDirectory.create(path, settings) as run:
         assert run.load_state() is None
         assert run.latest is None

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visplay.config import Settings, load_settings
+from visplay.interfaces.advantages import GroupRewards
 from visplay.interfaces.engine import Sampling
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.gates import make_gates
 from visplay.labeling.labelers import make_labeler
 from visplay.labeling.synthesis import Synthesis, synthesize
-from visplay.rl.loss import advantages
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
@@ -88,7 +88,7 @@ class Play:
         """A step of the Questioner phase, as `visplay.selfplay.phases` has it: what its questions earn."""
         self.engine.questions = questions
         silver = self.settings.silver
-        asked = self.questioner.ask(images, self.settings.questioner.group_size, "step")
+        asked = self.questioner.ask(images, self.settings.questioner.group_size, "step", trained=True)
         candidates = self.labeler.label([one.question for one in asked if one.question], 8)
         gates = make_gates(self.settings.questioner.gates, silver, self.reasoner)
         _, dropped = apply_gates(gates if self.settings.questioner.reward == "chance_corrected" else {}, candidates)
@@ -113,7 +113,8 @@ def learned(play: Play, *questions: str) -> dict[str, str]:
 
 
 def normalised(group: Group) -> list[float]:
-    return advantages(group.rewards, PAPER.grpo.advantage_epsilon, group.usual).tolist()
+    (found,) = PAPER.rl.advantages.estimate([GroupRewards(group.rewards, group.baseline)])
+    return list(found)
 
 
 # A wrong majority: the circle is red, and when asked for its colour most votes say blue.

@@ -48,7 +48,7 @@ SMALL = [
     "acceptance.votes=4",
     "checkpoint_every=9",
 ]
-SPOILT = [*SMALL, "iterations=4", "reasoner.reward=random", "reasoner.steps=3", "grpo.learning_rate=3e-3"]
+SPOILT = [*SMALL, "iterations=4", "reasoner.reward=random", "reasoner.steps=3", "rl.learning_rate=3e-3"]
 
 
 def settings(*changes: str) -> Settings:
@@ -188,7 +188,7 @@ def optimizer(run: Path, role: str) -> dict[str, Any]:
 
 
 def test_what_does_no_harm_is_kept(tmp_path: Path, base: dict[str, torch.Tensor]) -> None:
-    run = evolved(tmp_path / "run", settings(*SMALL, "iterations=1", "reasoner.steps=1", "grpo.learning_rate=1e-6"))
+    run = evolved(tmp_path / "run", settings(*SMALL, "iterations=1", "reasoner.steps=1", "rl.learning_rate=1e-6"))
     assert [v.get("accepted") for v in lines(run, "accept")] == [None, True]
     for role in ("questioner", "reasoner"):
         ours = weights(run / role)

@@ -56,7 +56,7 @@ def test_an_iteration(model: Path, photos: Path, tune: str, tmp_path: Path) -> N
         "reasoner.steps": 2,
         "reasoner.questions_per_step": 3,
         "reasoner.group_size": 4,
-        "grpo.learning_rate": 1e-3,
+        "rl.learning_rate": 1e-3,
         "evaluation.suites": "[]",
     }
     flags = [flag for key, value in small.items() for flag in ("--set", f"{key}={value}")]

@@ -3,21 +3,23 @@
 from visplay.config.loading import check_settings, dump_settings, load_settings, preset_names
 from visplay.config.settings import (
     AcceptanceSettings,
+    Averaging,
     EvaluationSettings,
-    GRPOSettings,
     LoraSettings,
     QuestionerSettings,
     ReasonerSettings,
+    RLSettings,
     Settings,
     SilverSettings,
 )
 
 __all__ = [
     "AcceptanceSettings",
+    "Averaging",
     "EvaluationSettings",
-    "GRPOSettings",
     "LoraSettings",
     "QuestionerSettings",
+    "RLSettings",
     "ReasonerSettings",
     "Settings",
     "SilverSettings",

@@ -11,14 +11,18 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from visplay.interfaces.advantages import AnyAdvantageEstimator
 from visplay.interfaces.component import Section, by_name
 from visplay.interfaces.engine import AnyEngineBackend, Sampling
 from visplay.interfaces.gate import AnyGate
 from visplay.interfaces.image_source import AnyImageSource
 from visplay.interfaces.labeler import AnyLabeler
+from visplay.interfaces.loss import AnyPolicyLoss
 from visplay.interfaces.reward import AnyQuestionerReward, AnyReasonerReward
 from visplay.interfaces.suite import AnySuite
 from visplay.types import Augmentation
+
+Averaging = Literal["sequence", "token", "constant"]
 
 
 class DiversitySettings(Section):
@@ -40,8 +44,8 @@ class QuestionerSettings(Section):
     images_per_step: int = Field(16, ge=1, description="images per step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, questions per image (paper, official: 8)")
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 10)")
-    learning_rate: float | None = Field(None, gt=0, le=1, description="the Questioner's own; null: grpo.learning_rate")
-    kl: float | None = Field(None, ge=0, description="the Questioner's own KL weight; null: grpo.kl")
+    learning_rate: float | None = Field(None, gt=0, le=1, description="the Questioner's own; null: rl.learning_rate")
+    kl: float | None = Field(None, ge=0, description="the Questioner's own KL weight; null: rl.kl")
     reward: AnyQuestionerReward = by_name("paper", "the reward; 'format' and 'random' are controls")
     labeler: AnyLabeler | None = Field(None, description="labeler whose confidence is rewarded; null: silver.labeler")
     gates: tuple[AnyGate, ...] = by_name(("answered",), "gates that a question must pass, for a reward that uses gates")
@@ -50,7 +54,10 @@ class QuestionerSettings(Section):
         0, ge=0, description="questions of earlier steps that are remembered; repeating them is penalised (paper: 0)"
     )
     history_weight: float = Field(1.0, ge=0, description="weight of that penalty, as diversity.weight within a group")
-    sampling: Sampling = Field(default_factory=Sampling)
+    sampling: Sampling = Field(default_factory=Sampling, description="of the questions that are trained on")
+    synthesis_sampling: Sampling | None = Field(
+        None, description="of the questions of silver sets and verdicts, which are not trained on; null: `sampling`"
+    )
 
 
 class SilverSettings(Section):
@@ -78,26 +85,53 @@ class ReasonerSettings(Section):
         description="augmentations of the image to train on, one per question in turn; harder ones than those of the "
         "votes teach more",
     )
-    sampling: Sampling = Field(default_factory=Sampling)
-
-
-class GRPOSettings(Section):
-    """One policy update."""
-
-    learning_rate: float = Field(3e-5, gt=0, le=1, description="AdamW; official 1e-6 for 3B and 7B")
-    optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': states by bitsandbytes")
-    weight_decay: float = Field(0.01, ge=0, description="official: 0.01")
-    max_grad_norm: float = Field(1.0, gt=0, description="official: 1.0")
-    clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")
-    clip_high: float = Field(0.2, gt=0, description="ratio is clipped above 1 + clip_high")
-    kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
-    entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus, a token (paper, official: 0)")
-    updates_per_step: int = Field(1, ge=1, description="optimizer steps on one batch of rollouts (official: 4)")
-    importance_cap: float = Field(
-        0.0, ge=0, description="greatest weight that corrects a token for an engine's own arithmetic (TIS: 2); 0: none"
+    overlong_buffer: int = Field(
+        0,
+        ge=0,
+        description="tokens below sampling.max_tokens over which the reward falls by up to 1 (DAPO, arXiv 2503.14476); "
+        "0: no penalty",
     )
-    normalisation: Literal["grpo", "dr_grpo", "dapo"] = Field("grpo", description="how token losses are averaged")
-    advantage_epsilon: float = Field(1e-6, gt=0, description="added to the group's standard deviation")
+    sampling: Sampling = Field(default_factory=Sampling, description="of the answers that are trained on")
+    vote_sampling: Sampling | None = Field(
+        None, description="of votes and lists of facts, which are not trained on; null: `sampling`"
+    )
+
+    @model_validator(mode="after")
+    def _buffer_has_a_limit(self) -> ReasonerSettings:
+        limit = self.sampling.max_tokens
+        if self.overlong_buffer and (limit is None or limit < self.overlong_buffer):
+            raise ValueError(f"overlong_buffer {self.overlong_buffer} needs a sampling.max_tokens of at least as much")
+        return self
+
+
+class RLSettings(Section):
+    """The policy update."""
+
+    learning_rate: float = Field(3e-5, gt=0, le=1, description="of AdamW (official: 1e-6 for 3B and 7B)")
+    optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': 8-bit states (bitsandbytes)")
+    weight_decay: float = Field(0.01, ge=0, description="weight decay (official: 0.01)")
+    max_grad_norm: float = Field(1.0, gt=0, description="norm at which the gradient is clipped (official: 1.0)")
+    advantages: AnyAdvantageEstimator = by_name("group_norm", "how rewards become advantages (paper: group_norm)")
+    loss: AnyPolicyLoss = by_name("ppo_clip", "the policy loss (paper: ppo_clip)")
+    averaging: Averaging = Field(
+        "sequence",
+        description="how token losses are averaged: per sequence (GRPO), over all tokens (DAPO), or by the constant "
+        "sampling.max_tokens (Dr. GRPO)",
+    )
+    dynamic_sampling: int = Field(
+        0,
+        ge=0,
+        description="most extra rounds of sampling per step that replace groups without advantages (DAPO, "
+        "arXiv 2503.14476)",
+    )
+    kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
+    entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus per token (paper, official: 0)")
+    updates_per_step: int = Field(1, ge=1, description="optimizer updates on one batch of rollouts (official: 4)")
+    importance_cap: float = Field(
+        0.0,
+        ge=0,
+        description="cap of truncated importance sampling between trainer and engine log-probabilities; 0: off, 2 is common",
+    )
     micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
 
     @field_validator("importance_cap")
@@ -193,7 +227,7 @@ class Settings(Section):
     questioner: QuestionerSettings = Field(default_factory=QuestionerSettings)
     silver: SilverSettings = Field(default_factory=SilverSettings)
     reasoner: ReasonerSettings = Field(default_factory=ReasonerSettings)
-    grpo: GRPOSettings = Field(default_factory=GRPOSettings)
+    rl: RLSettings = Field(default_factory=RLSettings)
     lora: LoraSettings = Field(default_factory=LoraSettings)
     acceptance: AcceptanceSettings = Field(default_factory=AcceptanceSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
@@ -201,6 +235,9 @@ class Settings(Section):
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Settings:
         trained = info.context is None or info.context["trained"]
+        if trained:
+            _refuse_untrainable("questioner", self.questioner.sampling, self.questioner.steps, "synthesis_sampling")
+            _refuse_untrainable("reasoner", self.reasoner.sampling, self.reasoner.steps, "vote_sampling")
         if self.four_bit and self.tune == "full":
             raise ValueError("four_bit weights cannot be trained; choose tune: lora")
         if self.train_vision and self.tune == "lora":
@@ -214,3 +251,14 @@ class Settings(Section):
             if backend is not None:
                 backend.check_run(self, trained)
         return self
+
+
+def _refuse_untrainable(role: str, sampling: Sampling, steps: int, elsewhere: str) -> None:
+    """Refuse sampling that draws training completions from another distribution than the one that is trained."""
+    where, advice = f"{role}.sampling", f"and cut the completions that are not trained on in {role}.{elsewhere}"
+    if steps and sampling.temperature == 0:
+        raise ValueError(f"{where}: all completions of temperature 0 are equal, which trains nothing; choose above 0")
+    if steps and sampling.top_p < 1:
+        raise ValueError(f"{where}: top_p {sampling.top_p:g} cuts the distribution that is trained; set 1, {advice}")
+    if steps and sampling.top_k:
+        raise ValueError(f"{where}: top_k {sampling.top_k} cuts the distribution that is trained; set 0, {advice}")

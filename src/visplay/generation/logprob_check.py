@@ -23,11 +23,16 @@ _ROUNDING = 0.01
 
 @dataclass(frozen=True, slots=True)
 class GeneratedSample:
-    """A completion with the prompt's token ids as the engine had them, placeholders of the image and all."""
+    """A completion with the prompt's token ids as the engine had them, placeholders of the image and all.
+
+    Attributes:
+        temperature: of the completion's log-probabilities, see `sampling.scored_temperature`.
+    """
 
     request: Request
     prompt_ids: tuple[int, ...]
     completion: Completion
+    temperature: float = 1.0
 
 
 def check_logprobs(policy: Policy, spoken: Sequence[GeneratedSample], tolerance: float) -> float:
@@ -51,8 +56,8 @@ def check_logprobs(policy: Policy, spoken: Sequence[GeneratedSample], tolerance:
     off = f"the engine does not sample from the {policy.role}'s weights: its log-probabilities are off by "
     if not difference <= tolerance:
         raise EngineError(
-            f"{off}{difference:.2g} nats a token (vllm.logprob_check_tolerance {tolerance:g}); the weights or the images it "
-            "has are not the trainer's"
+            f"{off}{difference:.2g} nats a token (vllm.logprob_check_tolerance {tolerance:g}); "
+            "the weights or the images it has are not the trainer's"
         )
     if difference > _ROUNDING * tolerance and from_base < difference / 2:
         raise EngineError(f"{off}{difference:.2g} nats a token, from the base's by {from_base:.2g}: it has the base")
@@ -74,5 +79,6 @@ def _gaps(vlm: VLM, spoken: GeneratedSample) -> torch.Tensor:
             f"trainer's {len(prompt.token_ids)}; use engine: transformers for this model"
         )
     tree = TokenTree.build([(*prompt.token_ids, *completion.token_ids)])
-    scores = vlm.logprobs([tree], [prompt.pixels], [[len(prompt.token_ids)]])
+    start = len(prompt.token_ids)
+    scores = vlm.logprobs([tree], [prompt.pixels], [[start]], temperature=spoken.temperature)
     return (scores.logprobs_ST[0].cpu() - torch.tensor(completion.logprobs)).abs()

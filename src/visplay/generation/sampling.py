@@ -25,6 +25,11 @@ def request_seed(seed: int, request_id: str, bits: int) -> int:
     return int.from_bytes(digest, "little") >> (64 - bits)
 
 
+def scored_temperature(sampling: Sampling, greedy: bool = False) -> float:
+    """Temperature of the log-probabilities that an engine records: that of sampling, and 1 for greedy decoding."""
+    return 1.0 if greedy or sampling.temperature == 0 else sampling.temperature
+
+
 def draw(
     logits_NV: torch.Tensor,
     uniform_N: torch.Tensor,
@@ -32,7 +37,7 @@ def draw(
     banned: torch.Tensor,
     greedy_N: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One token a row by inversion of the cut distribution, and its log-probability without any cut.
+    """One token a row by inversion of the cut distribution, and its log-probability before any cut.
 
     Temperature first, then top-k, then top-p on what top-k left, as transformers and vLLM do.
 
@@ -42,7 +47,8 @@ def draw(
         banned: int64 ids of tokens that are never drawn.
         greedy_N: bool, rows that take their most probable token whatever `sampling` says.
     Returns:
-        int64 token ids (N,), and natural-log probabilities (N,) at temperature 1 over the whole vocabulary.
+        int64 token ids (N,), and natural-log probabilities (N,) over the whole vocabulary at the temperature of
+        sampling; at temperature 1 in greedy rows.
     """
     allowed_NV = logits_NV.index_fill(1, banned, float("-inf"))
     if sampling.temperature == 0:
@@ -57,6 +63,9 @@ def draw(
             tokens_N = _invert(probabilities_NV, uniform_N)
     if greedy_N is not None:
         tokens_N = torch.where(greedy_N, allowed_NV.argmax(-1), tokens_N)
+    if scored_temperature(sampling) != 1:
+        scaled_NV = logits_NV / sampling.temperature
+        logits_NV = scaled_NV if greedy_N is None else torch.where(greedy_N[:, None], logits_NV, scaled_NV)
     logprobs_N = logits_NV.gather(1, tokens_N[:, None])[:, 0] - logits_NV.logsumexp(-1)
     return tokens_N, logprobs_N
 

@@ -30,7 +30,7 @@ from visplay.config import Settings
 from visplay.errors import EngineError
 from visplay.generation.engine import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
-from visplay.generation.sampling import request_seed
+from visplay.generation.sampling import request_seed, scored_temperature
 from visplay.generation.settings import VLLMSettings
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import LoraPolicy, Policy
@@ -59,6 +59,9 @@ class _Adapter:
 class VLLM:
     """A running vLLM with the base's weights, which takes up those of a role as needed.
 
+    Attributes:
+        processed: whether its log-probabilities are those after temperature and cuts, which training at a temperature
+            other than 1 needs; else those of the model at temperature 1.
     Raises:
         EngineError: vLLM cannot run this model here.
     """
@@ -72,6 +75,8 @@ class VLLM:
         from vllm import LLM
         from vllm.platforms import current_platform
 
+        trained = (settings.questioner.sampling, settings.reasoner.sampling)
+        self.processed = any(scored_temperature(sampling) != 1 for sampling in trained)
         self._folder = TemporaryDirectory(prefix="visplay-vllm-")
         self._numbers = count(1)
         self._adapters: dict[Policy, _Adapter] = {}
@@ -100,7 +105,7 @@ class VLLM:
                 enable_lora=lora,
                 max_lora_rank=_rank(settings.lora.rank) if lora else _RANKS[0],
                 max_loras=2,
-                logprobs_mode="raw_logprobs",
+                logprobs_mode="processed_logprobs" if self.processed else "raw_logprobs",
                 limit_mm_per_prompt={"image": _MOST_PICTURES, "video": 0},
                 generation_config="vllm",
                 disable_log_stats=False,
@@ -222,12 +227,19 @@ class VLLMEngine:
             outputs = self._outputs(llm, asked, sampling)
         found = {r.id: self._completions(r, output) for r, output in zip(asked, outputs, strict=True)}
         spoken = [
-            GeneratedSample(request, tuple(output.prompt_token_ids), completion)
+            GeneratedSample(
+                request,
+                tuple(output.prompt_token_ids),
+                completion,
+                scored_temperature(sampling, request.greedy) if self.vllm.processed else 1.0,
+            )
             for request, output in zip(asked, outputs, strict=True)
             for completion in found[request.id]
         ]
-        # Evenly from the whole batch.
-        self.difference = check_logprobs(self.policy, spoken[:: -(-len(spoken) // self._proofs)], self._tolerance)
+        # The trainer cannot reproduce log-probabilities after a cut; a cut is never trained, see `Settings`.
+        if not (self.vllm.processed and (sampling.top_k or sampling.top_p < 1)):
+            # Evenly from the whole batch.
+            self.difference = check_logprobs(self.policy, spoken[:: -(-len(spoken) // self._proofs)], self._tolerance)
         return {request.id: found[request.id] for request in requests}
 
     def _outputs(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The seam of advantage estimators: from the rewards of an update's groups to one advantage per completion."""
+"""The seam of advantage estimators: from the rewards of a step's groups to one advantage per completion."""
 
 from __future__ import annotations
 
@@ -19,20 +19,27 @@ class GroupRewards:
         rewards: one per completion.
         baseline: mean and standard deviation of recent rewards; an estimator may compare a group of equal rewards with
             it. None where there is none, and then such a group has advantage 0.
+    Raises:
+        ValueError: fewer than two rewards, which cannot be compared.
     """
 
     rewards: tuple[float, ...]
     baseline: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        if len(self.rewards) < 2:
+            raise ValueError(f"a group needs at least two rewards to compare, this one has {len(self.rewards)}")
+
 
 class AdvantageEstimator(Component, seam="advantages"):
-    """Turns the rewards of all groups of an update into advantages."""
+    """Turns the rewards of all groups of a training step into advantages."""
 
     def estimate(self, groups: Sequence[GroupRewards]) -> list[tuple[float, ...]]:
         """One advantage per completion, group by group, in order.
 
         Args:
-            groups: all groups of one optimizer update; each holds at least two rewards.
+            groups: all groups of one training step, which may be several optimizer updates; each holds at least two
+                rewards.
         """
         raise NotImplementedError
 

@@ -23,7 +23,7 @@ class PolicyLoss(Component, seam="loss"):
         advantages_S: torch.Tensor,
         mask_ST: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cost of each token to minimise, float32 (S, T), and whether its gradient was clipped away, bool (S, T).
+        """Cost of each token to minimise, float32 (S, T), and whether its ratio was clipped, bool (S, T).
 
         Args:
             logprobs_ST: float32, log-probabilities in nats of the sampled tokens under the policy; has a gradient.

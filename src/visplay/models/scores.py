@@ -27,7 +27,7 @@ class TokenScores:
     """What a model says of given tokens; sequences of all trees in order, padded on the right.
 
     Attributes:
-        logprobs_ST: float32, natural-log probability of each token at temperature 1, 0 at padding.
+        logprobs_ST: float32, natural-log probability of each token at the asked temperature, 0 at padding.
         entropy_ST: float32, entropy in nats of the distribution it came from; with a gradient only if asked for.
         mask_ST: bool, False at padding.
     """
@@ -76,16 +76,22 @@ class Wanted:
 
 
 def token_scores(
-    hidden_BLH: torch.Tensor, head: torch.nn.Linear, wanted: Wanted, entropy_gradient: bool = False
+    hidden_BLH: torch.Tensor,
+    head: torch.nn.Linear,
+    wanted: Wanted,
+    entropy_gradient: bool = False,
+    temperature: float = 1.0,
 ) -> TokenScores:
     """Scores of the wanted tokens; gradients pass through hidden states and `head`, whose weight is (V, H).
 
     Args:
         entropy_gradient: whether they pass through the entropy too, which costs a little.
+        temperature: greater than 0; the distribution that is scored is softmax(logits / temperature).
     """
     device = hidden_BLH.device
     hidden_MH = hidden_BLH.flatten(0, 1)[torch.from_numpy(wanted.parents_M).to(device)]
-    scores_M2 = score_tokens(hidden_MH, torch.from_numpy(wanted.ids_M).to(device), head, entropy_gradient)
+    ids_M = torch.from_numpy(wanted.ids_M).to(device)
+    scores_M2 = score_tokens(hidden_MH, ids_M, head, entropy_gradient, temperature)
     mask_ST = torch.from_numpy(wanted.mask_ST).to(device)
     padded_ST2 = scores_M2.new_zeros(*mask_ST.shape, 2)
     padded_ST2[mask_ST] = scores_M2[torch.from_numpy(wanted.inverse).to(device)]
@@ -94,20 +100,28 @@ def token_scores(
 
 
 def score_tokens(
-    hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool
+    hidden_MH: torch.Tensor,
+    ids_M: torch.Tensor,
+    head: torch.nn.Linear,
+    entropy_gradient: bool,
+    temperature: float = 1.0,
 ) -> torch.Tensor:
     """Log-probability and entropy, (M, 2), in chunks whose logits are recomputed for the gradient."""
     size = max(1, CHUNK_NUMBERS // len(head.weight))
+    rest = (head, entropy_gradient, temperature)
     if len(ids_M) <= size:
-        return _score_chunk(hidden_MH, ids_M, head, entropy_gradient)
+        return _score_chunk(hidden_MH, ids_M, *rest)
     chunks = zip(hidden_MH.split(size), ids_M.split(size), strict=True)
-    return torch.cat([checkpoint(_score_chunk, h, i, head, entropy_gradient, use_reentrant=False) for h, i in chunks])
+    return torch.cat([checkpoint(_score_chunk, h, i, *rest, use_reentrant=False) for h, i in chunks])
 
 
 def _score_chunk(
-    hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool
+    hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool, temperature: float
 ) -> torch.Tensor:
-    logprobs_MV = head(hidden_MH).float().log_softmax(-1)
+    logits_MV = head(hidden_MH).float()
+    if temperature != 1:
+        logits_MV = logits_MV / temperature
+    logprobs_MV = logits_MV.log_softmax(-1)
     chosen_M = logprobs_MV.gather(1, ids_M[:, None])[:, 0]
     with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
         entropy_M = -(logprobs_MV.exp() * logprobs_MV).sum(-1)

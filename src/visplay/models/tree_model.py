@@ -88,16 +88,17 @@ class TreeModel:
         pixels: Sequence[Pixels],
         starts: Sequence[Sequence[int]],
         entropy_gradient: bool = False,
+        temperature: float = 1.0,
     ) -> TokenScores:
         """Log-probabilities and entropies of each sequence's tokens from its start on.
 
         Args:
             pixels: of each tree's image, in the order of the trees.
             starts: for each tree, for each of its sequences, the first token to score, at least 1.
-            entropy_gradient: see `token_scores`.
+            entropy_gradient, temperature: see `token_scores`.
         """
         score = self.plain_logprobs if self.plain_because else self.tree_logprobs
-        return score(trees, pixels, starts, entropy_gradient)
+        return score(trees, pixels, starts, entropy_gradient, temperature)
 
     def tree_logprobs(
         self,
@@ -105,11 +106,12 @@ class TreeModel:
         pixels: Sequence[Pixels],
         starts: Sequence[Sequence[int]],
         entropy_gradient: bool = False,
+        temperature: float = 1.0,
     ) -> TokenScores:
         """`logprobs`, each distinct context computed once."""
         hidden_BLH = self.hidden(trees, pixels)
         wanted = Wanted.of(trees, starts, width=hidden_BLH.shape[1])
-        return token_scores(hidden_BLH, self.head, wanted, entropy_gradient)
+        return token_scores(hidden_BLH, self.head, wanted, entropy_gradient, temperature)
 
     def plain_logprobs(
         self,
@@ -117,6 +119,7 @@ class TreeModel:
         pixels: Sequence[Pixels],
         starts: Sequence[Sequence[int]],
         entropy_gradient: bool = False,
+        temperature: float = 1.0,
     ) -> TokenScores:
         """`logprobs`, one row a sequence under the model's own mask."""
         sequences = [tree.ids_L[path] for tree in trees for path in tree.paths]
@@ -125,7 +128,7 @@ class TreeModel:
         hidden_SLH = self.plain_hidden(alone, images)
         firsts = [[first] for of_tree in starts for first in of_tree]
         wanted = Wanted.of(alone, firsts, width=hidden_SLH.shape[1])
-        return token_scores(hidden_SLH, self.head, wanted, entropy_gradient)
+        return token_scores(hidden_SLH, self.head, wanted, entropy_gradient, temperature)
 
     def hidden(
         self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], cache: TreeCache | None = None

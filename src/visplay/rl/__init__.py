@@ -1,1 +1,1 @@
-"""Group relative policy optimisation (GRPO, arXiv 2402.03300): advantages, loss, one step."""
+"""Policy optimisation of both roles: advantages, losses, rewards, and the trainer. Importing it imports no torch."""

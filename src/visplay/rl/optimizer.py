@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from visplay.config import GRPOSettings
+from visplay.config import RLSettings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.models.offload import Offloader
 
@@ -35,7 +35,7 @@ class MasterOptimizer:
     """
 
     def __init__(
-        self, parameters: Sequence[torch.nn.Parameter], settings: GRPOSettings, controller: Controller = SINGLE_PROCESS
+        self, parameters: Sequence[torch.nn.Parameter], settings: RLSettings, controller: Controller = SINGLE_PROCESS
     ) -> None:
         self._parameters = list(parameters)
         self._controller = controller
@@ -130,7 +130,7 @@ def _copies(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
 
 
-def _adamw(parameters: Sequence[torch.nn.Parameter], settings: GRPOSettings) -> torch.optim.Optimizer:
+def _adamw(parameters: Sequence[torch.nn.Parameter], settings: RLSettings) -> torch.optim.Optimizer:
     options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     groups = [{"params": list(parameters)}]  # a group may be empty where processes outnumber weights
     if settings.optimizer == "adamw":

@@ -14,21 +14,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, pstdev
+from typing import TypeVar
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import pad_sequence
 
-from visplay.config import GRPOSettings
+from visplay.config import RLSettings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
 from visplay.errors import TrainingError
+from visplay.interfaces.advantages import GroupRewards
 from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
 from visplay.models.vlm import VLM
 from visplay.rl.batching import PackedTree, WeightedGroup, micro_batches, pack_trees
-from visplay.rl.loss import advantages, grpo_loss, importance_weights, token_weights
+from visplay.rl.loss import grpo_loss, importance_weights, token_weights
 from visplay.rl.optimizer import MasterOptimizer
 from visplay.types import Group, ImageRef
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -48,10 +52,11 @@ class Trainer:
     """Updates a policy's trainable weights with AdamW.
 
     Args:
-        max_tokens: the length limit of sampling, needed by the normalisation "dr_grpo" alone.
+        max_tokens: the length limit of sampling, needed by the averaging "constant" alone.
+        temperature: of sampling; the trained policy is softmax(logits / temperature), which drew the completions.
         controller: the processes that train it together, each with a trainer of its own.
     Attributes:
-        optimizer: torch's or bitsandbytes', on float32 weights; see `grpo/optimizer.py`.
+        optimizer: torch's or bitsandbytes', on float32 weights; see `rl/optimizer.py`.
         state_offloader: where its state is.
     Raises:
         TrainingError: the policy has nothing to train, or `max_tokens` is missing.
@@ -60,17 +65,19 @@ class Trainer:
     def __init__(
         self,
         policy: Policy,
-        settings: GRPOSettings,
+        settings: RLSettings,
         max_tokens: int | None = None,
         controller: Controller = SINGLE_PROCESS,
+        temperature: float = 1.0,
     ) -> None:
         if not policy.trainable():
             raise TrainingError(f"the {policy.role} has no trainable weights")
-        if settings.normalisation == "dr_grpo" and max_tokens is None:
-            raise TrainingError("normalisation 'dr_grpo' needs max_tokens, the length limit of sampling")
+        if settings.averaging == "constant" and max_tokens is None:
+            raise TrainingError("averaging 'constant' needs max_tokens, the length limit of sampling")
         self.policy = policy
         self.settings = settings
         self.max_tokens = max_tokens
+        self.temperature = temperature
         self.controller = controller
         controller.register(self)
         self._masters = MasterOptimizer(policy.trainable(), settings, controller)
@@ -101,7 +108,9 @@ class Trainer:
         totals = _Totals()
         with self.policy.active() as vlm:
             vlm.model.train()
-            updates = [self._weighted_groups(part) for part in _parts(groups, self.settings.updates_per_step)]
+            advantages = self._advantages(groups)
+            parts = _parts(list(zip(groups, advantages, strict=True)), self.settings.updates_per_step)
+            updates = [self._weighted_groups(part) for part in parts]
             shares = [self._share(weighted_groups) for weighted_groups in updates]
             before = self._before_updates(vlm, [weighted_group for share in shares for weighted_group in share])
             for weighted_groups, share in zip(updates, shares, strict=True):
@@ -109,7 +118,7 @@ class Trainer:
                     self._update(vlm, self._packed_trees(vlm, share, before), totals)
             vlm.model.eval()
         self._add_up(totals)
-        return self._metrics(groups, totals)
+        return self._metrics(groups, advantages, totals)
 
     def offload(self) -> None:
         """Take the optimizer's state out of the device's memory; it comes back for the next update."""
@@ -141,13 +150,17 @@ class Trainer:
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             raise TrainingError(f"optimizer state in '{folder}' does not fit: {_one_line(error)}") from None
 
-    def _weighted_groups(self, groups: Sequence[Group]) -> list[WeightedGroup]:
+    def _advantages(self, groups: Sequence[Group]) -> list[torch.Tensor]:
+        """Advantages of each group's completions times the group's weight, float32 (G,)."""
+        estimated = self.settings.advantages.estimate([GroupRewards(group.rewards, group.baseline) for group in groups])
+        return [group.weight * torch.tensor(found) for group, found in zip(groups, estimated, strict=True)]
+
+    def _weighted_groups(self, part: Sequence[tuple[Group, torch.Tensor]]) -> list[WeightedGroup]:
         """What the groups of one update teach; the weights of tokens are those among all of them."""
-        lengths_S = torch.tensor([len(c.token_ids) for group in groups for c in group.completions])
-        weights = iter(token_weights(lengths_S, self.settings.normalisation, self.max_tokens).tolist())
+        lengths_S = torch.tensor([len(c.token_ids) for group, _ in part for c in group.completions])
+        weights = iter(token_weights(lengths_S, self.settings.averaging, self.max_tokens).tolist())
         found = []
-        for group in groups:
-            advantages_G = self._advantages(group)
+        for group, advantages_G in part:
             group_weights = tuple(next(weights) for _ in group.completions)
             if self.settings.kl > 0 or self.settings.entropy > 0 or advantages_G.any():
                 found.append(WeightedGroup(group, tuple(advantages_G.tolist()), group_weights))
@@ -172,7 +185,7 @@ class Trainer:
         found: dict[tuple[str, int], tuple[float, ...]] = {}
         for batch in micro_batches(self._packed_trees(vlm, weighted_groups, {}), self.settings.micro_batch_tokens):
             with torch.no_grad():
-                rows = _score(vlm, batch).logprobs_ST.tolist()
+                rows = self._score(vlm, batch).logprobs_ST.tolist()
             samples = (sample for packed_tree in batch for sample in packed_tree.samples)
             found |= {s.key: tuple(row[: len(s.logprobs)]) for s, row in zip(samples, rows, strict=True)}
         return found
@@ -185,7 +198,7 @@ class Trainer:
         self.controller.all_reduce_gradients(self.policy.trainable())
         norm = float(clip_grad_norm_(self.policy.trainable(), self.settings.max_grad_norm))
         if not torch.isfinite(torch.tensor(norm)):
-            raise TrainingError(f"the gradient of the {self.policy.role} is not finite; lower grpo.learning_rate")
+            raise TrainingError(f"the gradient of the {self.policy.role} is not finite; lower rl.learning_rate")
         totals.grad_norms.append(norm)
         self._masters.step()
         self.policy.version += 1
@@ -193,7 +206,7 @@ class Trainer:
     def _accumulate(self, vlm: VLM, batch: Sequence[PackedTree], totals: _Totals) -> None:
         """Forward and backward over one micro-batch."""
         reference_ST = self._reference_logprobs(batch)
-        scores = _score(vlm, batch, entropy_gradient=self.settings.entropy > 0)
+        scores = self._score(vlm, batch, entropy_gradient=self.settings.entropy > 0)
         samples = [sample for packed_tree in batch for sample in packed_tree.samples]
         device = scores.logprobs_ST.device
         old_ST = scores.logprobs_ST.detach()
@@ -213,8 +226,7 @@ class Trainer:
             scores.mask_ST,
             scores.entropy_ST,
             importance_ST,
-            clip_low=self.settings.clip_low,
-            clip_high=self.settings.clip_high,
+            policy_loss=self.settings.loss,
             kl=self.settings.kl,
             entropy=self.settings.entropy,
         )
@@ -231,17 +243,19 @@ class Trainer:
         with self.policy.reference() as vlm, torch.no_grad():
             was_training = vlm.model.training
             vlm.model.eval()
-            scores = _score(vlm, batch)
+            scores = self._score(vlm, batch)
             vlm.model.train(was_training)
         return scores.logprobs_ST
+
+    def _score(self, vlm: VLM, batch: Sequence[PackedTree], entropy_gradient: bool = False) -> TokenScores:
+        starts = [[sample.start for sample in packed_tree.samples] for packed_tree in batch]
+        trees, pixels = [e.tree for e in batch], [e.pixels for e in batch]
+        return vlm.logprobs(trees, pixels, starts, entropy_gradient, self.temperature)
 
     def _packed_trees(
         self, vlm: VLM, weighted_groups: Sequence[WeightedGroup], before: Mapping[tuple[str, int], tuple[float, ...]]
     ) -> list[PackedTree]:
         return pack_trees(vlm, weighted_groups, before, self.settings.micro_batch_tokens)
-
-    def _advantages(self, group: Group) -> torch.Tensor:
-        return group.weight * advantages(group.rewards, self.settings.advantage_epsilon, group.baseline)
 
     def _add_up(self, totals: _Totals) -> None:
         """What was summed here, over all processes; a gradient's norm is the same in each."""
@@ -251,7 +265,9 @@ class Trainer:
         )
         totals.clipped, totals.tokens = int(clipped), int(tokens)
 
-    def _metrics(self, groups: Sequence[Group], totals: _Totals) -> dict[str, float]:
+    def _metrics(
+        self, groups: Sequence[Group], advantages: Sequence[torch.Tensor], totals: _Totals
+    ) -> dict[str, float]:
         tokens = max(1, totals.tokens)
         rewards = [reward for group in groups for reward in group.rewards]
         metrics = {
@@ -262,7 +278,7 @@ class Trainer:
             "completion_tokens": fmean(len(c.token_ids) for group in groups for c in group.completions),
             "reward": fmean(rewards),
             "reward_std": pstdev(rewards),
-            "zero_advantage_groups": fmean(not self._advantages(group).any() for group in groups),
+            "zero_advantage_groups": fmean(not advantages_G.any() for advantages_G in advantages),
         }
         if self.settings.kl > 0:
             metrics["kl"] = totals.kl / tokens
@@ -275,13 +291,8 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _parts(groups: Sequence[Group], count: int) -> Iterator[Sequence[Group]]:
+def _parts(groups: Sequence[T], count: int) -> Iterator[Sequence[T]]:
     """`groups` in at most `count` consecutive parts of nearly equal size, none empty."""
     count = min(count, len(groups))
     for i in range(count):
         yield groups[i * len(groups) // count : (i + 1) * len(groups) // count]
-
-
-def _score(vlm: VLM, batch: Sequence[PackedTree], entropy_gradient: bool = False) -> TokenScores:
-    starts = [[sample.start for sample in packed_tree.samples] for packed_tree in batch]
-    return vlm.logprobs([e.tree for e in batch], [e.pixels for e in batch], starts, entropy_gradient)

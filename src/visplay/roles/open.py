@@ -101,7 +101,7 @@ def check_runnable(settings: Settings) -> None:
     check_engines(settings)
     check_trackers(settings)
     check_model(model_name(settings.model), settings.trust_remote_code)
-    for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.grpo.optimizer == "adamw_8bit")):
+    for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.rl.optimizer == "adamw_8bit")):
         if wanted and find_spec("bitsandbytes") is None:
             raise ConfigError(f"{setting} needs bitsandbytes; pip install 'visplay[quant]'")
 

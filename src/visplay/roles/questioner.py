@@ -76,10 +76,18 @@ class Questioner:
         self.seed = seed
         self.history = QuestionHistory(settings.history_size, settings.diversity.threshold)
 
-    def ask(self, images: Sequence[ImageRef], n: int, tag: str) -> list[Asked]:
-        """`n` completions per image; `tag` makes the request ids, and so the random streams, unique."""
+    def ask(self, images: Sequence[ImageRef], n: int, tag: str, trained: bool = False) -> list[Asked]:
+        """`n` completions per image.
+
+        Args:
+            tag: makes the request ids, and so the random streams, unique.
+            trained: whether the Questioner is trained on them; else they are drawn by `synthesis_sampling`.
+        """
         requests = [Request(f"{tag}/{p.id}", p, self.prompts.ask(), n) for p in images]
-        completions = self.engine.generate(requests, self.settings.sampling)
+        sampling = self.settings.sampling
+        if not trained:
+            sampling = self.settings.synthesis_sampling or sampling
+        completions = self.engine.generate(requests, sampling)
         return [_read(request, c) for request in requests for c in completions[request.id]]
 
     def rewards(

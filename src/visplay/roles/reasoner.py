@@ -9,7 +9,8 @@ from statistics import fmean
 from visplay.answers import extract_boxed
 from visplay.config import ReasonerSettings
 from visplay.data.augmentations import augmented, preserves_answer
-from visplay.interfaces.engine import Engine
+from visplay.interfaces.engine import Engine, Sampling
+from visplay.rl.rewards.overlong import overlong_penalty
 from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
 from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote
@@ -36,6 +37,10 @@ class Reasoner:
         """What gives answers that nobody learns from."""
         return self._voter or self.engine
 
+    @property
+    def _vote_sampling(self) -> Sampling:
+        return self.settings.vote_sampling or self.settings.sampling
+
     def votes(
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> dict[str, tuple[Vote, ...]]:
@@ -48,7 +53,7 @@ class Reasoner:
                 m, [v if preserves_answer(v, question.text) else "plain" for v in augmentations]
             )
         ]
-        completions = self.voter.generate([request for _, _, request in requests], self.settings.sampling)
+        completions = self.voter.generate([request for _, _, request in requests], self._vote_sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
         for question, augmentation, request in requests:
             given = votes[question.id]
@@ -80,7 +85,7 @@ class Reasoner:
             for question in first.values()
             for augmentation, share in _shares(n, augmentations)
         ]
-        completions = self.voter.generate([request for _, request in requests], self.settings.sampling)
+        completions = self.voter.generate([request for _, request in requests], self._vote_sampling)
         lists: dict[str, list[tuple[str, ...]]] = {image_id: [] for image_id in first}
         for question, request in requests:
             read = (read_facts(c.text, self.prompts.learned) for c in completions[request.id] if c.finished)
@@ -101,13 +106,17 @@ class Reasoner:
         groups = []
         for item in items:
             request = requests[item.question.id]
-            rewards = tuple(self._reward(c, item) for c in completions[request.id])
+            rewards = tuple(self._reward(c, item) + self._overlong(c) for c in completions[request.id])
             groups.append(Group(request, completions[request.id], rewards))
         return groups
 
     def _reward(self, completion: Completion, item: SilverItem) -> float:
         key = f"{self.seed}/{completion.request_id}#{completion.index}"
         return self.settings.reward.reward(completion, item, key)
+
+    def _overlong(self, completion: Completion) -> float:
+        limit, buffer = self.settings.sampling.max_tokens, self.settings.overlong_buffer
+        return overlong_penalty(len(completion.token_ids), limit, buffer) if limit else 0.0
 
     def _request(self, question: Question, n: int, tag: str, augmentation: Augmentation = "plain") -> Request:
         name = f"{tag}/{question.id}" if augmentation == "plain" else f"{tag}/{augmentation}/{question.id}"

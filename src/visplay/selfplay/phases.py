@@ -33,7 +33,7 @@ def train_questioner(
 ) -> None:
     """G questions per image, m answers a question, gates, one GRPO step on the Questioner."""
     with logger.step("questioner", t, step) as record:
-        asked = state.questioner.ask(images, settings.questioner.group_size, f"{t}/questioner/{step}")
+        asked = state.questioner.ask(images, settings.questioner.group_size, f"{t}/questioner/{step}", trained=True)
         questions = [one.question for one in asked if one.question is not None]
         candidates = state.rewarding_labeler.label(questions, settings.questioner.votes, state.reasoner)
         gates = settings.questioner.gates if settings.questioner.reward.uses_gates else ()

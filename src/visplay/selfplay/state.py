@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from visplay.config import GRPOSettings, Settings
+from visplay.config import RLSettings, Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
 from visplay.generation.factory import make_engines, make_vote_engine
 from visplay.models.policy import role_of
@@ -51,12 +51,14 @@ class SelfPlayState:
             _own(settings),
             settings.questioner.sampling.max_tokens or base.max_new_tokens,
             controller,
+            settings.questioner.sampling.temperature,
         )
         self.reasoner_trainer = Trainer(
             self.reasoner_policy,
-            settings.grpo,
+            settings.rl,
             settings.reasoner.sampling.max_tokens or base.max_new_tokens,
             controller,
+            settings.reasoner.sampling.temperature,
         )
 
     @classmethod
@@ -116,7 +118,7 @@ class SelfPlayState:
         self.reasoner_policy.load(folder / "reasoner")
 
 
-def _own(settings: Settings) -> GRPOSettings:
-    """GRPO as the Questioner does it, where it differs from the Reasoner."""
+def _own(settings: Settings) -> RLSettings:
+    """The update of the Questioner, where it differs from the Reasoner's."""
     own = {"learning_rate": settings.questioner.learning_rate, "kl": settings.questioner.kl}
-    return settings.grpo.model_copy(update={name: value for name, value in own.items() if value is not None})
+    return settings.rl.model_copy(update={name: value for name, value in own.items() if value is not None})

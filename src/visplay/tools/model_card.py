@@ -26,7 +26,7 @@ _TOLD = (
     *("silver.images", "silver.questions_per_image", "silver.labeler", "silver.votes", "silver.augmentations"),
     *("silver.gates", "silver.band_low", "silver.band_high"),
     *("reasoner.reward", "reasoner.steps", "reasoner.questions_per_step", "reasoner.group_size"),
-    *("grpo.learning_rate", "grpo.kl", "acceptance.images"),
+    *("rl.learning_rate", "rl.kl", "acceptance.images"),
 )
 _TOLD_OF_LORA = ("lora.rank", "lora.alpha", "lora.dropout")
 _LICENSE = ("license", "license_name", "license_link")

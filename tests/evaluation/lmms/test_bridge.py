@@ -66,7 +66,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "reasoner.steps=3",
         "reasoner.questions_per_step=8",
         "reasoner.reward=random",
-        "grpo.learning_rate=1e-3",
+        "rl.learning_rate=1e-3",
         "evaluation.sampled=false",
         f"evaluation.suites=[{','.join(NAMED)}]",
         f"evaluation.items_per_suite={ITEMS}",

@@ -55,7 +55,7 @@ def test_changes_are_merged_and_runs_go_seed_by_seed(tmp_path: Path) -> None:
     file = write(
         tmp_path,
         seeds=[3, 1],
-        settings={"grpo.learning_rate": "3e-5", "silver": {"votes": 4}},
+        settings={"rl.learning_rate": "3e-5", "silver": {"votes": 4}},
         recipes={"default": {}, "plain augmentations": {"silver.augmentations": ["plain"], "silver": {"images": 7}}},
     )
     matrix = read_matrix(file)
@@ -69,7 +69,7 @@ def test_changes_are_merged_and_runs_go_seed_by_seed(tmp_path: Path) -> None:
     ]
     assert [run.settings.seed for run in runs] == [3, 3, 1, 1]
     ours, plain = runs[0].settings, runs[1].settings
-    assert ours.grpo.learning_rate == 3e-5 and ours.silver.votes == plain.silver.votes == 4
+    assert ours.rl.learning_rate == 3e-5 and ours.silver.votes == plain.silver.votes == 4
     # What a section leaves out stays the preset's.
     assert plain.silver.augmentations == ("plain",) and plain.silver.images == 7
     assert plain.silver.gates == ours.silver.gates and ours.silver.images == 500

@@ -85,11 +85,11 @@ def test_weights_of_roles(model_folder: Path, tuning: tuple[str, ...], dtype: st
 def test_state_of_the_optimizer(model_folder: Path, tune: str, optimizer: str, dtype: str) -> None:
     if optimizer == "adamw_8bit":
         pytest.importorskip("bitsandbytes")
-    settings = _settings(f"tune={tune}", f"grpo.optimizer={optimizer}", f"dtype={dtype}")
+    settings = _settings(f"tune={tune}", f"rl.optimizer={optimizer}", f"dtype={dtype}")
     _, roles = _policies(model_folder, settings)
     held = 0
     for role in roles:
-        trainer = Trainer(role, settings.grpo)
+        trainer = Trainer(role, settings.rl)
         masters = trainer.optimizer.param_groups[0]["params"]
         for master in masters:
             master.grad = torch.ones_like(master)
@@ -107,7 +107,7 @@ def test_state_of_one_of_several_processes(model_folder: Path, tune: str, dtype:
     held = []
     for rank in range(3):
         weights = roles[0].trainable()
-        masters = Trainer(roles[0], settings.grpo, controller=Controller(rank, 3)).optimizer.param_groups[0]["params"]
+        masters = Trainer(roles[0], settings.rl, controller=Controller(rank, 3)).optimizer.param_groups[0]["params"]
         copied = sum(m.nbytes for m in masters if all(m is not p for p in weights))
         held.append(copied + sum(8 * m.numel() + 4 for m in masters))
     assert _measured(model_folder, settings, 3).optimizer == max(held)
@@ -129,7 +129,7 @@ def test_keys_and_values_are_those_of_the_cache() -> None:
 
 @pytest.mark.parametrize(("tune", "entropy"), [("lora", 0.0), ("lora", 0.01), ("full", 0.0)])
 def test_activations_of_an_update(model_folder: Path, images: tuple[ImageRef, ...], tune: str, entropy: float) -> None:
-    settings = _settings(f"tune={tune}", f"grpo.entropy={entropy}")
+    settings = _settings(f"tune={tune}", f"rl.entropy={entropy}")
     measured = _measured(model_folder, settings)
     _, (_, reasoner) = _policies(model_folder, settings)
     for parameter in reasoner.trainable():

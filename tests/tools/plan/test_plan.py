@@ -71,7 +71,7 @@ def test_how_many_images_there_are_must_be_known() -> None:
 
 
 def test_work_is_two_operations_a_weight_and_token() -> None:
-    settings = load_settings("paper", ["tune=full", "grpo.kl=0", "questioner.steps=1", "questioner.images_per_step=1"])
+    settings = load_settings("paper", ["tune=full", "rl.kl=0", "questioner.steps=1", "questioner.images_per_step=1"])
     assumed = Assumed(image_tokens=100, prompt_tokens=20, question_tokens=10, tflops=1.0, step_ms=0)
     question = askings(settings, 1, assumed, 1024)[0]
     size = Parameters(total=1300, decoder=1000, head=200, vision=100)
@@ -110,7 +110,7 @@ def test_what_the_plan_says_fits_fits(model_folder: Path) -> None:
     assert "\n" not in advice and advice.startswith("does not fit in 1.06 GB: ")
     changes = re.findall(r"[a-z_.]+=\d+", advice)
     told = (f"generation_tokens={plan.generation_tokens}", f"generation_batch={plan.generation_batch}")
-    assert changes == [f"grpo.micro_batch_tokens={plan.micro_batch}", *told]
+    assert changes == [f"rl.micro_batch_tokens={plan.micro_batch}", *told]
     fits = _plan(model_folder, SMALL, *changes)
     assert 0 <= fits.free < 0.1 * SMALL and conclusion(fits).startswith("fits in 1.06 GB with")
 
@@ -164,9 +164,9 @@ def test_a_batch_is_told_as_it_is_cut(tree: bool, asked: tuple[int, int, int], b
 
 
 def test_a_group_that_no_micro_batch_cuts_is_told(model_folder: Path) -> None:
-    lines = list(plan_lines(_plan(model_folder, SMALL, "grpo.micro_batch_tokens=512")))
+    lines = list(plan_lines(_plan(model_folder, SMALL, "rl.micro_batch_tokens=512")))
     (line,) = (line for line in lines if "activations of a micro-batch" in line)
-    assert "776 tokens: a group, which is never cut; grpo.micro_batch_tokens is less" in line
+    assert "776 tokens: a group, which is never cut; rl.micro_batch_tokens is less" in line
 
 
 def test_a_image_that_is_too_long_is_told(model_folder: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_group_that_is_too_large_is_answered_by_less_activations_then_by_short
     assert "set gradient_checkpointing=true" in conclusion(plan)
     advice = conclusion(_plan(model_folder, SMALL, *long, "gradient_checkpointing=true"))
     limit = advice.partition("reasoner.sampling.max_tokens=")[2].partition(",")[0]
-    shorter = (f"reasoner.sampling.max_tokens={limit}", "generation_batch=1", "grpo.micro_batch_tokens=64")
+    shorter = (f"reasoner.sampling.max_tokens={limit}", "generation_batch=1", "rl.micro_batch_tokens=64")
     assert _plan(model_folder, SMALL, *shorter, "gradient_checkpointing=true").free >= 0
 
 
@@ -304,7 +304,7 @@ def _write_image(folder: Path, seed: int) -> None:
         (["./no-such-model"], "no-such-model"),
         (["lab", "--preset", "paper"], "silver.images"),
         (["lab", "--images", "no-such-folder"], "no-such-folder"),
-        (["lab", "--set", "grpo.speed=1"], "speed"),
+        (["lab", "--set", "rl.speed=1"], "speed"),
         (["lab", "--tflops", "0"], "--tflops"),
         (["lab", "--set", "tune=lora", "--set", "lora.targets=[nothing]"], "nothing"),
     ],

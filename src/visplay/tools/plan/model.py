@@ -59,7 +59,7 @@ class Measured:
         share = _largest_share(trained, processes)
         sizes = [parameter.numel() for parameter in share]
         masters = sum(4 * p.numel() for p in share if p.dtype != torch.float32)
-        self.optimizer = optimizer_bytes(sizes, settings.grpo.optimizer == "adamw_8bit") + masters
+        self.optimizer = optimizer_bytes(sizes, settings.rl.optimizer == "adamw_8bit") + masters
         # Gradients in float32 take the place of the model's own; the root of second moments is one tensor's at a time.
         self.step = max(0, 4 * sum(sizes) - _bytes(share)) + 8 * max(sizes, default=0)
         if processes > 1:  # a gradient is added in float32
@@ -68,7 +68,7 @@ class Measured:
         self.dense = settings.device == "cpu" or bool(self.plain_because)
         cast(Blank, self._policy.vlm).attend(self.dense)
         self.shape = shape_of(blank, self.dense)
-        self._entropy = settings.grpo.entropy > 0
+        self._entropy = settings.rl.entropy > 0
         self.prefill = prefill_bytes(self._policy, _TOKENS) / _TOKENS
         self.activations = cache(self._activations)
         self.draw = cache(self._draw)

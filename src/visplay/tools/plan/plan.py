@@ -278,7 +278,7 @@ def _update(model: Measured, settings: Settings, asked: tuple[Asking, ...], assu
     groups = [start + (a.answers if model.shape.tree else 1) * a.limit for a in asked if a.trained]
     if not groups:
         return None
-    micro_batch = max(settings.grpo.micro_batch_tokens, *groups)
+    micro_batch = max(settings.rl.micro_batch_tokens, *groups)
     return Update(max(groups), micro_batch, _activations(model, max(groups), micro_batch), model.step)
 
 

@@ -93,7 +93,7 @@ def _smaller_rollout(plan: Plan) -> str:
 def _smaller_update(plan: Plan) -> str:
     assert plan.update is not None
     if plan.micro_batch >= plan.update.group:
-        return f"set grpo.micro_batch_tokens={plan.micro_batch}"
+        return f"set rl.micro_batch_tokens={plan.micro_batch}"
     if not plan.settings.gradient_checkpointing:
         return "set gradient_checkpointing=true"
     start = plan.assumed.most_image_tokens + plan.assumed.prompt_tokens
@@ -126,15 +126,15 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield _row("weights of the base", _size(standing.base))
     yield _row(f"{own} of both roles", _size(standing.roles))
     whose = ("one role" if standing.away else "both roles") + (", a share" if plan.processes > 1 else "")
-    yield _row(f"{plan.settings.grpo.optimizer} states of {whose}", _size(standing.optimizer))
+    yield _row(f"{plan.settings.rl.optimizer} states of {whose}", _size(standing.optimizer))
     if standing.away:
         yield _row("  the other's, in CPU memory", _size(standing.away))
     yield _row("what was seen in images", _size(standing.features))
     yield _row("gradients of one role", _size(standing.gradients))
     if update:
         what = f"{update.micro_batch:,} tokens; the largest group has {update.group:,}"
-        if update.group > plan.settings.grpo.micro_batch_tokens:
-            what = f"{update.group:,} tokens: a group, which is never cut; grpo.micro_batch_tokens is less"
+        if update.group > plan.settings.rl.micro_batch_tokens:
+            what = f"{update.group:,} tokens: a group, which is never cut; rl.micro_batch_tokens is less"
         yield _row("activations of a micro-batch", f"{_size(update.activations)} ({what})")
     if plan.vllm:
         yield from _vllm(plan.vllm)
@@ -149,7 +149,7 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield _row("peak of the rollout", _size(plan.rollout_bytes))
     yield _row("peak of the update", _size(plan.update_bytes))
     yield _row("set aside for driver and allocator", _size(RESERVED))
-    yield _row("largest grpo.micro_batch_tokens", f"{plan.micro_batch:,} tokens")
+    yield _row("largest rl.micro_batch_tokens", f"{plan.micro_batch:,} tokens")
     if not plan.vllm:
         yield _row("largest generation_batch", f"{plan.generation_batch:,} answers")
         yield _row("largest generation_tokens", f"{plan.generation_tokens:,} tokens")

@@ -177,7 +177,8 @@ def measuring(settings: Settings, assumed: Assumed, longest: int) -> tuple[Askin
         return ()
     most = settings.evaluation.items_per_suite
     items = _MANY if most is None or settings.acceptance.validation_set else most * len(settings.evaluation.suites)
-    return (_Asker(settings, assumed, longest).answers("measuring", 1, items, 1, 1),)
+    ask, sampling = _Asker(settings, assumed, longest), settings.reasoner.sampling
+    return (ask.asking("measuring", 1, items, 1, 1, assumed.answer_tokens, sampling),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +191,15 @@ class _Asker:
 
     def questions(self, name: str, calls: int, images: int, n: int, trained: bool = False) -> Asking:
         """`n` questions per image."""
-        sampling = self.settings.questioner.sampling
-        return self._asking(name, calls, images, 1, n, self.assumed.question_tokens, sampling, trained)
+        q = self.settings.questioner
+        sampling = q.sampling if trained else q.synthesis_sampling or q.sampling
+        return self.asking(name, calls, images, 1, n, self.assumed.question_tokens, sampling, trained)
 
     def answers(self, name: str, calls: int, images: int, questions: int, n: int, trained: bool = False) -> Asking:
         """`n` answers per image to all of its questions together."""
-        sampling = self.settings.reasoner.sampling
-        return self._asking(name, calls, images, questions, n, self.assumed.answer_tokens, sampling, trained)
+        r = self.settings.reasoner
+        sampling = r.sampling if trained else r.vote_sampling or r.sampling
+        return self.asking(name, calls, images, questions, n, self.assumed.answer_tokens, sampling, trained)
 
     def labels(self, name: str, calls: int, images: int, questions: int, votes: int, labeler: Labeler) -> list[Asking]:
         """What a labeler asks about images with so many questions each."""
@@ -214,10 +217,10 @@ class _Asker:
 
     def _extra(self, name: str, calls: int, images: int, extra: ExtraRequests) -> Asking:
         mean = self.assumed.answer_tokens if extra.kind == "votes" else self.assumed.list_tokens
-        sampling = self.settings.reasoner.sampling
-        return self._asking(name, calls, images * extra.versions, extra.prompts, extra.completions, mean, sampling)
+        sampling = self.settings.reasoner.vote_sampling or self.settings.reasoner.sampling
+        return self.asking(name, calls, images * extra.versions, extra.prompts, extra.completions, mean, sampling)
 
-    def _asking(
+    def asking(
         self,
         name: str,
         calls: int,
@@ -278,4 +281,4 @@ def total(costs: Iterable[Work]) -> Work:
 
 def _kl(asking: Asking, settings: Settings) -> float:
     own = settings.questioner.kl if asking.name == "questions" else None
-    return settings.grpo.kl if own is None else own
+    return settings.rl.kl if own is None else own

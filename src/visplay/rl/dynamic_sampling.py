@@ -1,0 +1,42 @@
+"""Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): replace groups whose advantages are all zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from visplay.interfaces.advantages import AdvantageEstimator, GroupRewards
+from visplay.types import Group
+
+G = TypeVar("G")
+
+
+def replace_uninformative(
+    groups: Sequence[G], sample_more: Callable[[int, int], Sequence[G]], informative: Callable[[G], bool], rounds: int
+) -> list[G]:
+    """The informative groups, filled up from extra rounds to as many as `groups`, or fewer where the rounds end first.
+
+    Without extra rounds it is `groups` unchanged. Where no round has an informative group it is `groups` too, so that a
+    training step has something to measure.
+
+    Args:
+        groups: the first batch of a training step.
+        sample_more: gives further groups for an extra round, numbered from 1, and the count of groups still missing.
+        informative: whether a group has an advantage other than 0, see `has_advantage`.
+        rounds: most extra rounds; `rl.dynamic_sampling`.
+    """
+    if not rounds:
+        return list(groups)
+    found = [group for group in groups if informative(group)]
+    for number in range(1, rounds + 1):
+        missing = len(groups) - len(found)
+        if not missing:
+            break
+        found += [group for group in sample_more(number, missing) if informative(group)][:missing]
+    return found or list(groups)
+
+
+def has_advantage(group: Group, estimator: AdvantageEstimator) -> bool:
+    """Whether any completion of the group has an advantage other than 0."""
+    (advantages,) = estimator.estimate([GroupRewards(group.rewards, group.baseline)])
+    return group.weight != 0 and any(advantages)

@@ -1,0 +1,1 @@
+"""The built-in policy losses, one file each; settings name one in `rl.loss`."""
