@@ -17,7 +17,7 @@ from visplay.labeling.asked_records import SCHEMA, synthesis_rows, write_record
 from visplay.report.gallery import Filter, Gallery, HeldOutAnswer, ImageList
 from visplay.runs import RunDirectory
 from visplay.runs.state import write_json
-from visplay.selfplay.schedule import StepId
+from visplay.types import StepId
 
 KINDS = ("open", "numerical", "multiple choice")
 

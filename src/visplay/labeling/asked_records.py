@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 from visplay.labeling.candidate import Candidate
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
-from visplay.selfplay.schedule import StepId
-from visplay.types import Question, Vote
+from visplay.types import Question, StepId, Vote
 
 SCHEMA = pa.schema(
     [
