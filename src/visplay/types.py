@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -20,6 +20,17 @@ QuestionType = Literal["multiple choice", "numerical", "regression", "open"]
 Augmentation = Literal[
     "plain", "shifted", "smaller", "larger", "dimmer", "darker", "brighter", "recoloured", "mirrored"
 ]
+
+
+class StepId(NamedTuple):
+    """A step of a run. Iteration 0 is what is done with the base model before the first; `step` counts from 0.
+
+    Example: StepId(iteration=2, phase="reasoner", step=0).
+    """
+
+    iteration: int
+    phase: str
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +111,11 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 class Request:
     """`n` completions wanted of one prompt on one image.
 
-    `id` is unique within a run and names the random streams: completion `index` of this
-    request draws from (run seed, id, index) and from nothing else. `greedy` takes the most
-    probable token each time, whatever the sampling of the call.
+    `id` names the random streams: completion `index` of this request draws from (run seed, id,
+    index) and from nothing else. Ids differ within a call of an engine. Acceptance and evaluation
+    repeat their ids in every iteration on purpose: the same question then draws from the same
+    streams, so that iterations are compared in pairs. Ids of training steps hold the iteration and
+    the step. `greedy` takes the most probable token each time, whatever the sampling of the call.
     """
 
     id: str

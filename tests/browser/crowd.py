@@ -11,7 +11,7 @@ from PIL import Image
 from visplay.config import load_settings
 from visplay.labeling.asked_records import write_record
 from visplay.runs import RunDirectory
-from visplay.selfplay.schedule import StepId
+from visplay.types import StepId
 
 ITERATIONS, STEPS, EACH = 5, 10, 200
 COLOURS = {"red": (213, 94, 0), "green": (0, 158, 115), "blue": (0, 114, 178), "yellow": (240, 228, 66)}

@@ -21,7 +21,7 @@ from tests.real_processes import together
 from tests.tiny_runs import TINY
 from visplay.cli.main import main
 from visplay.config import LoraSettings, RLSettings
-from visplay.distributed.controller import Controller, init_distributed
+from visplay.distributed.controller import Controller, init_distributed, on_all_ranks
 from visplay.generation.distributed_engine import DistributedEngine
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
@@ -40,8 +40,37 @@ def test_work_is_shared_evenly_and_every_piece_is_somebodys(sizes: list[int], si
     loads = [sum(s for s, owner in zip(sizes, owners, strict=True) if owner == rank) for rank in range(size)]
     assert max(loads) <= sum(sizes) / size + max(sizes, default=0)
     pieces = {f"piece {place}": float(piece) for place, piece in enumerate(sizes)}
-    shares = [Controller(rank, size).share(pieces) for rank in range(size)]
+    shares = [Controller(rank, size).my_share(pieces) for rank in range(size)]
     assert sorted(key for share in shares for key in share) == sorted(pieces)
+
+
+class Adder:
+    """A member of each process that keeps what it was called with."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self.called: list[tuple[int, int]] = []
+        controller.register(self)
+
+    @on_all_ranks
+    def add(self, first: int, *, second: int = 0) -> int:
+        self.called.append((first, second))
+        return first + second
+
+
+def _called() -> list[tuple[int, int]]:
+    with init_distributed() as controller:
+        adder = Adder(controller)
+        if controller.is_main:
+            assert adder.add(1, second=2) == 3 and adder.add(4) == 4
+            controller.shutdown()
+        else:
+            controller.serve()
+    return adder.called
+
+
+def test_all_processes_are_called_with_the_same_arguments_keywords_too(tmp_path: Path) -> None:
+    assert together(2, _called, folder=tmp_path) == [[(1, 2), (4, 0)]] * 2
 
 
 def _requests(images: tuple[ImageRef, ...]) -> list[Request]:

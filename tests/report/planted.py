@@ -13,8 +13,7 @@ from visplay.labeling.silver_file import silver_file, write_silver
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs import RunDirectory
-from visplay.selfplay.schedule import StepId
-from visplay.types import Candidate, Completion, ImageRef, Question, Request, SilverItem, Vote, VoteResult
+from visplay.types import Candidate, Completion, ImageRef, Question, Request, SilverItem, StepId, Vote, VoteResult
 
 SETTINGS = (
     *("images=lab/single", "iterations=2", "questioner.steps=2", "reasoner.steps=3", "acceptance.images=2"),

@@ -18,7 +18,7 @@ from visplay.report.gallery import Filter, Gallery, HeldOutAnswer, ImageList
 from visplay.runs import RunDirectory
 from visplay.runs.schemas import ASKED
 from visplay.runs.state import write_json
-from visplay.selfplay.schedule import StepId
+from visplay.types import StepId
 
 KINDS = ("open", "numerical", "multiple choice")
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from visplay.report.health import Sign, is_degenerate, overall, signs
-from visplay.report.run_data import Curve, Judged, RunPage, SilverPanel, Status
+from visplay.report.run_data import Curve, RunPage, SilverPanel, Status
+from visplay.selfplay.verdict import Verdict
 
 STATUS = Status("running", 2, 3, "questioner", 1, 6, 0.4, 60.0, None, None, "lab", "easy-vqa", 0, "running")
 WELL = SilverPanel(
@@ -38,8 +39,8 @@ def curve(phase: str, name: str, *values: float | None) -> Curve:
     return Curve(phase, name, tuple(step + 1 for step in steps), tuple(1 for _ in steps), steps, values)
 
 
-def page(*panels: SilverPanel, curves: tuple[Curve, ...] = (), verdicts: tuple[Judged, ...] = ()) -> RunPage:
-    return RunPage(STATUS, curves, (), panels, verdicts)
+def page(*panels: SilverPanel, curves: tuple[Curve, ...] = (), verdicts: tuple[Verdict, ...] = ()) -> RunPage:
+    return RunPage(STATUS, curves, (), panels, verdicts, ())
 
 
 def named(found: tuple[Sign, ...]) -> dict[str, Sign]:
@@ -141,13 +142,13 @@ def test_before_the_first_silver_set_the_steps_of_the_questioner_tell() -> None:
 
 def test_iterations_that_are_taken_back() -> None:
     def of(*accepted: bool) -> Sign:
-        verdicts = tuple(Judged(t, one, t - 1) for t, one in enumerate(accepted, 1))
+        verdicts = tuple(Verdict(t, one, t - 1) for t, one in enumerate(accepted, 1))
         return named(signs(page(verdicts=verdicts)))["rejected"]
 
     assert of(True, True).level == "good"
-    assert (of(True, False).level, of(True, False).words) == ("watch", "Taken back: iteration 2.")
+    assert (of(True, False).level, of(True, False).words) == ("watch", "Rolled back: iteration 2.")
     assert of(True, False, True).level == "watch"
-    assert (of(True, False, False).level, of(True, False, False).words) == ("bad", "Taken back: iterations 2, 3.")
+    assert (of(True, False, False).level, of(True, False, False).words) == ("bad", "Rolled back: iterations 2, 3.")
 
 
 def test_the_worst_stands_first() -> None:

@@ -19,11 +19,14 @@ def test_figures_stand_in_tables(written: Written) -> None:
     written.silver(1, silver_set(), label_accuracy=0.5, answerable=1.0)
     written.measure(1, 8)
     written.line("accept", 1, 0, accepted=False, against=0, kept_change=-0.25, kept_ci95=[-0.5, None])
+    labelled = {"validation_change": 0.25, "validation_ci95": [0.125, 0.5], "validation_accuracy": 0.75}
+    written.line("accept", 2, 0, accepted=True, against=0, **labelled)
     text = page_of(written)
-    assert text.startswith("# lab on lab/single, seed 0\n\nRunning: iteration 2 of 2, the Questioner learns")
+    assert text.startswith("# lab on lab/single, seed 0\n\nRunning: iteration 2 of 2, acceptance judges")
     assert "| lab/single | 10 | 50.0 [23.7, 76.3] | 80.0 [49.0, 94.3] | +30.0 [" in text
     assert "| 1 | 4 | 4 | 4 | 1 | 0 | 0 | 1 | 2 |" in text and "| 50.0 | 100.0 |" in text
-    assert "| 1 | taken back | base | -25.0 |" in text
+    assert "| 1 | rolled back | base | -25.0 |" in text
+    assert "| 2 | accepted | base |  |  |  | +25.0 [+12.5, +50.0] | 75.0 |" in text
     assert "| small set | bad | 2 of 4 questions (50 %) became silver in iteration 1. |" in text
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import suites_summary
 from visplay.report.run_data import RunView, as_json, duration
 from visplay.runs import RunDirectory, in_use
+from visplay.runs.state import write_json
+from visplay.selfplay.schedule import INPUTS_FILE, InputCounts
+from visplay.selfplay.verdict import Change
 
 HOLDER = """
 import sys
@@ -193,12 +197,33 @@ def test_silver_sets_are_told_with_every_gate_and_the_band(written: Written) -> 
     assert (panel.label_accuracy, panel.paper_kept) == (0.5, None)
 
 
-def test_verdicts_are_told(written: Written) -> None:
+def test_verdicts_are_told_with_what_the_labelled_items_say(written: Written) -> None:
     written.begin()
-    written.line("accept", 1, 0, accepted=False, against=0, kept_change=-0.5, kept_ci95=[-0.7, None])
-    (judged,) = RunView(written.path).read().verdicts
-    assert (judged.accepted, judged.against, judged.kept_ci95) == (False, 0, (-0.7, None))
-    assert judged.agreement_change is None
+    labelled = {"validation_change": -0.1, "validation_ci95": [-0.2, -0.05], "validation_p_mcnemar": 0.01}
+    labelled |= {"validation_items": 24, "validation_accuracy": 0.5}
+    written.line("accept", 1, 0, accepted=False, against=0, kept_change=-0.5, kept_ci95=[-0.7, None], **labelled)
+    page = RunView(written.path).read()
+    (verdict,) = page.verdicts
+    assert (verdict.iteration, verdict.accepted, verdict.against) == (1, False, 0)
+    assert verdict.kept == Change(-0.5, -0.7, None) and verdict.agreement is None
+    assert verdict.validation == Change(-0.1, -0.2, -0.05) and verdict.validation_items == 24
+    assert as_json(page)["verdicts"][0]["validation"] == {"mean": -0.1, "low": -0.2, "high": -0.05}
+
+
+def test_the_page_plans_by_what_the_run_counted(written: Written) -> None:
+    """Of four images none is held out, so no verdict is waited for; without suites nothing is measured."""
+    view = RunView(written.path)
+    assert view.read().status.phase == "measure", "the settings ask for suites and held-out images"
+    write_json(written.path / INPUTS_FILE, asdict(InputCounts(images=4, held_out=0, validation_items=0, suites=0)))
+    assert view.read().status.phase == "questioner"
+    for t in (1, 2):
+        for step in range(2):
+            written.line("questioner", t, step)
+        written.silver(t, silver_set())
+        for step in range(3):
+            written.line("reasoner", t, step)
+    status = view.read().status
+    assert status.done == 1 and status.seconds_left == 0
 
 
 def test_all_of_it_is_json_and_nothing_tells_of_this_machine(written: Written) -> None:

@@ -53,7 +53,6 @@ def test_settings_are_found_again(path: Path) -> None:
     settings = Settings.model_validate({"seed": 3, "rl": {"learning_rate": 1e-6}, "images": "photos/été"})
     with RunDirectory.create(path, settings) as run:
         assert run.load_state() is None
-        assert run.latest is None
     with RunDirectory.open(path) as run:
         assert run.settings == settings
 
@@ -178,8 +177,7 @@ def test_a_checkpoint_is_there_only_when_it_was_finished(path: Path) -> None:
     with RunDirectory.create(path, Settings()) as run:
         with run.checkpoint("first") as folder:
             (folder / "weights").write_text("1")
-            assert run.latest is None
-        assert run.latest == path / "checkpoints" / "first"
+            assert not (path / "checkpoints" / "first").exists()
         with pytest.raises(ZeroDivisionError), run.checkpoint("first") as folder:
             (folder / "weights").write_text("2")
             raise ZeroDivisionError
@@ -190,9 +188,9 @@ def test_a_checkpoint_is_there_only_when_it_was_finished(path: Path) -> None:
         with run.checkpoint("second"):
             pass
         run.discard(keep=["second"])
-        assert sorted(file.name for file in (path / "checkpoints").iterdir()) == ["latest", "second"]
+        assert sorted(file.name for file in (path / "checkpoints").iterdir()) == ["second"]
         run.discard(keep=[])
-        assert run.latest is None
+        assert list((path / "checkpoints").iterdir()) == []
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(path: Path) -> None:
@@ -210,8 +208,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(path: Path) -> N
                 run.result("questioner") as folder,
             ):
                 (folder / "prompts").write_text("?" * 2000)
-        assert run.latest == path / "checkpoints" / "first"
-        assert sorted(entry.name for entry in (path / "checkpoints").iterdir()) == ["first", "latest"]
+        assert [entry.name for entry in (path / "checkpoints").iterdir()] == ["first"]
 
 
 def test_a_half_replaced_checkpoint_comes_back(path: Path) -> None:
@@ -222,7 +219,7 @@ def test_a_half_replaced_checkpoint_comes_back(path: Path) -> None:
     (checkpoints / ".rolling.writing").mkdir()
     RunDirectory.open(path).close()
     assert (checkpoints / "rolling" / "weights").read_text() == "old"
-    assert sorted(file.name for file in checkpoints.iterdir()) == ["latest", "rolling"]
+    assert sorted(file.name for file in checkpoints.iterdir()) == ["rolling"]
 
 
 def test_results_and_summary_stand_beside_the_settings(path: Path) -> None:

@@ -18,7 +18,7 @@ from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.selfplay.acceptance import Acceptance, HeldOutAnswer, judge_asking, verdict
-from visplay.selfplay.loop import hold_out_images
+from visplay.selfplay.context import hold_out_images
 from visplay.types import Completion, ImageRef, Question, Request, SilverItem
 
 PICTURES = tuple(ImageRef(f"p{n}", b"") for n in range(40))
@@ -43,63 +43,63 @@ def held_out_answers(wrong: int = 0, unsure: int = 0) -> dict[str, HeldOutAnswer
     ],
 )
 def test_what_was_sure_must_not_be_lost_beyond_chance(now: dict[str, HeldOutAnswer], accepted: bool) -> None:
-    found = verdict(ANCHOR, 1.0, 3, held_out_answers(), now)
+    found = verdict(1, ANCHOR, 1.0, 3, held_out_answers(), now)
     assert found.accepted is accepted and found.against == 3
-    assert found.metrics()["accepted"] is accepted
+    assert found.as_metrics()["accepted"] is accepted
 
 
 @pytest.mark.parametrize(("tolerance", "accepted"), [(0.0, False), (0.1, False), (0.2, True)])
 def test_a_fall_within_the_tolerance_is_accepted(tolerance: float, accepted: bool) -> None:
     worse = held_out_answers(wrong=12, unsure=12)  # the interval of a loss of 12 in 40 ends at -0.175
-    assert verdict(ANCHOR, 1.0, 0, held_out_answers(), worse, tolerance).accepted is accepted
+    assert verdict(1, ANCHOR, 1.0, 0, held_out_answers(), worse, tolerance).accepted is accepted
     shares = {p.id: 1.0 for p in PICTURES}
     fewer = shares | {p.id: 0.0 for p in PICTURES[:12]}
-    same = verdict(ANCHOR, 1.0, 0, held_out_answers(), held_out_answers())
+    same = verdict(1, ANCHOR, 1.0, 0, held_out_answers(), held_out_answers())
     assert judge_asking(same, shares, fewer, tolerance).accepted is accepted
 
 
 def test_what_the_base_was_not_sure_of_may_change() -> None:
     anchor = [SilverItem(i.question, i.answer, 0.75, ()) for i in ANCHOR]
-    found = verdict(anchor, 1.0, 0, held_out_answers(), held_out_answers(wrong=30))
+    found = verdict(1, anchor, 1.0, 0, held_out_answers(), held_out_answers(wrong=30))
     assert found.accepted and found.kept is None
 
 
 def test_to_recover_is_no_loss() -> None:
-    assert verdict(ANCHOR, 1.0, 1, held_out_answers(wrong=20, unsure=20), held_out_answers()).accepted
+    assert verdict(1, ANCHOR, 1.0, 1, held_out_answers(wrong=20, unsure=20), held_out_answers()).accepted
 
 
 def test_a_trusted_answer_may_be_worded_otherwise_but_not_left_out() -> None:
     anchor = [SilverItem(item.question, "2", 1.0, ()) for item in ANCHOR]
     two, silence = ({i.question.id: HeldOutAnswer(said, 1.0) for i in ANCHOR} for said in ("two", None))
-    worded = verdict(anchor, 1.0, 0, two, two | {"q0": HeldOutAnswer("2.0", 1.0)})
+    worded = verdict(1, anchor, 1.0, 0, two, two | {"q0": HeldOutAnswer("2.0", 1.0)})
     assert worded.accepted and worded.kept is not None and worded.kept.mean == 0
-    silent = verdict(anchor, 1.0, 0, two, silence)
+    silent = verdict(1, anchor, 1.0, 0, two, silence)
     assert not silent.accepted and silent.kept is not None and silent.kept.mean == -1
 
 
 def test_what_was_given_up_before_is_not_held_against_the_next_one() -> None:
     before = held_out_answers(wrong=20)
-    assert verdict(ANCHOR, 1.0, 2, before, before).accepted
-    assert not verdict(ANCHOR, 1.0, 2, before, held_out_answers(wrong=32)).accepted
+    assert verdict(1, ANCHOR, 1.0, 2, before, before).accepted
+    assert not verdict(1, ANCHOR, 1.0, 2, before, held_out_answers(wrong=32)).accepted
 
 
 def test_agreement_on_something_else_is_no_excuse() -> None:
-    found = verdict(ANCHOR, 1.0, 0, held_out_answers(unsure=20), held_out_answers(wrong=20))
-    assert not found.accepted and found.agreement.ci95.low > 0
+    found = verdict(1, ANCHOR, 1.0, 0, held_out_answers(unsure=20), held_out_answers(wrong=20))
+    assert not found.accepted and found.agreement is not None and (found.agreement.low or 0) > 0
 
 
 def test_without_trusted_answers_agreement_alone_decides() -> None:
     unsure = [SilverItem(i.question, i.answer, 0.75, ()) for i in ANCHOR]
-    other = verdict(unsure, 1.0, 0, held_out_answers(unsure=40), held_out_answers(wrong=40))
-    assert other.metrics().keys() == {"accepted", "against", "agreement_change", "agreement_ci95"}
-    assert other.accepted and not verdict(unsure, 1.0, 0, held_out_answers(), held_out_answers(unsure=40)).accepted
-    assert not verdict(unsure, 0.75, 0, held_out_answers(), held_out_answers(wrong=40)).accepted, (
+    other = verdict(1, unsure, 1.0, 0, held_out_answers(unsure=40), held_out_answers(wrong=40))
+    assert other.as_metrics().keys() == {"accepted", "against", "agreement_change", "agreement_ci95"}
+    assert other.accepted and not verdict(1, unsure, 1.0, 0, held_out_answers(), held_out_answers(unsure=40)).accepted
+    assert not verdict(1, unsure, 0.75, 0, held_out_answers(), held_out_answers(wrong=40)).accepted, (
         "from 0.75 on they are trusted"
     )
 
 
 def test_figures_are_plain_values() -> None:
-    assert verdict(ANCHOR, 1.0, 4, held_out_answers(), held_out_answers(unsure=40)).metrics() == {
+    assert verdict(1, ANCHOR, 1.0, 4, held_out_answers(), held_out_answers(unsure=40)).as_metrics() == {
         "accepted": False,
         "against": 4,
         "kept_change": 0.0,
@@ -116,8 +116,9 @@ OPINION = st.builds(HeldOutAnswer, st.sampled_from(["red", "2", "yes", None]), s
 def test_whoever_answers_as_before_is_accepted(asked: list[tuple[float, HeldOutAnswer]]) -> None:
     anchor = [SilverItem(Question(f"q{n}", PICTURES[0], "open", "?"), "red", c, ()) for n, (c, _) in enumerate(asked)]
     same = {item.question.id: answer_now for item, (_, answer_now) in zip(anchor, asked, strict=True)}
-    found = verdict(anchor, 1.0, 0, same, same)
-    assert found.accepted and found.agreement.mean == 0 and (found.kept is None or found.kept.mean == 0)
+    found = verdict(1, anchor, 1.0, 0, same, same)
+    assert found.accepted and found.agreement is not None and found.agreement.mean == 0
+    assert found.kept is None or found.kept.mean == 0
 
 
 class Mind:
@@ -193,7 +194,7 @@ def test_held_out_images_are_apart_and_few(count: int) -> None:
 
 def test_what_nobody_answers_is_not_in_the_anchor(tmp_path: Path) -> None:
     acceptance = Acceptance(tmp_path / "a", PICTURES, AcceptanceSettings(questions_per_image=1))
-    assert acceptance.freeze(questioner(), labeler(" ")) == acceptance.validation_set() == ()
+    assert acceptance.freeze(questioner(), labeler(" ")) == acceptance.anchor() == ()
 
 
 def test_the_same_questions_are_answered_again_in_the_same_random_streams(tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_a_verdict_that_was_not_remembered_is_found_again(tmp_path: Path) -> Non
     acceptance = frozen(tmp_path / "a")
     acceptance.judge(questioner(), labeler("red"), 1)
     state = acceptance.state()
-    assert state == {"last_accepted": 1, "rejected_in_a_row": 0, "best": 1, "labelled": None}
+    assert state == {"last_accepted": 1, "rejected": [], "best": 1, "labelled": None}
     for word, after in (("blue", (1, 1)), ("red", (2, 0))):
         first = acceptance.judge(questioner(), labeler(word), 2)
         again = Acceptance(tmp_path / "a", PICTURES, acceptance.settings)
@@ -243,7 +244,7 @@ def test_a_questioner_that_asks_less_of_what_has_an_answer_is_taken_back(
     assert found.accepted is accepted and found.asking is not None
     lost = sum(int(p.id[1:]) >= silent_from and int(p.id[1:]) % 4 > 0 for p in PICTURES)
     assert found.asking.mean == pytest.approx(-lost / len(PICTURES))
-    assert found.metrics()["asking_change"] == found.asking.mean
+    assert found.as_metrics()["asking_change"] == found.asking.mean
     recovered = acceptance.judge(questioner(), labeler("red"), 2)
     assert recovered.accepted and recovered.against == (1 if accepted else 0)
 
@@ -260,12 +261,12 @@ def test_what_is_held_out_depends_on_the_seed() -> None:
 
 
 def test_where_the_base_has_no_answer_nothing_can_be_judged() -> None:
-    found = verdict([], 1.0, 0, {}, {})
+    found = verdict(1, [], 1.0, 0, {}, {})
     assert found.accepted and found.kept is None and found.agreement is None
-    assert found.metrics() == {"accepted": True, "against": 0}
+    assert found.as_metrics() == {"accepted": True, "against": 0}
 
 
 def test_an_iteration_that_taught_nothing_is_rejected(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
     assert not acceptance.judge(questioner(), labeler("red"), 1, taught=False).accepted
-    assert acceptance.last_accepted == 0 and acceptance.rejected_in_a_row == 1
+    assert acceptance.last_accepted == 0 and acceptance.rejected == [1]

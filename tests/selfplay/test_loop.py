@@ -18,7 +18,7 @@ from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import selected_iteration
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.vlm import VLM
-from visplay.selfplay.loop import silver_batch
+from visplay.selfplay.phases import silver_batch
 from visplay.types import ImageRef, Question, SilverItem
 
 SMALL = [

@@ -1,4 +1,4 @@
-"""What a real run leaves for people to look at: all that it asked, its metrics by documented names, an augmentation of it."""
+"""What a real run leaves for people to look at: all that it asked, its metrics by documented names."""
 
 from __future__ import annotations
 

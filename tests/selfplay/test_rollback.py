@@ -25,8 +25,9 @@ from visplay.lab.truth import Truth, drawn
 from visplay.models.names import model_name
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
+from visplay.selfplay.context import RunInputs, hold_out_images
 from visplay.selfplay.logger import RunLogger
-from visplay.selfplay.loop import RunInputs, evolve, hold_out_images
+from visplay.selfplay.loop import evolve
 from visplay.selfplay.run import run_evolution
 from visplay.selfplay.state import SelfPlayState
 from visplay.types import Completion, Request
@@ -80,6 +81,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return dict(VLM.load(folder, device="cpu").model.state_dict())
 
 
+def pinned(run: Path, name: str) -> Path:
+    """The checkpoint that the run's state keeps under a name."""
+    state = json.loads((run / "state.json").read_text())["state"]
+    return run / "checkpoints" / str(state["pinned"][name])
+
+
 def same(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
@@ -104,7 +111,7 @@ def test_a_planted_regression_is_taken_back_and_ends_the_run(spoilt: Path, base:
     learned = [line for line in lines(spoilt, "reasoner") if line["step"] == 0]
     assert len(learned) == 2 and all(abs(line["kl"]) < 1e-6 for line in learned), "each began as the base"
     for role in ("questioner", "reasoner"):
-        assert same(weights(spoilt / role), base) and same(weights(spoilt / "accepted" / role), base)
+        assert same(weights(spoilt / role), base) and same(weights(pinned(spoilt, "accepted") / role), base)
 
 
 def test_a_run_that_was_ended_is_finished_cleanly(spoilt: Path) -> None:
@@ -154,14 +161,15 @@ class Overheard:
 def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path, base: dict[str, torch.Tensor]) -> None:
     run, alone = tmp_path / "run", RunInputs(inputs().images, (), None)
     # The first iteration changes the Questioner alone, which costs no answer; the others spoil the Reasoner.
-    calm = settings(*SPOILT, "iterations=1", "reasoner.steps=0")
+    remembers = ["questioner.history_size=64"]
+    calm = settings(*SPOILT, *remembers, "iterations=1", "reasoner.steps=0")
     with RunDirectory.create(run, calm) as directory:
         evolve(alone, SelfPlayState.load(calm), calm, RunLogger(directory, calm, Console(quiet=True)))
-    accepted = {role: weights(run / "accepted" / role) for role in ("questioner", "reasoner")}
+    accepted = {role: weights(pinned(run, "accepted") / role) for role in ("questioner", "reasoner")}
     assert not same(accepted["questioner"], base) and same(accepted["reasoner"], base)
     optimizers = {role: optimizer(run, role) for role in accepted}
 
-    harsh = settings(*SPOILT)
+    harsh = settings(*SPOILT, *remembers)
     state = SelfPlayState.load(harsh)
     engines = [Overheard(state.questioner.engine), Overheard(state.reasoner.engine)]
     state.questioner.engine, state.reasoner.engine = engines
@@ -171,9 +179,12 @@ def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path,
     assert told == [(None, None), (True, 0), (False, 1), (False, 1)]
     for role, policy in (("questioner", state.questioner_policy), ("reasoner", state.reasoner_policy)):
         assert same(dict(policy.model.state_dict()), accepted[role])
-        assert same(weights(run / "accepted" / role), accepted[role])
+        assert same(weights(pinned(run, "accepted") / role), accepted[role])
         assert repr(optimizer(run, role)) == repr(optimizers[role])
     assert repr(state.questioner_trainer.optimizer.state_dict()) == repr(optimizers["questioner"])
+    history = json.loads((pinned(run, "accepted") / "history.json").read_text())
+    assert state.questioner.history.state() == history and 0 < len(history["texts"]) <= 8, "of one iteration alone"
+    assert {folder.name for folder in (run / "checkpoints").iterdir()} == {pinned(run, "accepted").name}
     assert not any("judge" in key or "true" in key for line in lines(run, "accept") for key in line)
 
     held, rest = ({image.id for image in part} for part in hold_out_images(alone.images, 24, 0))
@@ -183,7 +194,7 @@ def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path,
 
 
 def optimizer(run: Path, role: str) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(run / "accepted" / f"{role}-trainer" / "optimizer.pt", weights_only=True)
+    state: dict[str, Any] = torch.load(pinned(run, "accepted") / f"{role}-trainer" / "optimizer.pt", weights_only=True)
     return state
 
 
@@ -192,7 +203,7 @@ def test_what_does_no_harm_is_kept(tmp_path: Path, base: dict[str, torch.Tensor]
     assert [v.get("accepted") for v in lines(run, "accept")] == [None, True]
     for role in ("questioner", "reasoner"):
         ours = weights(run / role)
-        assert same(ours, weights(run / "accepted" / role)) and not same(ours, base)
+        assert same(ours, weights(pinned(run, "accepted") / role)) and not same(ours, base)
 
 
 def dies(run: Path, chosen: Settings, moment: tuple[int, str], remembered: bool, threads: int) -> None:

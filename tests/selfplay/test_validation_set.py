@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.selfplay.test_rollback import same, weights
+from tests.selfplay.test_rollback import pinned, same, weights
 from visplay.cli.main import main
 from visplay.config import AcceptanceSettings, ReasonerSettings, Settings, load_settings
 from visplay.data.folder import folder as folder_of
@@ -144,7 +144,7 @@ def test_an_interrupted_run_goes_on_to_the_same_verdict(
     assert lines(run) == lines(spoilt) and same(weights(run / "reasoner"), weights(spoilt / "reasoner"))
 
     other = write(tmp_path / "other.jsonl", labelled()[:20])
-    with pytest.raises(EvaluationError, match="anchor is not what the run began with"):
+    with pytest.raises(EvaluationError, match="validation set is not what the run began with"):
         evolved(run, settings(other))
     assert lines(run) == lines(spoilt)
 
@@ -154,8 +154,8 @@ def test_the_best_accepted_iteration_is_handed_over_and_not_the_last(anchor: Pat
     _, found = lines(run, "accept")
     assert found["accepted"] is True and found["validation_change"] < 0 and found["selected_iteration"] == 0
     base = weights(Path(model_name("lab")))
-    assert not same(weights(run / "accepted" / "reasoner"), base), "it was accepted"
-    assert same(weights(run / "reasoner"), base) and same(weights(run / "best" / "reasoner"), base)
+    assert not same(weights(pinned(run, "accepted") / "reasoner"), base), "it was accepted"
+    assert same(weights(run / "reasoner"), base) and same(weights(pinned(run, "best") / "reasoner"), base)
     evolved(run, settings(anchor))  # nothing is left to do, and the same is handed over
     assert same(weights(run / "reasoner"), base)
     export(run, "reasoner", tmp_path / "given")
@@ -213,7 +213,7 @@ def test_each_iteration_is_held_against_the_last_accepted_one_and_the_best_is_re
         state = acceptance.state()
         found = acceptance.judge(nobody, nobody, t)
         assert (found.accepted, found.against, acceptance.best) == (accepted, against, best), t
-        assert found.anchor is not None and found.anchor.n == 30
+        assert found.validation is not None and found.validation_items == 30
         again = gate(tmp_path / "a", engine, tolerance=0.05)
         again.restore(state)
         assert again.judge(nobody, nobody, t) == found and again.state() == acceptance.state()
@@ -221,14 +221,8 @@ def test_each_iteration_is_held_against_the_last_accepted_one_and_the_best_is_re
         Prompts().answer("Is it?")
     }
     other = Acceptance(tmp_path / "a", (), AcceptanceSettings())
-    with pytest.raises(EvaluationError, match="anchor is not what"):
+    with pytest.raises(EvaluationError, match="validation set is not what"):
         other.restore(acceptance.state())
-
-
-def test_a_run_of_before_labels_can_go_on() -> None:
-    acceptance = Acceptance(Path("nowhere"), (), AcceptanceSettings())
-    acceptance.restore({"last_accepted": 2, "rejected_in_a_row": 1})
-    assert (acceptance.last_accepted, acceptance.best) == (2, 2)
 
 
 def test_images_of_the_anchor_never_train(tmp_path: Path) -> None:

@@ -63,17 +63,19 @@ class Controller:
         if self.size > 1:
             self._members.append(member)
 
-    def call_others(self, member: object, method: str, arguments: Sequence[Any]) -> None:
-        """Have the others call a method of their own `member`; nothing to do for one of them."""
+    def call_others(
+        self, member: object, method: str, arguments: Sequence[Any], keywords: Mapping[str, Any] | None = None
+    ) -> None:
+        """On rank 0: have the other ranks call a method of their own `member`. On other ranks: nothing."""
         if self.is_main and self.size > 1:
             number = next(place for place, one in enumerate(self._members) if one is member)
-            self.broadcast((number, method, tuple(arguments)))
+            self.broadcast((number, method, tuple(arguments), dict(keywords or {})))
 
     def serve(self) -> None:
         """Do what the first process does, until it calls `shutdown`."""
         while (call := self.broadcast(None)) is not None:
-            number, method, arguments = call
-            getattr(self._members[number], method)(*arguments)
+            number, method, arguments, keywords = call
+            getattr(self._members[number], method)(*arguments, **keywords)
         self._members.clear()
 
     def shutdown(self) -> None:
@@ -159,14 +161,14 @@ Registered = TypeVar("Registered", bound=_Member)
 def on_all_ranks(
     method: Callable[Concatenate[Registered, Arguments], Value],
 ) -> Callable[Concatenate[Registered, Arguments], Value]:
-    """Mark a method that all processes carry out when the first one calls it; arguments by position alone.
+    """Decorator: when rank 0 calls the method, all ranks call it with the same arguments.
 
-    What it gives back is of use to the first process. It must not call another such method of a member.
+    Only rank 0's return value is meaningful. Do not nest: a decorated method must not call another decorated method.
     """
 
     @wraps(method)
     def call(member: Registered, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
-        member.controller.call_others(member, method.__name__, args)
+        member.controller.call_others(member, method.__name__, args, kwargs)
         return method(member, *args, **kwargs)
 
     return call

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs.schemas import ASKED
-from visplay.selfplay.schedule import StepId
-from visplay.types import Candidate, Question, Vote
+from visplay.types import Candidate, Question, StepId, Vote
 
 INVALID = "invalid"
 UNLABELLED = "unlabelled"

@@ -26,9 +26,9 @@ from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
 from visplay.errors import ImageError
 from visplay.labeling.asked_records import record_files
-from visplay.runs.checkpointer import PHASES
 from visplay.runs.schemas import ASKED
 from visplay.runs.state import read_json
+from visplay.selfplay.schedule import phase_order
 from visplay.types import ImageRef
 
 Order = Literal["time", "-time", "confidence", "-confidence", "reward", "-reward", "text"]
@@ -413,7 +413,7 @@ def _indexed(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _asked_when(table: pa.Table) -> tuple[int, int, int]:
     first = table.slice(0, 1).to_pylist()[0]
-    return first["iteration"], PHASES.index(first["phase"]), first["step"]
+    return first["iteration"], phase_order(first["phase"]), first["step"]
 
 
 def _matching(table: pa.Table, wanted: Filter) -> pa.Array:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from visplay.report.run_data import Curve, Judged, RunPage, SilverPanel
+from visplay.report.run_data import Curve, RunPage, SilverPanel
+from visplay.selfplay.verdict import Verdict
 
 Level = Literal["good", "watch", "bad"]
 
@@ -229,7 +230,7 @@ def _label_accuracy(silver: Sequence[SilverPanel]) -> Sign | None:
     return Sign("label accuracy", _low(share, LABEL_ACCURACY), words)
 
 
-def _rejected(verdicts: Sequence[Judged]) -> Sign | None:
+def _rejected(verdicts: Sequence[Verdict]) -> Sign | None:
     if not verdicts:
         return None
     rejected = [one.iteration for one in verdicts if not one.accepted]
@@ -238,7 +239,7 @@ def _rejected(verdicts: Sequence[Judged]) -> Sign | None:
     in_a_row = len(verdicts) - max((place for place, one in enumerate(verdicts, 1) if one.accepted), default=0)
     level: Level = "bad" if in_a_row > 1 or len(rejected) == len(verdicts) else "watch"
     which = ", ".join(str(iteration) for iteration in rejected)
-    return Sign("rejected", level, f"Taken back: iteration{'s' if len(rejected) > 1 else ''} {which}.")
+    return Sign("rejected", level, f"Rolled back: iteration{'s' if len(rejected) > 1 else ''} {which}.")
 
 
 def is_degenerate(text: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from visplay.evaluation.table import points
 from visplay.report.health import Sign
-from visplay.report.run_data import Accuracy, Judged, RunPage, SilverPanel, Status, SuiteSeries
+from visplay.report.run_data import Accuracy, RunPage, SilverPanel, Status, SuiteSeries
+from visplay.selfplay.verdict import Change, Verdict
 
 _MARKS = re.compile(r"[\\`*|<>]|\](?=\()")  # all that could end a cell, or be more than text in one
 
@@ -72,32 +73,33 @@ def _silver(silver: Sequence[SilverPanel]) -> str:
     return f"## Silver sets\n\n{_table(head, rows)}"
 
 
-def _verdicts(verdicts: Sequence[Judged]) -> str:
+def _verdicts(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return ""
-    judged = any(one.oracle_accepts is not None for one in verdicts)
-    head = ["iteration", "verdict", "against", "trusted answers kept", "agreement", "questions with an answer"]
-    head += ["a judge who knows the truth"] if judged else []
-    rows = [
-        [
-            str(one.iteration),
-            "accepted" if one.accepted else "taken back",
-            str(one.against) if one.against else "base",
-            _interval(one.kept_change, one.kept_ci95),
-            _interval(one.agreement_change, one.agreement_ci95),
-            _interval(one.asking_change, one.asking_ci95),
-            *([{True: "accepts", False: "rejects", None: ""}[one.oracle_accepts]] if judged else []),
-        ]
-        for one in verdicts
-    ]
-    return f"## Acceptance\n\nChanges in points, with 95 % intervals.\n\n{_table(head, rows)}"
+    columns: dict[str, Callable[[Verdict], str]] = {
+        "iteration": lambda verdict: str(verdict.iteration),
+        "verdict": lambda verdict: "accepted" if verdict.accepted else "rolled back",
+        "against": lambda verdict: str(verdict.against) if verdict.against else "base",
+        "trusted answers kept": lambda verdict: _interval(verdict.kept),
+        "agreement": lambda verdict: _interval(verdict.agreement),
+        "questions with an answer": lambda verdict: _interval(verdict.asking),
+    }
+    if any(verdict.validation for verdict in verdicts):
+        columns["validation set"] = lambda verdict: _interval(verdict.validation)
+        columns["validation accuracy, %"] = lambda verdict: _share(verdict.validation_accuracy)
+    if any(verdict.oracle_accepts is not None for verdict in verdicts):
+        said = {True: "accepts", False: "rejects", None: ""}
+        columns["a judge who knows the truth"] = lambda verdict: said[verdict.oracle_accepts]
+    rows = [[cell(verdict) for cell in columns.values()] for verdict in verdicts]
+    return f"## Acceptance\n\nChanges in points, with 95 % intervals.\n\n{_table(list(columns), rows)}"
 
 
-def _interval(change: float | None, ci95: tuple[float | None, float | None] | None) -> str:
+def _interval(change: Change | None) -> str:
     if change is None:
         return ""
-    low, high = ci95 or (None, None)
-    return f"{100 * change:+.1f}" if low is None or high is None else points(change, (low, high))
+    if change.low is None or change.high is None:
+        return f"{100 * change.mean:+.1f}"
+    return points(change.mean, (change.low, change.high))
 
 
 def _health(signs: Sequence[Sign]) -> str:

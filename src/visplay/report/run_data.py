@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, TypeVar
@@ -20,24 +21,22 @@ from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.summary import suites_summary
 from visplay.labeling.gates.band import Band
 from visplay.runs import check_run, in_use, read_metrics
+from visplay.runs.metrics import FRAME
 from visplay.runs.state import read_json
-from visplay.selfplay.schedule import Schedule, StepId
+from visplay.selfplay.schedule import INPUTS_FILE, InputCounts, Schedule, phases
+from visplay.selfplay.verdict import Verdict, is_verdict
+from visplay.types import StepId
 
 T = TypeVar("T")
 Stamp = tuple[int, int]
 State = Literal["running", "finished", "stopped"]
 
-_FRAME = ("phase", "iteration", "step", "time")
 _FIRST = ("reward", "confidence", "valid", "passed", "kl", "entropy", "loss")
-_DOING = {
-    "questioner": "the Questioner learns",
-    "silver": "the silver set is made",
-    "reasoner": "the Reasoner learns",
-    "measure": "suites are measured",
-    "accept": "acceptance judges",
-}
 _CONTROLS = "controls/*/config.yaml"
-_CHANGING = ("metrics.jsonl", "state.json", "summary.json", "asked", "silver", "acceptance", "measurements", "controls")
+_CHANGING = (
+    *("metrics.jsonl", "state.json", "summary.json", INPUTS_FILE),
+    *("asked", "silver", "acceptance", "measurements", "controls"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,8 @@ class Status:
     Attributes:
         state: "running": a process holds it; "finished": its result is written; "stopped": neither, `--resume` goes on.
         iteration, phase, step: what is under way, or was when it stopped: the step after the last line of metrics;
-            of a finished run the last step. Phases: "questioner", "silver", "reasoner", "measure", "accept", and
-            "controls" when the run itself is done and its controls go on. `step` counts from 1; iteration 0 is what is
-            done about the base before the first.
+            of a finished run the last step. `phase` is a name of `schedule.PHASES`, or "controls" when the run itself
+            is done and its controls go on. `step` counts from 1; iteration 0 is what is done with the base.
         iterations, steps: how many are planned, of the run and of this phase.
         done: share of the planned steps that are finished, in [0, 1]; 1 for a finished run, also one that ended early.
         seconds: spent so far, earlier sittings included.
@@ -80,7 +78,7 @@ class Curve:
     """One figure of one phase over the run; `x`, `iteration`, `step` and `y` are equally long.
 
     Attributes:
-        phase: "questioner" or "reasoner".
+        phase: one that trains, "questioner" or "reasoner".
         name: as in metrics.jsonl ("reward", "confidence", "valid", "kl", "entropy", …; docs/metrics.md).
         x: the phase's own steps counted through the run from 1, ever growing.
         iteration, step: the same as in metrics.jsonl (`step` from 0).
@@ -180,39 +178,27 @@ class SilverPanel:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What acceptance said of an iteration; changes are against the accepted iteration `against`, with 95 % intervals
-    whose ends are None where they have no bound.
+class PhaseWords:
+    """A phase of an iteration: its name in metrics.jsonl, and what happens in it, in words."""
 
-    Attributes:
-        kept_change: share of the trusted answers still given. agreement_change: mean confidence.
-        asking_change: share of questions that have an answer.
-        true_change, oracle_accepts: what a judge who knows the truth says, in the lab.
-    """
-
-    iteration: int
-    accepted: bool
-    against: int
-    kept_change: float | None = None
-    kept_ci95: tuple[float | None, float | None] | None = None
-    agreement_change: float | None = None
-    agreement_ci95: tuple[float | None, float | None] | None = None
-    asking_change: float | None = None
-    asking_ci95: tuple[float | None, float | None] | None = None
-    true_change: float | None = None
-    true_ci95: tuple[float | None, float | None] | None = None
-    oracle_accepts: bool | None = None
+    name: str
+    doing: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """All that the page shows beside the gallery and the signs of health (`health.signs(page, …)`)."""
+    """All that the page shows beside the gallery and the signs of health (`health.signs(page, …)`).
+
+    Attributes:
+        phases: all phases in the order of an iteration.
+    """
 
     status: Status
     curves: tuple[Curve, ...]
     suites: tuple[SuiteSeries, ...]
     silver: tuple[SilverPanel, ...]
-    verdicts: tuple[Judged, ...]
+    verdicts: tuple[Verdict, ...]
+    phases: tuple[PhaseWords, ...]
 
 
 class RunView:
@@ -230,7 +216,6 @@ class RunView:
         check_run(path)
         self.path = path
         self.settings = load_settings(str(path / "config.yaml"))
-        self._schedule = Schedule(self.settings)
         self._kept: dict[Path, tuple[Stamp | str, Any]] = {}
 
     def read(self) -> RunPage:
@@ -238,12 +223,14 @@ class RunView:
         # What is read first may only be older: a run that ends meanwhile still counts as going.
         held = in_use(self.path)
         lines = self._fresh(self.path / "metrics.jsonl", read_metrics) or []
+        schedule = self._schedule()
         return RunPage(
-            self._status(held, lines),
-            tuple(_curves(lines, self._schedule)),
+            self._status(held, lines, schedule),
+            tuple(_curves(lines, schedule)),
             tuple(self._suites(lines)),
             tuple(_silver(line, self.settings) for line in lines if line["phase"] == "silver"),
-            tuple(_judged(line) for line in lines if line["phase"] == "accept" and line["iteration"]),
+            tuple(Verdict.from_metrics(line) for line in lines if is_verdict(line)),
+            tuple(PhaseWords(phase.name, phase.doing) for phase in phases()),
         )
 
     def version(self) -> str:
@@ -251,25 +238,29 @@ class RunView:
         stamps = [_stamp(self.path / name) for name in _CHANGING]
         return f"{in_use(self.path):d}-{zlib.crc32(repr(stamps).encode()):08x}"
 
-    def _status(self, held: bool, lines: Sequence[Mapping[str, Any]]) -> Status:
+    def _schedule(self) -> Schedule:
+        """The planned steps, by what the run counted; by its settings alone before it has counted."""
+        counted = self._fresh(self.path / INPUTS_FILE, read_json)
+        return Schedule(self.settings, InputCounts(**counted) if counted else None)
+
+    def _status(self, held: bool, lines: Sequence[Mapping[str, Any]], schedule: Schedule) -> Status:
         summary = self._fresh(self.path / "summary.json", read_json)
         last = StepId(lines[-1]["iteration"], lines[-1]["phase"], lines[-1]["step"]) if lines else None
         with_controls = summary is not None and any(in_use(one.parent) for one in self.path.glob(_CONTROLS))
         state: State = "finished" if summary and not with_controls else "running" if held else "stopped"
-        place = None if summary else self._schedule.next(last, _taught(lines))
-        place = place or last or StepId(0, "measure", 0)
-        steps = (self._schedule.plan if place.iteration else self._schedule.base_plan).get(place.phase, 1)
+        place = None if summary else schedule.next(last, _has_silver(lines))
+        place = place or last or StepId(0, phases()[0].name, 0)
         written = _stamp(self.path / "metrics.jsonl")
         updated = written[0] / 1e9 if written and lines else None
-        left = self._seconds_left(lines, last, updated) if state == "running" and not summary else None
+        left = _seconds_left(lines, schedule, last, updated) if state == "running" and not summary else None
         status = Status(
             state=state,
             iteration=place.iteration,
-            iterations=self._schedule.iterations,
+            iterations=schedule.iterations,
             phase="controls" if with_controls else place.phase,
             step=place.step + 1,
-            steps=max(steps, 1),
-            done=1.0 if summary else min(1.0, len(lines) / max(1, self._schedule.total())),
+            steps=max(schedule.steps(place.phase, place.iteration), 1),
+            done=1.0 if summary else min(1.0, len(lines) / max(1, schedule.total())),
             seconds=self._seconds(summary),
             seconds_left=left,
             updated=updated,
@@ -285,19 +276,6 @@ class RunView:
             return float(summary["seconds"])
         saved = self._fresh(self.path / "state.json", read_json)
         return float(saved["state"].get("seconds", 0.0)) if saved else 0.0
-
-    def _seconds_left(
-        self, lines: Sequence[Mapping[str, Any]], last: StepId | None, updated: float | None
-    ) -> float | None:
-        """From the last line on; what the step under way has taken already is subtracted, up to its usual time."""
-        spent: dict[str, list[float]] = {}
-        for line in lines:
-            spent.setdefault(line["phase"], []).append(line["time"].get("seconds", 0.0))
-        left = self._schedule.seconds_left(spent, last) if last else None
-        under_way = self._schedule.next(last, _taught(lines))
-        if left is None or updated is None or under_way is None:
-            return left
-        return max(0.0, left - min(max(0.0, time.time() - updated), fmean(spent[under_way.phase])))
 
     def _suites(self, lines: Sequence[Mapping[str, Any]]) -> Iterator[SuiteSeries]:
         """A finished run's from its summary; else from the marks, as far as they are written."""
@@ -363,7 +341,21 @@ def _stamp(path: Path) -> Stamp | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _taught(lines: Sequence[Mapping[str, Any]]) -> bool:
+def _seconds_left(
+    lines: Sequence[Mapping[str, Any]], schedule: Schedule, last: StepId | None, updated: float | None
+) -> float | None:
+    """From the last line on; what the step under way has taken already is subtracted, up to its usual time."""
+    spent: dict[str, list[float]] = {}
+    for line in lines:
+        spent.setdefault(line["phase"], []).append(line["time"].get("seconds", 0.0))
+    left = schedule.seconds_left(spent, last) if last else None
+    under_way = schedule.next(last, _has_silver(lines))
+    if left is None or updated is None or under_way is None:
+        return left
+    return max(0.0, left - min(max(0.0, time.time() - updated), fmean(spent[under_way.phase])))
+
+
+def _has_silver(lines: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the last silver set had anything in it."""
     kept = [line["kept"] for line in lines if line["phase"] == "silver"]
     return not kept or bool(kept[-1])
@@ -380,7 +372,8 @@ def _in_words(status: Status) -> str:
     if status.phase == "controls":
         return "finished; its controls are running"
     where = f"iteration {status.iteration} of {status.iterations}" if status.iteration else "before the first iteration"
-    place = f"{where}, {_DOING[status.phase]}"
+    doing = next((phase.doing for phase in phases() if phase.name == status.phase), status.phase)
+    place = f"{where}, {doing}"
     if status.steps > 1:
         place += f", step {status.step} of {status.steps}"
     if status.state == "stopped":
@@ -406,15 +399,16 @@ def _counted(number: int, thing: str) -> str:
 
 def _curves(lines: Sequence[Mapping[str, Any]], schedule: Schedule) -> Iterator[Curve]:
     """Every figure of the learning phases, the well-known ones first."""
-    for phase in ("questioner", "reasoner"):
+    for phase in (phase.name for phase in phases() if phase.trains):
+        before = list(accumulate(schedule.steps(phase, t) for t in range(schedule.iterations + 1)))
         own = [line for line in lines if line["phase"] == phase]
         values = [{**line, **line["time"]} for line in own]
-        names = {name for line in values for name, value in line.items() if _is_figure(value)} - set(_FRAME)
+        names = {name for line in values for name, value in line.items() if _is_figure(value)} - set(FRAME)
         for name in sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
             yield Curve(
                 phase,
                 name,
-                tuple((line["iteration"] - 1) * schedule.plan[phase] + line["step"] + 1 for line in own),
+                tuple(before[line["iteration"] - 1] + line["step"] + 1 for line in own),
                 tuple(line["iteration"] for line in own),
                 tuple(line["step"] for line in own),
                 tuple(line[name] if _is_figure(line.get(name)) else None for line in values),
@@ -472,9 +466,3 @@ def _silver(line: Mapping[str, Any], settings: Settings) -> SilverPanel:
         band=(band.low, band.high) if band else None,
         band_above_chance=band is not None and band.chance_corrected,
     )
-
-
-def _judged(line: Mapping[str, Any]) -> Judged:
-    told = {name: line[name] for name in Judged.__dataclass_fields__ if name in line}
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    return Judged(**values)

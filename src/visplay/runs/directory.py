@@ -3,7 +3,8 @@
     config.yaml     the settings, written once; its presence makes the directory a run
     metrics.jsonl   see metrics.py
     state.json      the last finished step and what is needed to go on from it
-    checkpoints/    weights and optimizers, a folder each, named by the state
+    checkpoints/    weights, optimizers and question history, a folder each: the last one, and those that are pinned
+                    ("accepted": the last accepted iteration, "best": the selected one); state.json names them
     summary.json    the result
 
 Killed at any moment, a run is found as `save_state` last left it: metrics of later steps
@@ -110,14 +111,6 @@ class RunDirectory:
         parent.mkdir(exist_ok=True)
         with _folder(parent / name) as draft:
             yield draft
-        write_whole(parent / "latest", name)
-
-    @property
-    def latest(self) -> Path | None:
-        """The checkpoint that was finished last; None if there is none, or it was discarded."""
-        pointer = self.path / "checkpoints" / "latest"
-        folder = self.path / "checkpoints" / pointer.read_text(encoding="utf-8") if pointer.exists() else None
-        return folder if folder is not None and folder.is_dir() else None
 
     def discard(self, keep: Iterable[str]) -> None:
         """Remove every checkpoint that is not named in `keep`."""

@@ -16,7 +16,8 @@ from typing import Any
 
 from visplay.errors import RunError
 
-_RESERVED = ("phase", "iteration", "step", "time")
+FRAME = ("phase", "iteration", "step", "time")
+"""The keys of a line that are no measured values."""
 
 
 class MetricsLog:
@@ -54,7 +55,7 @@ class MetricsLog:
         Raises:
             ValueError: `values` uses a key of the line's frame.
         """
-        taken = [key for key in _RESERVED if key in values]
+        taken = [key for key in FRAME if key in values]
         if taken:
             raise ValueError(f"metrics of {phase} may not be named {', '.join(taken)}")
         line = {"phase": phase, "iteration": iteration, "step": step, **plain(values), "time": plain(time or {})}

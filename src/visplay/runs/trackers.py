@@ -22,12 +22,11 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.errors import ConfigError
 from visplay.runs.directory import RunDirectory
-from visplay.runs.metrics import read_metrics
+from visplay.runs.metrics import FRAME, read_metrics
 from visplay.runs.state import read_json, write_json
 
 _PROJECT = "visplay"
 _TRACKED = "tracked.json"
-_FRAME = ("phase", "iteration", "step", "time")
 
 
 def check_trackers(settings: Settings) -> None:
@@ -46,7 +45,7 @@ def scalars(line: Mapping[str, Any]) -> dict[str, float]:
 
     Truth values are 0 and 1; lists and what is not known are left out.
     """
-    values = {**{key: value for key, value in line.items() if key not in _FRAME}, **line["time"]}
+    values = {**{key: value for key, value in line.items() if key not in FRAME}, **line["time"]}
     return {f"{line['phase']}/{name}": float(value) for name, value in _flat(values) if isinstance(value, (int, float))}
 
 

@@ -1,13 +1,13 @@
 """Is an iteration kept? Judged without a label, on images that nothing trains on; or by labels of the user's own.
 
-At the start the base asks about held-out images and answers, spread over augmentations. What all of its
-answers agree on is trusted and frozen. After each iteration the same questions are answered anew,
-and the Questioner asks about the same images anew: an iteration that gives up trusted answers,
-agrees with itself less than the last accepted one, or asks fewer questions that have an answer,
-by more than a tolerance and chance explain, is rejected, and the run goes back to the accepted one.
+Before the first iteration the base asks about held-out images and answers, spread over augmentations. An answer that
+all of its votes agree on is trusted. After each iteration the same questions are answered anew, and the Questioner asks
+about the same images anew. An iteration is rejected if it gives up trusted answers, agrees with itself less than the
+last accepted one, or asks fewer questions that have an answer, each by more than a tolerance and chance explain. The
+run then goes back to the last accepted iteration.
 
-Labelled items (`anchor.py`) are a further gate, or the only one: the iteration's answers to them are compared with the
-last accepted one's in the same way. They also tell which of the accepted iterations is best, and is handed over.
+The user's labelled items (`validation_set.py`) are a further test, or the only one: the answers to them are compared
+with those of the last accepted iteration in the same way. They also decide which accepted iteration is selected.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from visplay.labeling.silver_file import read_silver, write_silver
 from visplay.labeling.synthesis import synthesize
 from visplay.roles.questioner import Questioner
 from visplay.runs.state import read_json, write_json
-from visplay.selfplay.schedule import StepId
 from visplay.selfplay.validation_set import ValidationSet
-from visplay.types import ImageRef, Question, SilverItem
+from visplay.selfplay.verdict import Change, Verdict
+from visplay.types import ImageRef, Question, SilverItem, StepId
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +46,8 @@ HeldOutAnswers = Mapping[str, HeldOutAnswer]
 """By question id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found about an iteration.
-
-    Attributes:
-        against: the accepted iteration it was compared with; 0 is the base.
-        kept: share of the trusted answers still given, against the accepted iteration.
-        agreement: mean confidence over all questions, against the accepted iteration; None when the base had no
-            answer to any question, so that nothing can be judged and everything is accepted.
-        asking: mean share of an image's questions that have an answer, those of this iteration's Questioner against
-            those of the accepted one's; None when it was not asked.
-        anchor: share of right answers to the user's labelled items, against the accepted iteration; None without any.
-    """
-
-    accepted: bool
-    against: int
-    kept: PairedDifference | None
-    agreement: MeanDifference | None
-    asking: MeanDifference | None = None
-    anchor: PairedDifference | None = None
-
-    def metrics(self) -> dict[str, Any]:
-        """Values for the metrics."""
-        figures: dict[str, Any] = {"accepted": self.accepted, "against": self.against}
-        for name, difference in (("kept", self.kept), ("agreement", self.agreement), ("asking", self.asking)):
-            if difference is not None:
-                figures |= {f"{name}_change": difference.mean, f"{name}_ci95": list(difference.ci95)}
-        if self.anchor is not None:
-            figures |= {"validation_change": self.anchor.mean, "validation_ci95": list(self.anchor.ci95)}
-            figures |= {"validation_p_mcnemar": self.anchor.p_mcnemar, "validation_items": self.anchor.n}
-        return figures
-
-
 def verdict(
+    iteration: int,
     anchor: Sequence[SilverItem],
     trusted: float,
     against: int,
@@ -94,25 +62,36 @@ def verdict(
         trusted: confidence from which the base's answer counts as trusted.
     """
     frozen = {item.question.id: item.answer for item in anchor if item.confidence >= trusted}
-    kept = paired_difference(_kept(frozen, before), _kept(frozen, now)) if frozen else None
-    agreement = mean_difference(_confidence(before), _confidence(now)) if before else None
-    worse = any(difference is not None and difference.ci95.high < -tolerance for difference in (kept, agreement))
-    return Verdict(not worse, against, kept, agreement)
+    kept = _change(paired_difference(_kept(frozen, before), _kept(frozen, now))) if frozen else None
+    agreement = _change(mean_difference(_confidence(before), _confidence(now))) if before else None
+    worse = any(change is not None and change.is_below(-tolerance) for change in (kept, agreement))
+    return Verdict(iteration, not worse, against, kept=kept, agreement=agreement)
 
 
 def judge_asking(
     found: Verdict, before: Mapping[str, float], now: Mapping[str, float], tolerance: float = 0.0
 ) -> Verdict:
     """`found`, and of two Questioners the share of each image's questions that have an answer, by image id."""
-    asking = mean_difference(before, now) if before else None
-    worse = asking is not None and asking.ci95.high < -tolerance
+    asking = _change(mean_difference(before, now)) if before else None
+    worse = asking is not None and asking.is_below(-tolerance)
     return replace(found, accepted=found.accepted and not worse, asking=asking)
 
 
-def judge_validation(found: Verdict, anchor: PairedDifference, tolerance: float = 0.0) -> Verdict:
-    """`found`, and how labelled items were answered."""
-    worse = anchor.ci95.high < -tolerance
-    return replace(found, accepted=found.accepted and not worse, anchor=anchor)
+def judge_validation(found: Verdict, difference: PairedDifference, accuracy: float, tolerance: float = 0.0) -> Verdict:
+    """`found`, and the change of the share of right answers to the user's labelled items; `accuracy` is that share."""
+    change = _change(difference)
+    return replace(
+        found,
+        accepted=found.accepted and not change.is_below(-tolerance),
+        validation=change,
+        validation_p_mcnemar=difference.p_mcnemar,
+        validation_items=difference.n,
+        validation_accuracy=accuracy,
+    )
+
+
+def _change(difference: PairedDifference | MeanDifference) -> Change:
+    return Change.of(difference.mean, difference.ci95)
 
 
 def _confidence(held_out_answers: HeldOutAnswers) -> dict[str, float]:
@@ -134,6 +113,7 @@ class Acceptance:
 
     Attributes:
         last_accepted: the iteration that the next one is compared with, and begins from; 0 is the base.
+        rejected: the iterations that were rolled back, in order.
         best: the accepted iteration that is handed over: the one with the most right answers to the labelled items, of
             equals the latest. Nothing tells so without labels, and as none was worse than the one before, it is the
             last accepted.
@@ -152,12 +132,17 @@ class Acceptance:
         self.labelled = labelled
         self.last_accepted = 0
         self.best = 0
-        self.rejected_in_a_row = 0
+        self.rejected: list[int] = []
 
     @property
     def judges(self) -> bool:
         """Whether there is anything to judge by."""
         return bool(self.images) or self.labelled is not None
+
+    @property
+    def rejected_in_a_row(self) -> int:
+        """How many iterations were rejected since the last accepted one."""
+        return sum(iteration > self.last_accepted for iteration in self.rejected)
 
     @property
     def over(self) -> bool:
@@ -187,16 +172,19 @@ class Acceptance:
                 nothing to learn from, and the iteration is rejected.
         """
         before = self.last_accepted
-        found = self._judge_images(questioner, labeler, voter, iteration) if self.images else _unjudged(before)
+        unjudged = Verdict(iteration, accepted=True, against=before)
+        found = self._judge_images(questioner, labeler, voter, iteration) if self.images else unjudged
         if self.labelled:
-            self.labelled.ask(iteration)
-            found = judge_validation(found, self.labelled.difference(before, iteration), self.settings.tolerance)
+            accuracy = self.labelled.ask(iteration).accuracy
+            change = self.labelled.difference(before, iteration)
+            found = judge_validation(found, change, accuracy, self.settings.tolerance)
         found = found if taught else replace(found, accepted=False)
         if found.accepted:
             self.last_accepted = iteration
             self.best = iteration if self._is_best(iteration) else self.best
-        self.rejected_in_a_row = 0 if found.accepted else self.rejected_in_a_row + 1
-        return found
+        else:
+            self.rejected.append(iteration)
+        return replace(found, selected_iteration=self.best)
 
     def _is_best(self, iteration: int) -> bool:
         labelled = self.labelled
@@ -209,7 +197,7 @@ class Acceptance:
         now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
         self._write(iteration, now)
         before, tolerance = self.last_accepted, self.settings.tolerance
-        found = verdict(anchor, self.settings.trusted, before, self.held_out_answers(before), now, tolerance)
+        found = verdict(iteration, anchor, self.settings.trusted, before, self.held_out_answers(before), now, tolerance)
         self._ask(questioner, labeler, voter, iteration)
         return judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
 
@@ -252,7 +240,7 @@ class Acceptance:
         """JSON values that `restore` takes."""
         return {
             "last_accepted": self.last_accepted,
-            "rejected_in_a_row": self.rejected_in_a_row,
+            "rejected": list(self.rejected),
             "best": self.best,
             "labelled": self.labelled.fingerprint if self.labelled else None,
         }
@@ -266,9 +254,5 @@ class Acceptance:
         if state.get("labelled") != (self.labelled.fingerprint if self.labelled else None):
             raise EvaluationError("the validation set is not what the run began with; put it back, or begin a new run")
         self.last_accepted = state["last_accepted"]
-        self.rejected_in_a_row = state["rejected_in_a_row"]
-        self.best = state.get("best", self.last_accepted)
-
-
-def _unjudged(against: int) -> Verdict:
-    return Verdict(accepted=True, against=against, kept=None, agreement=None)
+        self.rejected = list(state["rejected"])
+        self.best = state["best"]

@@ -1,13 +1,16 @@
-"""What a run tells while it goes: a line of metrics a step, and where it stands on the terminal."""
+"""The log of a run: a line of metrics for each step, and the progress on the terminal."""
 
 from __future__ import annotations
 
 import resource
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import torch
 from rich.console import Console
@@ -15,8 +18,10 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.evaluation.results import Measurement
 from visplay.runs import RunDirectory
+from visplay.runs.state import write_json
 from visplay.runs.trackers import Trackers
-from visplay.selfplay.schedule import Schedule, StepId
+from visplay.selfplay.schedule import INPUTS_FILE, InputCounts, Schedule
+from visplay.types import StepId
 
 _SHOWN = (
     *("reward", "confidence", "valid", "kl", "entropy", "kept", "asked", "label_accuracy", "answerable"),
@@ -27,9 +32,14 @@ _SHOWN = (
 class RunLogger:
     """Records steps in the run's metrics and shows them: one live line on a terminal, plain lines elsewhere.
 
+    Use it as a context manager: the live line hides the cursor, and the end of the block shows it again.
+
     Args:
         title: begins every line, such as the name of a control.
-        trackers: who else is told the metrics.
+        trackers: who else gets the metrics.
+
+    Attributes:
+        schedule: the planned steps; a guess from the settings until `begin`.
     """
 
     def __init__(
@@ -45,9 +55,23 @@ class RunLogger:
         self._console = console
         self._title = title
         self._trackers = trackers
-        self._schedule = Schedule(settings)
-        self._spent: dict[str, list[float]] = {phase: [] for phase in self._schedule.plan}
+        self._settings = settings
+        self.schedule = Schedule(settings)
+        self._spent: defaultdict[str, list[float]] = defaultdict(list)
         self._status = console.status("") if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hide()
+
+    def begin(self, inputs: InputCounts) -> None:
+        """Plan the steps by what the run has to look at, and write it down for those who look at the run."""
+        self.schedule = Schedule(self._settings, inputs)
+        write_json(self.run.path / INPUTS_FILE, asdict(inputs))
 
     @contextmanager
     def step(self, phase: str, iteration: int, step: int) -> Iterator[dict[str, Any]]:
@@ -64,7 +88,7 @@ class RunLogger:
         if self._trackers is not None:
             self._trackers.tell(line)
         # On a terminal the live line is enough for single steps; elsewhere one line in ten keeps a log short.
-        count = self._schedule.plan[phase]
+        count = self.schedule.steps(phase, iteration)
         if step + 1 == count or (self._status is None and (step + 1) % 10 == 0):
             self._console.print(f"{self._place(phase, iteration, step)}  {_brief(values)}", highlight=False)
 
@@ -88,12 +112,16 @@ class RunLogger:
     def finish(self, seconds: float) -> None:
         """The run is over: stop the live line, remember how long it took."""
         self.seconds = seconds
+        self._hide()
+
+    def _hide(self) -> None:
         if self._status is not None:
             self._status.stop()
 
     def _place(self, phase: str, iteration: int, step: int) -> str:
-        place = f"iteration {iteration}/{self._schedule.iterations} {phase} {step + 1}/{self._schedule.plan[phase]}"
-        seconds = self._schedule.seconds_left(self._spent, StepId(iteration, phase, step))
+        count = self.schedule.steps(phase, iteration)
+        place = f"iteration {iteration}/{self.schedule.iterations} {phase} {step + 1}/{count}"
+        seconds = self.schedule.seconds_left(self._spent, StepId(iteration, phase, step))
         left = "" if seconds is None else f"({seconds / 60:.0f} min left)"
         return " ".join(part for part in (self._title, place, left) if part)
 

@@ -1,6 +1,6 @@
 """The phases of an iteration, one function each: what is asked of both roles, and what is written down.
 
-Each is one finished step of `evolve.py`'s loop, and begins and ends with its line of metrics.
+`schedule.PHASES` names these functions. Each call is one step of the loop and writes one line of metrics.
 """
 
 from __future__ import annotations
@@ -9,29 +9,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from visplay.config import Settings
 from visplay.evaluation.runner import measure
-from visplay.interfaces.observer import Observer
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
 from visplay.labeling.silver_file import silver_file, write_silver
 from visplay.labeling.synthesis import synthesize
-from visplay.selfplay.acceptance import Acceptance
-from visplay.selfplay.logger import RunLogger
-from visplay.selfplay.schedule import StepId
-from visplay.selfplay.state import SelfPlayState
-from visplay.types import ImageRef, SilverItem, Suite
+from visplay.selfplay.context import PhaseContext
+from visplay.types import SilverItem, StepId
+
+ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
 
 
-def train_questioner(
-    state: SelfPlayState,
-    images: Sequence[ImageRef],
-    settings: Settings,
-    logger: RunLogger,
-    t: int,
-    step: int,
-) -> None:
+def train_questioner(context: PhaseContext, at: StepId) -> None:
     """G questions per image, m answers a question, gates, one GRPO step on the Questioner."""
+    settings, state, logger, (t, _, step) = context.settings, context.state, context.logger, at
+    images = context.sampler.take(min(settings.questioner.images_per_step, len(context.images)))
     with logger.step("questioner", t, step) as record:
         asked = state.questioner.ask(images, settings.questioner.group_size, f"{t}/questioner/{step}", trained=True)
         questions = [one.question for one in asked if one.question is not None]
@@ -39,7 +31,7 @@ def train_questioner(
         gates = settings.questioner.gates if settings.questioner.reward.uses_gates else ()
         passed, dropped = apply_gates(gates, candidates, state.reasoner)
         rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, dropped)
-        write_record(logger.run.path, StepId(t, "questioner", step), step_rows(asked, candidates, dropped, rewards))
+        write_record(logger.run.path, at, step_rows(asked, candidates, dropped, rewards))
         groups = state.questioner.groups(asked, rewards)
         record |= state.questioner_trainer.step(groups) | state.questioner.engine.metrics()
         record["valid"] = len(questions) / len(asked)
@@ -48,15 +40,11 @@ def train_questioner(
         record["distinct_texts"] = len({q.text for q in questions})
 
 
-def make_silver_set(
-    state: SelfPlayState,
-    images: Sequence[ImageRef],
-    observer: Observer | None,
-    settings: Settings,
-    logger: RunLogger,
-    t: int,
-) -> None:
+def make_silver_set(context: PhaseContext, at: StepId) -> None:
     """N questions per image, silver answers, gates; the kept ones go to the iteration's Parquet file."""
+    settings, state, logger, t = context.settings, context.state, context.logger, at.iteration
+    images = context.sampler.take(min(settings.silver.images or len(context.images), len(context.images)))
+    observer = context.inputs.observer
     with logger.step("silver", t, 0) as record:
         silver = settings.silver
         synthesis = synthesize(
@@ -70,7 +58,7 @@ def make_silver_set(
             f"{t}/silver",
         )
         write_silver(silver_file(logger.run.path, t), synthesis.items, t)
-        write_record(logger.run.path, StepId(t, "silver", 0), synthesis_rows(synthesis))
+        write_record(logger.run.path, at, synthesis_rows(synthesis))
         record |= synthesis.statistics()
         if observer is not None:
             kept = {item.question.id for item in synthesis.items}
@@ -79,20 +67,20 @@ def make_silver_set(
             )
 
 
-def train_reasoner(state: SelfPlayState, items: Sequence[SilverItem], logger: RunLogger, t: int, step: int) -> None:
+def train_reasoner(context: PhaseContext, at: StepId) -> None:
     """G answers a silver question, one GRPO step on the Reasoner."""
+    settings, state, logger, (t, _, step) = context.settings, context.state, context.logger, at
+    items = silver_batch(context.silver(t), settings.reasoner.questions_per_step, step, [settings.seed, t])
     with logger.step("reasoner", t, step) as record:
         record |= state.reasoner_trainer.step(state.reasoner.groups(items, f"{t}/reasoner/{step}"))
         record |= state.reasoner.engine.metrics()
         record["confidence"] = float(np.mean([item.confidence for item in items]))
 
 
-def measure_reasoner(
-    suites: Sequence[Suite], state: SelfPlayState, settings: Settings, logger: RunLogger, t: int
-) -> None:
+def measure_reasoner(context: PhaseContext, at: StepId) -> None:
     """Greedy and sampled accuracy on every suite; the marks of all items are kept."""
-    if not suites:
-        return
+    settings, state, logger, t = context.settings, context.state, context.logger, at.iteration
+    suites = context.inputs.suites
     with logger.step("measure", t, 0) as record:
         measurement = measure(
             state.reasoner.voter,
@@ -109,45 +97,46 @@ def measure_reasoner(
             record |= {f"{decoding}/{name}": result.accuracy for name, result in results.items()}
 
 
-def freeze_reference_answers(state: SelfPlayState, acceptance: Acceptance, logger: RunLogger) -> None:
-    """The base's answers to questions about held-out images and to labelled items; it is the first accepted."""
-    with logger.step("accept", 0, 0) as record:
-        record["anchor"] = len(acceptance.freeze(state.questioner, state.labeler, state.reasoner))
-        record |= _labelled(acceptance, 0)
-        save_accepted(state, acceptance, logger, 0)
+def accept_or_roll_back(context: PhaseContext, at: StepId) -> None:
+    """Keep the iteration, or take both roles and the question history back to the last accepted one.
 
-
-def accept_or_roll_back(
-    state: SelfPlayState, acceptance: Acceptance, taught: bool, observer: Observer | None, logger: RunLogger, t: int
-) -> None:
-    """Keep the iteration, or take both roles back to the last one that was accepted."""
-    with logger.step("accept", t, 0) as record:
-        verdict = acceptance.judge(state.questioner, state.labeler, state.reasoner, t, taught)
-        record |= verdict.metrics() | _labelled(acceptance, t)
-        record["selected_iteration"] = acceptance.best
+    Iteration 0 freezes what later ones are compared with: the base's answers to questions about held-out images and to
+    the user's labelled items. The base is the first accepted iteration.
+    """
+    acceptance, state, t, observer = context.acceptance, context.state, at.iteration, context.inputs.observer
+    with context.logger.step("accept", t, 0) as record:
+        if t == 0:
+            record["anchor"] = len(acceptance.freeze(state.questioner, state.labeler, state.reasoner))
+            if acceptance.labelled:
+                record["validation_accuracy"] = acceptance.labelled.result(0).accuracy
+            _pin_checkpoint(context, t)
+            return
+        verdict = acceptance.judge(state.questioner, state.labeler, state.reasoner, t, bool(context.silver(t)))
+        record |= verdict.as_metrics()
         if observer is not None and acceptance.images:
             record |= observer.on_verdict(*acceptance.answers(verdict.against, t))
         if verdict.accepted:
-            save_accepted(state, acceptance, logger, t)
+            _pin_checkpoint(context, t)
         else:
-            state.restore(logger.run.path / "accepted")
+            context.checkpointer.go_back(ACCEPTED)
 
 
-def save_accepted(state: SelfPlayState, acceptance: Acceptance, logger: RunLogger, t: int) -> None:
-    """Both roles and both optimizers, where a rejected iteration goes back to; both roles again where labels say that
-    they are the best so far, and later ones may be accepted that are not."""
-    with logger.run.result("accepted") as folder:
-        state.save(folder)
-    if acceptance.labelled and acceptance.best == t:
-        with logger.run.result("best") as folder:
-            state.save_roles(folder)
+def _pin_checkpoint(context: PhaseContext, t: int) -> None:
+    """Keep the checkpoint of an accepted iteration; by another name too where the validation set calls it the best."""
+    context.checkpointer.pin(ACCEPTED)
+    if context.acceptance.labelled and context.acceptance.best == t:
+        context.checkpointer.pin(BEST)
 
 
-def restore_selected(state: SelfPlayState, acceptance: Acceptance, logger: RunLogger) -> None:
+def restore_selected(context: PhaseContext) -> None:
     """Both roles as the best accepted iteration left them, where that is not the last accepted."""
-    if acceptance.best != acceptance.last_accepted:
-        state.restore_roles(logger.run.path / "best")
+    if context.acceptance.best != context.acceptance.last_accepted:
+        context.state.restore_roles(context.checkpointer.pinned(BEST))
 
 
-def _labelled(acceptance: Acceptance, t: int) -> dict[str, float]:
-    return {"validation_accuracy": acceptance.labelled.result(t).accuracy} if acceptance.labelled else {}
+def silver_batch(items: Sequence[SilverItem], size: int, step: int, seed: Sequence[int]) -> list[SilverItem]:
+    """The silver items of a step: shuffled laps over the set, cut so that no step holds one twice."""
+    size = min(size, len(items))
+    lap, part = divmod(step, len(items) // size)
+    order = np.random.default_rng([*seed, lap]).permutation(len(items))
+    return [items[i] for i in order[part * size : (part + 1) * size]]

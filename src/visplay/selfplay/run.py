@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,52 +19,19 @@ from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.silver_file import join_silver, silver_file
 from visplay.runs import RunDirectory, read_metrics
+from visplay.runs.metrics import FRAME
 from visplay.runs.trackers import Trackers
 from visplay.selfplay.logger import RunLogger, peak_memory_bytes
 from visplay.selfplay.loop import RunInputs, evolve
 from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.validation_set import read_validation_set
+from visplay.selfplay.verdict import Verdict, is_verdict
 
 CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
     "random_reward": {"questioner": {"reward": "random"}, "reasoner": {"reward": "random"}},
     "format_reward": {"questioner": {"reward": "format"}, "reasoner": {"reward": "format"}},
     "untrained_questioner": {"questioner": {"steps": 0}},
 }
-# What summary.json tells of a silver set and of a verdict, where it was measured.
-_SILVER = (
-    "label_accuracy",
-    "answerable",
-    "kept",
-    "asked",
-    "valid",
-    "candidates",
-    "mean_confidence",
-    "paper_label_accuracy",
-    "paper_answerable",
-    "paper_kept",
-    "paper_asked",
-)
-_ACCEPTANCE = (
-    "iteration",
-    "accepted",
-    "against",
-    "kept_change",
-    "kept_ci95",
-    "agreement_change",
-    "agreement_ci95",
-    "asking_change",
-    "asking_ci95",
-    "validation_change",
-    "validation_ci95",
-    "validation_p_mcnemar",
-    "validation_items",
-    "validation_accuracy",
-    "selected_iteration",
-    "oracle_accepts",
-    "true_accuracy",
-    "true_change",
-    "true_ci95",
-)
 
 
 def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
@@ -92,8 +59,11 @@ def run_evolution(
     state = SelfPlayState.load(controller.broadcast(settings), controller)
     if not title:
         console.print(str(state.path), highlight=False)
-    with closing(Trackers(run, console)) as trackers, closing(state):
-        logger = RunLogger(run, settings, console, title, trackers)
+    with (
+        closing(Trackers(run, console)) as trackers,
+        closing(state),
+        RunLogger(run, settings, console, title, trackers) as logger,
+    ):
         evolve(inputs, state, settings, logger)
         controller.shutdown()
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
@@ -159,16 +129,20 @@ def summarize(logger: RunLogger) -> dict[str, Any]:
     return {
         "suites": suites_summary(base, iterations) if base or iterations else {},
         "macro": macro_summary(base, iterations) if base or iterations else {},
-        "silver": [_taken(line, _SILVER) for line in lines if line["phase"] == "silver"],
-        "acceptance": [_taken(line, _ACCEPTANCE) for line in lines if line["phase"] == "accept" and line["iteration"]],
+        "silver": [_single_figures(line) for line in lines if line["phase"] == "silver"],
+        "acceptance": [
+            {"iteration": verdict.iteration, **verdict.as_metrics()}
+            for verdict in (Verdict.from_metrics(line) for line in lines if is_verdict(line))
+        ],
         "controls": {},
         "seconds": logger.seconds,
         "peak_memory_bytes": peak_memory_bytes(),
     }
 
 
-def _taken(line: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: line[key] for key in keys if key in line}
+def _single_figures(line: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a line of metrics that are no list or mapping, such as `kept` and `label_accuracy`."""
+    return {key: value for key, value in line.items() if key not in FRAME and not isinstance(value, (list, dict))}
 
 
 def changed(settings: Settings, changes: Mapping[str, Mapping[str, Any]]) -> Settings:

@@ -1,89 +1,177 @@
-"""How far a run is and how long it still takes: the steps that are planned, and the mean time of each phase so far."""
+"""The phases of an iteration in one list, and what follows from it: the planned steps and the time they take.
+
+To add a phase, add an entry to `PHASES` and a function of its name to `phases.py`. The loop, the checkpoints, the time
+left, the terminal and the page read this list and nothing else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
 from visplay.config import Settings
+from visplay.types import StepId
+
+INPUTS_FILE = "inputs.json"
+"""In the run directory: the `InputCounts` of the run, as soon as it has counted them."""
 
 
-class StepId(NamedTuple):
-    """A step of a run; iteration 0 is what is done about the base, `step` counts from 0."""
+@dataclass(frozen=True, slots=True)
+class InputCounts:
+    """How much a run has to look at. With the settings it decides which phases have steps.
 
+    Attributes:
+        images: unlabeled images that train.
+        held_out: unlabeled images that acceptance judges by.
+        validation_items: the user's labelled items that acceptance judges by.
+        suites: labelled suites that are measured.
+    """
+
+    images: int
+    held_out: int
+    validation_items: int
+    suites: int
+
+    @classmethod
+    def planned(cls, settings: Settings) -> InputCounts:
+        """A guess from the settings alone, for a run that has not counted its inputs yet."""
+        wanted = settings.acceptance
+        return cls(0, wanted.images, int(wanted.validation_set is not None), len(settings.evaluation.suites))
+
+    @property
+    def judges(self) -> bool:
+        """Whether acceptance has anything to judge by. An image pool of fewer than five images holds none out."""
+        return self.held_out > 0 or self.validation_items > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase of every iteration.
+
+    Attributes:
+        name: as in metrics.jsonl, in request ids and in the names of checkpoints.
+        doing: what happens in it, in words; a sentence of the page goes on with it.
+        function: the name of its function in `phases.py`, which takes a `PhaseContext` and a `StepId`.
+        steps: how many steps it has, from the settings, the inputs and the iteration (0: before the first).
+        trains: it changes weights, so that its figures are drawn as curves.
+        needs_silver: it has no steps in an iteration whose silver set is empty.
+    """
+
+    name: str
+    doing: str
+    function: str
+    steps: Callable[[Settings, InputCounts, int], int]
+    trains: bool = False
+    needs_silver: bool = False
+
+
+PHASES: tuple[Phase, ...] = (
+    Phase(
+        "questioner",
+        "the Questioner learns",
+        "train_questioner",
+        lambda settings, inputs, t: settings.questioner.steps if t else 0,
+        trains=True,
+    ),
+    Phase("silver", "the silver set is made", "make_silver_set", lambda settings, inputs, t: int(t > 0)),
+    Phase(
+        "reasoner",
+        "the Reasoner learns",
+        "train_reasoner",
+        lambda settings, inputs, t: settings.reasoner.steps if t else 0,
+        trains=True,
+        needs_silver=True,
+    ),
+    Phase(
+        "measure",
+        "suites are measured",
+        "measure_reasoner",
+        lambda settings, inputs, t: int(inputs.suites > 0 and (t > 0 or settings.evaluation.before)),
+    ),
+    Phase("accept", "acceptance judges", "accept_or_roll_back", lambda settings, inputs, t: int(inputs.judges)),
+)
+
+
+def phases() -> tuple[Phase, ...]:
+    """All phases in the order of an iteration."""
+    return PHASES
+
+
+def phase_order(name: str) -> int:
+    """The place of a phase in an iteration, from 0; after all others for a name that is no phase."""
+    return next((place for place, phase in enumerate(PHASES) if phase.name == name), len(PHASES))
+
+
+class _Key(NamedTuple):
     iteration: int
-    phase: str
+    phase: int
     step: int
 
 
 class Schedule:
-    """The steps of a run in their order, from its settings alone.
+    """The planned steps of a run in their order.
+
+    Args:
+        inputs: what the run has to look at; None for a guess from the settings.
 
     Attributes:
         iterations: T.
-        plan: how many steps each phase has in an iteration.
-        base_plan: the same for what is done about the base before the first.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, inputs: InputCounts | None = None) -> None:
         self.iterations = settings.iterations
-        measured, judged = (
-            int(bool(settings.evaluation.suites)),
-            int(settings.acceptance.images > 0 or settings.acceptance.validation_set is not None),
-        )
-        self.base_plan = {"measure": int(settings.evaluation.before) * measured, "accept": judged}
-        self.plan = {
-            "questioner": settings.questioner.steps,
-            "silver": 1,
-            "reasoner": settings.reasoner.steps,
-            "measure": measured,
-            "accept": judged,
-        }
+        self._settings = settings
+        self._inputs = inputs or InputCounts.planned(settings)
+        self._planned = tuple(self._all_steps())
+        self._keys = [_key(step) for step in self._planned]
 
-    def steps_after(self, place: StepId) -> dict[str, int]:
-        """How many steps of each phase follow a step."""
-        iteration, phase, step = place
-        order = list(self.plan)
-        whole = self.iterations - iteration
-        if not iteration:
-            rest = {name: count for name, count in self.base_plan.items() if order.index(name) > order.index(phase)}
-            return {name: count * whole + rest.get(name, 0) for name, count in self.plan.items()}
-        later = {name: whole + (order.index(name) > order.index(phase)) for name in order}
-        rest = {phase: max(0, self.plan[phase] - step - 1)}
-        return {name: count * later[name] + rest.get(name, 0) for name, count in self.plan.items()}
+    def steps(self, phase: str, iteration: int) -> int:
+        """How many steps a phase has in an iteration, 0 being what is done with the base."""
+        planned = next(one for one in PHASES if one.name == phase)
+        return planned.steps(self._settings, self._inputs, iteration)
 
     def total(self) -> int:
-        """All steps of the run."""
-        return sum(self.base_plan.values()) + self.iterations * sum(self.plan.values())
+        """The number of all planned steps."""
+        return len(self._planned)
 
-    def next(self, last: StepId | None, taught: bool = True) -> StepId | None:
-        """The step after `last`, the first one of the run for None; None after its end.
+    def next(self, last: StepId | None, has_silver: bool = True) -> StepId | None:
+        """The step after `last`, or the first step of the run for None; None after the end.
 
         Args:
-            taught: there is a silver set to learn from; without one the Reasoner's phase falls away.
+            has_silver: the silver set of the iteration has items; without any, phases that need them are left out.
         """
-        iteration, phase, step = last or StepId(0, "", -1)
-        plan = self.plan if iteration else self.base_plan
-        if step + 1 < plan.get(phase, 0):
-            return StepId(iteration, phase, step + 1)
-        order = list(plan)
-        for name in order[order.index(phase) + 1 if phase in plan else 0 :]:
-            if plan[name] and (taught or name != "reasoner"):
-                return StepId(iteration, name, 0)
-        for name, count in self.plan.items():
-            if count and iteration < self.iterations:
-                return StepId(iteration + 1, name, 0)
+        skipped = set() if has_silver or last is None else {phase.name for phase in PHASES if phase.needs_silver}
+        for step in self._after(last):
+            if last is None or step.iteration != last.iteration or step.phase not in skipped:
+                return step
         return None
 
     def seconds_left(self, spent: Mapping[str, Sequence[float]], last: StepId) -> float | None:
-        """Time that the steps after `last` take, if each takes the mean of its phase so far; None until every phase
-        was seen once.
+        """Time that the steps after `last` take if each takes the mean of its phase so far.
 
         Args:
             spent: seconds of the finished steps by phase.
+        Returns:
+            seconds; None until every planned phase has finished a step.
         """
-        ahead = {phase: count for phase, count in self.steps_after(last).items() if self.plan[phase]}
-        if not all(spent.get(phase) for phase in ahead):
+        if not all(spent.get(step.phase) for step in self._planned):
             return None
-        return sum(fmean(spent[phase]) * count for phase, count in ahead.items() if count)
+        ahead = Counter(step.phase for step in self._after(last))
+        return sum(fmean(spent[phase]) * count for phase, count in ahead.items())
+
+    def _all_steps(self) -> Iterator[StepId]:
+        for iteration in range(self.iterations + 1):
+            for phase in PHASES:
+                for step in range(self.steps(phase.name, iteration)):
+                    yield StepId(iteration, phase.name, step)
+
+    def _after(self, last: StepId | None) -> Sequence[StepId]:
+        return self._planned[bisect_right(self._keys, _key(last)) if last else 0 :]
+
+
+def _key(step: StepId) -> _Key:
+    return _Key(step.iteration, phase_order(step.phase), step.step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from visplay.roles.open import load_base, open_prompts
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
+from visplay.runs.state import read_json, write_json
 
 
 class SelfPlayState:
@@ -94,26 +96,30 @@ class SelfPlayState:
         for engine in self._engines:
             engine.close()
 
+    @property
+    def version(self) -> tuple[int, int, str]:
+        """Changes whenever `save` would write something else: the weights of a role, or the question history."""
+        history = json.dumps(self.questioner.history.state())
+        return self.questioner_policy.version, self.reasoner_policy.version, history
+
     def save(self, folder: Path) -> None:
-        """Write both roles and both optimizers."""
-        self.save_roles(folder)
+        """Write all that a rejected iteration takes back: both roles, both optimizers and the question history."""
+        self.questioner_policy.save(folder / "questioner")
+        self.reasoner_policy.save(folder / "reasoner")
         self.questioner_trainer.save(folder / "questioner-trainer")
         self.reasoner_trainer.save(folder / "reasoner-trainer")
+        write_json(folder / "history.json", self.questioner.history.state())
 
     def restore(self, folder: Path) -> None:
-        """Go back to what `keep` wrote."""
+        """Go back to what `save` wrote."""
         self.restore_roles(folder)
         self.questioner_trainer.restore(folder / "questioner-trainer")
         self.reasoner_trainer.restore(folder / "reasoner-trainer")
-
-    def save_roles(self, folder: Path) -> None:
-        """Write both roles alone."""
-        self.questioner_policy.save(folder / "questioner")
-        self.reasoner_policy.save(folder / "reasoner")
+        self.questioner.history.restore(read_json(folder / "history.json"))
 
     @on_all_ranks
     def restore_roles(self, folder: Path) -> None:
-        """Go back to the roles that `keep` or `save_roles` wrote."""
+        """Go back to the roles that `save` wrote, and leave optimizers and history as they are."""
         self.questioner_policy.load(folder / "questioner")
         self.reasoner_policy.load(folder / "reasoner")
 

@@ -15,6 +15,7 @@ from visplay.evaluation.results import task_of
 from visplay.evaluation.summary import selected_iteration
 from visplay.evaluation.table import points
 from visplay.roles.open import Role
+from visplay.selfplay.verdict import Verdict, last_accepted
 
 _DOES = {
     "reasoner": "looks at an image, thinks, and gives its answer in `\\boxed{}`",
@@ -94,11 +95,13 @@ def _about(
     settings: Settings, summary: Mapping[str, Any], images: str | None, role: Role, license_: Mapping[str, str]
 ) -> str:
     iteration, ran = _selected_iteration(summary), len(summary["silver"])
-    if not summary["acceptance"]:
+    verdicts = [Verdict.from_metrics(entry) for entry in summary["acceptance"]]
+    accepted = last_accepted(verdicts)
+    if not verdicts:
         handed = f"{iteration} of {ran}; none was judged, so it is the last"
-    elif iteration == _last_accepted(summary) and iteration:
+    elif iteration == accepted and iteration:
         handed = f"{iteration} of {ran}, the last that was accepted"
-    elif _last_accepted(summary):
+    elif accepted:
         handed = f"{iteration or 'none'} of {ran}; later ones were accepted, but answered fewer labelled items"
     else:
         handed = f"none of {ran} was accepted, so these are the weights of the base"
@@ -115,7 +118,7 @@ def _about(
         f"* Images: {source}{held_out}",
         f"* Iteration handed over: {handed}",
     ]
-    judged_by = {verdict["validation_items"] for verdict in summary["acceptance"] if "validation_items" in verdict}
+    judged_by = [verdict.validation_items for verdict in verdicts if verdict.validation_items]
     if judged_by:
         lines.append(
             f"* Labelled items: {max(judged_by)}, to accept or reject iterations by; nothing was trained on them"
@@ -175,10 +178,6 @@ def _share(figures: Mapping[str, Any]) -> str:
 def _selected_iteration(summary: Mapping[str, Any]) -> int:
     """As `selected_iteration`, also for a run that measured nothing."""
     return selected_iteration(summary) or (0 if summary["acceptance"] else len(summary["silver"]))
-
-
-def _last_accepted(summary: Mapping[str, Any]) -> int:
-    return max((verdict["iteration"] for verdict in summary["acceptance"] if verdict["accepted"]), default=0)
 
 
 def _use(settings: Settings, role: Role, name: str, adapter: bool) -> str:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from visplay.labeling.language.implied import Claim, claims, implied
+from visplay.labeling.language.possible import contradicting, possible
 
 from visplay.lab.language import TEMPLATES, Kind, read, write
 from visplay.lab.oracle import answer, truth
 from visplay.lab.questions import random_query
 from visplay.lab.scene import COLORS, SHAPES, Scene, random_scene
-from visplay.labeling.language.implied import Claim, claims, implied
-from visplay.labeling.language.possible import contradicting, possible
 from visplay.labeling.language.statement import Statement, state
 
 

@@ -2,6 +2,7 @@
 // Curves by uPlot (many points, on a canvas); intervals and histograms as SVG (few points, with texts of their own).
 
 const LINES = { questioner: { name: "Questioner", color: "--one", dash: [6, 4] }, reasoner: { name: "Reasoner", color: "--two", dash: [] } };
+const lineOf = (phase) => LINES[phase] || { name: phase, color: "--quiet", dash: [2, 3] };
 const styled = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // Where a step stands in the run: iterations are one wide, each phase spread over its iteration.
@@ -47,9 +48,9 @@ function Curve({ title, curves, theme, share = false }) {
       series: [
         {},
         ...curves.map(({ phase }) => ({
-          stroke: styled(LINES[phase].color),
+          stroke: styled(lineOf(phase).color),
           width: 2,
-          dash: LINES[phase].dash,
+          dash: lineOf(phase).dash,
           points: { show: curves.every((one) => one.y.length < 3) },
         })),
       ],
@@ -73,10 +74,10 @@ function Curve({ title, curves, theme, share = false }) {
     const here = at === null ? undefined : data[i + 1][at];
     return { phase: curve.phase, value: here ?? latest(curve.y) };
   });
-  const says = shown.map(({ phase, value }) => `${LINES[phase].name} ${unit(value)}`).join(", ");
+  const says = shown.map(({ phase, value }) => `${lineOf(phase).name} ${unit(value)}`).join(", ");
   return html`<figure class="chart curve">
     <figcaption><b>${title}</b>
-      ${shown.map(({ phase, value }) => html`<span class=${`key ${phase}`}><i aria-hidden="true"></i>${LINES[phase].name} <output>${unit(value)}</output></span>`)}
+      ${shown.map(({ phase, value }) => html`<span class=${`key ${phase}`}><i aria-hidden="true"></i>${lineOf(phase).name} <output>${unit(value)}</output></span>`)}
     </figcaption>
     <div ref=${box} role="img" aria-label=${`${title} by iteration; last: ${says}`}></div>
   </figure>`;

@@ -18,7 +18,7 @@ function Filters({ choices, filter, order, change, sort }) {
   return html`<form class="filters" role="search" aria-label="filter the questions" onSubmit=${(event) => event.preventDefault()}>
     <label class="grow">Text <input type="search" value=${filter.text} placeholder="in questions, answers, votes" onInput=${(event) => set("text")(event.target.value)} /></label>
     <${Choice} label="Iteration" value=${filter.iteration} options=${counted(choices.iterations)} choose=${set("iteration")} />
-    <${Choice} label="Phase" value=${filter.phase} options=${counted(choices.phases, (key) => ASKED_IN[key] || key)} choose=${set("phase")} />
+    <${Choice} label="Phase" value=${filter.phase} options=${counted(choices.phases, doing)} choose=${set("phase")} />
     <${Choice} label="Type" value=${filter.type} options=${counted(choices.types, (key) => key || "none")} choose=${set("type")} />
     <${Choice} label="Verdict" value=${filter.kept} options=${[[null, "all"], ["true", `kept (${count(choices.kept)})`], ["false", `dropped (${count(choices.total - choices.kept)})`]]} choose=${set("kept")} />
     <${Choice} label="Dropped by" value=${filter.gate} options=${counted(choices.gates)} choose=${set("gate")} />

@@ -20,6 +20,7 @@ function useRun() {
       let wait = OFTEN;
       try {
         const run = await source.run();
+        phases = run.page.phases;
         wait = run.page.status.state === "running" ? OFTEN : SELDOM;
         setState((before) => (before.run === run && !before.error ? before : { run, error: "", version: before.run === run ? before.version : before.version + 1 }));
       } catch (error) {

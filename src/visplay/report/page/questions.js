@@ -13,7 +13,7 @@ function Card({ row, open, imaged = true }) {
   return html`<article class=${`card ${row.kept ? "kept" : "lost"}`}>
     ${imaged && html`<${ImageRef} image=${row.image} alt=${told(row)} />`}
     <div>
-      <p class="meta">${row.type || "no type"} · ${imaged ? `iteration ${row.iteration}` : ASKED_IN[row.phase]}</p>
+      <p class="meta">${row.type || "no type"} · ${imaged ? `iteration ${row.iteration}` : doing(row.phase)}</p>
       <h3><button type="button" class="whole" onClick=${() => open(row.id)}><${Words} text=${row.question} class="short" /></button></h3>
       ${row.more > 0 && html`<p class="quiet">and ${several(row.more, "more character")}</p>`}
       <p class="answer">${row.answer === null ? html`<span class="quiet">no silver answer</span>` : html`<${Words} text=${row.answer} class="short" />`}</p>
@@ -65,7 +65,7 @@ function Detail({ id, close, open, through }) {
 function Full({ item, through }) {
   const { row, votes, parts } = item;
   return html`
-    <p class="meta">${row.type || "no type"} · iteration ${row.iteration}, ${ASKED_IN[row.phase] || row.phase}${row.phase === "questioner" ? `, step ${row.step + 1}` : ""} · <${Verdict} row=${row} /></p>
+    <p class="meta">${row.type || "no type"} · iteration ${row.iteration}, ${doing(row.phase)}${row.phase === "questioner" ? `, step ${row.step + 1}` : ""} · <${Verdict} row=${row} /></p>
     <h2 class="long"><${Words} text=${row.question} /></h2>
     <div class="columns">
       <div>

@@ -9,23 +9,21 @@ const CURVES = [
   { name: "entropy", title: "Entropy, nats a token" },
 ];
 const STATES = { running: "running", finished: "finished", stopped: "stopped; --resume goes on" };
-// The order in which an iteration goes through its phases.
-const ORDER = ["questioner", "silver", "reasoner", "measure", "accept"];
 
 function Where({ status }) {
   const over = status.state === "finished";
-  const here = over ? ORDER.length : ORDER.indexOf(status.phase);
+  const here = over ? phases.length : phases.findIndex((phase) => phase.name === status.phase);
   return html`<section class="where" aria-label="where the run is">
     <p class="facts">
       <span class=${`state ${status.state}`}>${STATES[status.state]}</span>
       <span><b>iteration ${status.iteration}</b> of ${status.iterations}</span>
-      ${!over && html`<span>${PHASES[status.phase] || status.phase}, step ${status.step} of ${status.steps}</span>`}
+      ${!over && html`<span>${doing(status.phase)}, step ${status.step} of ${status.steps}</span>`}
       <span>${duration(status.seconds)} so far</span>
       ${status.state === "running" && html`<span><b>${status.seconds_left === null ? "time left not known yet" : `${duration(status.seconds_left)} left`}</b></span>`}
     </p>
     <progress max="1" value=${status.done} aria-label="share of the steps that are finished">${percent(status.done)}</progress>
     <ol class="phases" aria-hidden="true">
-      ${ORDER.map((phase, i) => html`<li class=${i === here ? "now" : i < here ? "past" : ""}>${PHASES[phase]}</li>`)}
+      ${phases.map((phase, i) => html`<li class=${i === here ? "now" : i < here ? "past" : ""}>${phase.doing}</li>`)}
     </ol>
     <p class="unseen" role="status">${status.words}</p>
     <p class="quiet">model ${status.model}, images ${status.images}, seed ${status.seed}</p>
@@ -43,7 +41,7 @@ function Health({ signs, level }) {
 }
 
 function Curves({ curves, theme }) {
-  const shown = CURVES.map((one) => ({ ...one, of: curves.filter((curve) => curve.name === one.name && LINES[curve.phase] && curve.y.length) })).filter((one) => one.of.length);
+  const shown = CURVES.map((one) => ({ ...one, of: curves.filter((curve) => curve.name === one.name && curve.y.length) })).filter((one) => one.of.length);
   return html`<section>
     <h2>Curves</h2>
     ${shown.length === 0 && html`<p class="quiet">No step is finished yet.</p>`}
@@ -56,7 +54,7 @@ function Curves({ curves, theme }) {
 
 function CurveTable({ shown }) {
   const lines = shown.flatMap(({ title, share, of }) =>
-    of.map((curve) => ({ title: `${title}, ${LINES[curve.phase].name}`, unit: share ? (value) => percent(value) : figure, curve })),
+    of.map((curve) => ({ title: `${title}, ${lineOf(curve.phase).name}`, unit: share ? (value) => percent(value) : figure, curve })),
   );
   const iterations = [...new Set(lines.flatMap(({ curve }) => curve.iteration))].sort((a, b) => a - b);
   const mean = (curve, t) => {
@@ -147,20 +145,22 @@ function Silver({ panels, show }) {
 
 function Verdicts({ verdicts }) {
   if (!verdicts.length) return null;
-  const change = (value, interval) => (value === null ? "–" : html`${points(value)} ${interval ? html`<small>[${points(interval[0])}, ${points(interval[1])}]</small>` : ""}`);
+  const change = (value) => (value === null ? "–" : html`${points(value.mean)} ${value.low === null || value.high === null ? "" : html`<small>[${points(value.low)}, ${points(value.high)}]</small>`}`);
+  const columns = [
+    ["iteration", (one) => one.iteration],
+    ["verdict", (one) => html`<${Mark} level=${one.accepted ? "good" : "bad"}>${one.accepted ? "accepted" : "rolled back"}<//>`],
+    ["against", (one) => one.against || "base"],
+    ["trusted answers kept", (one) => change(one.kept)],
+    ["agreement", (one) => change(one.agreement)],
+    ["questions with an answer", (one) => change(one.asking)],
+  ];
+  const labelled = verdicts.some((one) => one.validation !== null);
+  if (labelled) columns.push(["validation set", (one) => html`${change(one.validation)} <small>${percent(one.validation_accuracy)} of ${one.validation_items} right</small>`]);
+  columns.push(["truth (lab)", (one) => change(one.true)]);
   return html`<section>
     <h2>Verdicts</h2>
-    <p class="quiet">Each iteration is judged without labels, on images nothing trains on; changes in points against the last accepted one.</p>
-    <${Table} caption="verdicts by iteration" head=${["iteration", "verdict", "against", "trusted answers kept", "agreement", "questions with an answer", "truth (lab)"]}
-      rows=${verdicts.map((one) => [
-        one.iteration,
-        html`<${Mark} level=${one.accepted ? "good" : "bad"}>${one.accepted ? "accepted" : "taken back"}<//>`,
-        one.against || "base",
-        change(one.kept_change, one.kept_ci95),
-        change(one.agreement_change, one.agreement_ci95),
-        change(one.asking_change, one.asking_ci95),
-        change(one.true_change, one.true_ci95),
-      ])} />
+    <p class="quiet">Each iteration is judged on held-out images without labels${labelled ? ", and on your labelled items" : ""}; nothing trains on them. Changes in points against the last accepted iteration.</p>
+    <${Table} caption="verdicts by iteration" head=${columns.map(([name]) => name)} rows=${verdicts.map((one) => columns.map(([, cell]) => cell(one)))} />
   </section>`;
 }
 

@@ -5,15 +5,9 @@ const { h, render } = preact;
 const { useEffect, useMemo, useRef, useState, useCallback } = preactHooks;
 const html = htm.bind(h);
 
-const PHASES = {
-  questioner: "Questioner learns",
-  silver: "Silver set",
-  reasoner: "Reasoner learns",
-  measure: "Measure",
-  accept: "Judge",
-  controls: "Controls",
-};
-const ASKED_IN = { questioner: "while the Questioner learned", silver: "for the silver set", accept: "to judge by" };
+// The phases of an iteration in their order, [{ name, doing }]; main.js sets them when it has read the run.
+let phases = [];
+const doing = (name) => (phases.find((phase) => phase.name === name) || { doing: name }).doing;
 
 const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`);
 const points = (share) => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(1)}`;
