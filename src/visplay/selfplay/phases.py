@@ -5,39 +5,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
+from visplay.config import Settings
 from visplay.evaluation.runner import measure
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
 from visplay.labeling.silver_file import silver_file, write_silver
 from visplay.labeling.synthesis import synthesize
+from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
+from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.selfplay.context import PhaseContext
-from visplay.types import SilverItem, StepId
+from visplay.types import Candidate, Group, SilverItem, StepId
 
 ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
 
 
+@dataclass(frozen=True, slots=True)
+class _Rollout:
+    """What the Questioner asked about some images, and what came of it."""
+
+    asked: tuple[Asked, ...]
+    candidates: tuple[Candidate, ...]
+    rejected: Mapping[str, tuple[str, str]]
+    rewards: Mapping[str, RewardBreakdown]
+    groups: tuple[Group, ...]
+
+
 def train_questioner(context: PhaseContext, at: StepId) -> None:
-    """G questions per image, m answers a question, gates, one GRPO step on the Questioner."""
-    settings, state, logger, (t, _, step) = context.settings, context.state, context.logger, at
-    images = context.sampler.take(min(settings.questioner.images_per_step, len(context.images)))
-    with logger.step("questioner", t, step) as record:
-        asked = state.questioner.ask(images, settings.questioner.group_size, f"{t}/questioner/{step}", trained=True)
-        questions = [one.question for one in asked if one.question is not None]
-        candidates = state.rewarding_labeler.label(questions, settings.questioner.votes, state.reasoner)
-        gates = settings.questioner.gates if settings.questioner.reward.uses_gates else ()
-        passed, dropped = apply_gates(gates, candidates, state.reasoner)
-        rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, dropped)
-        write_record(logger.run.path, at, step_rows(asked, candidates, dropped, rewards))
-        groups = state.questioner.groups(asked, rewards)
+    """G questions per image, m answers per question, gates, rewards, one update of the Questioner."""
+    settings, state, (t, _, step) = context.settings, context.state, at
+    with context.logger.step("questioner", t, step) as record:
+        tag = f"{t}/questioner/{step}"
+        rollouts = [_ask_and_reward(context, settings.questioner.images_per_step, tag)]
+
+        def sample_more(number: int, missing: int) -> Sequence[Group]:
+            rollouts.append(_ask_and_reward(context, missing, f"{tag}+{number}"))
+            return rollouts[-1].groups
+
+        groups = replace_uninformative(
+            rollouts[0].groups, sample_more, _informative(settings), settings.rl.dynamic_sampling
+        )
+        rows = (step_rows(r.asked, r.candidates, r.rejected, r.rewards) for r in rollouts)
+        write_record(context.logger.run.path, at, chain.from_iterable(rows))
         record |= state.questioner_trainer.step(groups) | state.questioner.engine.metrics()
+        asked = [one for rollout in rollouts for one in rollout.asked]
+        candidates = [candidate for rollout in rollouts for candidate in rollout.candidates]
+        answered = sum(candidate.result.answer is not None for candidate in candidates)
+        questions = [one.question for one in asked if one.question is not None]
         record["valid"] = len(questions) / len(asked)
-        record["passed"] = len(passed) / len(asked)
+        record["passed"] = (answered - sum(len(rollout.rejected) for rollout in rollouts)) / len(asked)
         record["confidence"] = float(np.mean([c.result.confidence for c in candidates])) if candidates else None
         record["distinct_texts"] = len({q.text for q in questions})
+
+
+def _ask_and_reward(context: PhaseContext, count: int, tag: str) -> _Rollout:
+    """Questions about `count` further images, at most all, with votes, gates and rewards."""
+    settings, state = context.settings.questioner, context.state
+    images = context.sampler.take(min(count, len(context.images)))
+    asked = state.questioner.ask(images, settings.group_size, tag, trained=True)
+    questions = [one.question for one in asked if one.question is not None]
+    candidates = state.rewarding_labeler.label(questions, settings.votes, state.reasoner)
+    _, rejected = apply_gates(settings.gates if settings.reward.uses_gates else (), candidates, state.reasoner)
+    rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, rejected)
+    groups = state.questioner.groups(asked, rewards)
+    return _Rollout(tuple(asked), tuple(candidates), rejected, rewards, tuple(groups))
+
+
+def _informative(settings: Settings) -> Callable[[Group], bool]:
+    return partial(has_advantage, estimator=settings.rl.advantages)
 
 
 def make_silver_set(context: PhaseContext, at: StepId) -> None:
@@ -68,11 +109,21 @@ def make_silver_set(context: PhaseContext, at: StepId) -> None:
 
 
 def train_reasoner(context: PhaseContext, at: StepId) -> None:
-    """G answers a silver question, one GRPO step on the Reasoner."""
-    settings, state, logger, (t, _, step) = context.settings, context.state, context.logger, at
-    items = silver_batch(context.silver(t), settings.reasoner.questions_per_step, step, [settings.seed, t])
-    with logger.step("reasoner", t, step) as record:
-        record |= state.reasoner_trainer.step(state.reasoner.groups(items, f"{t}/reasoner/{step}"))
+    """G answers per silver question, rewards, one update of the Reasoner."""
+    settings, state, (t, _, step) = context.settings, context.state, at
+    silver, wanted = context.silver(t), settings.reasoner.questions_per_step
+    items = list(silver_batch(silver, wanted, step, [settings.seed, t]))
+    with context.logger.step("reasoner", t, step) as record:
+
+        def sample_more(number: int, missing: int) -> Sequence[Group]:
+            # Batches behind those of all planned steps, so that no step is given another step's questions.
+            more = silver_batch(silver, missing, step + number * settings.reasoner.steps, [settings.seed, t, number])
+            items.extend(more)
+            return state.reasoner.groups(more, f"{t}/reasoner/{step}+{number}")
+
+        first = state.reasoner.groups(items, f"{t}/reasoner/{step}")
+        groups = replace_uninformative(first, sample_more, _informative(settings), settings.rl.dynamic_sampling)
+        record |= state.reasoner_trainer.step(groups)
         record |= state.reasoner.engine.metrics()
         record["confidence"] = float(np.mean([item.confidence for item in items]))
 
