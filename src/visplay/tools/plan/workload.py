@@ -179,14 +179,14 @@ class _Asker:
 
     def questions(self, name: str, calls: int, images: int, n: int, trained: bool = False) -> Asking:
         """`n` questions per image."""
-        q = self.settings.questioner
-        sampling = q.sampling if trained else q.synthesis_sampling or q.sampling
+        questioner = self.settings.questioner
+        sampling = questioner.sampling if trained else questioner.untrained_sampling
         return self.asking(name, calls, images, 1, n, self.assumed.question_tokens, sampling, trained)
 
     def answers(self, name: str, calls: int, images: int, questions: int, n: int, trained: bool = False) -> Asking:
         """`n` answers per image to all of its questions together."""
-        r = self.settings.reasoner
-        sampling = r.sampling if trained else r.vote_sampling or r.sampling
+        reasoner = self.settings.reasoner
+        sampling = reasoner.sampling if trained else reasoner.untrained_sampling
         return self.asking(name, calls, images, questions, n, self.assumed.answer_tokens, sampling, trained)
 
     def labels(
@@ -197,8 +197,7 @@ class _Asker:
         voted, lists = min(looks, votes), self.settings.silver.fact_lists
         found = [self.answers(f"{name} votes", calls, images * voted, questions, questions * ceil(votes / voted))]
         if labeler == "facts":
-            r, seen = self.settings.reasoner, min(looks, lists)
-            sampling = r.vote_sampling or r.sampling
+            seen, sampling = min(looks, lists), self.settings.reasoner.untrained_sampling
             mean = self.assumed.list_tokens
             n = ceil(lists / seen)
             found.append(self.asking(f"{name} lists", calls, images * seen, 1, n, mean, sampling))
