@@ -139,7 +139,7 @@ class TrlLoop:
             [image.load() for image in images],
             [self.prompts.ask()] * len(images),
             settings.questions_per_image,
-            self.settings.questioner.sampling,
+            self.settings.questioner.untrained_sampling,
         )
         questions: dict[tuple[str, str], tuple[ImageRef, str]] = {}
         for image, texts in zip(images, asked, strict=True):
@@ -192,7 +192,7 @@ class TrlLoop:
         prompts = [self.prompts.answer(question) for question in questions]
         for place, augmentation in enumerate(augmentations[:count]):
             loaded = [augmented(image, augmentation).load() for image in images]
-            sampling = self.settings.reasoner.sampling
+            sampling = self.settings.reasoner.untrained_sampling
             texts = self.generate(self.reasoner, loaded, prompts, share + (place < rest), sampling)
             for answers, given in zip(found, texts, strict=True):
                 answers += [extract_boxed(text) if text is not None else None for text in given]

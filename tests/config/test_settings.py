@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from visplay.config import Settings, check_settings, dump_settings, load_settings, preset_names
 from visplay.errors import ConfigError
+from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
 
 
@@ -129,6 +131,15 @@ def test_a_cut_is_refused_only_where_it_trains() -> None:
     assert load_settings("paper", cut, trained=False).reasoner.sampling.temperature == 0
     free = ["questioner.synthesis_sampling.top_p=0.9", "reasoner.vote_sampling={temperature: 0}"]
     assert load_settings("paper", free).questioner.synthesis_sampling == Sampling(top_p=0.9)
+
+
+def test_the_documented_algorithms_are_settings() -> None:
+    page = Path(__file__).parents[2] / "docs" / "algorithms.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = [check_settings(yaml.safe_load(block), where=block).rl for block in blocks]
+    assert {rl.advantages.name for rl in found} == set(components("advantages"))
+    assert {rl.loss.name for rl in found} == set(components("loss"))
+    assert {rl.averaging for rl in found} == {"sequence", "token", "constant"}
 
 
 def test_reading_settings_imports_no_torch() -> None:

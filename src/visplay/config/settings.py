@@ -59,6 +59,11 @@ class QuestionerSettings(Section):
         None, description="of the questions of silver sets and verdicts, which are not trained on; null: `sampling`"
     )
 
+    @property
+    def untrained_sampling(self) -> Sampling:
+        """How questions are drawn that the Questioner is not trained on."""
+        return self.synthesis_sampling or self.sampling
+
 
 class SilverSettings(Section):
     """Synthesis: candidate questions, silver answers, gates."""
@@ -95,6 +100,11 @@ class ReasonerSettings(Section):
     vote_sampling: Sampling | None = Field(
         None, description="of votes and lists of facts, which are not trained on; null: `sampling`"
     )
+
+    @property
+    def untrained_sampling(self) -> Sampling:
+        """How answers are drawn that the Reasoner is not trained on."""
+        return self.vote_sampling or self.sampling
 
     @model_validator(mode="after")
     def _buffer_has_a_limit(self) -> ReasonerSettings:

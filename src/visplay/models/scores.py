@@ -120,7 +120,7 @@ def _score_chunk(
 ) -> torch.Tensor:
     logits_MV = head(hidden_MH).float()
     if temperature != 1:
-        logits_MV = logits_MV / temperature
+        logits_MV.div_(temperature)  # in place, or a chunk would take twice the memory
     logprobs_MV = logits_MV.log_softmax(-1)
     chosen_M = logprobs_MV.gather(1, ids_M[:, None])[:, 0]
     with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):

@@ -84,9 +84,7 @@ class Questioner:
             trained: whether the Questioner is trained on them; else they are drawn by `synthesis_sampling`.
         """
         requests = [Request(f"{tag}/{p.id}", p, self.prompts.ask(), n) for p in images]
-        sampling = self.settings.sampling
-        if not trained:
-            sampling = self.settings.synthesis_sampling or sampling
+        sampling = self.settings.sampling if trained else self.settings.untrained_sampling
         completions = self.engine.generate(requests, sampling)
         return [_read(request, c) for request in requests for c in completions[request.id]]
 

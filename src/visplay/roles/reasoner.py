@@ -9,7 +9,7 @@ from statistics import fmean
 from visplay.answers import extract_boxed
 from visplay.config import ReasonerSettings
 from visplay.data.augmentations import augmented, preserves_answer
-from visplay.interfaces.engine import Engine, Sampling
+from visplay.interfaces.engine import Engine
 from visplay.rl.rewards.overlong import overlong_penalty
 from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
@@ -37,10 +37,6 @@ class Reasoner:
         """What gives answers that nobody learns from."""
         return self._voter or self.engine
 
-    @property
-    def _vote_sampling(self) -> Sampling:
-        return self.settings.vote_sampling or self.settings.sampling
-
     def votes(
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> dict[str, tuple[Vote, ...]]:
@@ -53,7 +49,7 @@ class Reasoner:
                 m, [v if preserves_answer(v, question.text) else "plain" for v in augmentations]
             )
         ]
-        completions = self.voter.generate([request for _, _, request in requests], self._vote_sampling)
+        completions = self.voter.generate([request for _, _, request in requests], self.settings.untrained_sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
         for question, augmentation, request in requests:
             given = votes[question.id]
@@ -85,7 +81,7 @@ class Reasoner:
             for question in first.values()
             for augmentation, share in _shares(n, augmentations)
         ]
-        completions = self.voter.generate([request for _, request in requests], self._vote_sampling)
+        completions = self.voter.generate([request for _, request in requests], self.settings.untrained_sampling)
         lists: dict[str, list[tuple[str, ...]]] = {image_id: [] for image_id in first}
         for question, request in requests:
             read = (read_facts(c.text, self.prompts.learned) for c in completions[request.id] if c.finished)

@@ -191,14 +191,14 @@ class _Asker:
 
     def questions(self, name: str, calls: int, images: int, n: int, trained: bool = False) -> Asking:
         """`n` questions per image."""
-        q = self.settings.questioner
-        sampling = q.sampling if trained else q.synthesis_sampling or q.sampling
+        questioner = self.settings.questioner
+        sampling = questioner.sampling if trained else questioner.untrained_sampling
         return self.asking(name, calls, images, 1, n, self.assumed.question_tokens, sampling, trained)
 
     def answers(self, name: str, calls: int, images: int, questions: int, n: int, trained: bool = False) -> Asking:
         """`n` answers per image to all of its questions together."""
-        r = self.settings.reasoner
-        sampling = r.sampling if trained else r.vote_sampling or r.sampling
+        reasoner = self.settings.reasoner
+        sampling = reasoner.sampling if trained else reasoner.untrained_sampling
         return self.asking(name, calls, images, questions, n, self.assumed.answer_tokens, sampling, trained)
 
     def labels(self, name: str, calls: int, images: int, questions: int, votes: int, labeler: Labeler) -> list[Asking]:
@@ -217,7 +217,7 @@ class _Asker:
 
     def _extra(self, name: str, calls: int, images: int, extra: ExtraRequests) -> Asking:
         mean = self.assumed.answer_tokens if extra.kind == "votes" else self.assumed.list_tokens
-        sampling = self.settings.reasoner.vote_sampling or self.settings.reasoner.sampling
+        sampling = self.settings.reasoner.untrained_sampling
         return self.asking(name, calls, images * extra.versions, extra.prompts, extra.completions, mean, sampling)
 
     def asking(
