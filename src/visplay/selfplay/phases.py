@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 import numpy as np
 
-from visplay.config import Settings
 from visplay.evaluation.runner import measure
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
@@ -49,7 +48,10 @@ def train_questioner(context: PhaseContext, at: StepId) -> None:
             return rollouts[-1].groups
 
         groups = replace_uninformative(
-            rollouts[0].groups, sample_more, _informative(settings), settings.rl.dynamic_sampling
+            rollouts[0].groups,
+            sample_more,
+            partial(has_advantage, estimator=settings.rl.advantages),
+            settings.rl.dynamic_sampling,
         )
         rows = (step_rows(r.asked, r.candidates, r.rejected, r.rewards) for r in rollouts)
         write_record(context.logger.run.path, at, chain.from_iterable(rows))
@@ -75,10 +77,6 @@ def _ask_and_reward(context: PhaseContext, count: int, tag: str) -> _Rollout:
     rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, rejected)
     groups = state.questioner.groups(asked, rewards)
     return _Rollout(tuple(asked), tuple(candidates), rejected, rewards, tuple(groups))
-
-
-def _informative(settings: Settings) -> Callable[[Group], bool]:
-    return partial(has_advantage, estimator=settings.rl.advantages)
 
 
 def make_silver_set(context: PhaseContext, at: StepId) -> None:
@@ -122,7 +120,9 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
             return state.reasoner.groups(more, f"{t}/reasoner/{step}+{number}")
 
         first = state.reasoner.groups(items, f"{t}/reasoner/{step}")
-        groups = replace_uninformative(first, sample_more, _informative(settings), settings.rl.dynamic_sampling)
+        groups = replace_uninformative(
+            first, sample_more, partial(has_advantage, estimator=settings.rl.advantages), settings.rl.dynamic_sampling
+        )
         record |= state.reasoner_trainer.step(groups)
         record |= state.reasoner.engine.metrics()
         record["confidence"] = float(np.mean([item.confidence for item in items]))
