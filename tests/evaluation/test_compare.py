@@ -57,9 +57,6 @@ def test_items_of_another_seed_or_another_question_do_not_coincide() -> None:
         found = compare([first, contender("b", other)])
         assert found.lines[0].differences == (None, None) and found.mean.differences == (None, None)
         assert "no item in common" in found.table("AB").rows[0]
-    # Marks from before questions were kept are told by id alone.
-    (line,) = compare([first, contender("b", result("s", range(5), range(20), question=""))]).lines
-    assert line.differences[1] is not None and line.differences[1].n == 20
 
 
 def test_suites_that_not_all_have_are_named_and_none_in_common_is_one_line() -> None:
