@@ -19,9 +19,7 @@ from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.factory import check_engine, inference_engine
-from visplay.models.names import model_name
-from visplay.models.vlm import check_model
-from visplay.roles.open import finished_roles, is_run, open_roles
+from visplay.roles.open import check_openable, open_roles
 from visplay.types import Suite
 
 
@@ -79,10 +77,7 @@ def check_scorable(name: str, settings: Settings) -> None:
         ConfigError, EngineError: as `check_engine`.
     """
     check_engine(settings)
-    if is_run(name):
-        finished_roles(name, ("reasoner",))
-    else:
-        check_model(model_name(name), settings.trust_remote_code)
+    check_openable(name, settings.trust_remote_code)
 
 
 def check_place(out: Path) -> None:
