@@ -16,12 +16,11 @@ from tests.chat_server import ChatServer, serving
 from visplay.cli.main import main
 from visplay.config import Settings, dump_settings
 from visplay.errors import EvaluationError
-from visplay.evaluation.compare import Contender, compare, comparison_json, comparison_sheet
+from visplay.evaluation.compare import Contender, compare, compare_seeds, seed_lines
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.evaluation.sheet import Sheet
-from visplay.evaluation.sheet_formats import latex, markdown
 from visplay.evaluation.statistics import paired_difference
+from visplay.evaluation.table import Table
 
 REPORT = "scores.json"
 
@@ -39,15 +38,15 @@ def test_a_difference_is_paired_over_what_both_were_asked() -> None:
     first = contender("a", result("s", range(5), range(20)), result("t", range(9), range(10)))
     second = contender("b", result("s", range(12), range(8, 30)), result("t", range(4), range(10)))
     found = compare([first, second])
-    (s, t), (_, mean) = found.lines, found.mean_differences
+    (s, t), (_, mean) = found.lines, found.mean.differences
     before, after = first.results["s"].marks(), second.results["s"].marks()
     both = [item for item in before if item in after]
     expected = paired_difference({i: before[i] for i in both}, {i: after[i] for i in both})
     assert s.differences == (None, expected) and expected.n == len(both) == 12 and [m.n for m in s.measured] == [20, 22]
     assert t.differences[1] is not None and t.differences[1].mean == pytest.approx(-0.5)
     assert mean is not None and mean.mean == pytest.approx((expected.mean - 0.5) / 2) and mean.n == 22
-    assert found.means[0].mean == pytest.approx((5 / 20 + 9 / 10) / 2)
-    figures = comparison_json(found)
+    assert found.as_json()["mean"]["measured"][0]["accuracy"] == pytest.approx((5 / 20 + 9 / 10) / 2)
+    figures = found.as_json()
     assert figures["suites"]["s"]["differences"][1]["n"] == 12 and figures["mean"]["differences"][0] is None
     json.dumps(figures, allow_nan=False)
 
@@ -56,18 +55,15 @@ def test_items_of_another_seed_or_another_question_do_not_coincide() -> None:
     first = contender("a", result("s", range(5), range(20)))
     for other in (result("s", (), range(20), seed=1), result("s", (), range(20), question="!")):
         found = compare([first, contender("b", other)])
-        assert found.lines[0].differences == (None, None) and found.mean_differences == (None, None)
-        assert "no item in common" in comparison_sheet(found, "AB").rows[0]
-    # Marks from before questions were kept are told by id alone.
-    (line,) = compare([first, contender("b", result("s", range(5), range(20), question=""))]).lines
-    assert line.differences[1] is not None and line.differences[1].n == 20
+        assert found.lines[0].differences == (None, None) and found.mean.differences == (None, None)
+        assert "no item in common" in found.table("AB").rows[0]
 
 
 def test_suites_that_not_all_have_are_named_and_none_in_common_is_one_line() -> None:
     s, t, u = (result(name, range(3), range(6)) for name in "stu")
     found = compare([contender("a", s, t), contender("b", t, s, u), contender("c", t)])
-    assert [line.suite for line in found.lines] == ["t"] and found.left_out == ("s", "u")
-    sheet = comparison_sheet(found, found.names)
+    assert [line.name for line in found.lines] == ["t"] and found.left_out == ("s", "u")
+    sheet = found.table(found.names)
     assert sheet.columns == ("suite", "a", "b", "b − a", "c", "c − a") and "left out: s, u." in sheet.note
     assert [len(row) for row in sheet.rows] == [6], "a mean of one suite says nothing new"
     with pytest.raises(EvaluationError, match=re.escape("no suite in common (a: s; b: t)")) as error:
@@ -81,16 +77,20 @@ def test_a_suite_that_is_part_of_another_counts_once_in_the_mean() -> None:
     whole = result("whole", range(5), range(10))
     part = SuiteResult("part", whole.answered[:5])
     found = compare([contender("a", whole, part), contender("b", whole, part)])
-    assert len(found.lines) == 2 and found.means[0].mean == pytest.approx(0.5) and found.means[0].n == 10
+    assert (
+        len(found.lines) == 2
+        and found.as_json()["mean"]["measured"][0]["accuracy"] == pytest.approx(0.5)
+        and found.mean.measured[0].n == 10
+    )
 
 
 @given(st.text(max_size=30))
 def test_any_name_stays_within_its_cell(name: str) -> None:
-    sheet = Sheet("", ("suite", name), ((name, "-1.0 [-2.0, +0.5] *"),), "")
-    text = markdown(sheet)
+    sheet = Table("", ("suite", name), ((name, "-1.0 [-2.0, +0.5] *"),), "")
+    text = sheet.markdown()
     lines = text.split("\n")
     assert len(lines) == 3 and all(len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3 for line in lines)
-    body = latex(sheet).split("\n")
+    body = sheet.latex().split("\n")
     assert len(body) == 11
     row = body[6]
     assert row.endswith(r" & $-$1.0 [$-$2.0, +0.5] \textsuperscript{*} \\")
@@ -184,3 +184,78 @@ def test_settings_hold_for_all_that_is_scored_and_leave_reports_as_they_are(
         assert main(["compare", *arguments]) == 2
         error = capsys.readouterr().err
         assert said in error and error.count("\n") == 1, error
+
+
+# Runs that differ in their seed alone
+
+
+def lines_of(summaries: list[dict[str, Any]]) -> list[str]:
+    return list(seed_lines(compare_seeds(summaries, [str(number) for number in range(len(summaries))])))
+
+
+def change(mean: float) -> dict[str, Any]:
+    return {"difference": {"mean": mean, "ci95": [mean - 0.01, mean + 0.01]}}
+
+
+def summary(mean: float, *, controls: bool = False) -> dict[str, Any]:
+    suite = {"base": {"accuracy": 0.5}, "iterations": [change(0.9), change(mean)]}
+    suites = {"easy_vqa": suite, "lab/color": suite, "lab/color/clean": suite}
+    lead = {"easy_vqa": [change(0.9)["difference"], change(0.03)["difference"]]}
+    control = {"suites": {"easy_vqa": suite}, "lead": lead}
+    return {"suites": suites, "controls": {"random_reward": control} if controls else {}}
+
+
+def test_last_iterations_stand_beside_their_mean() -> None:
+    lines = lines_of([summary(0.05), summary(0.07)])
+    assert [line.split()[0] for line in lines[1:]] == ["easy_vqa", "lab/color"]
+    assert lines[1].split(maxsplit=1)[1] == "+5.0 [+4.0, +6.0]  +7.0 [+6.0, +8.0]  mean +6.0 [-6.7, +18.7]"
+
+
+def test_controls_are_shown_where_every_run_has_them() -> None:
+    assert not any("random" in line for line in lines_of([summary(0.05, controls=True), summary(0.07)]))
+    text = "\n".join(lines_of([summary(0.05, controls=True)] * 2))
+    assert "random_reward: change from the base\n  easy_vqa" in text
+    assert "ahead of random_reward\n  easy_vqa             +3.0" in text
+
+
+def test_without_a_base_there_is_nothing_to_compare() -> None:
+    with pytest.raises(EvaluationError, match="nothing to compare"):
+        (lines_of([{"suites": {"s": {"base": None, "iterations": []}}, "controls": {}}]))
+
+
+def seed_run(folder: Path, mean: float, **settings: Any) -> Path:
+    folder.mkdir()
+    (folder / "config.yaml").write_text(dump_settings(Settings(**settings)))
+    (folder / "summary.json").write_text(json.dumps(summary(mean)))
+    return folder
+
+
+def test_the_verb_compares_seeds_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = seed_run(tmp_path / "one", 0.05, seed=1), seed_run(tmp_path / "two", 0.07, seed=2)
+    told = {}
+    for form in ([], ["--markdown"], ["--latex"], ["--json"]):
+        assert main(["compare", str(one), str(two), *form]) == 0
+        told["".join(form)] = capsys.readouterr().out
+    assert "mean +6.0" in told[""]
+    assert r"| easy\_vqa | +5.0 \[+4.0, +6.0\] | +7.0 \[+6.0, +8.0\] | +6.0 \[-6.7, +18.7\] |" in told["--markdown"]
+    assert r"easy\_vqa & +5.0 [+4.0, +6.0] & +7.0 [+6.0, +8.0] & +6.0 [$-$6.7, +18.7] \\" in told["--latex"]
+    found = json.loads(told["--json"])
+    row = found["seeds"]["change from the base"]["easy_vqa"]
+    assert found["names"] == [str(one), str(two)] and row["mean"] == pytest.approx(0.06) and row["seeds"] == 2
+    assert [each["mean"] for each in row["each"]] == [0.05, 0.07]
+
+
+def test_runs_that_are_not_finished_or_not_measured_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = seed_run(tmp_path / "one", 0.05), seed_run(tmp_path / "other", 0.05, iterations=2)
+    unfinished = seed_run(tmp_path / "unfinished", 0.05)
+    (unfinished / "summary.json").unlink()
+    for wrong, reason in (
+        (other, "was not measured"),
+        (unfinished, "is not finished"),
+        (tmp_path / "none", "--suites"),
+    ):
+        assert main(["compare", str(one), str(wrong)]) == 2
+        error = capsys.readouterr().err
+        assert reason in error and error.count("\n") == 1

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visplay.errors import EvaluationError
-from visplay.evaluation.gain import gain
 from visplay.evaluation.open_suites import open_suites
-from visplay.evaluation.report import report_sheets
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.runner import evaluate, measure
 from visplay.evaluation.summary import suites_summary
@@ -70,22 +68,6 @@ def test_a_saved_measurement_is_read_back_whole(tmp_path: Path) -> None:
         found.save(tmp_path / "base.jsonl")
         assert Measurement.load(tmp_path / "base.jsonl") == found
         assert (found.k, len(found.passes), len(found.majority)) == (k, 2 * (k > 0), 2 * (k > 0))
-
-
-def test_a_file_from_before_pass_at_k_is_still_read(tmp_path: Path) -> None:
-    row = '{"decoding": "greedy", "suite": "s", "item": "a", "given": "red", "correct": true, "finished": true}\n'
-    (tmp_path / "old.jsonl").write_text(row + row.replace("greedy", "sampled"))
-    found = Measurement.load(tmp_path / "old.jsonl")
-    assert found.greedy["s"].marks() == found.sampled["s"].marks() == {"a": True}
-    assert (found.passes, found.majority, found.k) == ({}, {}, 0)
-    assert list(found.by_decoding()) == ["greedy", "sampled"]
-    # Nothing is made up for what was not kept.
-    assert found.greedy["s"].tolerant is None and found.greedy["s"].by_kind() == {}
-    assert gain(found.greedy["s"], found.sampled["s"]) is None
-    [figures] = suites_summary(found, [found])["s"]["iterations"]
-    assert (figures["tolerant"], figures["gain"], figures["kinds"]) == (None, None, {})
-    printed = "\n".join(sheet.plain() for sheet in report_sheets(found, found))
-    assert "texts not kept" in printed and "answers by type" not in printed
 
 
 def test_blind_questions_are_asked_of_a_grey_image_in_the_same_call() -> None:

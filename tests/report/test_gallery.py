@@ -42,7 +42,6 @@ def test_all_that_was_asked_is_there_in_the_order_in_which_it_was_asked(gallery:
     both = names + ["2" + name[1:] for name in names]
     assert ids(gallery, Filter()) == both
     assert [row.id for row in gallery.find(Filter()).rows] == both[::-1]
-    assert gallery.note == ""
     choices = gallery.choices()
     assert (choices.total, choices.kept) == (12, 6)
     assert choices.iterations == {1: 6, 2: 6} and choices.phases == {"silver": 8, "questioner": 4}
@@ -168,21 +167,10 @@ def test_what_comes_while_one_looks_is_seen_and_a_step_that_is_done_again_is_not
     assert gallery.choices().total == 14
 
 
-def test_a_run_that_kept_only_its_silver_sets_says_so(written: Written) -> None:
-    written.silver(1, silver_set(1), recorded=False)
-    written.silver(2, silver_set(2))
-    gallery = Gallery(written.path)
-    assert [(row.kept, row.gate) for row in gallery.find(Filter(iteration=1)).rows] == [(True, None)] * 2
-    assert gallery.find(Filter(iteration=2)).total == 4
-    assert "only questions that were kept" in gallery.note
-    shown = gallery.item("1/silver/p/1#0")
-    assert shown is not None and len(shown.votes) == 4 and shown.parts is None
-
-
 def test_a_run_that_has_asked_nothing_yet_is_an_empty_gallery(written: Written) -> None:
     gallery = Gallery(written.path)
     assert gallery.find(Filter(text="x"), "-confidence").rows == () and gallery.choices().total == 0
-    assert gallery.storied() == () and gallery.texts(1) == () and gallery.note == ""
+    assert gallery.storied() == () and gallery.texts(1) == ()
 
 
 def test_texts_are_those_of_the_synthesis(gallery: Gallery) -> None:

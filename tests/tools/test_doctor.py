@@ -21,9 +21,8 @@ from visplay.tools.doctor import (
     healthy,
     import_problem,
     installed_version,
-    optional,
+    packages,
     report,
-    required,
 )
 
 REQUIRES = [
@@ -36,8 +35,7 @@ REQUIRES = [
 
 
 def _found(requires: list[str], installed: dict[str, str]) -> dict[str, Finding]:
-    found = [*required(requires, installed.get), *optional(requires, installed.get)]
-    return {finding.what: finding for finding in found}
+    return {finding.what: finding for finding in packages(requires, installed.get)}
 
 
 def test_here_everything_required_is_there(capsys: pytest.CaptureFixture[str]) -> None:

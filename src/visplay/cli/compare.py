@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from visplay.cli.common import Commands, add_engine, add_items, add_set, chosen_settings, named_suites
 
@@ -35,8 +34,7 @@ def add(commands: Commands) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from visplay.errors import ConfigError
-    from visplay.evaluation.compare import compare, comparison_json, comparison_sheet
-    from visplay.evaluation.contenders import check_contenders, is_report, open_contender
+    from visplay.evaluation.compare import check_contenders, compare, is_report, open_contender
     from visplay.roles.open import is_run
     from visplay.runs import differ_in_seed_alone
 
@@ -54,30 +52,27 @@ def _compare(options: argparse.Namespace) -> int:
     found = compare([open_contender(name, suites, settings.get(name)) for name in names])
     for row in skipped:
         print(f"visplay: skipped {row}", file=sys.stderr)
-    letters = [chr(ord("A") + place) for place in range(len(names))] if len(names) <= 26 else names
-    legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
-    sheet = comparison_sheet(found, names) if options.form else comparison_sheet(found, letters, legend)
-    print(_formed(sheet, options.form) if options.form != "json" else json.dumps(comparison_json(found), indent=2))
+    if options.form == "json":
+        print(json.dumps(found.as_json(), indent=2))
+    elif options.form:
+        print(getattr(found.table(names), options.form)())
+    else:
+        letters = [chr(ord("A") + place) for place in range(len(names))] if len(names) <= 26 else names
+        legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
+        print(found.table(letters, legend).plain())
     return 0
 
 
-def _compare_seeds(names: Sequence[str], form: str | None) -> int:
-    """Runs of one recipe: what matters is the mean over seeds."""
-    from visplay.evaluation.seeds import seed_json, seed_lines, seed_sheets
+def _compare_seeds(runs: Sequence[str], form: str | None) -> int:
+    """Compare runs of one recipe: what matters is the mean over seeds."""
+    from visplay.evaluation.compare import compare_seeds, seed_lines, seed_tables
     from visplay.runs import read_summaries
 
-    summaries = read_summaries([Path(name) for name in names])
+    found = compare_seeds(read_summaries([Path(run) for run in runs]), runs)
     if form is None:
-        text = "\n".join(seed_lines(summaries))
+        print(*seed_lines(found), sep="\n")
     elif form == "json":
-        text = json.dumps(seed_json(summaries, names), indent=2)
+        print(json.dumps(found, indent=2))
     else:
-        text = "\n\n".join(_formed(sheet, form) for sheet in seed_sheets(summaries, names))
-    print(text)
+        print("\n\n".join(getattr(table, form)() for table in seed_tables(found)))
     return 0
-
-
-def _formed(sheet: Any, form: str | None) -> str:
-    from visplay.evaluation.sheet_formats import latex, markdown
-
-    return str({None: sheet.plain, "markdown": lambda: markdown(sheet), "latex": lambda: latex(sheet)}[form]())

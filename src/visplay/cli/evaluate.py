@@ -53,7 +53,7 @@ def add(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from visplay.evaluation.report import report_sheets
+    from visplay.evaluation.report import report_tables
     from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner, write_report
 
     _check(options)
@@ -84,8 +84,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     report = {**asked, **scores.metrics(), "skipped": skipped}
     write_report(options.out, report)
     console = Console(soft_wrap=True)
-    for sheet in report_sheets(scores.base, scores.model):
-        sheet.show(console)
+    for table in report_tables(scores.base, scores.model):
+        table.show(console)
     for row in skipped:
         print(f"skipped {row}")
     if judge:

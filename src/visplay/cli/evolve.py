@@ -98,19 +98,17 @@ def _leave_report(run: Path, console: Console) -> None:
 
 
 def _show(run: Run, console: Console) -> None:
-    from visplay.evaluation.report import run_sheets
+    from visplay.evaluation.report import accuracy_table, lead_lines, run_tables
     from visplay.evaluation.results import run_measurements
-    from visplay.evaluation.table import lead_lines, plain_table, rich_table
 
     base, iterations = run_measurements(run.path)
     summary = run.summary
     after = [measurement.by_decoding() for measurement in iterations]
     for decoding in dict.fromkeys(name for each in after for name in each):
         before = base.by_decoding().get(decoding, {}) if base else None
-        table = rich_table if console.is_terminal else plain_table
-        console.print(table(before, [each.get(decoding, {}) for each in after], title=decoding), highlight=False)
-    for sheet in run_sheets(base, iterations):
-        sheet.show(console)
+        accuracy_table(before, [each.get(decoding, {}) for each in after], decoding).show(console)
+    for table in run_tables(base, iterations):
+        table.show(console)
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
         console.print(f"silver set of iteration {number}: {facts}", highlight=False)

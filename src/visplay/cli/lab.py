@@ -30,9 +30,8 @@ def add(commands: Commands) -> None:
 
 
 def _ablate(options: argparse.Namespace) -> int:
-    from visplay.tools.ablation.ablate import ablate
+    from visplay.tools.ablation.ablate import ablate, usable_cores
     from visplay.tools.ablation.matrix import read_matrix
-    from visplay.tools.ablation.processes import usable_cores
 
     check_at_least_one("--processes", options.processes)
     processes = options.processes or len(usable_cores())

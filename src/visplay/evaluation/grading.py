@@ -21,9 +21,8 @@ class Answered:
     Attributes:
         kind: the suite's name for the sort of question, else the sort of its reference answer.
         question, reference: as the item has them, with the options lettered below the question.
-        text: the whole completion; None where a file from before it was kept was read.
-        read, loose: what the tolerant reader takes for the answer, and whether that is right; `loose` is None where
-            `text` is.
+        text: the whole completion.
+        read, loose: what the tolerant reader takes for the answer, and whether that is right.
         share: of a majority: the share of all votes that fell on `given`.
         draws: of a majority: the texts of all votes, as they were drawn.
     """
@@ -35,9 +34,9 @@ class Answered:
     kind: str = ""
     question: str = ""
     reference: str = ""
-    text: str | None = None
+    text: str = ""
     read: str | None = None
-    loose: bool | None = None
+    loose: bool = False
     share: float | None = None
     draws: tuple[str, ...] = ()
 
@@ -49,7 +48,7 @@ Verdict = Callable[[Sequence[Answered]], Answered]
 def best(answers: Sequence[Answered]) -> Answered:
     """The first right answer, else the first given one, else the first: pass@k, and a single answer's own mark."""
     mark = max(answers, key=lambda mark: (mark.correct, mark.given is not None))
-    loosely = max(answers, key=lambda mark: (bool(mark.loose), mark.read is not None))
+    loosely = max(answers, key=lambda mark: (mark.loose, mark.read is not None))
     return replace(mark, read=loosely.read, loose=loosely.loose)
 
 
@@ -59,7 +58,7 @@ def commonest(answers: Sequence[Answered]) -> Answered:
     mark = next(mark for mark in answers if mark.given == winner)
     elected, _, _ = vote([mark.read for mark in answers])
     loosely = next(mark for mark in answers if mark.read == elected)
-    draws = tuple(mark.text for mark in answers if mark.text is not None)
+    draws = tuple(mark.text for mark in answers)
     return replace(mark, read=loosely.read, loose=loosely.loose, share=share, draws=draws)
 
 

@@ -1,4 +1,4 @@
-"""The tables `visplay eval` prints: a few small ones, each about one thing, on the marks of one model or of two.
+"""The tables that `visplay eval` and `visplay evolve` print: small ones, each about one thing.
 
 Suites appear with the looks of a lab task pooled. No figure stands without the number of items it was taken on, nor
 without its 95 % interval. `docs/evaluation.md` says how each is made.
@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from textwrap import fill
+from typing import Any
 
 from visplay.evaluation.calibration import Calibration, calibration
-from visplay.evaluation.gain import Gain, gain
-from visplay.evaluation.macro import benchmarks, macro_gain, macro_mean
-from visplay.evaluation.results import Measurement, Results, SuiteResult, pool_looks
-from visplay.evaluation.sheet import Sheet
+from visplay.evaluation.gains import Gain, benchmarks, gain, macro_gain, macro_mean
+from visplay.evaluation.results import Measurement, Results, SuiteResult, pool_looks, task_of
 from visplay.evaluation.statistics import wilson_interval
-from visplay.evaluation.table import marked, share
+from visplay.evaluation.table import Table, marked, points, share
 
 WIDTH = 100
 """Characters a line, with names of suites as the lab's."""
 
 Pooled = Mapping[str, SuiteResult]
-_NOT_KEPT = "texts not kept"
+_RUN = (
+    "± is half the 95 % Wilson interval; change is from the base, paired by item, with its 95 % bootstrap interval; "
+    "* the interval excludes zero."
+)
 _ACCURACIES = fill(
     "Wilson interval of an accuracy; a change is paired by item, with its bootstrap interval; * it excludes zero. "
     "The macro mean weighs every suite the same; one that shares items with a suite above it is left out.",
@@ -49,7 +51,7 @@ _CONFIDENT = fill(
 )
 
 
-def report_sheets(base: Measurement | None, model: Measurement) -> Iterator[Sheet]:
+def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Table]:
     """What there is to say of a model, and of its difference to a base that was measured on the same items."""
     before = base.by_decoding() if base else {}
     for decoding, results in model.by_decoding().items():
@@ -63,24 +65,55 @@ def report_sheets(base: Measurement | None, model: Measurement) -> Iterator[Shee
     kinds = tuple(_kind_rows(_of(base), _of(model)))
     if kinds:
         columns = ("suite", "type", "items", "right %", "change, points")
-        yield Sheet("answers by type", columns, kinds, "As in the first table, within the questions of one type.")
+        yield Table("answers by type", columns, kinds, "As in the first table, within the questions of one type.")
     yield from _calibrations(before.get(f"maj@{model.k}", {}), model.majority, f"maj@{model.k}")
 
 
-def run_sheets(base: Measurement | None, iterations: Sequence[Measurement]) -> Iterator[Sheet]:
+def run_tables(base: Measurement | None, iterations: Sequence[Measurement]) -> Iterator[Table]:
     """What a run's table leaves out of its last iteration and a reader must know: that a change is in part mere format,
     and what is right without looking, where that was asked."""
     last = iterations[-1] if iterations else Measurement({})
     parts = _gains(base.greedy, last.greedy) if base else {}
-    sheets = []
-    if base and any(part and part.format.ci95.excludes_zero for part in parts.values()):
-        sheets.append(_parts(base.greedy, last.greedy))
+    tables = []
+    if base and any(part.format.ci95.excludes_zero for part in parts.values()):
+        tables.append(_parts(base.greedy, last.greedy))
     if last.no_image:
-        sheets.append(_no_image(base, last))
-    yield from (replace(sheet, title=f"iteration {len(iterations)}: {sheet.title}") for sheet in sheets)
+        tables.append(_no_image(base, last))
+    yield from (replace(table, title=f"iteration {len(iterations)}: {table.title}") for table in tables)
 
 
-def _gains(base: Results, model: Results) -> dict[str, Gain | None]:
+def accuracy_table(base: Results | None, iterations: Sequence[Results], title: str = "greedy") -> Table:
+    """The table that a run ends with: suite by suite, base first, the looks of a lab task pooled.
+
+    Args:
+        base: None when the base was not measured; then no change is shown.
+        iterations: from the first on; a suite that one of them lacks has no row there.
+    """
+    before, after = pool_looks(base.values()) if base else {}, [pool_looks(results.values()) for results in iterations]
+    rows = []
+    for name in dict.fromkeys(name for results in (before, *after) for name in results):
+        if name in before:
+            rows.append(_accuracy_row(before[name], "base", None))
+        for number, results in enumerate(after, start=1):
+            if name in results:
+                rows.append(_accuracy_row(results[name], f"iteration {number}", before.get(name)))
+    return Table(title, ("suite", "items", "model", "accuracy %", "change, points"), tuple(rows), _RUN)
+
+
+def _accuracy_row(result: SuiteResult, model: str, base: SuiteResult | None) -> tuple[str, ...]:
+    low, high = result.ci95
+    accuracy = f"{100 * result.accuracy:.1f} ± {50 * (high - low):.1f}"
+    return result.name, str(result.n), model, accuracy, marked(result.difference_to(base)) if base else ""
+
+
+def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """One line for each suite, lab tasks pooled, of what `summary.lead` found for the last iteration."""
+    for name, iterations in lead.items():
+        if task_of(name) is None:
+            yield f"{name}: {points(iterations[-1]['mean'], iterations[-1]['ci95'])}"
+
+
+def _gains(base: Results, model: Results) -> dict[str, Gain]:
     before, after = pool_looks(base.values()), pool_looks(model.values())
     return {name: gain(result, before[name]) for name, result in after.items() if name in before}
 
@@ -97,7 +130,7 @@ def _both(base: Pooled, model: Pooled) -> Iterator[tuple[str, str, SuiteResult]]
         yield name, "model", result
 
 
-def _accuracies(decoding: str, base: Results | None, model: Results) -> Sheet:
+def _accuracies(decoding: str, base: Results | None, model: Results) -> Table:
     before, after = pool_looks((base or {}).values()), pool_looks(model.values())
     rows: list[tuple[str, ...]] = []
     for name, whose, result in _both(before, after):
@@ -106,7 +139,7 @@ def _accuracies(decoding: str, base: Results | None, model: Results) -> Sheet:
         rows.append((name, str(result.n), whose, share(result.accuracy, result.ci95), *change))
     if len(benchmarks(model)) > 1:
         rows += _macro_rows(base, model)
-    return Sheet(
+    return Table(
         f"{decoding}, what is boxed",
         ("suite", "items", "whose", "right %", "change, points", "McNemar p"),
         tuple(rows),
@@ -124,14 +157,14 @@ def _macro_rows(base: Results | None, model: Results) -> Iterator[tuple[str, ...
     yield title, str(mean.n), "model", share(mean.mean, mean.ci95), change, ""
 
 
-def _readers(base: Pooled, model: Pooled) -> Sheet:
+def _readers(base: Pooled, model: Pooled) -> Table:
     rows = []
     for name, whose, result in _both(base, model):
         loose = result.tolerant
-        right = share(loose.accuracy, loose.ci95) if loose else _NOT_KEPT
+        right = share(loose.accuracy, loose.ci95)
         unread = (share(n / result.n, wilson_interval(n, result.n)) for n in (result.unboxed, result.truncated))
         rows.append((name, str(result.n), whose, right, *unread))
-    return Sheet(
+    return Table(
         "what the readers make of it",
         ("suite", "items", "whose", "read tolerantly, right %", "no box %", "cut off %"),
         tuple(rows),
@@ -139,17 +172,16 @@ def _readers(base: Pooled, model: Pooled) -> Sheet:
     )
 
 
-def _parts(base: Results, model: Results) -> Sheet:
-    before, after = pool_looks(base.values()), pool_looks(model.values())
+def _parts(base: Results, model: Results) -> Table:
     rows: list[tuple[str, ...]] = []
     for name, parts in _gains(base, model).items():
-        told = (marked(parts.answer), marked(parts.format)) if parts else (_NOT_KEPT, _NOT_KEPT)
-        rows.append((name, str(after[name].n), marked(after[name].difference_to(before[name])), *told))
+        told = [marked(part) for part in (parts.total, parts.answer, parts.format)]
+        rows.append((name, str(parts.total.n), *told))
     if len(benchmarks(model)) > 1:
         macro = macro_gain(model, base)
-        both = [marked(part) if part else _NOT_KEPT for part in (macro.answer, macro.format)]
-        rows.append((f"mean of {len(benchmarks(model))}", str(macro.total.n), marked(macro.total), *both))
-    return Sheet(
+        parted = [marked(part) for part in (macro.total, macro.answer, macro.format)]
+        rows.append((f"mean of {len(benchmarks(model))}", str(macro.total.n), *parted))
+    return Table(
         "where the change comes from, points",
         ("suite", "items", "total", "answer", "format"),
         tuple(rows),
@@ -157,7 +189,7 @@ def _parts(base: Results, model: Results) -> Sheet:
     )
 
 
-def _no_image(base: Measurement | None, model: Measurement) -> Sheet:
+def _no_image(base: Measurement | None, model: Measurement) -> Table:
     no_image = {
         "model": pool_looks(model.no_image.values()),
         "base": pool_looks(base.no_image.values()) if base else {},
@@ -168,7 +200,7 @@ def _no_image(base: Measurement | None, model: Measurement) -> Sheet:
             unseen = no_image[whose][name]
             above = marked(result.difference_to(unseen))
             rows.append((name, str(result.n), whose, share(unseen.accuracy, unseen.ci95), above))
-    return Sheet(
+    return Table(
         "the same questions without the image",
         ("suite", "items", "whose", "right no_image %", "above it with the image, points"),
         tuple(rows),
@@ -185,13 +217,13 @@ def _kind_rows(base: Pooled, model: Pooled) -> Iterator[tuple[str, ...]]:
             yield name, kind, str(marks.n), share(marks.accuracy, marks.ci95), change
 
 
-def _calibrations(base: Results, model: Results, decoding: str) -> Iterator[Sheet]:
+def _calibrations(base: Results, model: Results, decoding: str) -> Iterator[Table]:
     before, after = pool_looks(base.values()), pool_looks(model.values())
     found = [(name, whose, calibration(result)) for name, whose, result in _both(before, after)]
     rows = tuple((name, str(each.n), whose, share(each.error, each.ci95)) for name, whose, each in found if each)
     if not rows:
         return
-    yield Sheet(
+    yield Table(
         f"{decoding}: confidence against truth",
         ("suite", "items", "whose", "calibration error %"),
         rows,
@@ -206,7 +238,7 @@ def _joined(results: Pooled) -> SuiteResult:
     return SuiteResult("all", tuple(mark for result in results.values() for mark in result.answered))
 
 
-def _bins(found: Calibration, decoding: str) -> Sheet:
+def _bins(found: Calibration, decoding: str) -> Table:
     rows = tuple(
         (
             f"{100 * each.low:.0f} to {100 * each.high:.0f}",
@@ -216,4 +248,4 @@ def _bins(found: Calibration, decoding: str) -> Sheet:
         )
         for each in found.bins
     )
-    return Sheet(f"{decoding} of the model, all suites: bins", ("confidence %", "items", "mean %", "right %"), rows)
+    return Table(f"{decoding} of the model, all suites: bins", ("confidence %", "items", "mean %", "right %"), rows)

@@ -62,11 +62,9 @@ class SuiteResult:
         return wilson_interval(self.correct, self.n)
 
     @property
-    def tolerant(self) -> SuiteResult | None:
-        """The same answers as the tolerant reader marks them; None where no text was kept to read."""
-        if any(mark.loose is None for mark in self.answered):
-            return None
-        return SuiteResult(self.name, tuple(replace(mark, correct=bool(mark.loose)) for mark in self.answered))
+    def tolerant(self) -> SuiteResult:
+        """The same answers as the tolerant reader marks them."""
+        return SuiteResult(self.name, tuple(replace(mark, correct=mark.loose) for mark in self.answered))
 
     def by_kind(self) -> dict[str, SuiteResult]:
         """The marks of each sort of question, in order of first appearance; a mark without one is in none."""
@@ -129,7 +127,7 @@ class Measurement:
         return {decoding: results for decoding, results in named.items() if results}
 
     def save(self, path: Path) -> None:
-        """Write one JSON line a mark; what is not known of it is left out."""
+        """Write one JSON line for each mark; values that are a default are left out."""
         # JSON has an escape for half a surrogate pair, UTF-8 has no bytes for it.
         with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
             for decoding, results in self.by_decoding().items():
@@ -140,7 +138,7 @@ class Measurement:
 
     @classmethod
     def load(cls, path: Path) -> Measurement:
-        """Read what `save` wrote, now or before it kept the texts."""
+        """Read what `save` wrote."""
         marks: dict[str, dict[str, list[Answered]]] = {}
         with path.open(encoding="utf-8") as file:
             for line in file:
@@ -171,19 +169,19 @@ def run_measurements(run: Path) -> tuple[Measurement | None, list[Measurement]]:
     return (Measurement.load(base) if base.exists() else None), found
 
 
+_DEFAULTS = {each.name: each.default for each in fields(Answered) if each.default is not MISSING}
+"""Values that a line leaves out."""
+
+
 def _as_row(mark: Answered) -> dict[str, Any]:
     always = {"item": mark.item_id, "given": mark.given, "correct": mark.correct, "finished": mark.finished}
-    return always | {name: getattr(mark, name) for name, unknown in _LATER.items() if getattr(mark, name) != unknown}
+    return always | {name: getattr(mark, name) for name, usual in _DEFAULTS.items() if getattr(mark, name) != usual}
 
 
 def _from_row(row: Mapping[str, Any]) -> Answered:
-    later = {name: row.get(name, unknown) for name, unknown in _LATER.items()}
-    later["draws"] = tuple(later["draws"])
-    return Answered(row["item"], row["given"], row["correct"], row["finished"], **later)
-
-
-_LATER = {each.name: each.default for each in fields(Answered) if each.default is not MISSING}
-"""What earlier versions did not keep of a mark, with what then stands for it."""
+    others = {name: row.get(name, usual) for name, usual in _DEFAULTS.items()}
+    others["draws"] = tuple(others["draws"])
+    return Answered(row["item"], row["given"], row["correct"], row["finished"], **others)
 
 
 def task_of(suite: str) -> str | None:

@@ -22,9 +22,7 @@ from visplay.evaluation.suites.file import LabelledFile
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.factory import check_engines, inference_engine
 from visplay.interfaces.suite import SuiteSource
-from visplay.models.names import model_name
-from visplay.models.vlm import check_model
-from visplay.roles.open import finished_roles, is_run, open_roles, own_settings
+from visplay.roles.open import check_openable, open_roles, own_settings
 from visplay.types import Suite
 
 
@@ -122,10 +120,7 @@ def check_scorable(name: str, settings: Settings) -> None:
         ConfigError, EngineError: as `check_engines`.
     """
     check_engines(settings)
-    if is_run(name):
-        finished_roles(name, ("reasoner",))
-    else:
-        check_model(model_name(name), settings.trust_remote_code)
+    check_openable(name, settings.trust_remote_code)
 
 
 def check_place(out: Path) -> None:

@@ -15,7 +15,7 @@
               "iterations": [{…, "difference": {"mean", "ci95", "n"}, "gain": {"answer": {…}, "format": {…}}}, …]}
 
 Figures at the top are greedy; the others stand there when they were asked for. A difference is from the base decoded
-in the same way: pass@8 is never compared with pass@4. `tolerant` and `gain` are null of measurements without texts.
+in the same way: pass@8 is never compared with pass@4.
 Lab suites appear look by look (`lab/counting/pastel`) and pooled by task (`lab/counting`).
 """
 
@@ -26,8 +26,7 @@ from dataclasses import asdict
 from typing import Any
 
 from visplay.evaluation.calibration import calibration
-from visplay.evaluation.gain import gain
-from visplay.evaluation.macro import benchmarks, macro_gain, macro_mean
+from visplay.evaluation.gains import Gain, MacroGain, benchmarks, gain, macro_gain, macro_mean
 from visplay.evaluation.results import Measurement, Results, SuiteResult, pool_looks
 from visplay.evaluation.statistics import wilson_interval
 
@@ -97,12 +96,11 @@ def _kinds(result: SuiteResult | None) -> dict[str, SuiteResult]:
 
 def _marks(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:
     """Accuracy by either reader, and what was not read."""
-    parts = gain(result, base) if base else None
     figures = _accuracy(result, base)
     if base:
-        figures["gain"] = {"answer": asdict(parts.answer), "format": asdict(parts.format)} if parts else None
+        figures["gain"] = _parts(gain(result, base))
     return figures | {
-        "tolerant": _accuracy(result.tolerant, None) if result.tolerant else None,
+        "tolerant": _accuracy(result.tolerant, None),
         "unparseable": _share(result.unboxed, result.n),
         "truncated": _share(result.truncated, result.n),
     }
@@ -113,6 +111,10 @@ def _accuracy(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:
     if base:
         figures["difference"] = _difference(result, base)
     return figures
+
+
+def _parts(parts: Gain | MacroGain) -> dict[str, Any]:
+    return {"answer": asdict(parts.answer), "format": asdict(parts.format)}
 
 
 def _share(count: int, n: int) -> dict[str, Any]:
@@ -129,9 +131,7 @@ def _macro(results: Results, base: Results | None) -> dict[str, Any]:
     if base:
         parts = macro_gain(results, base)
         figures["difference"] = asdict(parts.total)
-        figures["gain"] = None
-        if parts.answer and parts.format:
-            figures["gain"] = {"answer": asdict(parts.answer), "format": asdict(parts.format)}
+        figures["gain"] = _parts(parts)
     return figures | {"benchmarks": list(benchmarks(results))}
 
 

@@ -1,76 +1,98 @@
-"""The table a run ends with: accuracy of base and iterations on each suite.
-
-No figure stands without the number of items it was taken on, nor without its interval.
-"""
+"""A small table of text: drawn on a terminal, as aligned lines, as Markdown, or as LaTeX; and figures as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from typing import Any
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rich.table import Table
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
 
-from visplay.evaluation.results import Results, SuiteResult, pool_looks, task_of
-from visplay.evaluation.sheet import Sheet
 from visplay.evaluation.statistics import MeanDifference, PairedDifference
 
-COLUMNS = ("suite", "items", "model", "accuracy %", "change, points")
-LEGEND = (
-    "± is half the 95 % Wilson interval; change is from the base, paired by item, with its 95 % bootstrap interval; "
-    "* the interval excludes zero."
-)
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "*": r"\textsuperscript{*}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+} | {sign: f"\\{sign}" for sign in "$&#_%"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table, as text."""
+class Table:
+    """Rows under a title. The first cell of a row groups it; a cell that ends in `*` makes its row bold.
 
-    suite: str
-    items: str
-    model: str
-    accuracy: str
-    change: str
-
-
-def table_rows(base: Results | None, iterations: Sequence[Results]) -> Iterator[Row]:
-    """Rows suite by suite, base first, the looks of a lab task pooled.
-
-    Args:
-        base: None when the base was not measured; then no change is shown.
-        iterations: from the first on; a suite that one of them lacks has no row there.
+    Attributes:
+        columns: one heading for each cell; the column "items" is right-aligned.
+        note: how to read the figures; its line breaks are kept.
     """
-    pooled_base = pool_looks(base.values()) if base else {}
-    pooled = [pool_looks(results.values()) for results in iterations]
-    for name in dict.fromkeys(name for results in (pooled_base, *pooled) for name in results):
-        before = pooled_base.get(name)
-        if before:
-            yield _row(before, "base", None)
-        for number, results in enumerate(pooled, start=1):
-            if name in results:
-                yield _row(results[name], f"iteration {number}", before)
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def rich(self) -> RichTable:
+        """The table for a terminal."""
+        table = RichTable(title=self.title, caption=self.note or None, box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in self.columns:
+            table.add_column(column, justify="right" if column == "items" else "left", no_wrap=True)
+        groups = [row[0] for row in self.rows]
+        sections = len(set(groups)) < len(groups)
+        for place, row in enumerate(self.rows):
+            if sections and place and row[0] != groups[place - 1]:
+                table.add_section()
+            # As text, since a suite may be named like markup.
+            table.add_row(*map(Text, row), style="bold" if any(cell.endswith("*") for cell in row) else None)
+        return table
+
+    def plain(self) -> str:
+        """Aligned lines, for a log or a pipe."""
+        lines = [self.title, *aligned((self.columns, *self.rows)), self.note]
+        return "\n".join(lines if self.note else lines[:-1])
+
+    def show(self, console: Console) -> None:
+        """Print `rich` on a terminal, else `plain`."""
+        console.print(self.rich() if console.is_terminal else f"{self.plain()}\n", highlight=False, markup=False)
+
+    def markdown(self) -> str:
+        """A table of GitHub's Markdown, with the title above it and the note below."""
+        rule = "|---" * len(self.columns) + "|"
+        head, *rows = ("| " + " | ".join(map(_in_markdown, row)) + " |" for row in (self.columns, *self.rows))
+        parts = [_in_markdown(self.title), "\n".join([head, rule, *rows]), _in_markdown(self.note)]
+        return "\n\n".join(part for part in parts if part)
+
+    def latex(self) -> str:
+        """A LaTeX `table` with the rules of the package booktabs; title and note are its caption."""
+        caption = " ".join(part for part in (f"{self.title}." if self.title else "", self.note) if part)
+        head, *rows = (" & ".join(map(_in_latex, row)) + r" \\" for row in (self.columns, *self.rows))
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\begin{{tabular}}{{{'l' * len(self.columns)}}}",
+                *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
+                r"\end{tabular}",
+                rf"\caption{{{_in_latex(caption)}}}",
+                r"\end{table}",
+            ]
+        )
 
 
-def sheet(base: Results | None, iterations: Sequence[Results], title: str = "greedy") -> Sheet:
-    """The rows as a table."""
-    return Sheet(title, COLUMNS, tuple(astuple(row) for row in table_rows(base, iterations)), LEGEND)
-
-
-def rich_table(base: Results | None, iterations: Sequence[Results], title: str = "greedy") -> Table:
-    """The table for a terminal."""
-    return sheet(base, iterations, title).rich()
-
-
-def plain_table(base: Results | None, iterations: Sequence[Results], title: str = "greedy") -> str:
-    """The same table as aligned lines, for a log or a pipe."""
-    return sheet(base, iterations, title).plain()
-
-
-def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """One line a suite, the looks of a lab task only pooled, of what `summary.lead` found for the last iteration."""
-    for name, iterations in lead.items():
-        if task_of(name) is None:
-            yield f"{name}: {points(iterations[-1]['mean'], iterations[-1]['ci95'])}"
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines whose columns are aligned."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def points(mean: float, ci95: Sequence[float] | None) -> str:
@@ -80,7 +102,7 @@ def points(mean: float, ci95: Sequence[float] | None) -> str:
 
 
 def share(fraction: float, ci95: Sequence[float]) -> str:
-    """A share in percent with its interval: `62.5 [57.7, 67.1]`."""
+    """A fraction in percent with its interval: `62.5 [57.7, 67.1]`."""
     return f"{100 * fraction:.1f} [{100 * ci95[0]:.1f}, {100 * ci95[1]:.1f}]"
 
 
@@ -89,7 +111,11 @@ def marked(difference: PairedDifference | MeanDifference) -> str:
     return points(difference.mean, difference.ci95) + (" *" if difference.ci95.excludes_zero else "")
 
 
-def _row(result: SuiteResult, model: str, base: SuiteResult | None) -> Row:
-    low, high = result.ci95
-    accuracy = f"{100 * result.accuracy:.1f} ± {50 * (high - low):.1f}"
-    return Row(result.name, str(result.n), model, accuracy, marked(result.difference_to(base)) if base else "")
+def _in_markdown(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def _in_latex(text: str) -> str:
+    escaped = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    # A hyphen before a digit is a minus, unless it is inside a name.
+    return re.sub(r"(?<![\w$/.-])-(?=\d)", "$-$", escaped)

@@ -51,7 +51,6 @@ class Reader:
             "signs": as_json(found),
             "level": overall(found),
             "choices": as_json(self.gallery.choices()),
-            "note": self.gallery.note,
         }
 
     def find(self, wanted: Filter, order: Order, start: int, count: int) -> dict[str, Any]:

@@ -5,8 +5,7 @@
     item = gallery.item(page.rows[0].id)
     story = gallery.story(item.image)
 
-A run writes down all it asks (`silver/record.py`); of one that did not, only the silver sets are there: kept questions
-alone, and `Gallery.note` says so.
+A run records all that it asks; see `labeling/asked_records.py`.
 """
 
 from __future__ import annotations
@@ -33,12 +32,8 @@ from visplay.types import ImageRef
 
 Order = Literal["time", "-time", "confidence", "-confidence", "reward", "-reward", "text"]
 
-_FOLDERS = ("asked", "acceptance/asked", "silver", "acceptance")
+_FOLDERS = ("asked", "acceptance/asked")
 _SORTED_BY = {"confidence": "confidence", "reward": "reward", "text": "question"}
-_NOTE = (
-    "This run was made before all that is asked was written down: only questions that were kept are here, "
-    "not those that a gate dropped and not those of the Questioner's phase."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +198,9 @@ class Choices:
 
 
 class Gallery:
-    """An index over all questions of a run; looked at again and again, it reads what is new. One for each thread.
-
-    Attributes:
-        note: one line for the reader when questions are missing, else empty.
-    """
+    """An index over all questions of a run; looked at again and again, it reads what is new. One for each thread."""
 
     def __init__(self, run: Path) -> None:
-        self.note = ""
         self._run = run
         self._rule = load_settings(str(run / "config.yaml")).questioner.reward.name
         self._stamp: object = None
@@ -303,19 +293,14 @@ class Gallery:
         if self._files.get(path, (None, None))[0] == stamp:
             return self._files[path][1]
         try:
-            return _as_recorded(pq.read_table(path), path)
+            return _with_unique_ids(pq.read_table(path))
         except (OSError, pa.ArrowInvalid):
             return None
 
     def _present(self) -> dict[Path, object]:
-        """The files there are, by what changes with them; silver sets only where nothing better is known."""
-        recorded = [*record_files(self._run), *record_files(self._run / "acceptance")]
-        known = {path.stem for path in recorded}
-        silver = (self._run / "silver").glob("iteration-*.parquet")
-        alone = [path for path in silver if f"{path.stem.removeprefix('iteration-')}-silver-0" not in known]
-        anchor = [] if "0-accept-0" in known else [self._run / "acceptance" / "anchor.parquet"]
-        self.note = _NOTE if alone else ""
-        stamps = {path: _stamp(path) for path in (*recorded, *alone, *anchor)}
+        """The files there are, by what changes with them."""
+        recorded = (*record_files(self._run), *record_files(self._run / "acceptance"))
+        stamps = {path: _stamp(path) for path in recorded}
         return {path: stamp for path, stamp in stamps.items() if stamp is not None}
 
     def _anchored(self, image: str) -> Iterator[Anchored]:
@@ -380,20 +365,8 @@ def _stamp(path: Path) -> object:
     return found.st_mtime_ns, found.st_size
 
 
-def _as_recorded(table: pa.Table, path: Path) -> pa.Table:
-    """A record as it was written, or a silver set in the record's form; ids unique in the run."""
-    if "silver_answer" in table.column_names:
-        phase = "accept" if path.stem == "anchor" else "silver"
-        rows = table.num_rows
-        known = {
-            **{name: table[name] for name in table.column_names},
-            "answer": table["silver_answer"],
-            "phase": pa.array([phase] * rows, pa.string()),
-            "step": pa.array([0] * rows, pa.int32()),
-            "kept": pa.array([True] * rows, pa.bool_()),
-        }
-        columns = [known.get(field.name, pa.nulls(rows, field.type)) for field in ASKED]
-        table = pa.table(columns, schema=ASKED)
+def _with_unique_ids(table: pa.Table) -> pa.Table:
+    """A record with ids that are unique in the run."""
     # Acceptance asks about its images under the same ids in every iteration.
     numbered = pc.binary_join_element_wise(pc.cast(table["iteration"], pa.string()), table["id"], "/")
     ids = pc.if_else(pc.equal(table["phase"], "accept"), numbered, table["id"])

@@ -56,8 +56,7 @@ def examine() -> list[Finding]:
     else:
         requires = own.requires or []
         found.append(Finding("visplay", own.version, *_python(own.metadata["Requires-Python"])))
-        found += required(requires, installed_version)
-        found += optional(requires, installed_version)
+        found += packages(requires, installed_version)
     unusable = import_problem("torch")
     if unusable:
         return [*found, Finding("torch", "broken", unusable, required=True)]
@@ -90,28 +89,36 @@ def installed_version(package: str) -> str | None:
         return None
 
 
-def required(requires: Sequence[str], version: Callable[[str], str | None]) -> list[Finding]:
-    """Packages that visplay needs always.
+def packages(requires: Sequence[str], version: Callable[[str], str | None]) -> list[Finding]:
+    """Required packages, then optional ones with the command that installs each missing one.
 
     Args:
         requires: requirements as a package's metadata lists them.
         version: of a package, None where it is not installed.
     """
-    return [
-        _needed(one, version(one.name))
-        for one in _parsed(requires)
-        if one.marker is None or one.marker.evaluate({"extra": ""})
-    ]
+    needed, extras = [], dict.fromkeys(OPTIONAL, ("", Requirement("x")))
+    for one in map(Requirement, requires):
+        extra = re.search(r"extra == [\"']([\w-]+)", str(one.marker or ""))
+        if extra and extra[1] != _DEVELOPMENT:
+            name = canonicalize_name(one.name)
+            extras[name] = extras[name] if extras.get(name, ("",))[0] else (extra[1], one)
+        elif not extra and (one.marker is None or one.marker.evaluate({"extra": ""})):
+            needed.append(_package(one.name, version(one.name), one, f"pip install '{one.name}{one.specifier}'", ""))
+    return [*needed, *(_added(name, version(name), extra, one) for name, (extra, one) in extras.items())]
 
 
-def optional(requires: Sequence[str], version: Callable[[str], str | None]) -> list[Finding]:
-    """Packages that add something, with the command that installs each missing one; see `required`."""
-    extras: dict[str, Requirement] = {}
-    for one in _parsed(requires):
-        if _extra(one) not in ("", _DEVELOPMENT):
-            extras.setdefault(canonicalize_name(one.name), one)
-    names = dict.fromkeys([*OPTIONAL, *extras])
-    return [_added(name, version(name), extras.get(name)) for name in names]
+def _added(name: str, there: str | None, extra: str, one: Requirement) -> Finding:
+    install = f"pip install 'visplay[{extra}]'" if extra else f"pip install {name}"
+    return _package(name, there, one, install, OPTIONAL.get(name, f"extra '{extra}'"))
+
+
+def _package(name: str, there: str | None, one: Requirement, install: str, purpose: str) -> Finding:
+    """A package as it is installed; it is required where it has no purpose of its own."""
+    if there is None:
+        return Finding(name, f"missing ({purpose}): {install}") if purpose else Finding(name, "missing", install, True)
+    if not one.specifier.contains(there, prereleases=True):
+        return Finding(name, there, f"visplay is written for {one.specifier}: {install}", not purpose)
+    return Finding(name, f"{there} ({purpose})" if purpose else there)
 
 
 def devices() -> list[Finding]:
@@ -181,37 +188,8 @@ def _attention(device: str) -> str:
     return f"token trees with {'FlexAttention' if fused else 'a dense mask'}"
 
 
-def _needed(one: Requirement, there: str | None) -> Finding:
-    mend = f"pip install '{one.name}{one.specifier}'"
-    if there is None:
-        return Finding(one.name, "missing", mend, required=True)
-    if not one.specifier.contains(there, prereleases=True):
-        return Finding(one.name, there, f"visplay is written for {one.specifier}: {mend}", required=True)
-    return Finding(one.name, there)
-
-
 def _python(wanted: str | None) -> tuple[str, bool]:
     there = platform.python_version()
     if wanted is None or Requirement(f"python{wanted}").specifier.contains(there, prereleases=True):
         return "", False
     return f"it is written for Python {wanted}, this is {there}; make its environment with another Python", True
-
-
-def _added(name: str, there: str | None, one: Requirement | None) -> Finding:
-    mend = f"pip install 'visplay[{_extra(one)}]'" if one else f"pip install {name}"
-    purpose = OPTIONAL[name] if name in OPTIONAL else f"extra '{_extra(one) if one else ''}'"
-    if there is None:
-        return Finding(name, f"missing ({purpose}): {mend}")
-    if one and not one.specifier.contains(there, prereleases=True):
-        return Finding(name, there, f"visplay is written for {one.specifier}: {mend}")
-    return Finding(name, f"{there} ({purpose})")
-
-
-def _parsed(requires: Sequence[str]) -> list[Requirement]:
-    return [Requirement(line) for line in requires]
-
-
-def _extra(one: Requirement) -> str:
-    """The extra a requirement belongs to; empty for none."""
-    found = re.search(r"extra == [\"']([\w-]+)", str(one.marker or ""))
-    return found[1] if found else ""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,8 @@ from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.statistics import mean_over_seeds, paired_difference
 from visplay.evaluation.summary import suites_summary
 from visplay.evaluation.table import points
+from visplay.tools.ablation.ablate import _start, ablation_figures, ablation_table, run_all, usable_cores
 from visplay.tools.ablation.matrix import Matrix, Run, read_matrix
-from visplay.tools.ablation.processes import Processes, usable_cores
-from visplay.tools.ablation.table import ablation_figures, ablation_table
 
 TINY = {
     "images": "easy-vqa",
@@ -150,8 +152,8 @@ def test_runs_go_on_are_left_alone_and_refuse_other_settings(
     assert str(out / "no-images" / "seed-0.log") in failed
 
     table = (out / "table.md").read_text()
-    assert table in told and "| easy_vqa | default | 1 | 2 |" in table
-    assert r"| easy_vqa | a \| b | 1 | 2 |" in table and "no images" not in table
+    assert table in told and r"| easy\_vqa | default | 1 | 2 |" in table
+    assert r"| easy\_vqa | a \| b | 1 | 2 |" in table and "no images" not in table
     figures = json.loads((out / "table.json").read_text())
     # The same settings and seed are the same run.
     assert figures["suites"]["easy_vqa"]["a | b"]["lead"] == {"mean": 0, "ci95": [0, 0], "seeds": [0]}
@@ -176,22 +178,29 @@ def test_no_process_outlives_an_interruption(tmp_path: Path) -> None:
     run.preset.parent.mkdir()
     run.preset.write_text(dump_settings(run.settings))
     handler = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit), Processes(1) as processes:
-        processes.start(run)
-        assert processes.full and not processes.idle
-        (child,) = processes._running
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert child.returncode == -signal.SIGTERM and signal.getsignal(signal.SIGTERM) is handler
+    events = run_all([run, replace(run, path=tmp_path / "default" / "seed-1")], 1)
+    assert next(events) == (run, "begins")
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    with pytest.raises(SystemExit):
+        next(events)
+    timer.join()
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert str(run.path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
 def test_processes_on_all_cores_have_one_each(tmp_path: Path) -> None:
     (run,) = read_matrix(write(tmp_path, settings=TINY)).runs(tmp_path)
     run.preset.parent.mkdir()
-    with Processes(len(usable_cores())) as processes:
-        processes.start(run)
-        (child,) = processes._running
-        assert len(os.sched_getaffinity(child.pid)) == 1
+    run.preset.write_text(dump_settings(run.settings))
+    before = os.sched_getaffinity(0)
+    (process,) = [_start(run, core) for core in usable_cores()[:1]]
+    try:
+        assert len(os.sched_getaffinity(process.pid)) == 1 and os.sched_getaffinity(0) == before
+    finally:
+        process.kill()
+        process.wait()
 
 
 # The figures
@@ -249,8 +258,8 @@ def test_figures_are_those_of_the_marks(matrix: Matrix, tmp_path: Path) -> None:
 
     table = ablation_table(figures)
     assert "| suite | recipe | seeds | items | change from the base | ahead of a |" in table
-    assert "| lab/single | a | 3 | 8 | +20.8 [+2.9, +38.8] |  |" in table
-    assert "| lab/single | b | 2 | 8 | +31.2 [-48.2, +110.7] | +12.5 [-146.3, +171.3] |" in table
+    assert r"| lab/single | a | 3 | 8 | +20.8 \[+2.9, +38.8\] |  |" in table
+    assert r"| lab/single | b | 2 | 8 | +31.2 \[-48.2, +110.7\] | +12.5 \[-146.3, +171.3\] |" in table
     assert "| a | 1 | 3 | 8 | 4 | 0.600 |  |" in table
 
 
@@ -267,7 +276,8 @@ def test_one_seed_has_the_interval_of_its_items(matrix: Matrix, tmp_path: Path) 
     expected = paired_difference(*by_item)
     assert expected.mean == 1 / 8 and expected.ci95.low < 0 < expected.ci95.high
     assert b["lead"] == {"mean": expected.mean, "ci95": list(expected.ci95), "seeds": [0]}
-    assert f"{points(expected.mean, expected.ci95)} (1 of 3 seeds) |" in ablation_table(figures)
+    told = points(expected.mean, expected.ci95).replace("[", r"\[").replace("]", r"\]")
+    assert f"{told} (1 of 3 seeds) |" in ablation_table(figures)
 
 
 def test_nobody_leads_over_a_recipe_without_a_run(matrix: Matrix, tmp_path: Path) -> None:

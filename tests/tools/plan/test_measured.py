@@ -21,9 +21,9 @@ from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.rl.trainer import Trainer
 from visplay.tools.plan.blank import Blank
-from visplay.tools.plan.live import LiveBytes
 from visplay.tools.plan.memory import Shape, kv_bytes, mask_bytes, optimizer_bytes, rollout_peak
 from visplay.tools.plan.model import Measured, count, shape_of
+from visplay.tools.plan.passes import LiveBytes
 from visplay.tools.plan.workload import Asking, Assumed, Batch
 from visplay.types import ImageRef, Request
 

@@ -19,8 +19,7 @@ from visplay.generation.batching import Bounds, Size, cut
 from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM
 from visplay.tools.plan.memory import largest_batch, largest_micro_batch
-from visplay.tools.plan.plan import Plan, make_plan
-from visplay.tools.plan.reading import count_image_tokens, read_bytes
+from visplay.tools.plan.plan import Plan, count_image_tokens, make_plan, read_bytes
 from visplay.tools.plan.table import conclusion, plan_lines
 from visplay.tools.plan.workload import Asking, Assumed, Batch, Parameters, askings, measuring, total, work
 from visplay.types import ImageRef

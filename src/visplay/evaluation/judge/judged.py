@@ -78,7 +78,7 @@ def judge_results(judge: Judge, suites: Sequence[Suite], results: Results) -> di
         JudgeError: as `Judge.judge_items`; what was judged by then is kept.
     """
     items = {item.id: item for suite in suites for item in suite.items}
-    answers = {mark.item_id: mark.given or mark.text or "" for result in results.values() for mark in result.answered}
+    answers = {mark.item_id: mark.given or mark.text for result in results.values() for mark in result.answered}
     found = judge.judge_items([items[item_id] for item_id in answers], answers)
     return {name: _judged(result, found) for name, result in pool_looks(results.values()).items()}
 

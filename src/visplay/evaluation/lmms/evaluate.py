@@ -15,10 +15,8 @@ from visplay.evaluation.lmms.local import task_name, write_tasks
 from visplay.evaluation.lmms.paper import GROUP, PAPER, judged_without_a_key, paper_lines
 from visplay.evaluation.lmms.report import save_answers, table_lines, tasks_summary
 from visplay.evaluation.open_suites import open_suites
-from visplay.models.names import model_name
 from visplay.models.policy import Policy
-from visplay.models.vlm import check_model
-from visplay.roles.open import finished_roles, is_run, open_reasoner, open_roles
+from visplay.roles.open import check_openable, finished_roles, is_run, open_reasoner, open_roles
 from visplay.roles.prompts import Prompts
 from visplay.types import Suite
 
@@ -51,10 +49,8 @@ def evaluate_tasks(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise EvaluationError(f"{out} is in use; choose a new folder")
     for name in (model, base):
-        if name and is_run(name):
-            finished_roles(name, ("reasoner",))
-        elif name:
-            check_model(model_name(name), settings.trust_remote_code)
+        if name:
+            check_openable(name, settings.trust_remote_code)
     local = write_tasks(suites, out / "tasks")
     harness = Harness(out / "tasks", builtin=bool(tasks))
     asked = [*local, *tasks]

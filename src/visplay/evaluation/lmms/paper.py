@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from visplay.evaluation.table import aligned
+
 GROUP = "paper"
 _KEYS = ("OPENAI_API_KEY", "AZURE_API_KEY")
 
@@ -76,9 +78,7 @@ def paper_lines() -> Iterator[str]:
     rows = [
         (b.title, b.task + " (ours)" * b.shipped, b.dataset, b.split, f"{b.items:,}", b.judge or "none") for b in PAPER
     ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from aligned((head, *rows))
     yield f"{sum(b.items for b in PAPER):,} questions to each model."
     yield "(ours): lmms-eval lacks it, so its task file comes with visplay."
     yield f"Judges are asked by lmms-eval: set {' or '.join(_KEYS)}, OPENAI_API_URL, MODEL_VERSION."

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from visplay.evaluation.lmms.harness import Found
-from visplay.evaluation.statistics import PairedDifference, paired_difference, wilson_interval
+from visplay.evaluation.statistics import Interval, PairedDifference, paired_difference, wilson_interval
+from visplay.evaluation.table import aligned, marked
 
 LEGEND = (
     "right: items answered right, ± half the 95 % Wilson interval, where lmms-eval marks single items right or wrong; "
@@ -73,9 +74,7 @@ def table_lines(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for task, models in summary.items():
         rows += [_row(task, model, figures) for model, figures in models.items()]
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from aligned(rows)
     yield LEGEND
 
 
@@ -85,9 +84,7 @@ def _row(task: str, model: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
         low, high = figures["ci95"]
         right = f"{100 * figures['accuracy']:.1f} ± {50 * (high - low):.1f}"
     if "difference" in figures:
-        low, high = figures["difference"]["ci95"]
-        mark = " *" if low > 0 or high < 0 else ""
-        change = f"{100 * figures['difference']['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]{mark}"
+        change = marked(PairedDifference(**figures["difference"] | {"ci95": Interval(*figures["difference"]["ci95"])}))
     reported = list(figures["lmms_eval"].items())
     own = ", ".join(f"{metric} {value:.4g}" for metric, value in reported[:_SHOWN]) + ", …" * (len(reported) > _SHOWN)
     return task, f"{figures['n']:,}", model, right, change, own

@@ -84,7 +84,6 @@ function Gallery({ run, version, filter, change, through, opened, open }) {
   }, [rows]);
   return html`<section>
     <h2>Gallery</h2>
-    ${run.note && html`<p class="note">${run.note}</p>`}
     ${!source.live && html`<p class="note">A fixed sample of the run's questions; the figures beside the filters count all of them. <code>visplay watch</code> shows every one.</p>`}
     <${Filters} choices=${run.choices} filter=${filter} order=${order} change=${change} sort=${(value) => sort(value || "-time")} />
     <p role="status" class="total">${rows === null ? "looking …" : several(total, "question")}${filter.image ? html` about <${Words} text=${filter.image} />` : ""}</p>

@@ -8,16 +8,16 @@
     recipes:                                 # name → its own changes
       default: {}
       plain augmentations: {silver.augmentations: [plain]}
-    against: default                         # whom the others are compared with; else the first
+    against: default                         # the recipe that the others are compared with; else the first
     suites: [lab/single/pastel, lab/single]  # optional: the rows; else every suite, looks of a lab task pooled
 
-Recipes share the section `evaluation`: accuracies of other items could not be paired.
+Recipes share the section `evaluation`: accuracies on different items could not be paired.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,19 +29,6 @@ from visplay.config import Settings, check_settings, load_settings
 from visplay.errors import ConfigError, EvaluationError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import task_of
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Settings under a name; their seed says nothing."""
-
-    name: str
-    settings: Settings
-
-    @property
-    def folder(self) -> str:
-        """The name as a folder's, without spaces, dots and slashes; empty when nothing else is in it."""
-        return re.sub(r"[^\w-]+", "-", self.name).strip("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +60,26 @@ class Run:
 
     @property
     def begun(self) -> bool:
-        """There is something to go on from."""
+        """Whether there is a run to resume."""
         return (self.path / "config.yaml").exists()
 
     @property
     def finished(self) -> bool:
-        """There is a result."""
+        """Whether the run has a result."""
         return (self.path / "summary.json").exists()
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What `read_matrix` found to be sound.
+    """A checked matrix.
 
     Attributes:
+        recipes: settings by name; their seed means nothing.
         against: name of the recipe that the others are compared with.
         suites: those to report, None for all with the looks of lab tasks pooled.
     """
 
-    recipes: tuple[Recipe, ...]
+    recipes: Mapping[str, Settings]
     seeds: tuple[int, ...]
     against: str
     suites: tuple[str, ...] | None
@@ -99,9 +87,9 @@ class Matrix:
     def runs(self, out: Path) -> tuple[Run, ...]:
         """Every recipe with the first seed, then with the next, so that an early look compares recipes."""
         return tuple(
-            Run(recipe.name, recipe.settings.model_copy(update={"seed": seed}), out / recipe.folder / f"seed-{seed}")
+            Run(name, settings.model_copy(update={"seed": seed}), out / _folder(name) / f"seed-{seed}")
             for seed in self.seeds
-            for recipe in self.recipes
+            for name, settings in self.recipes.items()
         )
 
 
@@ -120,81 +108,73 @@ def read_matrix(path: Path) -> Matrix:
     """A matrix whose every run has valid settings.
 
     Raises:
-        ConfigError: the file cannot be read, a key is unknown or twice there, a setting of a recipe is wrong, or
+        ConfigError: the file cannot be read, a key is unknown or given twice, a setting of a recipe is wrong, or
             recipes cannot be compared.
     """
     file = _read(path)
     if len(set(file.seeds)) < len(file.seeds):
         raise ConfigError(f"{path}: seeds: one is there twice")
-    recipes = tuple(_recipe(path, file, name) for name in file.recipes)
-    _check_folders(path, recipes)
-    against = file.against if file.against is not None else recipes[0].name
+    against = next(iter(file.recipes)) if file.against is None else file.against
     if against not in file.recipes:
         raise ConfigError(f"{path}: against: no recipe '{against}'; choose one of {', '.join(file.recipes)}")
-    _check_evaluation(path, recipes, file.suites or ())
-    return Matrix(recipes, file.seeds, against, file.suites)
+    matrix = Matrix({name: _settings(path, file, name) for name in file.recipes}, file.seeds, against, file.suites)
+    _check_folders(path, matrix)
+    _check_evaluation(path, matrix)
+    return matrix
 
 
 def flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys with their values, in order; a key that is there in both writings comes twice."""
+    """Dotted keys with their values, in order; a key given in both writings comes twice."""
     for key, value in values.items():
-        dotted = f"{above}{key}"
         if isinstance(value, Mapping):
-            yield from flat(value, f"{dotted}.")
+            yield from flat(value, f"{above}{key}.")
         else:
-            yield dotted, value
-
-
-def _read(path: Path) -> _File:
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"cannot read {path} as UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold a mapping with seeds and recipes")
-    twice = next(_keys_twice(tree), None)
-    if twice is not None:
-        raise ConfigError(f"{path}: '{twice}' is there twice")
-    try:
-        return _File.model_validate(values)
-    except ValidationError as error:
-        problems = (f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{path}: {'; '.join(problems)}") from None
+            yield f"{above}{key}", value
 
 
 def _keys_twice(node: Any) -> Iterator[str]:
-    """Keys that a YAML mapping holds twice: loading it would keep the last and say nothing."""
-    if isinstance(node, yaml.SequenceNode):
-        for element in node.value:
-            yield from _keys_twice(element)
-    elif isinstance(node, yaml.MappingNode):
+    """Keys that a YAML mapping holds twice: loading it would keep the last one without a word."""
+    if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value]
         yield from (key for place, key in enumerate(keys) if key in keys[:place])
         for _, value in node.value:
             yield from _keys_twice(value)
 
 
-def _recipe(path: Path, file: _File, name: str) -> Recipe:
+def _read(path: Path) -> _File:
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path} must hold a mapping with seeds and recipes")
+        for twice in _keys_twice(yaml.compose(text, yaml.SafeLoader)):
+            raise ConfigError(f"{path}: '{twice}' is there twice")
+        return _File.model_validate(values)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"cannot read {path} as UTF-8 text") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        problems = (f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{path}: {'; '.join(problems)}") from None
+
+
+def _settings(path: Path, file: _File, name: str) -> Settings:
     where = f"{path}: recipe '{name}'"
     values = load_settings(file.preset).model_dump(mode="json")
     _apply(values, file.settings, f"{path}: settings")
     _apply(values, file.recipes[name], where)
     by_seed = [check_settings(values | {"seed": seed}, where) for seed in file.seeds]
-    return Recipe(name, by_seed[0])
+    return by_seed[0]
 
 
 def _apply(values: dict[str, Any], changes: Mapping[str, Any], where: str) -> None:
-    changed: set[str] = set()
-    for dotted, value in flat(changes):
+    keys = [key for key, _ in flat(changes)]
+    for place, (dotted, value) in enumerate(flat(changes)):
         if dotted == "seed":
             raise ConfigError(f"{where}: seed: every recipe takes those listed under 'seeds'")
-        if dotted in changed:
+        if dotted in keys[:place]:
             raise ConfigError(f"{where}: {dotted} is there twice")
-        changed.add(dotted)
         *sections, name = dotted.split(".")
         section = values
         for part in sections:
@@ -204,26 +184,28 @@ def _apply(values: dict[str, Any], changes: Mapping[str, Any], where: str) -> No
         section[name] = value
 
 
-def _check_folders(path: Path, recipes: Sequence[Recipe]) -> None:
+def _folder(name: str) -> str:
+    """A recipe's name as a folder's, without spaces, dots and slashes; empty when nothing else is in it."""
+    return re.sub(r"[^\w-]+", "-", name).strip("-")
+
+
+def _check_folders(path: Path, matrix: Matrix) -> None:
     names: dict[str, str] = {}
-    for recipe in recipes:
-        # Some file systems do not tell small letters from capitals.
-        folder = recipe.folder.casefold()
+    for name in matrix.recipes:
+        folder = _folder(name).casefold()  # some file systems do not distinguish case
         if not folder:
-            raise ConfigError(f"{path}: recipe '{recipe.name}' needs a name with a letter or digit")
-        if folder in names:
+            raise ConfigError(f"{path}: recipe '{name}' needs a name with a letter or digit")
+        if names.setdefault(folder, name) != name:
             raise ConfigError(
-                f"{path}: recipes '{names[folder]}' and '{recipe.name}' would share the folder {recipe.folder}; "
-                "rename one"
+                f"{path}: recipes '{names[folder]}' and '{name}' would share the folder {_folder(name)}; rename one"
             )
-        names[folder] = recipe.name
 
 
-def _check_evaluation(path: Path, recipes: Sequence[Recipe], wanted: Sequence[str]) -> None:
-    shared = recipes[0].settings.evaluation
-    for recipe in recipes:
-        if recipe.settings.evaluation != shared:
-            raise ConfigError(f"{path}: recipe '{recipe.name}' is evaluated in another way; set that under 'settings'")
+def _check_evaluation(path: Path, matrix: Matrix) -> None:
+    shared = next(iter(matrix.recipes.values())).evaluation
+    for name, settings in matrix.recipes.items():
+        if settings.evaluation != shared:
+            raise ConfigError(f"{path}: recipe '{name}' is evaluated in another way; set that under 'settings'")
     if not shared.before:
         raise ConfigError(f"{path}: evaluation.before must be true: the table tells changes from the base")
     try:
@@ -231,6 +213,6 @@ def _check_evaluation(path: Path, recipes: Sequence[Recipe], wanted: Sequence[st
     except EvaluationError as error:
         raise ConfigError(f"{path}: evaluation.suites: {error}") from None
     pooled = dict.fromkeys(task_of(name) or name for name in measured)
-    for name in wanted:
+    for name in matrix.suites or ():
         if name not in pooled and name not in measured:
             raise ConfigError(f"{path}: suites: '{name}' is not measured; choose from {', '.join(pooled)}, or a look")

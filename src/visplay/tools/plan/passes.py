@@ -1,16 +1,19 @@
 """What the model's forward and backward passes hold at their peak, counted on the meta device.
 
-Nothing is estimated here: transformers' own code runs, with its casts, its copies and what autograd keeps. Left out:
-the mask, the vision tower, and decoding, which `memory.py` adds by arithmetic.
+Nothing is estimated here: transformers' own code runs, with its casts, its copies and what autograd keeps. Counted are
+the storages that operators return. Left out: what kernels allocate and free within one operator, the mask, the vision tower, and decoding, which `memory.py` adds by arithmetic.
 
 Shapes: L tokens, M scored tokens, H hidden size, V vocabulary, N answers.
 """
 
 from __future__ import annotations
 
-from typing import cast
+import weakref
+from typing import Any, cast
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from visplay.generation.sampling import draw
 from visplay.interfaces.engine import Sampling
@@ -18,7 +21,6 @@ from visplay.models.cache import TreeCache
 from visplay.models.policy import Policy
 from visplay.models.scores import CHUNK_NUMBERS, score_tokens
 from visplay.tools.plan.blank import Blank
-from visplay.tools.plan.live import LiveBytes
 
 META = torch.device("meta")
 
@@ -75,3 +77,47 @@ def _hidden(blank: Blank, tokens: int, cache: TreeCache | None = None) -> torch.
     )
     hidden_1LH: torch.Tensor = output.last_hidden_state
     return hidden_1LH
+
+
+class LiveBytes(TorchDispatchMode):
+    """Within a `with` block, bytes of tensors that were made in it and are still held.
+
+    Attributes:
+        now: held at present.
+        peak: the most that were held at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now: int = 0
+        self.peak: int = 0
+        self._held: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        given = {_name(t) for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
+        output = function(*args, **kwargs)
+        for tensor in tree_leaves(output):
+            # Views and results written into what was there before take nothing.
+            if isinstance(tensor, torch.Tensor) and _name(tensor) not in given:
+                self._hold(tensor.untyped_storage())
+        return output
+
+    def _hold(self, storage: torch.UntypedStorage) -> None:
+        name = storage._cdata
+        if name in self._held:
+            return
+        self._held[name] = storage.nbytes()
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._let_go, name).atexit = False
+
+    def _let_go(self, name: int) -> None:
+        self.now -= self._held.pop(name)
+
+
+def _name(tensor: torch.Tensor) -> int:
+    name: int = tensor.untyped_storage()._cdata
+    return name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from visplay.tools.plan.memory import VLLMShare
 from visplay.tools.plan.plan import RESERVED, Plan
-from visplay.tools.plan.vllm_share import VLLMShare
 from visplay.tools.plan.workload import Work, bounds_of, total
 
 _WIDTH = 34

@@ -11,10 +11,10 @@ from rich.console import Console
 from scipy.stats import binomtest
 
 from visplay.evaluation.grading import Answered
+from visplay.evaluation.report import accuracy_table
 from visplay.evaluation.results import Measurement, SuiteResult, pool_looks
 from visplay.evaluation.statistics import wilson_interval
 from visplay.evaluation.summary import change_of_selected, selected_iteration, suites_summary
-from visplay.evaluation.table import plain_table, rich_table, table_rows
 
 
 def result(name: str, right: int, n: int) -> SuiteResult:
@@ -42,8 +42,8 @@ def test_pooling_keeps_every_mark_of_every_look() -> None:
 
 
 def test_rows_pool_looks_and_mark_certain_changes_alone() -> None:
-    rows = list(table_rows(BASE.greedy, [FIRST.greedy, SECOND.greedy]))
-    assert [(r.suite, r.items, r.model, r.accuracy.split()[0], r.change.endswith("*")) for r in rows] == [
+    rows = list(accuracy_table(BASE.greedy, [FIRST.greedy, SECOND.greedy]).rows)
+    assert [(*r[:3], r[3].split()[0], r[4].endswith("*")) for r in rows] == [
         ("easy_vqa", "400", "base", "50.0", False),
         ("easy_vqa", "400", "iteration 1", "62.5", True),
         ("easy_vqa", "400", "iteration 2", "50.2", False),
@@ -51,20 +51,18 @@ def test_rows_pool_looks_and_mark_certain_changes_alone() -> None:
         ("lab/hallucination", "100", "iteration 1", "39.0", False),
         ("lab/hallucination", "100", "iteration 2", "100.0", True),
     ]
-    assert rows[0].accuracy == "50.0 ± 4.9" and rows[0].change == ""
-    assert rows[1].change.startswith("+12.5 [+") and rows[4].change.startswith("-1.0 [")
+    assert rows[0][3:] == ("50.0 ± 4.9", "")
+    assert rows[1][4].startswith("+12.5 [+") and rows[4][4].startswith("-1.0 [")
 
 
 def test_both_tables_show_every_row_within_eighty_columns() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(rich_table(BASE.greedy, [FIRST.greedy, SECOND.greedy]))
-    printed, plain = console.export_text(), plain_table(BASE.greedy, [FIRST.greedy, SECOND.greedy])
-    for row in table_rows(BASE.greedy, [FIRST.greedy, SECOND.greedy]):
+    table = accuracy_table(BASE.greedy, [FIRST.greedy, SECOND.greedy])
+    console.print(table.rich())
+    printed, plain = console.export_text(), table.plain()
+    for row in table.rows:
         for text in (printed, plain):
-            assert any(
-                all(cell in line for cell in (row.suite, row.items, row.model, row.accuracy, row.change))
-                for line in text.splitlines()
-            )
+            assert any(all(cell in line for cell in row) for line in text.splitlines())
     assert "\x1b" not in plain
 
 
@@ -100,12 +98,12 @@ def test_pass_at_k_has_figures_of_its_own_pooled_and_paired() -> None:
     assert {"accuracy", "ci95", "n", "difference"} < set(figures["pass@8"])
     assert (figures["pass@8"]["accuracy"], figures["pass@8"]["n"]) == (0.75, 40)
     assert (figures["pass@8"]["difference"]["mean"], figures["maj@8"]["n"]) == (0.5, 20)
-    rows = list(table_rows(passed(5, k=8).passes, [passed(15, k=8).passes]))
-    assert [(row.suite, row.items, row.model) for row in rows] == [
+    rows = list(accuracy_table(passed(5, k=8).passes, [passed(15, k=8).passes]).rows)
+    assert [row[:3] for row in rows] == [
         ("lab/counting", "40", "base"),
         ("lab/counting", "40", "iteration 1"),
     ]
-    assert rows[1].change.startswith("+50.0 [")
+    assert rows[1][4].startswith("+50.0 [")
 
 
 def test_pass_at_k_is_compared_with_the_same_k_on_the_same_items_alone() -> None:
@@ -121,7 +119,7 @@ def test_without_a_measured_base_nothing_is_compared() -> None:
     summary = suites_summary(None, [FIRST])
     assert summary["easy_vqa"]["base"] is None
     assert "difference" not in summary["easy_vqa"]["iterations"][0]
-    assert [row.change for row in table_rows(None, [FIRST.greedy])] == ["", ""]
+    assert [row[4] for row in accuracy_table(None, [FIRST.greedy]).rows] == ["", ""]
 
 
 def test_marks_of_other_items_are_never_compared() -> None:
