@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from visplay.evaluation.gain import Gain, gain
 
 from visplay.answers import extract_boxed
+from visplay.evaluation.gains import Gain, benchmarks, gain, macro_gain, macro_mean
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.report import report_tables, run_tables
 from visplay.evaluation.results import Measurement, SuiteResult
