@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
 from visplay.config import Settings
 from visplay.data import Sampler
+from visplay.data.random_streams import random_stream
 from visplay.lab.truth import Truth
 from visplay.labeling import read_silver, silver_file
 from visplay.runs.checkpointer import Checkpointer
@@ -121,6 +120,6 @@ def hold_out_images(
 ) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
     """`count` images to judge by, but a fifth of all at the most, drawn from `seed`; and the others."""
     count = min(count, len(images) // 5)
-    drawn = set(np.random.default_rng([seed, 4]).permutation(len(images))[:count].tolist())
+    drawn = set(random_stream(seed, "acceptance/held-out images").permutation(len(images))[:count].tolist())
     held = tuple(image for place, image in enumerate(images) if place in drawn)
     return held, tuple(image for place, image in enumerate(images) if place not in drawn)

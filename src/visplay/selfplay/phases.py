@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from visplay.data.random_streams import random_stream
 from visplay.evaluation.runner import measure
 from visplay.evaluation.silver_truth import oracle_verdict, paper_comparison, silver_truth
 from visplay.labeling import silver_file, synthesize, write_silver
@@ -71,7 +72,7 @@ def make_silver_set(context: PhaseContext, at: StepId) -> None:
 def train_reasoner(context: PhaseContext, at: StepId) -> None:
     """G answers a silver question, one GRPO step on the Reasoner."""
     settings, state, logger, (t, _, step) = context.settings, context.state, context.logger, at
-    items = silver_batch(context.silver(t), settings.reasoner.questions_per_step, step, [settings.seed, t])
+    items = silver_batch(context.silver(t), settings.reasoner.questions_per_step, at, settings.seed)
     with logger.step("reasoner", t, step) as record:
         record |= state.reasoner_trainer.step(state.reasoner.groups(items, f"{t}/reasoner/{step}"))
         record |= state.reasoner.engine.metrics()
@@ -135,9 +136,9 @@ def restore_selected(context: PhaseContext) -> None:
         context.state.restore_roles(context.checkpointer.pinned(BEST))
 
 
-def silver_batch(items: Sequence[SilverItem], size: int, step: int, seed: Sequence[int]) -> list[SilverItem]:
+def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
     """The silver items of a step: shuffled laps over the set, cut so that no step holds one twice."""
     size = min(size, len(items))
-    lap, part = divmod(step, len(items) // size)
-    order = np.random.default_rng([*seed, lap]).permutation(len(items))
+    lap, part = divmod(at.step, len(items) // size)
+    order = random_stream(seed, f"{at.iteration}/{at.phase}/lap {lap}").permutation(len(items))
     return [items[i] for i in order[part * size : (part + 1) * size]]
