@@ -19,7 +19,7 @@ from visplay.evaluation.summary import selected_iteration
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.vlm import VLM
 from visplay.selfplay.phases import silver_batch
-from visplay.types import ImageRef, Question, SilverItem
+from visplay.types import ImageRef, Question, SilverItem, StepId
 
 SMALL = [
     "--images=lab/single",
@@ -201,10 +201,12 @@ def test_controls_are_run_beside_it(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not [line for line in untrained if line["phase"] == "questioner"]
 
 
-def test_portions_use_every_item_once_a_lap() -> None:
+def test_batches_use_every_item_once_a_lap() -> None:
     image = ImageRef("p", b"")
     items = [SilverItem(Question(str(n), image, "open", "?"), "x", 1.0, ()) for n in range(7)]
-    lap = [item.question.id for step in range(3) for item in silver_batch(items, 2, step, [0])]
+    batches = [silver_batch(items, 2, StepId(1, "reasoner", step), 0) for step in range(6)]
+    lap = [item.question.id for batch in batches[:3] for item in batch]
     assert len(set(lap)) == 6
-    assert silver_batch(items, 2, 3, [0]) != silver_batch(items, 2, 0, [0])
-    assert len(silver_batch(items, 50, 9, [0])) == 7
+    assert batches[3:] != batches[:3], "each lap is shuffled anew"
+    assert [silver_batch(items, 2, StepId(2, "reasoner", step), 0) for step in range(3)] != batches[:3]
+    assert len(silver_batch(items, 50, StepId(1, "reasoner", 9), 0)) == 7

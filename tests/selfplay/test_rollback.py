@@ -169,7 +169,7 @@ def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path,
     assert not same(accepted["questioner"], base) and same(accepted["reasoner"], base)
     optimizers = {role: optimizer(run, role) for role in accepted}
 
-    harsh = settings(*SPOILT, *remembers)
+    harsh = settings(*SPOILT, *remembers, "reasoner.questions_per_step=12")
     state = SelfPlayState.load(harsh)
     engines = [Overheard(state.questioner.engine), Overheard(state.reasoner.engine)]
     state.questioner.engine, state.reasoner.engine = engines

@@ -6,8 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from visplay.data.random_streams import random_stream
 from visplay.errors import ImageError
 from visplay.types import ImageRef
 
@@ -15,10 +14,10 @@ from visplay.types import ImageRef
 class Sampler:
     """Draws from `images` without replacement; when all were drawn, a new round begins.
 
-    Round r is a permutation drawn from the generator seeded with (seed, r), so the stream
-    depends on seed and images alone, not on how it is cut into draws. A draw that
-    reaches into the next round is the exception: what it already holds goes to that
-    round's end, so that no draw of at most all images holds one twice.
+    Round r is a permutation drawn from the random stream "sampler/round r", so the order depends
+    on seed and images alone, not on how it is cut into draws. A draw that reaches into the next
+    round is the exception: what it already holds goes to that round's end, so that no draw of at
+    most all images holds one twice.
     """
 
     def __init__(self, images: Sequence[ImageRef], seed: int) -> None:
@@ -69,7 +68,7 @@ class Sampler:
         self._drawn = state["drawn"]
 
     def _begin(self, round_: int, held_back: Sequence[int]) -> None:
-        order = np.random.default_rng([self._seed, round_]).permutation(len(self._images)).tolist()
+        order = random_stream(self._seed, f"sampler/round {round_}").permutation(len(self._images)).tolist()
         late = set(held_back)
         self._round = round_
         self._held_back = sorted(late)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
 from visplay.config import Settings
+from visplay.data.random_streams import random_stream
 from visplay.data.sampler import Sampler
 from visplay.interfaces.observer import Observer
 from visplay.labeling.silver_file import read_silver, silver_file
@@ -112,6 +111,6 @@ def hold_out_images(
 ) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
     """`count` images to judge by, but a fifth of all at the most, drawn from `seed`; and the others."""
     count = min(count, len(images) // 5)
-    drawn = set(np.random.default_rng([seed, 4]).permutation(len(images))[:count].tolist())
+    drawn = set(random_stream(seed, "acceptance/held-out images").permutation(len(images))[:count].tolist())
     held = tuple(image for place, image in enumerate(images) if place in drawn)
     return held, tuple(image for place, image in enumerate(images) if place not in drawn)

@@ -12,6 +12,7 @@ from itertools import chain
 
 import numpy as np
 
+from visplay.data.random_streams import random_stream
 from visplay.evaluation.runner import measure
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
@@ -110,12 +111,13 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
     """G answers per silver question, rewards, one update of the Reasoner."""
     settings, state, (t, _, step) = context.settings, context.state, at
     silver, wanted = context.silver(t), settings.reasoner.questions_per_step
-    items = list(silver_batch(silver, wanted, step, [settings.seed, t]))
+    items = silver_batch(silver, wanted, at, settings.seed)
     with context.logger.step("reasoner", t, step) as record:
 
         def sample_more(number: int, missing: int) -> Sequence[Group]:
-            # Batches behind those of all planned steps, so that no step is given another step's questions.
-            more = silver_batch(silver, missing, step + number * settings.reasoner.steps, [settings.seed, t, number])
+            # The batches of the planned steps end at the step `reasoner.steps`; extra rounds go on behind them.
+            beyond = at._replace(step=step + number * settings.reasoner.steps)
+            more = silver_batch(silver, missing, beyond, settings.seed)
             items.extend(more)
             return state.reasoner.groups(more, f"{t}/reasoner/{step}+{number}")
 
@@ -185,9 +187,9 @@ def restore_selected(context: PhaseContext) -> None:
         context.state.restore_roles(context.checkpointer.pinned(BEST))
 
 
-def silver_batch(items: Sequence[SilverItem], size: int, step: int, seed: Sequence[int]) -> list[SilverItem]:
+def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
     """The silver items of a step: shuffled laps over the set, cut so that no step holds one twice."""
     size = min(size, len(items))
-    lap, part = divmod(step, len(items) // size)
-    order = np.random.default_rng([*seed, lap]).permutation(len(items))
+    lap, part = divmod(at.step, len(items) // size)
+    order = random_stream(seed, f"{at.iteration}/{at.phase}/lap {lap}").permutation(len(items))
     return [items[i] for i in order[part * size : (part + 1) * size]]
