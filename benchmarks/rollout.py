@@ -1,11 +1,11 @@
 """The Questioner's reward: 8 questions per image, 10 votes each, every vote exactly 24 tokens long.
 
-Ours: `visplay.generation.transformers_engine.TransformersEngine` on a frozen policy, as the loop holds it. Peer: transformers'
-`generate` on the same weights, a call an image with all its questions as one batch, padded on the left,
-with its KV cache, `do_sample` and `num_return_sequences`. Both sample at temperature 1 from the whole
-vocabulary. No answer ends early: the end-of-text token lies beyond the model's vocabulary, so neither
-side needs a rule that forbids it. Image preprocessing and tokenization are done beforehand for both;
-each round has new images, so the vision tower's work is in every round.
+Ours: `visplay.generation.transformers_engine.TransformersEngine` on a frozen policy, as the loop holds it.
+Peer: transformers' `generate` on the same weights, a call an image with all its questions as one batch, padded on the
+left, with its KV cache, `do_sample` and `num_return_sequences`. Both sample at temperature 1 from the whole vocabulary.
+No answer ends early: the end-of-text token lies beyond the model's vocabulary, so neither side needs a rule that
+forbids it. Image preprocessing and tokenization are done beforehand for both; each round has new images, so the vision
+tower's work is in every round.
 """
 
 from __future__ import annotations

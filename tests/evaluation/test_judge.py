@@ -19,6 +19,9 @@ from sklearn.metrics import cohen_kappa_score
 from tests.chat_server import Body, ChatServer, free_port, serving
 from visplay.cli.main import _is_the_users, main
 from visplay.errors import ConfigError, JudgeError
+from visplay.cli.main import main
+from visplay.evaluation.judge.settings import JudgeSettings, judge_settings
+from visplay.errors import ConfigError, JudgeError, VisplayError
 from visplay.evaluation.judge import Judge, Judged, Judgement, judged_lines, judged_summary
 from visplay.evaluation.judge.client import KEY_VARIABLE
 from visplay.evaluation.judge.prompt import judge_messages, read_verdict
@@ -81,7 +84,9 @@ def answers(of: Sequence[Item], wrong: int = 0) -> dict[str, str]:
 def one_line(error: pytest.ExceptionInfo[JudgeError], *said: str) -> None:
     text = str(error.value)
     assert "\n" not in text and all(part in text for part in said), text
-    assert _is_the_users(error.value) and (error.value.__context__ is None or error.value.__suppress_context__)
+    assert isinstance(error.value, VisplayError) and (
+        error.value.__context__ is None or error.value.__suppress_context__
+    )
 
 
 @pytest.mark.parametrize("lie", LIES)

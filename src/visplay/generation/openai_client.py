@@ -1,6 +1,6 @@
-"""An OpenAI-compatible server over HTTP: waited for, asked again while there is hope, never for longer than allowed.
+"""An OpenAI-compatible server over HTTP: a wait until it is ready, retries, time limits, one line where it fails.
 
-Whoever asks says by `ClientPolicy` how patient it is, which error it raises, and how its user calls what can be changed.
+A caller's `ClientPolicy` holds its limits, the error it raises, and the names of its settings.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class ClientPolicy:
 
 
 class Endpoint:
-    """One server; its methods raise `terms.error` and nothing else."""
+    """One server; its methods raise `policy.error` and nothing else."""
 
-    def __init__(self, url: str, terms: ClientPolicy) -> None:
+    def __init__(self, url: str, policy: ClientPolicy) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
-        self.terms = terms
+        self.policy = policy
 
     def client(self) -> httpx2.AsyncClient:
         """A new client, to be used within one event loop."""
@@ -68,13 +68,22 @@ class Endpoint:
                 limits=httpx2.Limits(),
             )
         except httpx2.InvalidURL as error:
-            raise self._error(f"{self.terms.address} '{self.url}' is no address: {error}") from None
+            raise self._error(f"{self.policy.address} '{self.url}' is no address: {error}") from None
+
+    def wait(self, wanted: str | None) -> str:
+        """As `served`, outside of an event loop."""
+
+        async def wait() -> str:
+            async with self.client() as client:
+                return await self.served(client, wanted)
+
+        return asyncio.run(wait())
 
     async def served(self, client: httpx2.AsyncClient, wanted: str | None) -> str:
         """The name of the model to ask for, as soon as the server answers: `wanted`, or the first that is served."""
         problem = "accepts connections and does not answer"
         try:
-            async with asyncio.timeout(self.terms.wait_s):
+            async with asyncio.timeout(self.policy.wait_s):
                 while True:
                     try:
                         reply = await _exchange(client, "GET", "/v1/models")
@@ -83,8 +92,8 @@ class Endpoint:
                         problem = str(error)
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
-            waited = f"no server is ready at {self.url} after {self.terms.wait_s:g} s (it {problem})"
-            raise self._error(f"{waited}; {self.terms.if_absent}") from None
+            waited = f"no server is ready at {self.url} after {self.policy.wait_s:g} s (it {problem})"
+            raise self._error(f"{waited}; {self.policy.if_absent}") from None
         try:
             # An adapter names the model it belongs to as its parent.
             names = [model.id for model in _Models.model_validate_json(self.good(reply)).data if not model.parent]
@@ -92,25 +101,25 @@ class Endpoint:
             raise self._strange(reply) from None
         name = wanted or next(iter(names), "")
         if name not in names:
-            raise self._error(f"the server at {self.url} serves {names}, not {self.terms.model} '{name}'")
+            raise self._error(f"the server at {self.url} serves {names}, not {self.policy.model} '{name}'")
         return name
 
     async def post(self, client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> httpx2.Response:
         """The reply to a POST, tried again while there is hope."""
         problem = ""
-        for attempt in range(self.terms.retries + 1):
+        for attempt in range(self.policy.retries + 1):
             if attempt:
                 await asyncio.sleep(pause(attempt))
             try:
-                async with asyncio.timeout(self.terms.timeout_s):
+                async with asyncio.timeout(self.policy.timeout_s):
                     return await _exchange(client, "POST", path, body)
             except _TryAgain as error:
                 problem = str(error)
             except TimeoutError:
-                late = f"the server at {self.url} gave no answer within {self.terms.timeout_s:g} s"
-                raise self._error(f"{late}; {self.terms.if_late}") from None
-        tries = "1 try" if self.terms.retries == 0 else f"{self.terms.retries + 1} tries"
-        raise self._error(f"the server at {self.url} {problem} ({tries}); {self.terms.if_gone}")
+                late = f"the server at {self.url} gave no answer within {self.policy.timeout_s:g} s"
+                raise self._error(f"{late}; {self.policy.if_late}") from None
+        tries = "1 try" if self.policy.retries == 0 else f"{self.policy.retries + 1} tries"
+        raise self._error(f"the server at {self.url} {problem} ({tries}); {self.policy.if_gone}")
 
     async def chat(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> tuple[Choice, ...]:
         """The answers to a request for a chat, `body["n"]` of them, in the server's order."""
@@ -136,10 +145,10 @@ class Endpoint:
     def _error(self, text: str) -> ValueError:
         # A server may repeat the key it refuses.
         key = self._key()
-        return self.terms.error(text.replace(key, "***") if key else text)
+        return self.policy.error(text.replace(key, "***") if key else text)
 
     def _key(self) -> str | None:
-        return os.environ.get(self.terms.key_variable)
+        return os.environ.get(self.policy.key_variable)
 
 
 async def together(jobs: Mapping[str, Callable[[], Coroutine[Any, Any, T]]], concurrency: int) -> dict[str, T]:

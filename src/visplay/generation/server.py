@@ -70,14 +70,6 @@ class ServerEngine:
         # Names of adapters must differ from those of other runs, and of earlier sittings of this one.
         self._tag = secrets.token_hex(4)
 
-    def wait(self) -> None:
-        """Wait for the server, at most `wait_s` seconds; `generate` does so too, when it is first called.
-
-        Raises:
-            ServerError: it did not answer in time, or does not serve `model`.
-        """
-        asyncio.run(self._wait())
-
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`.
 
@@ -103,10 +95,6 @@ class ServerEngine:
     async def _part_with(self, adapter: _Adapter) -> None:
         async with asyncio.timeout(_PARTING_S), self._server.client() as client:
             await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": adapter.folder.name})
-
-    async def _wait(self) -> None:
-        async with self._server.client() as client:
-            self._base = await self._server.served(client, self.settings.model)
 
     async def _generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         async with self._server.client() as client:
@@ -216,17 +204,11 @@ def wait_for_server(settings: ServerSettings) -> None:
     Raises:
         ServerError: no server is set; it did not answer in time, or does not serve `model`.
     """
-    server = _endpoint(settings)
-
-    async def wait() -> None:
-        async with server.client() as client:
-            await server.served(client, settings.model)
-
-    asyncio.run(wait())
+    _endpoint(settings).wait(settings.model)
 
 
 def _endpoint(settings: ServerSettings) -> Endpoint:
-    terms = ClientPolicy(
+    policy = ClientPolicy(
         key_variable=KEY_VARIABLE,
         wait_s=settings.wait_s,
         timeout_s=settings.timeout_s,
@@ -238,7 +220,7 @@ def _endpoint(settings: ServerSettings) -> Endpoint:
         if_late="raise vote_engine.timeout_s, or lower vote_engine.concurrency",
         if_gone="start it again, then a run goes on with --resume",
     )
-    return Endpoint(settings.url, terms)
+    return Endpoint(settings.url, policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Judge:
 
     def __init__(self, settings: JudgeSettings) -> None:
         self.settings = settings
-        self._server = Endpoint(settings.url, _terms(settings))
+        self._server = Endpoint(settings.url, _policy(settings))
         self._model: str | None = None
         try:
             self._cache = Cache(settings.cache)
@@ -54,7 +54,8 @@ class Judge:
         Raises:
             JudgeError: it did not answer in time, or does not serve `settings.model`.
         """
-        return asyncio.run(self._wait())
+        self._model = self._server.wait(self.settings.model)
+        return self._model
 
     def named(self) -> dict[str, str | None]:
         """What verdicts come from, for a report: the model, and the version of what it is told."""
@@ -77,11 +78,6 @@ class Judge:
         nothing = {item.id: Judgement(item.id, "wrong", "") for item in items}
         said = {name: Judgement(name, read_verdict(replies[case]), replies[case]) for name, case in cases.items()}
         return nothing | said
-
-    async def _wait(self) -> str:
-        async with self._server.client() as client:
-            self._model = await self._server.served(client, self.settings.model)
-        return self._model
 
     async def _ask(self, cases: Sequence[Case]) -> dict[Case, str]:
         async with self._server.client() as client:
@@ -114,7 +110,7 @@ class Judge:
         return Case(model, PROMPT_VERSION, item.question, item.choices, item.answer, answer)
 
 
-def _terms(settings: JudgeSettings) -> ClientPolicy:
+def _policy(settings: JudgeSettings) -> ClientPolicy:
     return ClientPolicy(
         key_variable=KEY_VARIABLE,
         wait_s=settings.wait_s,

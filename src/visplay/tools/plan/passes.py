@@ -1,7 +1,8 @@
 """What the model's forward and backward passes hold at their peak, counted on the meta device.
 
-Nothing is estimated here: transformers' own code runs, with its casts, its copies and what autograd keeps. Counted are
-the storages that operators return. Left out: what kernels allocate and free within one operator, the mask, the vision tower, and decoding, which `memory.py` adds by arithmetic.
+Nothing is estimated here: transformers' own code runs, with its casts, its copies and what autograd keeps. The storages
+that operators return are counted. Left out: what kernels allocate and free within one operator, the mask, the vision
+tower, and decoding; `memory.py` adds the last three by arithmetic.
 
 Shapes: L tokens, M scored tokens, H hidden size, V vocabulary, N answers.
 """
