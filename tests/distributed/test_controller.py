@@ -21,10 +21,10 @@ from tests.real_processes import together
 from tests.tiny_runs import TINY
 from visplay.cli.main import main
 from visplay.config import GRPOSettings, LoraSettings
-from visplay.interfaces.engine import Sampling
 from visplay.distributed.controller import Controller, init_distributed
 from visplay.generation.distributed_engine import DistributedEngine
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy, new_policy
 from visplay.models.vlm import VLM
 from visplay.rl.trainer import Trainer

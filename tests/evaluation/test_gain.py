@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from visplay.answers import extract_boxed
-from visplay.interfaces.engine import Sampling
 from visplay.evaluation.gain import Gain, gain
 from visplay.evaluation.report import report_sheets, run_sheets
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.lab.suites.tasks import lab_suites
 from visplay.roles.prompts import Prompts
 from visplay.selfplay.state import open_reasoner

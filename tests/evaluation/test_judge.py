@@ -18,11 +18,11 @@ from sklearn.metrics import cohen_kappa_score
 
 from tests.chat_server import Body, ChatServer, free_port, serving
 from visplay.cli.main import _is_the_users, main
-from visplay.evaluation.judge.settings import JudgeSettings, judge_settings
 from visplay.errors import ConfigError, JudgeError
 from visplay.evaluation.judge import Judge, Judged, Judgement, judged_lines, judged_summary
 from visplay.evaluation.judge.client import KEY_VARIABLE
 from visplay.evaluation.judge.prompt import judge_messages, read_verdict
+from visplay.evaluation.judge.settings import JudgeSettings, judge_settings
 from visplay.evaluation.statistics import cohens_kappa
 from visplay.types import ImageRef, Item
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from visplay.evaluation.label_study import GATES, LABELERS
 
 from visplay.cli.main import main
 from visplay.config import ReasonerSettings, SilverSettings, load_settings
-from visplay.interfaces.engine import Sampling
 from visplay.errors import ConfigError
-from visplay.evaluation.label_study import GATES, LABELERS
-from visplay.lab.label_study import LabelRow, label_study, study_lines
 from visplay.evaluation.statistics import wilson_interval
+from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
+from visplay.lab.label_study import LabelRow, label_study, study_lines
 from visplay.lab.oracle import truth
 from visplay.lab.scene import COLORS, SHAPES
 from visplay.lab.truth import Truth, drawn

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from visplay.interfaces.engine import Sampling
 from visplay.errors import EvaluationError
 from visplay.evaluation.gain import gain
+from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.report import report_sheets
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.runner import evaluate, measure
-from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.summary import suites_summary
+from visplay.interfaces.engine import Sampling
 from visplay.types import ImageRef, Item, Request, Suite
 
 from .truth_table import Said, TruthTable, wording

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from visplay.evaluation.silver_truth import truth_about
 
 from visplay.config import ReasonerSettings
 from visplay.interfaces.engine import Sampling
-from visplay.evaluation.silver_truth import truth_about
-from visplay.lab.observer import oracle_verdict, paper_comparison, silver_truth
 from visplay.lab.drawings import drawings
+from visplay.lab.observer import oracle_verdict, paper_comparison, silver_truth
 from visplay.lab.scene import Scene, Thing
 from visplay.lab.truth import Truth, drawn
 from visplay.roles.prompts import Prompts

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visplay.config import Settings
-from visplay.interfaces.engine import Sampling
 from visplay.generation.batching import Bounds, Size, cut
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.models import image_cache as prepared
 from visplay.models.image_cache import ImageCache

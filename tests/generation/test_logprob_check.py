@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from visplay.config import LoraSettings
-from visplay.interfaces.engine import Sampling
 from visplay.errors import EngineError
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy, new_policy
 from visplay.models.vlm import VLM
 from visplay.types import ImageRef, Request

@@ -15,8 +15,8 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from visplay.interfaces.engine import Sampling
 from visplay.generation.sampling import draw, request_seed, uniforms
+from visplay.interfaces.engine import Sampling
 
 NONE = torch.tensor([], dtype=torch.int64)
 

@@ -24,12 +24,12 @@ from PIL import Image
 from tests.chat_server import Body, ChatServer, choice, free_port, serving, text_of
 from visplay.cli.main import _is_the_users
 from visplay.config import LoraSettings, ServerSettings, check_settings
-from visplay.interfaces.engine import Sampling
 from visplay.data.augmentations import augmented
 from visplay.errors import ConfigError, ServerError
 from visplay.generation.openai_client import pause
 from visplay.generation.sampling import request_seed
 from visplay.generation.server import KEY_VARIABLE, ServerEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.models.vlm import VLM
 from visplay.types import ImageList, ImageRef, Request

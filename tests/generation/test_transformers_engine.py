@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from visplay.interfaces.engine import Sampling
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 from visplay.types import Completion, ImageRef, Request

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from visplay.answers import extract_boxed, is_refusal
-from visplay.interfaces.engine import Sampling
 from visplay.evaluation.runner import measure
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read, write
 from visplay.lab.oracle import answer, truth

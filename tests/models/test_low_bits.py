@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from visplay.config import GRPOSettings, LoraSettings, load_settings
-from visplay.interfaces.engine import Sampling
 from visplay.errors import ConfigError, ModelError
-from visplay.evaluation.runner import measure
 from visplay.evaluation.open_suites import open_suites
+from visplay.evaluation.runner import measure
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy, new_policy
 from visplay.models.probe import probe
 from visplay.models.vlm import VLM

@@ -21,8 +21,8 @@ from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
 from visplay.config import GRPOSettings, LoraSettings
-from visplay.interfaces.engine import Sampling
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy, new_policy
 from visplay.models.vlm import VLM
 from visplay.rl.loss import Normalisation, advantages

@@ -8,14 +8,13 @@ from typing import Any
 
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.labeling.synthesis import Synthesis
-from visplay.labeling.silver_file import silver_file, write_silver
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
-from visplay.types import Candidate
+from visplay.labeling.silver_file import silver_file, write_silver
+from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs import RunDirectory
 from visplay.selfplay.schedule import StepId
-from visplay.types import Completion, ImageRef, Question, Request, SilverItem, Vote, VoteResult
+from visplay.types import Candidate, Completion, ImageRef, Question, Request, SilverItem, Vote, VoteResult
 
 SETTINGS = (
     *("images=lab/single", "iterations=2", "questioner.steps=2", "reasoner.steps=3", "acceptance.images=2"),

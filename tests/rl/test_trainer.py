@@ -12,9 +12,9 @@ import torch
 
 from tests.full_disk import full_disk
 from visplay.config import GRPOSettings, LoraSettings
-from visplay.interfaces.engine import Sampling
 from visplay.errors import TrainingError
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models import scores
 from visplay.models.policy import Policy, new_policy
 from visplay.models.token_tree import TokenTree

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visplay.config import AcceptanceSettings, QuestionerSettings, ReasonerSettings
-from visplay.interfaces.engine import Sampling
 from visplay.data.sampler import Sampler
+from visplay.interfaces.engine import Sampling
 from visplay.labeling.labelers.majority import Majority
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner

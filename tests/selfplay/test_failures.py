@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from visplay.config import Settings, load_settings
 from visplay.interfaces.engine import Sampling
-from visplay.labeling.synthesis import Synthesis, synthesize
-from visplay.labeling.gates import make_gates
 from visplay.labeling.apply_gates import apply_gates
+from visplay.labeling.gates import make_gates
 from visplay.labeling.labelers import make_labeler
+from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.rl.loss import advantages
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from tests.real_processes import preloaded
 from visplay.config import Settings, load_settings
-from visplay.interfaces.engine import Sampling
 from visplay.data.sampler import Sampler
+from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
 from visplay.lab.truth import Truth, drawn

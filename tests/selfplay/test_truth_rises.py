@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from visplay.evaluation.silver_truth import truth_about
 
 from visplay.config import Settings, load_settings
 from visplay.evaluation.results import SuiteResult
-from visplay.evaluation.silver_truth import truth_about
 from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory, read_metrics
 from visplay.selfplay.loop import RunInputs

@@ -15,10 +15,10 @@ from rich.console import Console
 from tests.selfplay.test_rollback import same, weights
 from visplay.cli.main import main
 from visplay.config import AcceptanceSettings, ReasonerSettings, Settings, load_settings
-from visplay.interfaces.engine import Sampling
 from visplay.data.folder import folder as folder_of
 from visplay.errors import EvaluationError
 from visplay.evaluation.summary import selected_iteration
+from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
 from visplay.roles.prompts import Prompts

@@ -15,12 +15,11 @@ from visplay.config import load_settings
 from visplay.data.files import read_files
 from visplay.errors import ConfigError
 from visplay.lab.drawings import drawings
-from visplay.labeling.synthesis import Synthesis, synthesize
-from visplay.types import Candidate
 from visplay.labeling.gates import make_gates
+from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.selfplay.state import SelfPlayState
 from visplay.tools.ask import Reply, ask, asking_settings, counted, reply_lines, visible
-from visplay.types import ImageRef, Question, Vote, VoteResult
+from visplay.types import Candidate, ImageRef, Question, Vote, VoteResult
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTo
 from tests.tiny_runs import tiny_run
 from visplay.cli.main import main
 from visplay.config import load_settings
-from visplay.interfaces.engine import Sampling
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM

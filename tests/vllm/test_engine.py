@@ -20,11 +20,11 @@ from PIL import Image
 
 from tests.real_processes import together
 from visplay.config import Settings, check_settings
-from visplay.interfaces.engine import Sampling
 from visplay.distributed.controller import init_distributed
 from visplay.errors import EngineError
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.generation.vllm import VLLM, VLLMEngine
+from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.models.policy import Policy, new_policy
 from visplay.roles.prompts import load_prompts

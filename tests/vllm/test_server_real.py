@@ -15,12 +15,12 @@ import torch
 from tests.vllm.real_server import START_S, Serving, served
 from visplay.cli.main import main
 from visplay.config import LoraSettings, ServerSettings
-from visplay.interfaces.engine import Sampling
 from visplay.errors import ServerError
-from visplay.evaluation.results import Measurement
 from visplay.evaluation.open_suites import open_suites
+from visplay.evaluation.results import Measurement
 from visplay.generation.server import ServerEngine
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.probe import probe
 from visplay.models.vlm import VLM

@@ -118,7 +118,7 @@ def read_component(seam: str, value: Any) -> Component:
     Raises:
         ValueError: no such component, or a wrong setting of it; the message is one line.
     """
-    base = _BASES[seam]
+    base = _base(seam)
     if isinstance(value, str):
         value = base.from_text(value)
     if isinstance(value, base):
@@ -145,7 +145,7 @@ def read_component(seam: str, value: Any) -> Component:
 
 def spelled_out(seam: str, text: str) -> dict[str, Any]:
     """The type and the settings that a single word of YAML means."""
-    meant = _BASES[seam].from_text(text)
+    meant = _base(seam).from_text(text)
     return meant.as_settings() if isinstance(meant, Component) else dict(meant)
 
 
@@ -175,6 +175,12 @@ class Chosen:
             lambda value: read_component(self.seam, value),
             serialization=core_schema.plain_serializer_function_ser_schema(Component.as_settings),
         )
+
+
+def _base(seam: str) -> type[Component]:
+    if seam not in _BASES:
+        components(seam)  # imports the base class
+    return _BASES[seam]
 
 
 def _imported(base: type[Component], import_path: Any) -> type[Component]:

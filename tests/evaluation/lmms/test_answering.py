@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.evaluation.truth_table import TruthTable
-from visplay.interfaces.engine import Sampling
 from visplay.errors import EvaluationError
 from visplay.evaluation.lmms.answering import Answerer, Asked
+from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.types import Request
 

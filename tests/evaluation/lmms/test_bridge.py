@@ -19,13 +19,13 @@ import pytest
 import visplay
 from tests.evaluation.truth_table import TruthTable, wording
 from visplay.cli.main import main
-from visplay.interfaces.engine import Sampling
 from visplay.errors import EvaluationError
 from visplay.evaluation.lmms.answering import Answerer
 from visplay.evaluation.lmms.harness import Harness
 from visplay.evaluation.lmms.local import METRIC, task_name, write_tasks
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
+from visplay.interfaces.engine import Sampling
 from visplay.lab.suites.tasks import lab_suites
 from visplay.roles.prompts import Prompts
 from visplay.types import ImageList, Item, Request, Suite

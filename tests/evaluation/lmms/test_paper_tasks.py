@@ -19,11 +19,11 @@ import pytest
 from PIL import Image as Images
 
 from tests.evaluation.truth_table import TruthTable
-from visplay.interfaces.engine import Sampling
 from visplay.evaluation.lmms.answering import Answerer
 from visplay.evaluation.lmms.harness import Found, Harness
 from visplay.evaluation.lmms.paper import PAPER
 from visplay.evaluation.lmms.report import tasks_summary
+from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.types import Request
 

@@ -11,10 +11,10 @@ from transformers import AutoConfig, Qwen2_5_VLConfig
 from tests.parity.families import FAMILIES
 from tests.tools.plan.shapes import qwen_3b, qwen_7b
 from visplay.config import Settings, load_settings
-from visplay.interfaces.engine import Sampling
 from visplay.distributed.controller import Controller
 from visplay.generation.batching import Bounds
 from visplay.generation.transformers_engine import TransformersEngine
+from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
 from visplay.models.policy import Policy, new_policy
 from visplay.models.token_tree import TokenTree

@@ -14,9 +14,9 @@ from transformers import AutoConfig
 from tests.tools.plan.shapes import qwen_3b
 from visplay.cli.main import main
 from visplay.config import Settings, load_settings
-from visplay.interfaces.engine import Sampling
 from visplay.errors import ConfigError
 from visplay.generation.batching import Bounds, Size, cut
+from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM
 from visplay.tools.plan.memory import largest_batch, largest_micro_batch
 from visplay.tools.plan.plan import Plan, make_plan
