@@ -87,11 +87,23 @@ def apply_override(values: dict[str, Any], text: str) -> None:
     if isinstance(value, str):
         with suppress(ValueError):
             value = float(value)
-    *sections, name = key.strip().split(".")
+    change_setting(values, key.strip(), value)
+
+
+def change_setting(values: dict[str, Any], key: str, value: Any) -> None:
+    """Change one of nested settings; a component in a list is named by its type.
+
+    Args:
+        values: is changed; components in it are copied first, as several recipes may share them.
+        key: dotted, such as `silver.gates.band.low`.
+    Raises:
+        ConfigError: the key leads through a value.
+    """
+    *sections, name = key.split(".")
     here: Any = values
     model: type[Section] | None = Settings
     for section in sections:
-        here, model = _enter(here, model, section, key.strip())
+        here, model = _enter(here, model, section, key)
     if not isinstance(here, dict):
         raise ConfigError(
             f"'{key}': '{sections[-1]}' is a list; name a component in it, as in silver.gates.band.low=0.5"
@@ -128,8 +140,14 @@ def _spelled_out(value: Any, field: FieldInfo | None) -> Any:
         value = field.default if field is not None and isinstance(field.default, (str, tuple)) else {}
     seam = _seam(field) if field is not None else None
     if isinstance(value, (list, tuple)):
-        return [spelled_out(seam, each) if seam and isinstance(each, str) else each for each in value]
-    return spelled_out(seam, value) if seam and isinstance(value, str) else value
+        return [_component(each, seam) for each in value]
+    return _component(value, seam)
+
+
+def _component(value: Any, seam: str | None) -> Any:
+    if seam is not None and isinstance(value, str):
+        return spelled_out(seam, value)
+    return dict(value) if seam is not None and isinstance(value, dict) else value
 
 
 def _seam(field: FieldInfo) -> str | None:

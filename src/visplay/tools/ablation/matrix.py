@@ -7,7 +7,7 @@
       evaluation.suites: [lab]
     recipes:                                 # name → its own changes
       default: {}
-      plain augmentations: {silver.augmentations: [plain]}
+      plain augmentations: {silver.labeler.augmentations: [plain]}
     against: default                         # whom the others are compared with; else the first
     suites: [lab/single/pastel, lab/single]  # optional: the rows; else every suite, looks of a lab task pooled
 
@@ -26,6 +26,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visplay.config import Settings, check_settings, load_settings
+from visplay.config.loading import change_setting
 from visplay.errors import ConfigError, EvaluationError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import task_of
@@ -136,10 +137,13 @@ def read_matrix(path: Path) -> Matrix:
 
 
 def flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys with their values, in order; a key that is there in both writings comes twice."""
+    """Dotted keys with their values, in order; a key that is there in both writings comes twice.
+
+    A mapping with a type is a component, which is a value: it replaces another one with all of its settings.
+    """
     for key, value in values.items():
         dotted = f"{above}{key}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "type" not in value:
             yield from flat(value, f"{dotted}.")
         else:
             yield dotted, value
@@ -195,13 +199,10 @@ def _apply(values: dict[str, Any], changes: Mapping[str, Any], where: str) -> No
         if dotted in changed:
             raise ConfigError(f"{where}: {dotted} is there twice")
         changed.add(dotted)
-        *sections, name = dotted.split(".")
-        section = values
-        for part in sections:
-            section = section.setdefault(part, {})
-            if not isinstance(section, dict):
-                raise ConfigError(f"{where}: {dotted}: '{part}' is a value, not a section")
-        section[name] = value
+        try:
+            change_setting(values, dotted, value)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
 
 
 def _check_folders(path: Path, recipes: Sequence[Recipe]) -> None:
