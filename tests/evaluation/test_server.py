@@ -90,8 +90,9 @@ def test_a_model_is_named_once() -> None:
 @pytest.mark.parametrize(
     "flags, said",
     [
-        (["--engine", "server"], "engine: server needs server.url"),
-        (["--engine", "server", "--set", "server.url=http://127.0.0.1:9"], "server.adapters is missing"),
+        (["--set", "vote_engine=server"], "vote_engine: engine 'server': url: Field required"),
+        (["--set", "vote_engine={type: server, url: 'http://127.0.0.1:9'}"], "vote_engine: adapters is missing"),
+        (["--set", "server.url=http://127.0.0.1:9"], "server is now vote_engine: {type: server, url: …, …}"),
         (["--set", "tune=full"], "fit its own tune alone"),
         (["--set", "lora.rank=4"], "fit its own lora alone"),
         (["--set", "dtpye=bfloat16"], "dtpye"),

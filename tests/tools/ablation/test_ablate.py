@@ -31,7 +31,7 @@ TINY = {
     "images": "easy-vqa",
     "iterations": 1,
     "questioner.steps": 0,
-    "silver": {"images": 4, "votes": 2, "gates": [], "augmentations": ["plain"]},
+    "silver": {"images": 4, "votes": 2, "gates": [], "labeler": "majority"},
     "reasoner": {"steps": 1, "questions_per_step": 2, "group_size": 2},
     "evaluation": {"suites": ["easy_vqa"], "items_per_suite": 2, "sampled": False},
 }
