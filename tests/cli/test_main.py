@@ -21,7 +21,7 @@ TINY = [
     "--set=questioner.group_size=2",
     "--set=questioner.votes=2",
     "--set=silver.votes=2",
-    "--set=silver.band_high=1.0",
+    "--set=silver.gates.band.high=1.0",
     "--set=reasoner.steps=1",
     "--set=reasoner.questions_per_step=2",
     "--set=reasoner.group_size=2",

@@ -14,9 +14,23 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from visplay.config import Settings, check_settings, dump_settings, load_settings, preset_names
+from visplay.data.sources.folder import FolderSource
 from visplay.errors import ConfigError
+from visplay.evaluation.suites.easy_vqa import EasyVQA
+from visplay.generation.backends.transformers import TransformersBackend
 from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
+from visplay.lab.sources.drawings import LabSource
+from visplay.lab.suites.lab import LabSuites
+from visplay.labeling.gates.band import Band
+from visplay.labeling.labelers.facts import Facts
+from visplay.labeling.labelers.majority import Majority
+from visplay.rl.rewards.questioner.official import OfficialReward
+from visplay.rl.rewards.questioner.paper import PaperReward
+from visplay.rl.rewards.reasoner.random import RandomReward
+from visplay.rl.rewards.reasoner.silver import SilverReward
+
+COMPONENTS = ("labeler", "gate", "questioner_reward", "reasoner_reward", "engine", "image_source", "suite")
 
 
 def test_shipped_presets_are_valid_and_named() -> None:
@@ -26,33 +40,34 @@ def test_shipped_presets_are_valid_and_named() -> None:
 
 def test_presets_carry_their_published_columns() -> None:
     paper, official = load_settings("paper"), load_settings("official")
-    assert (paper.questioner.reward, paper.questioner.diversity_scope) == ("paper", "image")
-    assert (paper.silver.band_low, paper.silver.band_high) == (0.25, 0.75)
+    assert (paper.questioner.reward, paper.questioner.diversity.scope) == (PaperReward(), "image")
+    assert paper.silver.gates == (Band(low=0.25, high=0.75),)
     assert (paper.questioner.steps, paper.reasoner.steps, paper.questioner.group_size) == (20, 20, 8)
-    assert paper.reasoner.format_weight == 0
-    assert (official.questioner.reward, official.questioner.diversity_scope) == ("official", "batch")
-    assert (official.silver.band_low, official.silver.band_high) == (0.3, 0.8)
+    assert paper.reasoner.reward == SilverReward(format_weight=0)
+    assert (official.questioner.reward, official.questioner.diversity.scope) == (OfficialReward(), "batch")
+    assert official.silver.gates == (Band(low=0.3, high=0.8),)
     assert (official.questioner.votes, official.silver.votes) == (10, 9)
     assert (official.questioner.steps, official.reasoner.steps) == (40, 40)
     assert (official.rl.learning_rate, official.rl.updates_per_step) == (1e-6, 4)
-    assert official.reasoner.format_weight == 0.1
+    assert official.reasoner.reward == SilverReward(format_weight=0.1)
 
 
 @pytest.mark.parametrize("preset", ["paper", "official"])
 def test_published_recipes_have_none_of_our_guards(preset: str) -> None:
     settings = load_settings(preset)
-    assert (settings.silver.labeler, settings.silver.gates) == ("majority", ("band",))
-    assert not settings.silver.chance_corrected
+    assert settings.silver.labeler == Majority(augmentations=("plain",))
+    (band,) = settings.silver.gates
+    assert isinstance(band, Band) and not band.chance_corrected
     assert settings.questioner.history_size == settings.acceptance.images == settings.rl.entropy == 0
-    assert (settings.reasoner.reward, settings.reasoner.trust) == ("silver", False)
+    assert settings.reasoner.augmentations == ("plain",)
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 1\niterations: 2\nrl: {kl: 0.5}\n")
-    settings = load_settings(str(file), ["rl.entropy=0.1", "seed=3"], {"seed": 2, "images": "photos"})
-    assert (settings.seed, settings.iterations, settings.images) == (3, 2, "photos")
-    assert (settings.rl.kl, settings.rl.entropy) == (0.5, 0.1)
+    settings = load_settings(str(file), ["rl.clip_low=0.1", "seed=3"], {"seed": 2, "images": "photos"})
+    assert (settings.seed, settings.iterations, settings.images) == (3, 2, FolderSource(path=Path("photos")))
+    assert (settings.rl.kl, settings.rl.clip_low) == (0.5, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +77,12 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ("rl.learning_rate=3.0e-5", "rl", "learning_rate", 3e-5),
         ("silver.images=null", "silver", "images", None),
         (" questioner.steps =0", "questioner", "steps", 0),
-        ("evaluation.suites=[lab]", "evaluation", "suites", ("lab",)),
+        ("evaluation.suites=[lab]", "evaluation", "suites", (LabSuites(),)),
         ("evaluation.sampled=false", "evaluation", "sampled", False),
-        ("reasoner.reward=random", "reasoner", "reward", "random"),
-        ("silver.labeler=facts", "silver", "labeler", "facts"),
-        ("silver.augmentations=[plain, mirrored]", "silver", "augmentations", ("plain", "mirrored")),
+        ("reasoner.reward=random", "reasoner", "reward", RandomReward()),
+        ("silver.labeler=facts", "silver", "labeler", Facts()),
+        ("silver.labeler={type: facts, lists: 2}", "silver", "labeler", Facts(lists=2)),
+        ("reasoner.augmentations=[plain, mirrored]", "reasoner", "augmentations", ("plain", "mirrored")),
         ("questioner.gates=[]", "questioner", "gates", ()),
     ],
 )
@@ -78,6 +94,32 @@ def test_an_override_reaches_nested_sections() -> None:
     settings = load_settings(overrides=["questioner.sampling.temperature=0.9"])
     assert settings.questioner.sampling.temperature == 0.9
     assert settings.reasoner.sampling.temperature == 1.0
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_an_override_reaches_a_component(preset: str) -> None:
+    """Whether the preset writes the component as a name, as a mapping, or leaves it to the defaults."""
+    before = load_settings(preset)
+    settings = load_settings(
+        preset, ["engine.batch=64", "silver.gates.band.low=0.5", "silver.labeler.augmentations=[plain]"]
+    )
+    assert settings.engine == TransformersBackend(batch=64, tokens=65536)
+    assert type(settings.silver.labeler) is type(before.silver.labeler)
+    assert settings.silver.labeler.augmentations == ("plain",)
+    assert [gate.name for gate in settings.silver.gates] == [gate.name for gate in before.silver.gates]
+    for gate, former in zip(settings.silver.gates, before.silver.gates, strict=True):
+        assert gate == (former.model_copy(update={"low": 0.5}) if isinstance(former, Band) else former)
+
+
+def test_an_override_reaches_a_component_in_its_short_notation() -> None:
+    settings = load_settings(
+        "paper", ["evaluation.suites.lab.part=counting", "images.count=5"], {"images": "lab/single"}
+    )
+    assert settings.evaluation.suites == (EasyVQA(), LabSuites(part="counting"))
+    assert settings.images == LabSource(style="single", count=5)
+    assert load_settings("default", ["silver.labeler.lists=2"]).silver.labeler == Facts(
+        augmentations=("plain", "smaller", "dimmer", "darker"), lists=2
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,18 +135,29 @@ def test_an_override_reaches_nested_sections() -> None:
         (["iterations=0"], "iterations"),
         (["seed=-1"], "seed"),
         (["seed=1", "seed.deep=1"], "'seed' is a value"),
-        (["silver.band_low=0.9"], "band_low 0.9 is above band_high 0.75"),
-        (["questioner.reward=best"], "questioner.reward"),
-        (["questioner.history_size=-1"], "questioner.history"),
-        (["questioner.gates=[pretty]"], "questioner.gates"),
-        (["silver.labeler=oracle"], "silver.labeler"),
-        (["silver.augmentations=[]"], "silver.augmentations"),
-        (["silver.augmentations=[upside down]"], "silver.augmentations"),
-        (["silver.most_denied=1"], "silver.most_denied"),
+        (["silver.gates.band.low=0.9"], "silver.gates.0: gate 'band': low 0.9 is above high 0.75"),
+        (["silver.gates.self_check.votes=2"], "there is no 'self_check' in the list"),
+        (["silver.gates.low=0.5"], "'gates' is a list; name a component in it, as in silver.gates.band.low=0.5"),
+        (["silver.gates.band.lowest=0.5"], "gate 'band': lowest: Extra inputs are not permitted"),
+        (["silver.gates=[{type: self_check, max_denials: 1}]"], "gate 'self_check': max_denials"),
+        (["silver.gates=[{low: 0.5}]"], "name the gate by its type: one of answered, band, needs_image, parsable"),
+        (["silver.gates=band"], "silver.gates"),
+        (["questioner.reward=best"], "no questioner reward 'best'; choose one of chance_corrected, format"),
+        (["questioner.history_size=-1"], "questioner.history_size"),
+        (["questioner.gates=[pretty]"], "questioner.gates.0: no gate 'pretty'; choose one of answered, band"),
+        (["questioner.labeler.lists=2"], "name the labeler by its type: one of facts, majority"),
+        (["silver.labeler=oracle"], "silver.labeler: no labeler 'oracle'; choose one of facts, majority"),
+        (["silver.labeler.augmentations=[]"], "labeler 'majority': augmentations"),
+        (["silver.labeler.augmentations=[upside down]"], "labeler 'majority': augmentations"),
+        (["engine=hf"], "engine: no engine 'hf'; choose one of server, transformers, vllm"),
+        (["engine={type: server, url: 'http://here:1'}"], "use engine: transformers and vote_engine: server"),
+        (["evaluation.suites=[chess]"], "no suite 'chess'; choose one of easy_vqa, file, lab"),
+        (["evaluation.suites=[lab/chess]"], "no suite 'lab/chess'; tasks are"),
+        (["images=lab/cubist"], "no lab drawings 'cubist'; choose one of"),
         (["seed=[1"], "not valid YAML"),
         (["rl=3"], "rl"),
-        (["grpo.learning_rate=1e-5"], "the section is called rl"),
-        (["grpo.clip_low=0.1"], "use rl.loss: {type: ppo_clip, clip_low: 0.2}"),
+        (["rl.learning_rate=1e-5"], "the section is called rl"),
+        (["rl.clip_low=0.1"], "use rl.loss: {type: ppo_clip, clip_low: 0.2}"),
         (["rl.normalisation=dapo"], "use rl.averaging"),
         (["rl.advantages=best"], "choose one of batch_norm, group_norm, mean_centered, rloo"),
         (["rl.loss=best"], "choose one of cispo, gspo, ppo_clip"),
@@ -198,6 +251,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_every_number_has_bounds() -> None:
+    """In sections and in components alike."""
     unbounded = []
 
     def visit(model: type[BaseModel], place: str) -> None:
@@ -208,4 +262,7 @@ def test_every_number_has_bounds() -> None:
                 unbounded.append(f"{place}{name}")
 
     visit(Settings, "")
+    for seam in COMPONENTS:
+        for name, component in components(seam).items():
+            visit(component, f"{seam} {name}: ")
     assert unbounded == []

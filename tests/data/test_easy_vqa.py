@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from visplay.data import open_source
 from visplay.data.easy_vqa import easy_vqa
 from visplay.interfaces.image_source import Catalogue
+from visplay.lab.sources.easy_vqa import EasyVQASource
 
 # An audit hook sees every file the interpreter opens, by whatever library.
 WATCHED = """
@@ -19,8 +19,8 @@ def hook(event, args):
     if event == "import":
         imported.append(args[0])
 sys.addaudithook(hook)
-from visplay.data import open_source
-catalogue = open_source("easy-vqa")
+from visplay.interfaces.component import read_component
+catalogue = read_component("image_source", "easy-vqa").open(0)
 catalogue.images[0].load()
 assert any(path.endswith("0.png") for path in opened), "the hook sees nothing"
 assert not [path for path in opened if "question" in path or "answer" in path], opened
@@ -29,7 +29,7 @@ assert "easy_vqa" not in imported
 
 
 def test_all_training_images_in_numeric_order() -> None:
-    catalogue = open_source("easy-vqa")
+    catalogue = EasyVQASource().open(seed=0)
     assert [image.id for image in catalogue.images] == [f"easy-vqa/{n}" for n in range(4000)]
     assert catalogue.skipped == ()
     assert isinstance(catalogue, Catalogue) and catalogue == easy_vqa()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visplay.data import open_source
 from visplay.data.folder import folder
+from visplay.data.sources.folder import FolderSource
 from visplay.errors import ImageError
 from visplay.types import ImageRef
 
@@ -186,7 +186,7 @@ def test_unusable_sources_are_one_line(tmp_path: Path) -> None:
         "file.png": "is a file",
     }.items():
         with pytest.raises(ImageError, match=expected) as raised:
-            open_source(str(tmp_path / name))
+            FolderSource(path=tmp_path / name).open(seed=0)
         assert "\n" not in str(raised.value) and str(tmp_path / name) in str(raised.value)
 
 

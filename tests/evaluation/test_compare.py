@@ -166,7 +166,8 @@ def test_settings_hold_for_all_that_is_scored_and_leave_reports_as_they_are(
     assert main(["eval", "lab", *asked, "--out", str(report)]) == 0
     with serving(ChatServer()) as server:
         server.say = lambda body, index: "no answer"
-        flags = ["--engine", "server", "--set", f"server.url={server.url}", "--set", "reasoner.sampling.max_tokens=17"]
+        flags = ["--set", "vote_engine=server", "--set", f"vote_engine.url={server.url}"]
+        flags += ["--set", "reasoner.sampling.max_tokens=17"]
         capsys.readouterr()
         assert main(["compare", str(report), "lab", *asked, *flags, "--json"]) == 0
     line = json.loads(capsys.readouterr().out)["suites"]["lab/single"]
@@ -177,7 +178,7 @@ def test_settings_hold_for_all_that_is_scored_and_leave_reports_as_they_are(
         ([str(report), str(report), "--engine", "transformers"], "--suites or --data"),
         ([str(report), str(report), *asked, "--set", "dtype=bfloat16"], "runs and models that are scored"),
         (["lab", "lab", *asked, "--set", "dtpye=bfloat16"], "dtpye"),
-        (["lab", "lab", *asked, "--engine", "server"], "engine: server needs server.url"),
+        (["lab", "lab", *asked, "--set", "vote_engine=server"], "engine 'server': url: Field required"),
         (["lab", "lab", *asked, "--set", "model=./other"], "leave model out of --set"),
         (["lab", "./no-model", *asked, "--set", "dtype=bfloat16"], "no-model"),
     ):

@@ -17,10 +17,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from tests.chat_server import Body, ChatServer, free_port, serving
-from visplay.cli.main import _is_the_users, main
-from visplay.errors import ConfigError, JudgeError
 from visplay.cli.main import main
-from visplay.evaluation.judge.settings import JudgeSettings, judge_settings
 from visplay.errors import ConfigError, JudgeError, VisplayError
 from visplay.evaluation.judge import Judge, Judged, Judgement, judged_lines, judged_summary
 from visplay.evaluation.judge.client import KEY_VARIABLE

@@ -12,6 +12,7 @@ from tests.tiny_runs import tiny_run
 from visplay.cli.main import main
 from visplay.errors import ConfigError
 from visplay.evaluation.results import Measurement
+from visplay.generation.backends.server import ServerBackend
 from visplay.roles.open import own_settings
 from visplay.tools.ask import asking_settings
 
@@ -34,11 +35,16 @@ def texts(answers: Path) -> set[str]:
 def test_a_server_answers_for_a_model_by_its_address_alone(tmp_path: Path) -> None:
     with serving(ChatServer()) as server:
         server.say = lambda body, index: "\\boxed{blue}"
-        flags = ["--engine", "server", "--set", f"server.url={server.url}", "--set", "reasoner.sampling.max_tokens=17"]
+        flags = [
+            "--set",
+            f"vote_engine={{type: server, url: {server.url}}}",
+            "--set",
+            "reasoner.sampling.max_tokens=17",
+        ]
         assert evaluate("lab", tmp_path / "o.json", *flags) == 0
     assert texts(tmp_path / "o.answers.jsonl") == {"\\boxed{blue}"}
     assert {body["max_tokens"] for body in server.bodies} == {17} and not server.loaded
-    assert json.loads((tmp_path / "o.json").read_text())["set"] == flags[3::2]
+    assert json.loads((tmp_path / "o.json").read_text())["set"] == flags[1::2]
 
 
 def test_a_server_answers_for_a_run_and_for_its_base(run: Path, tmp_path: Path) -> None:
@@ -49,7 +55,8 @@ def test_a_server_answers_for_a_run_and_for_its_base(run: Path, tmp_path: Path) 
 
     with serving(ChatServer()) as server:
         server.say = say
-        flags = ["--engine", "server", "--set", f"server.url={server.url}", "--set", f"server.adapters={adapters}"]
+        flags = ["--set", "vote_engine=server", "--set", f"vote_engine.url={server.url}"]
+        flags += ["--set", f"vote_engine.adapters={adapters}"]
         assert evaluate(run, tmp_path / "o.json", "--base", "lab", *flags) == 0
     assert texts(tmp_path / "o.base.answers.jsonl") == {"\\boxed{base}"}
     assert texts(tmp_path / "o.answers.jsonl") == {"\\boxed{reasoner}"}
@@ -63,12 +70,13 @@ def test_settings_hold_for_model_and_base(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_preset_is_for_models(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text("dtype: bfloat16\ngeneration_batch: 3\n")
-    chosen = own_settings("lab", str(tmp_path / "mine.yaml"), ["generation_batch=4"], {"seed": 5})
-    assert (chosen.dtype, chosen.generation_batch, chosen.seed) == ("bfloat16", 4, 5)
+    (tmp_path / "mine.yaml").write_text("dtype: bfloat16\nengine: {type: transformers, batch: 3}\n")
+    chosen = own_settings("lab", str(tmp_path / "mine.yaml"), ["engine.batch=4"], {"seed": 5})
+    assert (chosen.dtype, chosen.engine.batch_size, chosen.seed) == ("bfloat16", 4, 5)
     # Nobody trains it, so a server need not follow it.
-    served = asking_settings("lab", None, ["engine=server", "server.url=http://here:8000"], None)
-    assert (served.server.adapters, served.generation_batch) == (None, 512)
+    served = asking_settings("lab", None, ["vote_engine=server", "vote_engine.url=http://here:8000"], None)
+    assert served.vote_engine == ServerBackend(url="http://here:8000")
+    assert served.engine.batch_size == 512, "what is not named is the preset's"
     with pytest.raises(ConfigError, match="leave --preset out"):
         own_settings(str(run), str(tmp_path / "mine.yaml"))
 
@@ -82,8 +90,9 @@ def test_a_model_is_named_once() -> None:
 @pytest.mark.parametrize(
     "flags, said",
     [
-        (["--engine", "server"], "engine: server needs server.url"),
-        (["--engine", "server", "--set", "server.url=http://127.0.0.1:9"], "server.adapters is missing"),
+        (["--set", "vote_engine=server"], "vote_engine: engine 'server': url: Field required"),
+        (["--set", "vote_engine={type: server, url: 'http://127.0.0.1:9'}"], "vote_engine: adapters is missing"),
+        (["--set", "server.url=http://127.0.0.1:9"], "server is now vote_engine: {type: server, url: …, …}"),
         (["--set", "tune=full"], "fit its own tune alone"),
         (["--set", "lora.rank=4"], "fit its own lora alone"),
         (["--set", "dtpye=bfloat16"], "dtpye"),

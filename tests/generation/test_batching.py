@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from visplay.config import Settings
 from visplay.generation.batching import Bounds, Size, cut
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
@@ -141,8 +140,3 @@ def test_images_are_prepared_once_and_only_when_their_batch_comes(
     assert len(alive) == len(many)
     # Those of a batch, the next one, and the one that is being prepared.
     assert most <= 4 + 2
-
-
-def test_the_settings_say_how_much(vlm: VLM) -> None:
-    engine = TransformersEngine.of(Policy(vlm), Settings(seed=3, generation_batch=7, generation_tokens=100))
-    assert (engine.seed, engine.bounds) == (3, Bounds(7, 100))

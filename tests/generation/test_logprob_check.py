@@ -59,7 +59,7 @@ def test_other_weights_are_seen(policy: Policy, images: tuple[ImageRef, ...]) ->
     old = spoken(policy, images)
     learn(policy, 0.05)
     with pytest.raises(
-        EngineError, match=r"the reasoner's weights: .* nats a token \(vllm.logprob_check_tolerance 0.001\)"
+        EngineError, match=r"the reasoner's weights: .* nats a token \(engine.logprob_check_tolerance 0.001\)"
     ):
         check_logprobs(policy, old, TOLERANCE)
 

@@ -22,17 +22,14 @@ from peft import load_peft_weights
 from PIL import Image
 
 from tests.chat_server import Body, ChatServer, choice, free_port, serving, text_of
-from visplay.cli.main import _is_the_users
-from visplay.config import LoraSettings, ServerSettings, check_settings
-from visplay.config import LoraSettings, ServerSettings, check_settings
-from visplay.interfaces.engine import Sampling
+from visplay.config import LoraSettings, check_settings
 from visplay.data.augmentations import augmented
 from visplay.errors import ConfigError, ServerError, VisplayError
+from visplay.generation.backends.server import ServerBackend
 from visplay.generation.openai_client import pause
 from visplay.generation.sampling import request_seed
-from visplay.generation.server import KEY_VARIABLE, ServerEngine
-from visplay.interfaces.engine import Sampling
 from visplay.generation.server import KEY_VARIABLE, ServerEngine, wait_for_server
+from visplay.interfaces.engine import Sampling
 from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.models.vlm import VLM
 from visplay.types import ImageList, ImageRef, Request
@@ -64,8 +61,8 @@ def server() -> Iterator[ChatServer]:
         yield running
 
 
-def settings(server: ChatServer, **values: Any) -> ServerSettings:
-    return ServerSettings(**{"url": server.url, "retries": 3, "wait_s": 5, "timeout_s": 20, **values})
+def settings(server: ChatServer, **values: Any) -> ServerBackend:
+    return ServerBackend(**{"url": server.url, "retries": 3, "wait_s": 5, "timeout_s": 20, **values})
 
 
 def one_line(error: pytest.ExceptionInfo[ServerError], *said: str) -> None:
@@ -178,13 +175,13 @@ def test_a_request_has_a_time_limit(vlm: VLM, images: tuple[ImageRef, ...], serv
         ServerEngine(Policy(vlm), 0, settings(server, timeout_s=0.3)).generate(
             [Request(f"{i}", p, "What?") for i, p in enumerate(images)], Sampling()
         )
-    one_line(error, server.url, "within 0.3 s", "server.timeout_s")
+    one_line(error, server.url, "within 0.3 s", "vote_engine.timeout_s")
     assert time.monotonic() - begun < 6
 
 
 def test_a_server_that_starts_late_is_waited_for(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
     port = free_port()
-    engine = ServerEngine(Policy(vlm), 0, ServerSettings(url=f"http://127.0.0.1:{port}/v1/", wait_s=20))
+    engine = ServerEngine(Policy(vlm), 0, ServerBackend(url=f"http://127.0.0.1:{port}/v1/", wait_s=20))
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(engine.generate, [Request("a", images[0], "What?")], Sampling())
         time.sleep(0.4)
@@ -200,16 +197,15 @@ def test_a_server_that_starts_late_is_waited_for(vlm: VLM, images: tuple[ImageRe
 
 def test_a_server_that_never_starts_is_one_line(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    wanted = ServerSettings(url=url, wait_s=0.5)
-    engine = ServerEngine(Policy(vlm), 0, wanted)
+    engine = ServerEngine(Policy(vlm), 0, ServerBackend(url=url, wait_s=0.5))
     begun = time.monotonic()
     for ask in (
-        lambda: wait_for_server(wanted),
+        lambda: wait_for_server(engine.settings),
         lambda: engine.generate([Request("a", images[0], "What?")], Sampling()),
     ):
         with pytest.raises(ServerError) as error:
             ask()
-        one_line(error, url, "after 0.5 s", "onnection", "server.wait_s")
+        one_line(error, url, "after 0.5 s", "onnection", "vote_engine.wait_s")
     assert time.monotonic() - begun < 6
 
 
@@ -387,14 +383,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(
         ServerEngine(lora(own), 0, settings(server, adapters=tmp_path / "file")).generate(
             [Request("a", images[0], "What?")], Sampling()
         )
-    one_line(error, "server.adapters", str(tmp_path / "file"))
+    one_line(error, "vote_engine.adapters", str(tmp_path / "file"))
 
 
 def test_what_a_server_cannot_follow_is_refused_at_once(own: VLM, server: ChatServer) -> None:
     refused: list[tuple[Policy, dict[str, Any], str]] = [
         (FullPolicy(own, "reasoner", train_vision=False), {}, "tune: lora"),
-        (lora(own), {}, "server.adapters"),
-        (Policy(own), {"url": None}, "server.url"),
+        (lora(own), {}, "vote_engine.adapters"),
     ]
     for policy, values, said in refused:
         with pytest.raises(ServerError) as error:
@@ -406,32 +401,32 @@ def test_what_a_server_cannot_follow_is_refused_at_once(own: VLM, server: ChatSe
 @pytest.mark.parametrize(
     "values, said",
     [
-        ({"server": {"url": "http://here:8000"}}, "choose tune: lora"),
-        ({"server": {"url": "http://here:8000"}, "tune": "lora"}, "server.adapters is missing"),
-        ({"server": {"url": "here:8000"}}, "server.url"),
-        ({"server": {"url": "http://he re:8000"}}, "server.url"),
-        ({"server": {"url": "http://here:99999"}}, "server.url: Port out of range"),
-        ({"server": {"url": "http://here:0"}}, "server.url: no server listens at port 0"),
-        ({"server": {"concurrency": 0}}, "server.concurrency"),
-        ({"server": {"timeout_s": 0}}, "server.timeout_s"),
-        ({"server": {"retries": -1}}, "server.retries"),
+        ({}, "url: Field required"),
+        ({"url": "here:8000"}, "url: "),
+        ({"url": "http://he re:8000"}, "url: "),
+        ({"url": "http://here:99999"}, "url: Port out of range"),
+        ({"url": "http://here:0"}, "url: no server listens at port 0"),
+        ({"url": "http://here:1", "concurrency": 0}, "concurrency: "),
+        ({"url": "http://here:1", "timeout_s": 0}, "timeout_s: "),
+        ({"url": "http://here:1", "retries": -1}, "retries: "),
     ],
 )
 def test_a_wrong_setting_is_one_line(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(said)) as error:
-        check_settings(values, "here")
+    with pytest.raises(ConfigError, match=re.escape(f"here: vote_engine: engine 'server': {said}")) as error:
+        check_settings({"vote_engine": {"type": "server", **values}, "tune": "lora"}, "here")
     assert "\n" not in str(error.value)
 
 
 def test_a_setting_for_a_server_is_taken() -> None:
-    values = {"server": {"url": "https://[::1]:8000/v1", "adapters": "shared"}, "tune": "lora"}
-    assert check_settings(values, "here").server.adapters == Path("shared")
+    server = {"type": "server", "url": "https://[::1]:8000/v1", "adapters": "shared"}
+    settings = check_settings({"vote_engine": server, "tune": "lora"}, "here")
+    assert settings.vote_engine == ServerBackend(url="https://[::1]:8000/v1", adapters=Path("shared"))
 
 
 def test_an_address_that_cannot_be_is_one_line(vlm: VLM) -> None:
     with pytest.raises(ServerError) as error:
-        wait_for_server(ServerSettings(url="http://é..x:80", wait_s=1))
-    one_line(error, "server.url 'http://é..x:80'")
+        ServerEngine(Policy(vlm), 0, ServerBackend(url="http://é..x:80", wait_s=1)).wait()
+    one_line(error, "the url of the engine 'http://é..x:80'")
 
 
 def test_the_base_is_found_by_its_name(vlm: VLM, images: tuple[ImageRef, ...], server: ChatServer) -> None:
@@ -442,8 +437,8 @@ def test_the_base_is_found_by_its_name(vlm: VLM, images: tuple[ImageRef, ...], s
         )
     assert [body["model"] for body in server.bodies] == ["qwen", "alias"]
     with pytest.raises(ServerError) as error:
-        wait_for_server(settings(server, model="llama"))
-    one_line(error, server.url, "qwen", "server.model 'llama'")
+        ServerEngine(Policy(vlm), 0, settings(server, model="llama")).wait()
+    one_line(error, server.url, "qwen", "vote_engine.model 'llama'")
 
 
 def test_a_key_is_taken_from_the_environment(

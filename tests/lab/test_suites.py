@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from visplay.data.easy_vqa import easy_vqa
-from visplay.errors import ImageError
+from visplay.errors import EvaluationError, ImageError
+from visplay.evaluation.open_suites import open_suites
+from visplay.interfaces.component import read_component
 from visplay.lab.draw import LOOKS, draw
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read
 from visplay.lab.scene import UNSEEN_PAIRS, Scene, Thing
+from visplay.lab.suites.lab import LabSuites
 from visplay.lab.suites.tasks import TASKS, lab_suites
 from visplay.lab.truth import Truth, read_flat_scene
 from visplay.types import ImageRef, Question
@@ -81,3 +84,35 @@ def test_every_training_image_of_easy_vqa_can_be_read() -> None:
     found = [read_flat_scene(image).things[0] for image in easy_vqa().images[::40]]
     assert {thing.shape for thing in found} == {"circle", "rectangle", "triangle"}
     assert len({thing.color for thing in found}) == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("lab", {f"lab/{task}/{look}" for task in TASKS for look in LOOKS}),
+        ("lab/counting", {f"lab/counting/{look}" for look in LOOKS}),
+        ("lab/counting/pastel", {"lab/counting/pastel"}),
+    ],
+)
+def test_a_word_names_suites(text: str, names: set[str]) -> None:
+    suites = open_suites([text], seed=0, items_per_suite=2)
+    assert {suite.name for suite in suites} == names
+    assert {len(suite.items) for suite in suites} == {2}
+    source = read_component("suite", text)
+    assert isinstance(source, LabSuites) and str(source) == text
+    assert open_suites([source, text], seed=0, items_per_suite=2) == suites, "each name once"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lab/chess", "no suite 'lab/chess'; tasks are "),
+        ("lab/counting/cubist", "no suite 'lab/counting/cubist'; tasks are "),
+        ("lab/counting/pastel/more", "choose lab, lab/TASK or lab/TASK/STYLE"),
+        ("imagenet", "no suite 'imagenet'; choose one of easy_vqa, file, lab"),
+    ],
+)
+def test_an_unknown_suite_is_one_line(text: str, said: str) -> None:
+    with pytest.raises(EvaluationError, match=said) as raised:
+        open_suites([text], seed=0)
+    assert "\n" not in str(raised.value)

@@ -118,10 +118,11 @@ class Seer:
 def test_votes_at_odds_with_the_lists_give_no_silver_answer() -> None:
     engine = Seer("red")
     prompts = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
-    labeler = Facts(Reasoner(engine, prompts, ReasonerSettings(), 0), ("plain", "recoloured"), 4)
+    reasoner = Reasoner(engine, prompts, ReasonerSettings(), 0)
     image = ImageRef("p", b"")
     texts = ("what color is the car?", "is there a car?", "who drives?")
-    candidates = labeler.label([Question(f"q{n}", image, "open", text) for n, text in enumerate(texts)], 8)
+    questions = [Question(f"q{n}", image, "open", text) for n, text in enumerate(texts)]
+    candidates = Facts(augmentations=("plain", "recoloured"), lists=4).label(questions, 8, reasoner)
     assert [c.result.answer for c in candidates] == ["red", None, "red"]
     assert [c.result.confidence for c in candidates] == [1.0, 0.0, 1.0]
     assert all(len(c.votes) == 8 for c in candidates)
@@ -132,6 +133,7 @@ def test_votes_at_odds_with_the_lists_give_no_silver_answer() -> None:
 def test_where_nothing_is_plain_nothing_is_listed() -> None:
     engine = Seer("red")
     prompts = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
-    labeler = Facts(Reasoner(engine, prompts, ReasonerSettings(), 0), ("plain",), 4)
-    (one,) = labeler.label([Question("q", ImageRef("p", b""), "open", "who drives?")], 8)
+    reasoner = Reasoner(engine, prompts, ReasonerSettings(), 0)
+    labeler = Facts(augmentations=("plain",), lists=4)
+    (one,) = labeler.label([Question("q", ImageRef("p", b""), "open", "who drives?")], 8, reasoner)
     assert one.result.answer == "red" and [r.prompt for r in engine.asked] == ["who drives?"]

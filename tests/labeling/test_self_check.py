@@ -1,4 +1,4 @@
-"""A silver answer is dropped when the claims that follow from it are denied."""
+"""A silver answer is rejected when the claims that follow from it are denied."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from visplay.config import ReasonerSettings, SilverSettings
+from visplay.config import ReasonerSettings
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.scene import COLORS
-from visplay.labeling.gates import make_gates
 from visplay.labeling.gates.self_check import SelfCheck
 from visplay.roles.open import open_reasoner
 from visplay.roles.prompts import Prompts
@@ -59,23 +58,23 @@ COLOR = "what color is the circle?"
         (["maybe red"], ["no"], None),
     ],
 )
-def test_what_most_replies_deny_is_dropped(there: list[str], not_there: list[str], reason: str | None) -> None:
+def test_what_most_replies_deny_is_rejected(there: list[str], not_there: list[str], reason: str | None) -> None:
     engine = Witness({"is there a red circle?": there, "is there not a red circle?": not_there})
-    gate = SelfCheck(reasoner(engine), ("plain",), 4, 0.5)
-    found = gate.dropped([candidate("q", HERE, COLOR, "red")])
+    found = SelfCheck(votes=4, max_denials=0.5).reject([candidate("q", HERE, COLOR, "red")], reasoner(engine))
     assert found == ({"q": reason} if reason else {})
 
 
 def test_a_strict_gate_lets_nothing_be_denied() -> None:
     engine = Witness({"is there not a red circle?": ["no", "no", "no", "yes"]})
     everyone = [candidate("q", HERE, COLOR, "red")]
-    assert SelfCheck(reasoner(engine), ("plain",), 4, 0.5).dropped(everyone) == {}
-    assert SelfCheck(reasoner(engine), ("plain",), 4, 0.1).dropped(everyone) == {"q": "1 of 8 replies deny it"}
+    assert SelfCheck(votes=4, max_denials=0.5).reject(everyone, reasoner(engine)) == {}
+    assert SelfCheck(votes=4, max_denials=0.1).reject(everyone, reasoner(engine)) == {"q": "1 of 8 replies deny it"}
 
 
 def test_one_who_says_yes_to_everything_learns_neither() -> None:
     relation = candidate("q", HERE, "is the dog left of the cat?", "yes")
-    assert SelfCheck(reasoner(Witness({})), ("plain",), 4, 0.4).dropped([relation]) == {"q": "4 of 8 replies deny it"}
+    found = SelfCheck(votes=4, max_denials=0.4).reject([relation], reasoner(Witness({})))
+    assert found == {"q": "4 of 8 replies deny it"}
 
 
 def test_what_claims_nothing_passes_unasked() -> None:
@@ -85,8 +84,8 @@ def test_what_claims_nothing_passes_unasked() -> None:
         candidate("b", HERE, "are there more dogs than cats?", "no"),
         candidate("c", HERE, COLOR, "unknown"),
     ]
-    assert SelfCheck(reasoner(engine), ("plain",), 4, 0.0).dropped(plain) == {} and engine.asked == []
-    assert SelfCheck(reasoner(engine), ("plain",), 4, 0.0).dropped([]) == {}
+    assert SelfCheck(max_denials=0.0).reject(plain, reasoner(engine)) == {} and engine.asked == []
+    assert SelfCheck(max_denials=0.0).reject([], reasoner(engine)) == {}
 
 
 def test_the_same_claim_is_asked_once_a_image_and_over_all_views() -> None:
@@ -96,7 +95,8 @@ def test_the_same_claim_is_asked_once_a_image_and_over_all_views() -> None:
         candidate("b", HERE, "what is the red shape?", "circle"),
         candidate("c", THERE, COLOR, "red"),
     ]
-    found = SelfCheck(reasoner(engine), ("plain", "darker"), 4, 0.4).dropped(same)
+    gate = SelfCheck(votes=4, max_denials=0.4, augmentations=("plain", "darker"))
+    found = gate.reject(same, reasoner(engine))
     assert found == {name: "4 of 8 replies deny it" for name in "abc"}
     ids = [request.id for request in engine.asked]
     assert ids == [f"vote/{augmentation}{q}~claim{n}" for q in "ac" for n in (0, 1) for augmentation in ("", "darker/")]
@@ -105,19 +105,9 @@ def test_the_same_claim_is_asked_once_a_image_and_over_all_views() -> None:
     }  # fmt: skip
 
 
-def test_the_majority_of_the_paper_is_checked_on_the_image_itself() -> None:
-    for labeler, augmentations in (("majority", {"here"}), ("augmentations", {"here", "here~smaller"})):
-        engine = Witness({})
-        settings = SilverSettings(labeler=labeler, augmentations=("plain", "smaller"))
-        make_gates(("self_check",), settings, reasoner(engine))["self_check"].dropped(
-            [candidate("q", HERE, COLOR, "red")]
-        )
-        assert {request.image.id for request in engine.asked} == augmentations
-
-
 def test_the_tiny_vlm_denies_wrong_colours_of_clean_drawings() -> None:
     policy, prompts, settings = open_reasoner("lab")
-    gate = SelfCheck(Reasoner(TransformersEngine(policy, 0), prompts, settings.reasoner, 0), ("plain",), 4, 0.5)
+    voter, gate = Reasoner(TransformersEngine(policy, 0), prompts, settings.reasoner, 0), SelfCheck()
     images, scenes = drawings("clean", 40, 0)
     alone = [(image, *scenes[image.id].things) for image in images if len(scenes[image.id].things) == 1]
     true = [candidate(p.id, p, f"what color is the {thing.shape}?", thing.color) for p, thing in alone]
@@ -126,5 +116,5 @@ def test_the_tiny_vlm_denies_wrong_colours_of_clean_drawings() -> None:
         for p, thing in alone
     ]
     assert len(alone) > 8
-    assert len(gate.dropped(true)) < 0.25 * len(alone)
-    assert len(gate.dropped(wrong)) > 0.75 * len(alone)
+    assert len(gate.reject(true, voter)) < 0.25 * len(alone)
+    assert len(gate.reject(wrong, voter)) > 0.75 * len(alone)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from visplay.config import QuestionerSettings, ReasonerSettings, SilverSettings
+from visplay.config import QuestionerSettings, ReasonerSettings, SilverSettings, check_settings
 from visplay.interfaces.engine import Sampling
-from visplay.labeling.gates import make_gates
-from visplay.labeling.labelers import make_labeler
-from visplay.labeling.silver_file import join_silver, questions_before, read_silver, silver_file, write_silver
+from visplay.labeling.gates.answered import Answered
+from visplay.labeling.gates.band import Band
+from visplay.labeling.labelers.majority import Majority
+from visplay.labeling.silver_file import join_silver, read_silver, write_silver
 from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
@@ -45,13 +46,15 @@ def made(images: Sequence[ImageRef], settings: SilverSettings, answers: Script |
     """A silver set by the settings' own labeler and gates; `answers` replaces the Reasoner's script."""
     questioner = Questioner(Script(), PROMPTS, QuestionerSettings(), 0)
     reasoner = Reasoner(answers or Script(), PROMPTS, ReasonerSettings(), 0)
-    gates = make_gates(settings.gates, settings, reasoner)
-    labeler = make_labeler(settings, reasoner)
-    return synthesize(questioner, labeler, gates, images, settings.questions_per_image, settings.votes, "1/silver")
+    asked, votes = settings.questions_per_image, settings.votes
+    return synthesize(questioner, settings.labeler, settings.gates, reasoner, images, asked, votes, "1/silver")
+
+
+EVERYTHING = (Band(low=0, high=1),)
 
 
 def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
-    settings = SilverSettings(questions_per_image=2, votes=8, band_low=0.25, band_high=0.75)
+    settings = SilverSettings(questions_per_image=2, votes=8, gates=(Band(low=0.25, high=0.75),))
     synthesis = made(PICTURES, settings)
     assert synthesis.asked == 1200
     assert synthesis.valid == sum(2 for n in range(600) if n % 5 != 4)
@@ -60,10 +63,9 @@ def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
     assert kept == {n for n in range(600) if n % 5 != 4 and 2 <= n % 9 <= 6}
 
 
-def test_votes_are_spread_over_views(tmp_path: Path) -> None:
-    settings = SilverSettings(
-        labeler="augmentations", votes=8, augmentations=("plain", "darker", "shifted"), band_low=0, band_high=1
-    )
+def test_votes_are_spread_over_augmentations(tmp_path: Path) -> None:
+    labeler = Majority(augmentations=("plain", "darker", "shifted"))
+    settings = SilverSettings(labeler=labeler, votes=8, gates=EVERYTHING)
     synthesis = made(PICTURES[:10], settings)
     for candidate in synthesis.candidates:
         assert [vote.index for vote in candidate.votes] == list(range(8))
@@ -82,16 +84,15 @@ def test_refusals_can_be_left_out() -> None:
             shy = request.prompt != "ask" and int(request.image.id[1:]) % 2 == 0
             return replace(completion, text="\\boxed{unknown}") if shy else completion
 
-    everything = SilverSettings(band_low=0.0, band_high=1.0)
-    kept = made(PICTURES[:60], everything, Shy())
-    left_out = made(PICTURES[:60], everything.model_copy(update={"gates": ("answered", "band")}), Shy())
+    kept = made(PICTURES[:60], SilverSettings(gates=EVERYTHING), Shy())
+    left_out = made(PICTURES[:60], SilverSettings(gates=(Answered(), *EVERYTHING)), Shy())
     assert {item.answer == "unknown" for item in kept.items} == {True, False}
     assert left_out.items == tuple(item for item in kept.items if item.answer != "unknown")
     assert left_out.statistics()["refused"] == sum(item.answer == "unknown" for item in kept.items) > 0
 
 
 def test_what_was_dropped_is_named_with_its_gate() -> None:
-    settings = SilverSettings(gates=("answered", "needs_image", "band"))
+    settings = check_settings({"silver": {"gates": ["answered", "needs_image", "band"]}}, "here").silver
     synthesis = made(PICTURES[:60], settings)
     answered = {c.question.id for c in synthesis.candidates if c.result.answer is not None}
     kept = {item.question.id for item in synthesis.items}
@@ -101,10 +102,8 @@ def test_what_was_dropped_is_named_with_its_gate() -> None:
     assert synthesis.statistics()["dropped"] == {"band": len(synthesis.dropped)}
 
 
-def test_fewer_votes_than_views_use_the_first_views() -> None:
-    settings = SilverSettings(
-        labeler="augmentations", votes=1, augmentations=("darker", "plain"), band_low=0, band_high=1
-    )
+def test_fewer_votes_than_augmentations_use_the_first_ones() -> None:
+    settings = SilverSettings(labeler=Majority(augmentations=("darker", "plain")), votes=1, gates=EVERYTHING)
     synthesis = made(PICTURES[:10], settings)
     assert {vote.augmentation for candidate in synthesis.candidates for vote in candidate.votes} == {"darker"}
 
@@ -129,20 +128,10 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
 
 
 def test_votes_come_back_with_the_log_probability_of_their_words(tmp_path: Path) -> None:
-    items = made(PICTURES[:10], SilverSettings(votes=3, band_low=0, band_high=1)).items
+    items = made(PICTURES[:10], SilverSettings(votes=3, gates=EVERYTHING)).items
     write_silver(tmp_path / "a.parquet", items, 1)
     for item in read_silver(tmp_path / "a.parquet", {image.id: image for image in PICTURES}):
         assert [vote.logprob for vote in item.votes] == [-0.125, -0.25, -0.375]
-
-
-def test_questions_of_earlier_iterations_are_found_again(tmp_path: Path) -> None:
-    items = made(PICTURES, SilverSettings()).items
-    silver_file(tmp_path, 1).parent.mkdir()
-    for iteration, kept in ((1, items[:3]), (2, items[3:5]), (3, items[5:])):
-        write_silver(silver_file(tmp_path, iteration), kept, iteration)
-    images = {image.id: image for image in PICTURES}
-    assert list(questions_before(tmp_path, 3, images)) == [item.question for item in items[:5]]
-    assert list(questions_before(tmp_path, 1, images)) == []
 
 
 def test_statistics_without_a_single_valid_question() -> None:

@@ -86,7 +86,7 @@ def _settings(folder: Path, tune: str) -> Settings:
             "questioner.group_size=4",
             "questioner.votes=4",
             "silver.votes=6",
-            "silver.band_high=0.9",
+            "silver.gates.band.high=0.9",
             "reasoner.steps=2",
             "reasoner.questions_per_step=3",
             "reasoner.group_size=4",
@@ -133,7 +133,7 @@ def test_the_default_preset_runs_unchanged_on_photographs(folder: Path, tmp_path
     small = ["questioner.steps=1", "questioner.images_per_step=3", "questioner.group_size=4", "questioner.votes=4"]
     small += ["reasoner.steps=2", "reasoner.questions_per_step=4", "reasoner.group_size=4", "acceptance.votes=4"]
     # The tiny model gives three answers as often as each other, which agree as rarely.
-    small += ["silver.band_low=0.25", "iterations=1", "evaluation.suites=[]"]
+    small += ["silver.gates.band.low=0.25", "questioner.gates.band.low=0.25", "iterations=1", "evaluation.suites=[]"]
     settings = load_settings("default", small, {"model": str(folder), "images": str(photos)})
     with RunDirectory.create(tmp_path / "run", settings) as run:
         run_evolution(run, open_inputs(settings, open_images(settings)), Console(quiet=True))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.config import QuestionerSettings
+from visplay.config import QuestionerSettings, check_settings
 from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Asked, Questioner, parse_question
@@ -53,6 +53,12 @@ def asked(texts: list[str | None]) -> list[Asked]:
     return found
 
 
+def made(**settings: object) -> Questioner:
+    """A Questioner with these settings that never generates."""
+    checked = check_settings({"questioner": settings}, "here").questioner
+    return Questioner(None, Prompts(), checked, seed=0)  # type: ignore[arg-type]
+
+
 def rewards(texts: list[str | None], confidences: list[float], **settings: object) -> tuple[float, ...]:
     members = asked(texts)
     results = {
@@ -60,7 +66,7 @@ def rewards(texts: list[str | None], confidences: list[float], **settings: objec
         for one, confidence in zip(members, confidences, strict=True)
         if one.question is not None
     }
-    questioner = Questioner(None, Prompts(), QuestionerSettings(**settings), seed=0)  # type: ignore[arg-type]
+    questioner = made(**settings)
     (group,) = questioner.groups(members, questioner.rewards(members, results))
     assert [c.index for c in group.completions] == list(range(len(texts)))
     return group.rewards
@@ -93,7 +99,7 @@ def test_an_invalid_question_earns_nothing_in_the_paper_and_is_punished_official
         (None, 0.0, 0.0, 0.0),
     ],
 )
-def test_the_honest_reward_pays_for_agreement_above_chance(
+def test_the_chance_corrected_reward_pays_for_agreement_above_chance(
     answer: str | None, confidence: float, paper: float, corrected: float
 ) -> None:
     for reward, expected in {"paper": paper, "chance_corrected": corrected}.items():
@@ -101,7 +107,7 @@ def test_the_honest_reward_pays_for_agreement_above_chance(
         results = {
             one.question.id: VoteResult(one.question.id, answer, confidence, 8, 0) for one in members if one.question
         }
-        questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
+        questioner = made(reward=reward)
         (group,) = questioner.groups(members, questioner.rewards(members, results))
         assert group.rewards == pytest.approx((expected,) * 4)
     assert rewards([*FOUR[:3], None], [0.5] * 4, reward="chance_corrected")[3] == 0.0
@@ -114,29 +120,40 @@ def test_controls_know_nothing_of_the_votes() -> None:
     assert set(drawn) == {0.0, 1.0}
 
 
+def test_a_breakdown_adds_up() -> None:
+    members = asked([*FOUR[:2], FOUR[0], None])
+    results = {one.question.id: VoteResult(one.question.id, "x", 0.5, 8, 0) for one in members if one.question}
+    for reward in ("paper", "official", "chance_corrected"):
+        found = remembering(reward=reward).rewards(members, results)
+        assert list(found) == [one.key for one in members]
+        for parts in found.values():
+            unbounded = parts.base - parts.diversity_penalty - parts.history_penalty
+            assert parts.total == pytest.approx(unbounded if reward == "official" else max(0.0, unbounded))
+
+
 def test_rewards_follow_ids_not_positions() -> None:
     members = asked(list(FOUR))
     results = {one.question.id: VoteResult(one.question.id, "x", 1.0, 8, 0) for one in members if one.question}
     hard = members[2].question
     assert hard is not None
     results = dict(reversed(results.items())) | {hard.id: VoteResult(hard.id, "x", 0.5, 8, 0)}
-    questioner = Questioner(None, Prompts(), QuestionerSettings(), seed=0)  # type: ignore[arg-type]
+    questioner = made()
     (group,) = questioner.groups(members, questioner.rewards(members, results))
     assert group.rewards.index(max(group.rewards)) == 2
 
 
-def test_what_a_gate_drops_earns_nothing_if_the_reward_is_honest() -> None:
+def test_what_a_gate_rejects_earns_nothing_if_the_reward_uses_gates() -> None:
     members = asked(list(FOUR))
     ids = [one.question.id for one in members if one.question]
     results = {name: VoteResult(name, "red", 0.5, 8, 0) for name in ids}
     for reward, expected in {"paper": 0.75, "chance_corrected": 0.0}.items():
-        questioner = Questioner(None, Prompts(), QuestionerSettings(reward=reward), seed=0)  # type: ignore[arg-type]
-        (group,) = questioner.groups(members, questioner.rewards(members, results, dropped={ids[1], ids[3]}))
+        questioner = made(reward=reward)
+        (group,) = questioner.groups(members, questioner.rewards(members, results, rejected={ids[1], ids[3]}))
         assert group.rewards == pytest.approx((0.75, expected, 0.75, expected))
 
 
 def remembering(**settings: object) -> Questioner:
-    return Questioner(None, Prompts(), QuestionerSettings(history_size=8, **settings), seed=0)  # type: ignore[arg-type]
+    return made(history_size=8, **settings)
 
 
 def step(questioner: Questioner, texts: list[str | None], confidence: float = 0.5) -> Group:
@@ -155,7 +172,7 @@ def test_what_earlier_steps_asked_pays_less_and_a_step_does_not_count_against_it
     assert step(questioner, [FOUR[1], *fresh]).rewards == pytest.approx((0.625, 0.625, 0.625, 0.625))
 
 
-def test_the_price_of_memory_can_be_set() -> None:
+def test_the_weight_of_the_history_can_be_set() -> None:
     questioner = remembering(history_weight=0.5)
     step(questioner, FOUR)
     assert step(questioner, FOUR).rewards == pytest.approx((0.75 - 0.125,) * 4)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from visplay.config import ReasonerSettings
+from visplay.config import ReasonerSettings, check_settings
 from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.types import Completion, ImageRef, Question, Request, SilverItem, Vote
+from visplay.types import Completion, ImageRef, Question, Request, SilverItem
 
 
 class Speaker:
@@ -31,12 +31,12 @@ class Speaker:
 
 def reasoner(*answers: str, **settings: object) -> Reasoner:
     prompts = Prompts(questioner="ask", reasoner="{question}", learned=True)
-    return Reasoner(Speaker(*answers), prompts, ReasonerSettings(group_size=4, **settings), 0)  # type: ignore[arg-type]
+    checked = check_settings({"reasoner": {"group_size": 4, **settings}}, "here").reasoner
+    return Reasoner(Speaker(*answers), prompts, checked, 0)
 
 
-def item(answer: str, confidence: float, text: str = "what is it?", votes: Sequence[str | None] = ()) -> SilverItem:
-    question = Question("q", ImageRef("p", b""), "open", text)
-    return SilverItem(question, answer, confidence, tuple(Vote("q", n, vote, "") for n, vote in enumerate(votes)))
+def item(answer: str, confidence: float, text: str = "what is it?") -> SilverItem:
+    return SilverItem(Question("q", ImageRef("p", b""), "open", text), answer, confidence, ())
 
 
 def test_a_vote_carries_the_mean_log_probability_of_its_tokens() -> None:
@@ -78,30 +78,26 @@ def test_an_answer_near_the_length_limit_earns_less() -> None:
 
 @pytest.mark.parametrize(
     ("reward", "expected"),
-    [("silver", (1.0, 0.0, 0.0, 0.0)), ("soft", (0.5, 0.25, 0.0, 0.0)), ("format", (1.0, 1.0, 1.0, 0.0))],
-)
-def test_rewards_follow_the_silver_answer_the_votes_or_the_form(reward: str, expected: tuple[float, ...]) -> None:
-    silver = item("red", 0.5, votes=["red", "blue", "red", None])
-    (group,) = reasoner("red", "blue", "green", "", reward=reward).groups([silver], "t")
-    assert group.rewards == expected and group.weight == 1.0
-
-
-@pytest.mark.parametrize(
-    ("answer", "confidence", "text", "weight"),
     [
-        ("red", 0.75, "what color is it?", 0.75),
-        ("yes", 0.75, "is it red?", 0.5),
-        ("no", 0.5, "is it red?", 0.0),
-        ("A", 0.5, "which is it?\nA. a\nB. b\nC. c", 0.25),
+        ("silver", (1.0, 0.0, 0.0, 0.0)),
+        ({"type": "silver", "format_weight": 0.25}, (1.0, 0.25, 0.25, 0.0)),
+        ("format", (1.0, 1.0, 1.0, 0.0)),
     ],
 )
-def test_a_question_can_count_as_much_as_its_answer_is_above_chance(
-    answer: str, confidence: float, text: str, weight: float
-) -> None:
-    silver = item(answer, confidence, text)
-    (trusting,) = reasoner(answer, trust=True).groups([silver], "t")
-    (not_asking,) = reasoner(answer).groups([silver], "t")
-    assert trusting.weight == pytest.approx(weight) and not_asking.weight == 1.0
+def test_rewards_follow_the_silver_answer_or_the_form(reward: object, expected: tuple[float, ...]) -> None:
+    silver = item("red", 0.5)
+    (group,) = reasoner("red", "blue", "green", "", reward=reward).groups([silver], "t")
+    assert group.rewards == expected
+
+
+def test_a_random_reward_is_another_one_for_each_seed() -> None:
+    items = [replace(item("red", 1.0), question=replace(item("red", 1.0).question, id=f"q{n}")) for n in range(32)]
+    settings = check_settings({"reasoner": {"reward": "random"}}, "here").reasoner
+    drawn = [
+        [group.rewards for group in Reasoner(Speaker("red"), Prompts(learned=True), settings, seed).groups(items, "t")]
+        for seed in (0, 0, 1)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_what_was_voted_on_is_learned_on_views_that_take_turns() -> None:

@@ -15,8 +15,6 @@ from visplay.config import Settings, load_settings
 from visplay.interfaces.advantages import GroupRewards
 from visplay.interfaces.engine import Sampling
 from visplay.labeling.apply_gates import apply_gates
-from visplay.labeling.gates import make_gates
-from visplay.labeling.labelers import make_labeler
 from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
@@ -25,7 +23,7 @@ from visplay.types import Completion, Group, ImageRef, Request
 
 PAPER = load_settings("paper")
 # The shipped recipe; scripts do not tell looks at an image apart, and ask what the lab's language cannot.
-FACTS = ("silver.augmentations=[plain]", "silver.gates=[answered,band]", "questioner.gates=[answered,band]")
+FACTS = ("silver.labeler.augmentations=[plain]", "silver.gates=[answered,band]", "questioner.gates=[answered,band]")
 OURS = load_settings("default", FACTS)
 PICTURES = tuple(ImageRef(name, b"") for name in ("first", "second", "third"))
 FIRST = PICTURES[0]
@@ -82,16 +80,15 @@ class Play:
         self.engine = Script((), say)
         self.questioner = Questioner(self.engine, PROMPTS, settings.questioner, 0)
         self.reasoner = Reasoner(self.engine, PROMPTS, settings.reasoner, 0)
-        self.labeler = make_labeler(settings.silver, self.reasoner)
+        self.labeler = settings.silver.labeler
 
     def ask(self, *questions: str, images: Sequence[ImageRef] = PICTURES) -> list[Group]:
         """A step of the Questioner phase, as `visplay.selfplay.phases` has it: what its questions earn."""
         self.engine.questions = questions
-        silver = self.settings.silver
-        asked = self.questioner.ask(images, self.settings.questioner.group_size, "step", trained=True)
-        candidates = self.labeler.label([one.question for one in asked if one.question], 8)
-        gates = make_gates(self.settings.questioner.gates, silver, self.reasoner)
-        _, dropped = apply_gates(gates if self.settings.questioner.reward == "chance_corrected" else {}, candidates)
+        asked = self.questioner.ask(images, self.settings.questioner.group_size, "step")
+        candidates = self.labeler.label([one.question for one in asked if one.question], 8, self.reasoner)
+        gates = self.settings.questioner.gates if self.settings.questioner.reward.uses_gates else ()
+        _, dropped = apply_gates(gates, candidates, self.reasoner)
         rewards = self.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, dropped)
         return self.questioner.groups(asked, rewards)
 
@@ -102,8 +99,8 @@ class Play:
     def silver(self, *questions: str) -> Synthesis:
         """The silver set of these questions about each image."""
         self.engine.questions = questions
-        gates = make_gates(self.settings.silver.gates, self.settings.silver, self.reasoner)
-        return synthesize(self.questioner, self.labeler, gates, PICTURES, len(questions), 8, "silver")
+        gates, count = self.settings.silver.gates, len(questions)
+        return synthesize(self.questioner, self.labeler, gates, self.reasoner, PICTURES, count, 8, "silver")
 
 
 def learned(play: Play, *questions: str) -> dict[str, str]:
@@ -146,9 +143,9 @@ def test_the_paper_learns_a_wrong_majority() -> None:
     assert min(wrong) > 0 > max(right), "what is wrong is reinforced, what is right unlearned"
 
 
-@pytest.mark.parametrize("guard", ["silver.labeler=facts", "silver.gates=[self_check]", "silver.gates=[consistent]"])
+@pytest.mark.parametrize("guard", ["silver.labeler={type: facts, augmentations: [plain]}", "silver.gates=[self_check]"])
 def test_a_wrong_majority_gives_itself_away_when_asked_otherwise(guard: str) -> None:
-    play = Play(load_settings("paper", [guard, "silver.augmentations=[plain]"]), takes_red_for_blue)
+    play = Play(load_settings("paper", [guard]), takes_red_for_blue)
     assert learned(play, COLOR, "what color is the cross?") == {"what color is the cross?": "green"}
     assert learned(Play(OURS, takes_red_for_blue), COLOR, "what color is the cross?") == {
         "what color is the cross?": "green"
@@ -160,8 +157,8 @@ def test_a_wrong_majority_of_one_look_is_outvoted_by_others() -> None:
         return "blue" if name == "first" and index < 5 else "red"
 
     found = [
-        learned(Play(load_settings("paper", [f"silver.labeler={name}"]), is_dazzled), COLOR)
-        for name in ("majority", "augmentations")
+        learned(Play(load_settings("paper", [f"silver.labeler.augmentations={chosen}"]), is_dazzled), COLOR)
+        for chosen in ("[plain]", "[plain, darker, smaller]")
     ]
     assert found == [{COLOR: "blue"}, {COLOR: "red"}]
 

@@ -28,7 +28,7 @@ from visplay.selfplay.run import run_evolution
 
 GOLDEN = Path(__file__).with_name("golden.jsonl")
 CHANGES = [
-    *("iterations=2", "questioner.steps=2", "questioner.learning_rate=1e-5", "grpo.learning_rate=1e-5"),
+    *("iterations=2", "questioner.steps=2", "questioner.learning_rate=1e-5", "rl.learning_rate=1e-5"),
     *("silver.labeler=facts", "silver.augmentations=[plain,smaller]", "reasoner.reward=silver"),
     *("acceptance.images=4", "acceptance.questions_per_image=1", "acceptance.votes=2"),
     *("evaluation.sampled=true", "evaluation.pass_k=2", "evaluation.paper_comparison=4"),

@@ -19,9 +19,8 @@ from tests.real_processes import preloaded
 from visplay.config import Settings, load_settings
 from visplay.data.sampler import Sampler
 from visplay.interfaces.engine import Sampling
-from visplay.lab.drawings import drawings
+from visplay.lab.sources.drawings import LabSource
 from visplay.lab.suites.tasks import lab_suites
-from visplay.lab.truth import Truth, drawn
 from visplay.models.names import model_name
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
@@ -59,8 +58,9 @@ def settings(*changes: str) -> Settings:
 @cache
 def inputs() -> RunInputs:
     """Few drawings, of which a fifth may be held out, with their truth."""
-    images, scenes = drawings("single", 120, 0)
-    return RunInputs(images, tuple(lab_suites(0, 2, ["single"], ["pastel"])), Truth(drawn(scenes)))
+    drawings = LabSource(style="single", count=120)
+    suites = tuple(lab_suites(0, 2, ["single"], ["pastel"]))
+    return RunInputs(drawings.open(seed=0).images, suites, drawings.observer(seed=0))
 
 
 def evolved(run: Path, chosen: Settings) -> Path:

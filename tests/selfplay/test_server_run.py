@@ -19,8 +19,6 @@ SMALL = (
     "lora.rank=2",
     "evaluation.suites=[]",
     "questioner.steps=2",
-    "server.retries=1",
-    "server.wait_s=20",
 )
 
 
@@ -31,9 +29,10 @@ def say(body: Body, index: int) -> str:
 
 
 def evolve(run: Path, url: str, adapters: Path) -> int:
-    flags = [f"server.url={url}", f"server.adapters={adapters}", *SMALL]
+    server = f"vote_engine={{type: server, url: '{url}', adapters: '{adapters}', retries: 1, wait_s: 20}}"
+    flags = [server, *SMALL]
     settings = [argument for flag in flags for argument in ("--set", flag)]
-    first = ["--preset", "paper", "--engine", "server", "--images", "lab/clean", *settings]
+    first = ["--preset", "paper", "--images", "lab/clean", *settings]
     return main(["evolve", "--out", str(run), *(["--resume"] if run.exists() else first)])
 
 

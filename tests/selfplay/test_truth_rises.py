@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from visplay.evaluation.silver_truth import truth_about
 
 from visplay.config import Settings, load_settings
 from visplay.evaluation.results import SuiteResult
 from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory, read_metrics
 from visplay.selfplay.loop import RunInputs
-from visplay.selfplay.run import CONTROLS, LAB_DRAWINGS, changed, open_images, run_evolution
+from visplay.selfplay.run import CONTROLS, changed, run_evolution
 
 SMALL = (
     "iterations=1",
@@ -29,7 +28,8 @@ SMALL = (
 def evolved(folder: Path, settings: Settings) -> tuple[SuiteResult, SuiteResult]:
     """Colours and shapes of light drawings, asked before and after one iteration."""
     suites = tuple(lab_suites(77, 300, ["single"], ["pastel"]))
-    inputs = RunInputs(open_images(settings).images, suites, truth_about(settings.images, LAB_DRAWINGS, settings.seed))
+    images = settings.images.open(settings.seed).images
+    inputs = RunInputs(images, suites, settings.images.observer(settings.seed))
     with RunDirectory.create(folder, settings) as run:
         base, (after,) = run_evolution(run, inputs, Console(quiet=True)).measurements()
     assert base is not None

@@ -15,7 +15,7 @@ from visplay.config import load_settings
 from visplay.data.files import read_files
 from visplay.errors import ConfigError
 from visplay.lab.drawings import drawings
-from visplay.labeling.gates import make_gates
+from visplay.labeling.labelers.majority import Majority
 from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.selfplay.state import SelfPlayState
 from visplay.tools.ask import Reply, ask, asking_settings, counted, reply_lines, visible
@@ -37,8 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tune=lora",
         "lora.rank=4",
         "questioner.learning_rate=2e-3",
-        "silver.gates=[answered, band]",
-        "silver.band_high=1.0",
+        "silver.gates=[answered, {type: band, high: 1.0}]",
     ]
     return tiny_run(tmp_path_factory.mktemp("ask") / "run", *lora, "evaluation.suites=[]")
 
@@ -59,7 +58,7 @@ def test_a_model_asks_and_answers_itself(photos: list[str], capsys: pytest.Captu
     shown = told(capsys, "lab", *photos[:2], "--questions", "3", "--votes", "5", "--preset", "votes", "--seed", "1")
     assert shown == told(capsys, "lab", *photos[:2], "--questions=3", "--votes=5", "--preset=votes", "--seed=1")
     first, *parts = re.split(r"\n\n(?=/)", shown)
-    assert first == "labeler augmentations, 5 votes, gates answered, band, seed 1"
+    assert first == "labeler majority, 5 votes, gates answered, band, seed 1"
     assert [part.splitlines()[0] for part in parts] == photos[:2]
     for part in parts:
         assert re.findall(r"^  (\d)\. ", part, flags=re.MULTILINE) == ["1", "2", "3"]
@@ -95,8 +94,8 @@ def _synthesis(run: Path, images: Sequence[ImageRef], questions: int, votes: int
     state = SelfPlayState.load(settings)
     state.questioner_policy.load(run / "questioner")
     state.reasoner_policy.load(run / "reasoner")
-    gates = make_gates(settings.silver.gates, settings.silver, state.reasoner)
-    return synthesize(state.questioner, state.labeler, gates, images, questions, votes, "ask")
+    gates, reasoner = settings.silver.gates, state.reasoner
+    return synthesize(state.questioner, state.labeler, gates, reasoner, images, questions, votes, "ask")
 
 
 def _told(candidate: Candidate) -> tuple[str, str, list[str], VoteResult]:
@@ -191,15 +190,16 @@ def test_what_a_model_wrote_is_text_and_nothing_else() -> None:
 
 
 def test_gates_that_compare_questions_are_named() -> None:
-    settings = load_settings("paper", ["silver.gates=[answered, balance, new]"])
-    assert list(reply_lines([], settings))[-1].startswith("\nbalance, new: judged among the questions above alone")
+    settings = load_settings("paper", ["silver.gates=[answered, needs_image]"])
+    assert list(reply_lines([], settings))[-1].startswith("\nneeds_image: judged among the questions above alone")
+    assert len(list(reply_lines([], load_settings("paper")))) == 1
 
 
 def test_settings_of_a_run_can_be_changed_one_by_one(run: Path) -> None:
-    changed = asking_settings(str(run), None, ["silver.gates=[]", "silver.labeler=augmentations"], 7)
+    changed = asking_settings(str(run), None, ["silver.gates=[]", "silver.labeler.augmentations=[plain, darker]"], 7)
     assert (changed.silver.gates, changed.silver.labeler, changed.seed, changed.tune) == (
         (),
-        "augmentations",
+        Majority(augmentations=("plain", "darker")),
         7,
         "lora",
     )

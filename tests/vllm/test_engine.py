@@ -22,6 +22,7 @@ from tests.real_processes import together
 from visplay.config import Settings, check_settings
 from visplay.distributed.controller import init_distributed
 from visplay.errors import EngineError
+from visplay.generation.backends.vllm import VLLMBackend
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.generation.vllm import VLLM, VLLMEngine
 from visplay.interfaces.engine import Sampling
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not i
 
 PROMPTS = load_prompts(None, Path(model_name("lab")))
 QUESTIONS = ("What color is the shape?", "What shape is it?", "Is there a red circle?")
+BACKEND = VLLMBackend(kv_cache_gib=0.25, max_model_len=512)
 SAMPLING = Sampling(max_tokens=40)
 
 
@@ -51,14 +53,12 @@ class Stage:
 
 @pytest.fixture(scope="module", params=["lora", "full"])
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    settings = check_settings(
-        {"tune": request.param, "device": "cpu", "vllm": {"kv_cache_gib": 0.25, "max_model_len": 512}}, where="a test"
-    )
+    settings = check_settings({"tune": request.param, "device": "cpu", "engine": BACKEND}, where="a test")
     torch.manual_seed(0)
     base = load_base("lab", settings)
     roles = [new_policy(base, role, settings.tune, settings.lora) for role in ("questioner", "reasoner")]
-    vllm = VLLM(base, settings)
-    yield Stage(settings, vllm, *(VLLMEngine(policy, vllm, settings) for policy in roles))
+    vllm = VLLM(base, settings, BACKEND)
+    yield Stage(settings, vllm, *(VLLMEngine(policy, vllm, settings, BACKEND) for policy in roles))
     vllm.close()
 
 
@@ -176,7 +176,7 @@ def test_an_engine_that_stays_with_the_base_is_seen_below_the_tolerance(
         policy = new_policy(vlm, "newcomer", "lora", stage.settings.lora)
     if stage.settings.tune == "full":
         pytest.skip("the base is an adapter left out")
-    engine = VLLMEngine(policy, stage.vllm, stage.settings)
+    engine = VLLMEngine(policy, stage.vllm, stage.settings, BACKEND)
     monkeypatch.setattr(stage.vllm, "take_up", lambda policy: None)
     engine.generate(requests("untrained"), SAMPLING)
     learn(policy, 3e-5)
@@ -212,8 +212,7 @@ def test_an_iteration(tune: str, processes: int, tmp_path: Path) -> None:
         "tune": tune,
         "iterations": 1,
         "device": "cpu",
-        "vllm.kv_cache_gib": 0.25,
-        "vllm.max_model_len": 512,
+        "engine": "{type: vllm, kv_cache_gib: 0.25, max_model_len: 512}",
         "questioner.steps": 2,
         "questioner.images_per_step": 4,
         "questioner.group_size": 4,
@@ -228,7 +227,7 @@ def test_an_iteration(tune: str, processes: int, tmp_path: Path) -> None:
         "evaluation.items_per_suite": 24,
     }
     flags = [flag for key, value in small.items() for flag in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "visplay", "evolve", "--preset", "paper", "--engine", "vllm"]
+    command = [sys.executable, "-m", "visplay", "evolve", "--preset", "paper"]
     command += ["--processes", str(processes), "--out", str(tmp_path / "run")]
     finished = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=900, check=False)
     assert finished.returncode == 0 and "Traceback" not in finished.stderr, finished.stderr[-3000:]
@@ -240,11 +239,9 @@ def test_an_iteration(tune: str, processes: int, tmp_path: Path) -> None:
 
 
 def _place_of_vllm() -> int:
-    settings = check_settings(
-        {"tune": "lora", "device": "cpu", "vllm": {"kv_cache_gib": 0.25, "max_model_len": 512}}, where="a test"
-    )
+    settings = check_settings({"tune": "lora", "device": "cpu", "engine": BACKEND}, where="a test")
     with init_distributed():
-        vllm = VLLM(load_base("lab", settings), settings)
+        vllm = VLLM(load_base("lab", settings), settings, BACKEND)
         return int(vllm.llm.llm_engine.model_executor.driver_worker.worker.local_rank)
 
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.parity.folders import teach, write_folder
-from visplay.data import open_source
+from visplay.data.folder import folder as images_in
 
 pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm")
 
@@ -35,7 +35,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_folder("smolvlm", tmp_path_factory.mktemp("family") / "smolvlm", head_size=64)
-    teach(folder, open_source(str(photos)).images[:2])
+    teach(folder, images_in(photos).images[:2])
     return folder
 
 
@@ -45,14 +45,13 @@ def test_an_iteration(model: Path, photos: Path, tune: str, tmp_path: Path) -> N
     small = {
         "tune": tune,
         "device": "cpu",
-        "vllm.kv_cache_gib": 0.25,
-        "vllm.max_model_len": 512,
+        "engine": "{type: vllm, kv_cache_gib: 0.25, max_model_len: 512}",
         "questioner.steps": 1,
         "questioner.images_per_step": 3,
         "questioner.group_size": 4,
         "questioner.votes": 4,
         "silver.votes": 6,
-        "silver.band_high": 0.9,
+        "silver.gates.band.high": 0.9,
         "reasoner.steps": 2,
         "reasoner.questions_per_step": 3,
         "reasoner.group_size": 4,
@@ -61,7 +60,7 @@ def test_an_iteration(model: Path, photos: Path, tune: str, tmp_path: Path) -> N
     }
     flags = [flag for key, value in small.items() for flag in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "visplay", "evolve", "--model", str(model), "--images", str(photos)]
-    command += ["--engine", "vllm", "--preset", "paper", "--iterations", "1", "--seed", "1", "--out", str(run)]
+    command += ["--preset", "paper", "--iterations", "1", "--seed", "1", "--out", str(run)]
     finished = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=900, check=False)
     assert finished.returncode == 0, finished.stderr[-3000:]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

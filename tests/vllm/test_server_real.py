@@ -14,10 +14,11 @@ import torch
 
 from tests.vllm.real_server import START_S, Serving, served
 from visplay.cli.main import main
-from visplay.config import LoraSettings, ServerSettings
+from visplay.config import LoraSettings
 from visplay.errors import ServerError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement
+from visplay.generation.backends.server import ServerBackend
 from visplay.generation.server import ServerEngine
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
@@ -42,9 +43,9 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 @pytest.fixture(scope="module")
-def settings(serving: Serving, lab: VLM, tmp_path_factory: pytest.TempPathFactory) -> ServerSettings:
+def settings(serving: Serving, lab: VLM, tmp_path_factory: pytest.TempPathFactory) -> ServerBackend:
     adapters = tmp_path_factory.mktemp("adapters")
-    settings = ServerSettings(url=serving.url, wait_s=START_S, retries=3, concurrency=8, adapters=adapters)
+    settings = ServerBackend(url=serving.url, wait_s=START_S, retries=3, concurrency=8, adapters=adapters)
     with ThreadPoolExecutor() as pool:
         ready = pool.submit(ServerEngine(Policy(lab), 0, settings).wait)
         while not ready.done():
@@ -81,7 +82,7 @@ def same(found: Answers, expected: Answers) -> None:
         torch.testing.assert_close(torch.tensor(one.logprobs), torch.tensor(other.logprobs), rtol=1e-3, atol=1e-3)
 
 
-def test_a_frozen_model_answers_as_it_does_here(settings: ServerSettings, lab: VLM, requests: list[Request]) -> None:
+def test_a_frozen_model_answers_as_it_does_here(settings: ServerBackend, lab: VLM, requests: list[Request]) -> None:
     policy = Policy(lab)
     found = ServerEngine(policy, 0, settings).generate(requests, GREEDY)
     same(found, TransformersEngine(policy, 0).generate(requests, GREEDY))
@@ -89,7 +90,7 @@ def test_a_frozen_model_answers_as_it_does_here(settings: ServerSettings, lab: V
 
 
 def test_samples_are_of_the_same_kind_and_come_again(
-    settings: ServerSettings, lab: VLM, requests: list[Request]
+    settings: ServerBackend, lab: VLM, requests: list[Request]
 ) -> None:
     many = [Request(request.id, request.image, request.prompt, n=16) for request in requests]
     engine = ServerEngine(Policy(lab), 0, settings)
@@ -109,7 +110,7 @@ def test_samples_are_of_the_same_kind_and_come_again(
 
 
 def test_an_adapter_answers_as_it_does_here(
-    serving: Serving, settings: ServerSettings, lab: VLM, requests: list[Request]
+    serving: Serving, settings: ServerBackend, lab: VLM, requests: list[Request]
 ) -> None:
     policy = LoraPolicy(lab, "reasoner", LoraSettings())
     engine = ServerEngine(policy, 0, settings)
@@ -135,10 +136,10 @@ def test_an_adapter_answers_as_it_does_here(
     assert settings.adapters is not None and not list(settings.adapters.iterdir())
 
 
-def test_a_model_is_scored_as_it_is_here(settings: ServerSettings, tmp_path: Path) -> None:
+def test_a_model_is_scored_as_it_is_here(settings: ServerBackend, tmp_path: Path) -> None:
     suite = "lab/single/pastel"
     scored = ["eval", "lab", "--suites", suite, "--items", "20", "--out"]
-    by_server = ["--engine", "server", "--set", f"server.url={settings.url}"]
+    by_server = ["--set", "vote_engine=server", "--set", f"vote_engine.url={settings.url}"]
     for name, flags in (("here", []), ("there", by_server)):
         assert main([*scored, str(tmp_path / f"{name}.json"), *flags]) == 0
     here, there = (Measurement.load(tmp_path / f"{name}.answers.jsonl").greedy[suite] for name in ("here", "there"))
@@ -147,7 +148,7 @@ def test_a_model_is_scored_as_it_is_here(settings: ServerSettings, tmp_path: Pat
 
 
 def test_a_server_that_is_killed_is_one_line(
-    serving: Serving, settings: ServerSettings, lab: VLM, requests: list[Request]
+    serving: Serving, settings: ServerBackend, lab: VLM, requests: list[Request]
 ) -> None:
     many = [
         Request(f"{copy}/{request.id}", request.image, request.prompt, n=8)

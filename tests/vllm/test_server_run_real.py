@@ -50,9 +50,9 @@ def test_a_run_goes_on_where_its_server_was_killed(tmp_path: Path) -> None:
     run, adapters, said = tmp_path / "run", tmp_path / "adapters", tmp_path / "said"
     with served(tmp_path / "first.log") as first:
         url = first.url
-        server = [f"server.url={url}", f"server.adapters={adapters}", f"server.wait_s={START_S}", "server.retries=2"]
-        settings = [argument for flag in (*SMALL, *server) for argument in ("--set", flag)]
-        process = evolve(run, said, "--preset", "paper", "--engine", "server", "--images", "lab/clean", *settings)
+        server = f"{{type: server, url: '{url}', adapters: '{adapters}', wait_s: {START_S}, retries: 2}}"
+        settings = [argument for flag in (*SMALL, f"vote_engine={server}") for argument in ("--set", flag)]
+        process = evolve(run, said, "--preset", "paper", "--images", "lab/clean", *settings)
         wait_for_a_step(run, process, first)
         first.kill()
         assert process.wait(timeout=120) == 2

@@ -7,15 +7,16 @@ from contextlib import suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from visplay.config.moved import moved_keys
 from visplay.config.settings import Settings
 from visplay.errors import ConfigError
-from visplay.interfaces.component import problems
+from visplay.interfaces.component import Chosen, Section, problems, spelled_out
 
 
 def preset_names() -> list[str]:
@@ -86,10 +87,23 @@ def apply_override(values: dict[str, Any], text: str) -> None:
     if isinstance(value, str):
         with suppress(ValueError):
             value = float(value)
-    *sections, name = key.strip().split(".")
+    change_setting(values, key.strip(), value)
+
+
+def change_setting(values: dict[str, Any], key: str, value: Any) -> None:
+    """Change one of nested settings; a component in a list is named by its type.
+
+    Args:
+        values: is changed; components in it are copied first, as several recipes may share them.
+        key: dotted, such as `silver.gates.band.low`.
+    Raises:
+        ConfigError: the key leads through a value.
+    """
+    *sections, name = key.split(".")
     here: Any = values
+    model: type[Section] | None = Settings
     for section in sections:
-        here = _enter(here, section, key.strip())
+        here, model = _enter(here, model, section, key)
     if not isinstance(here, dict):
         raise ConfigError(
             f"'{key}': '{sections[-1]}' is a list; name a component in it, as in silver.gates.band.low=0.5"
@@ -97,25 +111,51 @@ def apply_override(values: dict[str, Any], text: str) -> None:
     here[name] = value
 
 
-def _enter(here: Any, section: str, key: str) -> Any:
-    """The mapping or list under `section`; a component that is written as its name becomes a mapping."""
+def _enter(here: Any, model: type[Section] | None, section: str, key: str) -> tuple[Any, type[Section] | None]:
+    """The mapping or list under `section`, where components are mappings too, and the settings it is read as.
+
+    What is not given is taken from the defaults, so that `engine.batch=64` changes the default engine.
+
+    Args:
+        here: a mapping or a list of components.
+        model: the settings that `here` is read as; None inside a component.
+    """
     if isinstance(here, list):
-        for place, element in enumerate(here):
-            if element == section:
-                here[place] = {"type": section}
-            if isinstance(here[place], dict) and here[place].get("type") == section:
-                return here[place]
-        raise ConfigError(f"'{key}': there is no '{section}' in the list")
-    inside = here.get(section)
-    if inside is None:
-        inside = here[section] = {}
-    elif isinstance(inside, str) and section in ("engine", "vote_engine", "labeler", "reward", "loss", "advantages"):
-        inside = here[section] = {"type": inside}
-    elif isinstance(inside, tuple):
-        inside = here[section] = list(inside)
+        inside = next((each for each in here if isinstance(each, dict) and each.get("type") == section), None)
+        if inside is None:
+            raise ConfigError(f"'{key}': there is no '{section}' in the list")
+        return inside, None
+    field = model.model_fields.get(section) if model is not None else None
+    inside = _spelled_out(here.get(section), field)
     if not isinstance(inside, (dict, list)):
         raise ConfigError(f"'{key}': '{section}' is a value, not a section")
-    return inside
+    here[section] = inside
+    annotation = field.annotation if field is not None else None
+    return inside, annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None
+
+
+def _spelled_out(value: Any, field: FieldInfo | None) -> Any:
+    """A setting's value, or its default, with components that are written as their names as mappings."""
+    if value is None:
+        value = field.default if field is not None and isinstance(field.default, (str, tuple)) else {}
+    seam = _seam(field) if field is not None else None
+    if isinstance(value, (list, tuple)):
+        return [_component(each, seam) for each in value]
+    return _component(value, seam)
+
+
+def _component(value: Any, seam: str | None) -> Any:
+    if seam is not None and isinstance(value, str):
+        return spelled_out(seam, value)
+    return dict(value) if seam is not None and isinstance(value, dict) else value
+
+
+def _seam(field: FieldInfo) -> str | None:
+    """The seam of the component, or of the components, that a setting holds."""
+    notes = [*field.metadata]
+    for part in get_args(field.annotation):
+        notes += getattr(part, "__metadata__", ())
+    return next((note.seam for note in notes if isinstance(note, Chosen)), None)
 
 
 def _presets() -> Traversable:

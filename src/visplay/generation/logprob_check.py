@@ -56,7 +56,7 @@ def check_logprobs(policy: Policy, spoken: Sequence[GeneratedSample], tolerance:
     off = f"the engine does not sample from the {policy.role}'s weights: its log-probabilities are off by "
     if not difference <= tolerance:
         raise EngineError(
-            f"{off}{difference:.2g} nats a token (vllm.logprob_check_tolerance {tolerance:g}); "
+            f"{off}{difference:.2g} nats a token (engine.logprob_check_tolerance {tolerance:g}); "
             "the weights or the images it has are not the trainer's"
         )
     if difference > _ROUNDING * tolerance and from_base < difference / 2:

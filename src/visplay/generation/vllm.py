@@ -249,7 +249,7 @@ class VLLMEngine:
         try:
             outputs: list[Any] = llm.generate(prompts, parameters, lora_request=adapter, use_tqdm=False)
         except ValueError as error:
-            raise EngineError(f"vLLM refused a request: {_one_line(error)}; see vllm.max_model_len") from None
+            raise EngineError(f"vLLM refused a request: {_one_line(error)}; see engine.max_model_len") from None
         return outputs
 
     def _prompt(self, request: Request) -> dict[str, Any]:

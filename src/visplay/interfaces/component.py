@@ -70,8 +70,8 @@ class Component(Section):
         cls.type = type or CUSTOM
         if type:
             known = _REGISTERED.setdefault(cls.seam, {})
-            if type in known and known[type].__qualname__ != cls.__qualname__:
-                raise TypeError(f"{cls.seam} '{type}' is defined twice: {known[type]} and {cls}")
+            if type in known and _path(known[type]) != _path(cls):
+                raise TypeError(f"{cls.seam} '{type}' is defined twice: {_path(known[type])} and {_path(cls)}")
             known[type] = cls
 
     @property
@@ -91,9 +91,9 @@ class Component(Section):
 
     def as_settings(self) -> dict[str, Any]:
         """Plain values that `read_component` reads back to an equal component."""
-        head = {"type": self.type}
-        if self.type == CUSTOM:
-            head["import_path"] = f"{self.__class__.__module__}:{self.__class__.__qualname__}"
+        # A class of the user's own is dumped by its path even where it has a name: nothing else would import it.
+        own = not self.__class__.__module__.startswith(tuple(f"{package}." for package in BUILT_IN.get(self.seam, ())))
+        head = {"type": CUSTOM, "import_path": _path(self.__class__)} if own else {"type": self.type}
         return head | self.model_dump(mode="json")
 
 
@@ -118,13 +118,13 @@ def read_component(seam: str, value: Any) -> Component:
     Raises:
         ValueError: no such component, or a wrong setting of it; the message is one line.
     """
-    base = _BASES[seam]
+    base = _base(seam)
     if isinstance(value, str):
         value = base.from_text(value)
     if isinstance(value, base):
         return value
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-        raise ValueError(f"name a {_spoken(seam)} by its type: one of {', '.join(components(seam))}, or custom")
+        raise ValueError(f"name the {_spoken(seam)} by its type: one of {', '.join(components(seam))}, or custom")
     settings = dict(value)
     name = settings.pop("type")
     if name == CUSTOM:
@@ -141,6 +141,12 @@ def read_component(seam: str, value: Any) -> Component:
         return chosen.model_validate(settings)
     except ValidationError as error:
         raise ValueError(f"{_spoken(seam)} '{name}': {problems(error)}") from None
+
+
+def spelled_out(seam: str, text: str) -> dict[str, Any]:
+    """The type and the settings that a single word of YAML means."""
+    meant = _base(seam).from_text(text)
+    return meant.as_settings() if isinstance(meant, Component) else dict(meant)
 
 
 def problems(error: ValidationError) -> str:
@@ -171,6 +177,12 @@ class Chosen:
         )
 
 
+def _base(seam: str) -> type[Component]:
+    if seam not in _BASES:
+        components(seam)  # imports the base class
+    return _BASES[seam]
+
+
 def _imported(base: type[Component], import_path: Any) -> type[Component]:
     """The user's class; the working directory is searched as well."""
     module, separator, name = str(import_path or "").partition(":")
@@ -182,11 +194,17 @@ def _imported(base: type[Component], import_path: Any) -> type[Component]:
         found: Any = import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"import_path '{import_path}' cannot be imported: {error}") from None
+    # The module is the user's: whatever it raises is shown in the one line that names it.
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"import_path '{import_path}' cannot be imported: {said}") from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ValueError(f"import_path '{import_path}' is not a subclass of {base.__module__}.{base.__name__}")
     return found
+
+
+def _path(component: type[Component]) -> str:
+    return f"{component.__module__}:{component.__qualname__}"
 
 
 def _spoken(seam: str) -> str:

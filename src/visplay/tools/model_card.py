@@ -24,8 +24,7 @@ _DOES = {
 _TOLD = (
     *("seed", "iterations", "tune", "dtype", "four_bit", "train_vision", "min_pixels", "max_pixels"),
     *("questioner.reward", "questioner.steps", "questioner.images_per_step", "questioner.group_size"),
-    *("silver.images", "silver.questions_per_image", "silver.labeler", "silver.votes", "silver.augmentations"),
-    *("silver.gates", "silver.band_low", "silver.band_high"),
+    *("silver.images", "silver.questions_per_image", "silver.labeler", "silver.votes", "silver.gates"),
     *("reasoner.reward", "reasoner.steps", "reasoner.questions_per_step", "reasoner.group_size"),
     *("rl.learning_rate", "rl.kl", "acceptance.images"),
 )

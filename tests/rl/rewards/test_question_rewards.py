@@ -1,3 +1,5 @@
+"""Rewards of the Questioner, on outcomes written by hand."""
+
 from __future__ import annotations
 
 import math
@@ -6,10 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rl.rewards import chance_corrected_reward, official_questioner_reward, questioner_reward
+from visplay.interfaces.component import components, read_component
+from visplay.interfaces.reward import QuestionerReward, QuestionOutcome
 from visplay.rl.rewards.difficulty import above_chance, difficulty, in_band
+from visplay.rl.rewards.questioner.chance_corrected import ChanceCorrectedReward
+from visplay.rl.rewards.questioner.official import OfficialReward
+from visplay.rl.rewards.questioner.paper import PaperReward
+from visplay.rl.rewards.questioner.random import RandomReward
+from visplay.types import Completion, ImageRef, Question, VoteResult
 
 SHARES = st.floats(0, 1)
+ANSWERS = {None: ("what is it?", "red"), 2: ("is it red?", "yes"), 4: ("which?\nA. a\nB. b\nC. c\nD. d", "B")}
+"""A question and an answer by how many answers can be guessed among; None where they cannot be counted."""
+
+
+def outcome(
+    valid: bool, confidence: float, penalty: float, options: int | None = None, rejected: bool = False, key: str = "k"
+) -> QuestionOutcome:
+    text, answer = ANSWERS[options]
+    completion = Completion("r", 0, (1,), (0.0,), text, True)
+    if not valid:
+        return QuestionOutcome(key, completion, None, None, False, penalty)
+    question = Question("q", ImageRef("p", b""), "open", text)
+    return QuestionOutcome(key, completion, question, VoteResult("q", answer, confidence, 8, 0), rejected, penalty)
 
 
 @pytest.mark.parametrize(("confidence", "expected"), [(0, 0), (0.25, 0.5), (0.5, 1), (0.75, 0.5), (1, 0)])
@@ -25,30 +46,53 @@ def test_difficulty_is_symmetric_and_bounded(confidence: float) -> None:
 
 @pytest.mark.parametrize("confidence", [-0.1, 1.1, math.nan])
 def test_a_confidence_that_is_no_share_is_refused(confidence: float) -> None:
-    for reward in (questioner_reward, official_questioner_reward):
+    for reward in (PaperReward(), OfficialReward(), ChanceCorrectedReward()):
         with pytest.raises(ValueError, match="confidence"):
-            reward(True, confidence, 0.0)
+            reward.reward(outcome(True, confidence, 0.0))
     with pytest.raises(ValueError, match="confidence"):
         in_band(confidence, 0.0, 1.0)
 
 
 def test_paper_reward() -> None:
-    assert questioner_reward(True, 0.5, 0.125) == 0.875
-    assert questioner_reward(True, 0.75, 0.25) == 0.25
-    assert questioner_reward(True, 1.0, 0.5) == 0.0
-    assert questioner_reward(False, 0.5, 0.125) == 0.0
+    reward = PaperReward().reward
+    assert reward(outcome(True, 0.5, 0.125)) == 0.875
+    assert reward(outcome(True, 0.75, 0.25)) == 0.25
+    assert reward(outcome(True, 1.0, 0.5)) == 0.0
+    assert reward(outcome(False, 0.5, 0.125)) == 0.0
 
 
 def test_official_reward() -> None:
-    assert official_questioner_reward(True, 0.75, 0.5) == -0.25
-    assert official_questioner_reward(True, 0.5, 0.125) == 0.375
-    assert official_questioner_reward(False, 0.5, 0.25) == -1.25
+    reward = OfficialReward().reward
+    assert reward(outcome(True, 0.75, 0.5)) == -0.25
+    assert reward(outcome(True, 0.5, 0.125)) == 0.375
+    assert reward(outcome(False, 0.5, 0.25)) == -1.25
 
 
+@pytest.mark.parametrize("name", ["chance_corrected", "format", "official", "paper"])
 @given(SHARES, SHARES, SHARES)
-def test_an_invalid_question_never_pays(confidence: float, other: float, share: float) -> None:
-    assert questioner_reward(False, confidence, share) <= questioner_reward(True, other, share)
-    assert official_questioner_reward(False, confidence, share) < official_questioner_reward(True, other, share)
+def test_an_invalid_question_never_earns_more(name: str, confidence: float, other: float, share: float) -> None:
+    reward = read_component("questioner_reward", name)
+    assert isinstance(reward, QuestionerReward)
+    invalid, valid = reward.reward(outcome(False, confidence, share)), reward.reward(outcome(True, other, share))
+    assert invalid < valid if name in ("format", "official") else invalid <= valid
+
+
+@given(st.text(max_size=20), SHARES, SHARES, st.booleans())
+def test_the_random_control_knows_the_key_alone(key: str, confidence: float, penalty: float, valid: bool) -> None:
+    drawn = RandomReward().reward(outcome(valid, confidence, penalty, key=key))
+    assert drawn == RandomReward().reward(outcome(True, 0.5, 0.0, key=key)) and drawn in (0.0, 1.0)
+
+
+def test_the_random_control_gives_both_rewards_about_as_often() -> None:
+    drawn = [RandomReward().reward(outcome(True, 0.5, 0.0, key=f"0/{n}")) for n in range(1000)]
+    assert 440 < sum(drawn) < 560
+
+
+def test_rewards_that_use_gates_say_so() -> None:
+    found = components("questioner_reward")
+    assert {name for name, one in found.items() if issubclass(one, QuestionerReward) and one.uses_gates} == {
+        "chance_corrected"
+    }
 
 
 @pytest.mark.parametrize(
@@ -62,19 +106,22 @@ def test_an_invalid_question_never_pays(confidence: float, other: float, share: 
         (0.5, None, 0.875),
     ],
 )
-def test_honest_reward(confidence: float, options: int | None, expected: float) -> None:
-    assert chance_corrected_reward(True, confidence, options, 0.125) == expected
-    assert chance_corrected_reward(False, confidence, options, 0.125) == 0.0
+def test_chance_corrected_reward(confidence: float, options: int | None, expected: float) -> None:
+    reward = ChanceCorrectedReward().reward
+    assert reward(outcome(True, confidence, 0.125, options)) == expected
+    assert reward(outcome(True, confidence, 0.125, options, rejected=True)) == 0.0
+    assert reward(outcome(False, confidence, 0.125, options)) == 0.0
 
 
-@given(SHARES, st.none() | st.integers(2, 8), SHARES, SHARES)
-def test_an_honest_reward_is_a_share_that_falls_with_what_was_asked_already(
+@given(SHARES, st.sampled_from([None, 2, 4]), SHARES, SHARES)
+def test_a_chance_corrected_reward_is_a_share_that_falls_with_the_penalty(
     confidence: float, options: int | None, share: float, more: float
 ) -> None:
-    paid = chance_corrected_reward(True, confidence, options, share)
-    assert 0 <= chance_corrected_reward(True, confidence, options, share + more) <= paid <= 1
+    reward = ChanceCorrectedReward().reward
+    earned = reward(outcome(True, confidence, share, options))
+    assert 0 <= reward(outcome(True, confidence, share + more, options)) <= earned <= 1
     if options is not None and confidence <= 1 / options:
-        assert paid == 0
+        assert earned == 0
 
 
 def test_band_includes_its_ends() -> None:

@@ -1,12 +1,17 @@
+"""Rewards of the Reasoner, on texts written by hand."""
+
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rl.rewards import soft_reward
 from visplay.rl.rewards.accuracy import accuracy, reasoner_reward
+from visplay.rl.rewards.reasoner.format import FormatReward
+from visplay.rl.rewards.reasoner.random import RandomReward
+from visplay.rl.rewards.reasoner.silver import SilverReward
 from visplay.rl.rewards.validity import format_score
+from visplay.types import Completion, ImageRef, Question, SilverItem
 
 
 @pytest.mark.parametrize(
@@ -46,25 +51,21 @@ def test_reward_weighs_accuracy_and_format() -> None:
         reasoner_reward(good, "3", 1.5)
 
 
-@pytest.mark.parametrize(
-    ("text", "earned"),
-    [
-        (r"\boxed{3}", 0.5),
-        (r"<think>not \boxed{4}</think> \boxed{three}", 0.5),
-        (r"\boxed{4}", 0.125),
-        (r"\boxed{5}", 0.0),
-        (r"\boxed{unknown}", 0.125),
-        (r"\boxed{None}", 0.0),
-        ("3", 0.0),
-    ],
-)
-def test_a_soft_reward_is_the_share_of_all_votes_that_agree(text: str, earned: float) -> None:
-    votes = ["3", "3 cats", "three", "3", "4", "unknown", None, None]
-    assert soft_reward(text, votes) == earned
+def said(text: str) -> Completion:
+    return Completion("r", 0, (1,), (0.0,), text, True)
 
 
-@given(st.lists(st.none() | st.sampled_from(["red", "blue", "3", "yes"]), min_size=1), st.text(max_size=50))
-def test_soft_rewards_of_different_answers_share_out_the_votes(votes: list[str | None], text: str) -> None:
-    earned = [soft_reward(f"\\boxed{{{answer}}}", votes) for answer in ("red", "blue", "3", "yes")]
-    assert sum(earned) == pytest.approx(sum(vote is not None for vote in votes) / len(votes))
-    assert 0 <= soft_reward(text, votes) <= 1
+THREE = SilverItem(Question("q", ImageRef("p", b""), "open", "how many?"), "3", 1.0, ())
+
+
+@given(st.floats(0, 1), st.sampled_from([r"\boxed{3}", r"<think> \boxed{three}", r"\boxed{4}", "3", ""]))
+def test_the_components_are_the_functions(weight: float, text: str) -> None:
+    assert SilverReward(format_weight=weight).reward(said(text), THREE, "k") == reasoner_reward(text, "3", weight)
+    assert FormatReward().reward(said(text), THREE, "k") == format_score(text)
+    assert 0 <= SilverReward(format_weight=weight).reward(said(text), THREE, "k") <= 1
+
+
+def test_the_random_control_knows_the_key_alone() -> None:
+    drawn = [RandomReward().reward(said(r"\boxed{3}"), THREE, f"0/{n}") for n in range(1000)]
+    assert drawn == [RandomReward().reward(said(""), THREE, f"0/{n}") for n in range(1000)]
+    assert set(drawn) == {0.0, 1.0} and 440 < sum(drawn) < 560

@@ -22,6 +22,10 @@ from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.statistics import mean_over_seeds, paired_difference
 from visplay.evaluation.summary import suites_summary
 from visplay.evaluation.table import points
+from visplay.labeling.gates import answered
+from visplay.labeling.gates.band import Band
+from visplay.labeling.labelers.facts import Facts
+from visplay.labeling.labelers.majority import Majority
 from visplay.tools.ablation.ablate import _start, ablation_figures, ablation_table, run_all, usable_cores
 from visplay.tools.ablation.matrix import Matrix, Run, read_matrix
 
@@ -29,7 +33,7 @@ TINY = {
     "images": "easy-vqa",
     "iterations": 1,
     "questioner.steps": 0,
-    "silver": {"images": 4, "votes": 2, "gates": [], "augmentations": ["plain"]},
+    "silver": {"images": 4, "votes": 2, "gates": [], "labeler": "majority"},
     "reasoner": {"steps": 1, "questions_per_step": 2, "group_size": 2},
     "evaluation": {"suites": ["easy_vqa"], "items_per_suite": 2, "sampled": False},
 }
@@ -58,23 +62,49 @@ def test_changes_are_merged_and_runs_go_seed_by_seed(tmp_path: Path) -> None:
         tmp_path,
         seeds=[3, 1],
         settings={"rl.learning_rate": "3e-5", "silver": {"votes": 4}},
-        recipes={"default": {}, "plain augmentations": {"silver.augmentations": ["plain"], "silver": {"images": 7}}},
+        recipes={
+            "default": {},
+            "plain": {"silver.labeler.augmentations": ["plain"], "silver": {"images": 7}},
+        },
     )
     matrix = read_matrix(file)
     assert matrix.against == "default" and matrix.suites is None
     runs = matrix.runs(Path("out"))
     assert [str(run.path) for run in runs] == [
         "out/default/seed-3",
-        "out/plain-augmentations/seed-3",
+        "out/plain/seed-3",
         "out/default/seed-1",
-        "out/plain-augmentations/seed-1",
+        "out/plain/seed-1",
     ]
     assert [run.settings.seed for run in runs] == [3, 3, 1, 1]
     ours, plain = runs[0].settings, runs[1].settings
     assert ours.rl.learning_rate == 3e-5 and ours.silver.votes == plain.silver.votes == 4
     # What a section leaves out stays the preset's.
-    assert plain.silver.augmentations == ("plain",) and plain.silver.images == 7
+    assert plain.silver.labeler == Facts(augmentations=("plain",), lists=4) and plain.silver.images == 7
     assert plain.silver.gates == ours.silver.gates and ours.silver.images == 500
+
+
+def test_a_component_is_replaced_as_a_whole_or_changed_in_one_setting(tmp_path: Path) -> None:
+    gates = ["answered", {"type": "band", "low": 0.5, "high": 1.0}]
+    file = write(
+        tmp_path,
+        settings={"silver.gates": gates, "silver": {"labeler": {"type": "facts", "lists": 2}}},
+        recipes={
+            "majority": {"silver.labeler": {"type": "majority", "augmentations": ["plain", "darker"]}},
+            "narrow": {"silver.gates.band.low": 0.75, "silver": {"labeler": {"lists": 3}}},
+            "as it is": {},
+        },
+    )
+    majority, narrow, plain = (recipe.settings.silver for recipe in read_matrix(file).recipes)
+    assert majority.labeler == Majority(augmentations=("plain", "darker"))
+    assert narrow.gates == (answered.Answered(), Band(low=0.75, high=1)) and narrow.labeler == Facts(lists=3)
+    assert majority.gates == plain.gates == (answered.Answered(), Band(low=0.5, high=1)), "a recipe changes no other"
+    assert plain.labeler == Facts(lists=2)
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parents[3] / "docs" / "ablations").glob("*.yaml")))
+def test_the_matrices_of_the_docs_are_valid(file: Path) -> None:
+    assert len(read_matrix(file).recipes) > 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +116,10 @@ def test_changes_are_merged_and_runs_go_seed_by_seed(tmp_path: Path) -> None:
         ({"seeds": [-1]}, "recipe 'default': seed: "),
         ({"recipes": {}}, "recipes: "),
         ({"recipes": {"a": {}, "last": {"silver.vote": 3}}}, "recipe 'last': silver.vote: Extra"),
-        ({"recipes": {"a": {"iterations.more": 3}}}, "'iterations' is a value"),
+        ({"recipes": {"a": {"iterations.more": 3}}}, "recipe 'a': 'iterations.more': 'iterations' is a value"),
+        ({"recipes": {"a": {"silver.gates.new.low": 3}}}, "there is no 'new' in the list"),
+        ({"recipes": {"a": {"silver": {"labeler": {"type": "oracle"}}}}}, "no labeler 'oracle'"),
+        ({"recipes": {"a": {"silver.band_low": 0.5}}}, "silver.band_low is now silver.gates: [{type: band, low: …}]"),
         ({"recipes": {"a": {"silver.votes": 3, "silver": {"votes": 4}}}}, "silver.votes is there twice"),
         ({"recipes": {"a": {"seed": 3}}}, "listed under 'seeds'"),
         (

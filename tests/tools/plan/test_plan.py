@@ -52,9 +52,24 @@ def test_answers_of_an_iteration_are_counted_from_the_settings() -> None:
 def test_lists_and_verdicts_are_asked_for_where_the_settings_want_them() -> None:
     s = load_settings("paper", ["silver.labeler=facts", "silver.images=500", "acceptance.images=100"])
     asked = _asked(s, 4000)
-    assert asked["silver lists"] == 500 * s.silver.fact_lists
-    assert asked["their lists"] == s.questioner.steps * s.questioner.images_per_step * s.silver.fact_lists
+    assert asked["silver lists"] == 500 * 4
+    assert asked["their lists"] == s.questioner.steps * s.questioner.images_per_step * 4
     assert asked["verdict votes"] == 2 * s.acceptance.images * s.acceptance.questions_per_image * s.acceptance.votes
+
+
+def test_what_gates_ask_again_is_counted() -> None:
+    gates = "[answered, {type: needs_image, votes: 3}, band, {type: self_check, votes: 2}]"
+    s = load_settings("paper", [f"silver.gates={gates}", f"questioner.gates={gates}", "silver.images=500"])
+    asked = _asked(s, 4000)
+    questions = 500 * s.silver.questions_per_image
+    assert asked["silver needs_image"] == questions * 3
+    assert asked["silver self_check"] == questions * 2 * 2, "two claims at the most, two replies each"
+    assert not [name for name in asked if name.startswith("their") and name != "their votes"]
+    corrected = _asked(
+        load_settings("paper", [f"questioner.gates={gates}", "questioner.reward=chance_corrected"]), 4000
+    )
+    q = s.questioner
+    assert corrected["their needs_image"] == q.steps * 4 * q.group_size * 3
 
 
 def test_no_more_images_are_asked_about_than_there_are() -> None:
@@ -108,14 +123,14 @@ def test_what_the_plan_says_fits_fits(model_folder: Path) -> None:
     advice = conclusion(plan)
     assert "\n" not in advice and advice.startswith("does not fit in 1.06 GB: ")
     changes = re.findall(r"[a-z_.]+=\d+", advice)
-    told = (f"generation_tokens={plan.generation_tokens}", f"generation_batch={plan.generation_batch}")
+    told = (f"engine.tokens={plan.generation_tokens}", f"engine.batch={plan.generation_batch}")
     assert changes == [f"rl.micro_batch_tokens={plan.micro_batch}", *told]
     fits = _plan(model_folder, SMALL, *changes)
     assert 0 <= fits.free < 0.1 * SMALL and conclusion(fits).startswith("fits in 1.06 GB with")
 
 
 def test_memory_falls_and_time_grows_with_fewer_tokens_at_once(model_folder: Path) -> None:
-    plans = [_plan(model_folder, SMALL, f"generation_tokens={n}") for n in (65536, 16384, 4096, 64)]
+    plans = [_plan(model_folder, SMALL, f"engine.tokens={n}") for n in (65536, 16384, 4096, 64)]
     assert sorted((plan.rollout_bytes for plan in plans), reverse=True) == [plan.rollout_bytes for plan in plans]
     assert plans[0].rollout_bytes > 2 * plans[2].rollout_bytes > 2 * plans[3].rollout_bytes
     hours = [total(cost for _, cost in plan.costs).hours for plan in plans]
@@ -127,7 +142,7 @@ def test_memory_falls_and_time_grows_with_fewer_tokens_at_once(model_folder: Pat
 
 
 def test_what_is_measured_is_counted(model_folder: Path) -> None:
-    several = ("questioner.group_size=8", "silver.questions_per_image=8", "generation_batch=64")
+    several = ("questioner.group_size=8", "silver.questions_per_image=8", "engine.batch=64")
     without, before = (_plan(model_folder, SMALL, *several, f"evaluation.suites={s}") for s in ("[]", "[lab]"))
     assert "measuring" not in {asking.name for asking, _, _ in without.rollouts}
     # One answer per image, so eight times as many images at once.
@@ -177,13 +192,13 @@ def test_a_image_that_is_too_long_is_told(model_folder: Path) -> None:
 
 
 def test_a_group_that_is_too_large_is_answered_by_less_activations_then_by_shorter_answers(model_folder: Path) -> None:
-    long = ("reasoner.sampling.max_tokens=1000", "generation_batch=1")
+    long = ("reasoner.sampling.max_tokens=1000", "engine.batch=1")
     plan = _plan(model_folder, SMALL, *long)
     assert plan.update is not None and plan.micro_batch < plan.update.group
     assert "set gradient_checkpointing=true" in conclusion(plan)
     advice = conclusion(_plan(model_folder, SMALL, *long, "gradient_checkpointing=true"))
     limit = advice.partition("reasoner.sampling.max_tokens=")[2].partition(",")[0]
-    shorter = (f"reasoner.sampling.max_tokens={limit}", "generation_batch=1", "rl.micro_batch_tokens=64")
+    shorter = (f"reasoner.sampling.max_tokens={limit}", "engine.batch=1", "rl.micro_batch_tokens=64")
     assert _plan(model_folder, SMALL, *shorter, "gradient_checkpointing=true").free >= 0
 
 
@@ -220,35 +235,35 @@ def _with_vllm(folder: Path, memory: int, *overrides: str) -> tuple[Plan, str]:
 
 def test_vllm_takes_its_share_while_it_generates_and_gives_it_back(model_folder: Path) -> None:
     memory = 4 * 10**9
-    plan, _ = _with_vllm(model_folder, memory, "vllm.gpu_memory_utilization=0.25")
+    plan, _ = _with_vllm(model_folder, memory, "engine.gpu_memory_utilization=0.25")
     assert plan.rollout_bytes == plan.standing.rollout + 10**9
     asleep = plan.update_bytes
-    awake, _ = _with_vllm(model_folder, memory, "vllm.gpu_memory_utilization=0.25", "vllm.sleep=false")
+    awake, _ = _with_vllm(model_folder, memory, "engine.gpu_memory_utilization=0.25", "engine.sleep=false")
     assert awake.update_bytes == asleep + 10**9 and awake.micro_batch < plan.micro_batch
     assert plan.vllm is not None and plan.vllm.away == plan.standing.base
     lines = list(plan_lines(plan))
     assert [line for line in lines if "vLLM while it generates" in line and f"{plan.vllm.tokens:,} tokens" in line]
-    assert not [line for line in lines if "generation_batch" in line]
+    assert not [line for line in lines if "engine.batch" in line]
 
 
 @pytest.mark.parametrize("setting, advised", [("gpu_memory_utilization=0.9", r"0\.\d+"), ("kv_cache_gib=3", r"\d\.\d")])
 def test_what_is_advised_to_vllm_fits(model_folder: Path, setting: str, advised: str) -> None:
     memory = 3 * 10**9
-    _, told = _with_vllm(model_folder, memory, f"vllm.{setting}")
+    _, told = _with_vllm(model_folder, memory, f"engine.{setting}")
     name = setting.partition("=")[0]
-    found = re.search(rf"set vllm\.{name}=({advised})$", told)
+    found = re.search(rf"set engine\.{name}=({advised})$", told)
     assert found is not None, told
-    assert _with_vllm(model_folder, memory, f"vllm.{name}={found[1]}")[1].startswith("fits")
+    assert _with_vllm(model_folder, memory, f"engine.{name}={found[1]}")[1].startswith("fits")
 
 
 def test_too_little_for_vllm_is_told(model_folder: Path) -> None:
     memory = 4 * 10**9
     small, _ = _with_vllm(model_folder, memory)
     share = (small.standing.base + 20 * 2**10) / memory
-    _, told = _with_vllm(model_folder, memory, f"vllm.gpu_memory_utilization={share}")
-    assert "vLLM has room for" in told and told.endswith("raise vllm.gpu_memory_utilization")
-    _, told = _with_vllm(model_folder, memory, "vllm.gpu_memory_utilization=0.0001")
-    assert told.endswith("vLLM's weights alone take its share of 0.4 MB; raise vllm.gpu_memory_utilization")
+    _, told = _with_vllm(model_folder, memory, f"engine.gpu_memory_utilization={share}")
+    assert "vLLM has room for" in told and told.endswith("raise engine.gpu_memory_utilization")
+    _, told = _with_vllm(model_folder, memory, "engine.gpu_memory_utilization=0.0001")
+    assert told.endswith("vLLM's weights alone take its share of 0.4 MB; raise engine.gpu_memory_utilization")
 
 
 def test_weights_that_do_not_fit_at_all(model_folder: Path) -> None:

@@ -7,7 +7,7 @@
       evaluation.suites: [lab]
     recipes:                                 # name → its own changes
       default: {}
-      plain augmentations: {silver.augmentations: [plain]}
+      plain augmentations: {silver.labeler.augmentations: [plain]}
     against: default                         # the recipe that the others are compared with; else the first
     suites: [lab/single/pastel, lab/single]  # optional: the rows; else every suite, looks of a lab task pooled
 
@@ -26,6 +26,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visplay.config import Settings, check_settings, load_settings
+from visplay.config.loading import change_setting
 from visplay.errors import ConfigError, EvaluationError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import task_of
@@ -124,9 +125,12 @@ def read_matrix(path: Path) -> Matrix:
 
 
 def flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys with their values, in order; a key given in both writings comes twice."""
+    """Dotted keys with their values, in order; a key given in both writings comes twice.
+
+    A mapping with a type is a component, which is a value: it replaces another component with all of its settings.
+    """
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "type" not in value:
             yield from flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
@@ -175,13 +179,10 @@ def _apply(values: dict[str, Any], changes: Mapping[str, Any], where: str) -> No
             raise ConfigError(f"{where}: seed: every recipe takes those listed under 'seeds'")
         if dotted in keys[:place]:
             raise ConfigError(f"{where}: {dotted} is there twice")
-        *sections, name = dotted.split(".")
-        section = values
-        for part in sections:
-            section = section.setdefault(part, {})
-            if not isinstance(section, dict):
-                raise ConfigError(f"{where}: {dotted}: '{part}' is a value, not a section")
-        section[name] = value
+        try:
+            change_setting(values, dotted, value)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
 
 
 def _folder(name: str) -> str:

@@ -151,8 +151,8 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield _row("set aside for driver and allocator", _size(RESERVED))
     yield _row("largest rl.micro_batch_tokens", f"{plan.micro_batch:,} tokens")
     if not plan.vllm:
-        yield _row("largest generation_batch", f"{plan.generation_batch:,} answers")
-        yield _row("largest generation_tokens", f"{plan.generation_tokens:,} tokens")
+        yield _row("largest engine.batch", f"{plan.generation_batch:,} answers")
+        yield _row("largest engine.tokens", f"{plan.generation_tokens:,} tokens")
 
 
 def _vllm(share: VLLMShare) -> Iterator[str]:

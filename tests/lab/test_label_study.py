@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from visplay.evaluation.label_study import GATES, LABELERS
 
 from visplay.cli.main import main
-from visplay.config import ReasonerSettings, SilverSettings, load_settings
+from visplay.config import ReasonerSettings, check_settings, load_settings
 from visplay.errors import ConfigError
 from visplay.evaluation.statistics import wilson_interval
+from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.label_study import LabelRow, label_study, study_labels, study_lines
@@ -22,6 +22,8 @@ from visplay.roles.reasoner import Reasoner
 from visplay.types import Completion, Question, Request
 
 PICTURES, SCENES = drawings("single", 12, 0)
+GATES, LABELERS = list(components("gate")), list(components("labeler"))
+EVERYTHING = {"type": "band", "low": 0, "high": 1}
 PROMPTS = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
 
 
@@ -60,12 +62,12 @@ def questions() -> list[Question]:
 
 def studied(**settings: object) -> list[LabelRow]:
     reasoner = Reasoner(Oracle(), PROMPTS, ReasonerSettings(), 0)
-    silver = SilverSettings(band_low=0, band_high=1, **settings)  # type: ignore[arg-type]
+    silver = check_settings({"silver": settings}, "here").silver
     return list(label_study(reasoner, questions(), Truth(drawn(SCENES)), silver))
 
 
 def test_there_is_a_row_for_each_labeler_and_for_each_gate_alone_without_and_beside() -> None:
-    names = [row.recipe for row in studied(labeler="augmentations", gates=("answered", "self_check"))]
+    names = [row.recipe for row in studied(gates=["answered", "self_check"])]
     changed = [f"  {'without' if gate in ('answered', 'self_check') else 'and'} {gate}" for gate in GATES]
     assert names == [
         *(f"labeler {name}" for name in LABELERS),
@@ -77,16 +79,10 @@ def test_there_is_a_row_for_each_labeler_and_for_each_gate_alone_without_and_bes
 
 
 def test_counts_add_up() -> None:
-    rows = {row.recipe: row for row in studied(gates=("answered", "band"))}
+    rows = {row.recipe: row for row in studied(gates=["answered", EVERYTHING])}
     right = len(PICTURES) - len(WRONG)
     everything = (24, 24, right, 12)
-    for recipe in (
-        "labeler majority",
-        "labeler augmentations",
-        "labeler weighted",
-        "gates answered, band",
-        "  without band",
-    ):
+    for recipe in ("labeler majority", "gates answered, band", "  without band", "gate band alone"):
         assert counts(rows[recipe]) == everything
     # Lists and claims refute the wrong colours, and the colours of what is not there.
     for recipe in ("labeler facts", "  with labeler facts", "gate self_check alone", "  and self_check"):
@@ -95,10 +91,17 @@ def test_counts_add_up() -> None:
 
 
 def test_what_is_left_out_is_left_out_and_what_is_added_is_added() -> None:
-    rows = {row.recipe: row for row in studied(gates=("self_check", "band"))}
+    rows = {row.recipe: row for row in studied(gates=["self_check", EVERYTHING])}
     assert counts(rows["  without band"]) == counts(rows["gate self_check alone"])
     assert counts(rows["  without self_check"]) == counts(rows["gate band alone"])
-    assert rows["  and balance"].kept <= rows["gates self_check, band"].kept
+    assert rows["  and needs_image"].kept <= rows["gates self_check, band"].kept
+
+
+def test_a_component_has_the_settings_of_the_run_or_its_own_defaults() -> None:
+    # The oracle is always sure, and the default band keeps nothing of which the votes are sure.
+    for gates, kept in ((["answered"], 0), (["answered", EVERYTHING], 24)):
+        (row,) = (row for row in studied(gates=gates) if row.recipe == "gate band alone")
+        assert row.kept == kept
 
 
 def counts(row: LabelRow) -> tuple[int, int, int, int]:
@@ -106,16 +109,16 @@ def counts(row: LabelRow) -> tuple[int, int, int, int]:
 
 
 def test_every_row_is_a_line_under_the_headings() -> None:
-    rows = [LabelRow("labeler augmentations", 20, 10, 5, 8), LabelRow("gate band alone", 20, 0, 0, 0)]
+    rows = [LabelRow("labeler majority", 20, 10, 5, 8), LabelRow("gate band alone", 20, 0, 0, 0)]
     head, full, empty = study_lines(iter(rows))
     assert head.split() == ["recipe", "true", "95", "%", "answerable", "kept", "of", "asked"]
-    assert full.split() == ["labeler", "augmentations", "0.500", "[0.237,", "0.763]", "0.800", "10", "of", "20"]
+    assert full.split() == ["labeler", "majority", "0.500", "[0.237,", "0.763]", "0.800", "10", "of", "20"]
     assert empty.split() == ["gate", "band", "alone", "-", "-", "-", "0", "of", "20"]
     assert rows[1].ci95 is None and len({line.index(" of ") for line in (head, full, empty)}) == 1
 
 
 def test_the_lab_studies_its_own_questions() -> None:
-    settings = load_settings("default", ["silver.votes=2", "silver.fact_lists=1"], {"images": "lab/single"})
+    settings = load_settings("default", ["silver.votes=2", "silver.labeler.lists=1"], {"images": "lab/single"})
     rows = list(study_labels("lab", 3, settings))
     assert len(rows) == 2 * len(LABELERS) + 2 * len(GATES) + 1
     (asked,) = {row.asked for row in rows}
@@ -135,8 +138,9 @@ def test_images_of_unknown_truth_are_refused() -> None:
         (["--images", "photos"], "the truth about 'photos' is not known"),
         (["--images", "lab/cubist"], "cubist"),
         (["--set", "silver.labeler=oracle"], "silver.labeler"),
-        (["--images", "0"], "images"),
-        (["--images", "-1"], "images"),
+        (["--set", "silver.fact_lists=2"], "silver.fact_lists is now silver.labeler: {type: facts, lists: N}"),
+        (["--count", "0"], "--count"),
+        (["--count", "-1"], "--count"),
     ],
 )
 def test_wrong_input_gets_one_line_and_exit_code_2(

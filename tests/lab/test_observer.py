@@ -1,21 +1,23 @@
-"""How true silver answers are, beside the paper's recipe and a judge who knows: counted by hand on drawn scenes."""
+"""How true silver answers and verdicts are, beside the paper's recipe: counted by hand on drawn scenes."""
 
 from __future__ import annotations
 
 import pytest
-from visplay.evaluation.silver_truth import truth_about
 
+from tests.evaluation.truth_table import Said, TruthTable
 from visplay.config import ReasonerSettings
+from visplay.interfaces.component import read_component
 from visplay.interfaces.engine import Sampling
+from visplay.interfaces.image_source import ImageSource
 from visplay.lab.drawings import drawings
-from visplay.lab.observer import oracle_verdict, paper_comparison, silver_truth
+from visplay.lab.observer import LabObserver, oracle_verdict, paper_comparison, silver_truth
 from visplay.lab.scene import Scene, Thing
+from visplay.lab.sources.drawings import LabSource
 from visplay.lab.truth import Truth, drawn
+from visplay.labeling.labelers.majority import Majority
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.types import ImageRef, Question, Request, VoteResult
-
-from .truth_table import Said, TruthTable
 
 LEFT, RIGHT = ImageRef("left", b"1"), ImageRef("right", b"2")
 TRUTH = Truth(
@@ -146,11 +148,40 @@ def test_a_judge_is_silent_where_nothing_is_answerable() -> None:
     assert oracle_verdict(TRUTH, [], {}, {}) == {}
 
 
-def test_the_truth_is_known_about_drawings_and_not_about_photographs() -> None:
-    truth = truth_about("lab/single", 2, 0)
-    assert truth is not None and truth_about("photos", 2, 0) is None
-    images, scenes = drawings("single", 2, 0)
+def test_an_observer_says_all_of_it_at_once() -> None:
+    observer = LabObserver(TRUTH)
+    answers = {(q.image.id, q.text): ("red", "red", "blue", "red") for q in ASKED}
+    prompts = Prompts(questioner="ask", reasoner="{question}", learned=True)
+    voter = Reasoner(TruthTable(lambda r, _: answers[r.image.id, r.prompt]), prompts, ReasonerSettings(), 0)
+    candidates = Majority().label(ASKED, 4, voter)
+    labelled = [(c.question, c.result) for c in candidates]
+    assert observer.on_silver_set(candidates, {"a", "b"}, voter, 4, compared=0) == silver_truth(
+        TRUTH, labelled, {"a", "b"}
+    )
+    compared = observer.on_silver_set(candidates, {"a", "b"}, voter, 4, compared=3)
+    assert compared == silver_truth(TRUTH, labelled, {"a", "b"}) | paper_comparison(TRUTH, voter, ASKED[:3], 4)
+    assert (compared["label_accuracy"], compared["paper_asked"]) == (0.5, 3)
+    before: dict[str, str | None] = dict.fromkeys("abcde", "red")
+    assert observer.on_verdict(ASKED, before, before) == oracle_verdict(TRUTH, ASKED, before, before)
+
+
+@pytest.mark.parametrize("name", ["lab/single", "easy-vqa"])
+def test_the_truth_reaches_a_run_through_the_observer_of_its_images(name: str) -> None:
+    source = read_component("image_source", {"type": "lab", "style": "single", "count": 2} if "/" in name else name)
+    assert isinstance(source, ImageSource)
+    observer = source.observer(seed=0)
+    assert isinstance(observer, LabObserver)
+    for image in source.open(seed=0).images[:2]:
+        answer = observer.truth.answer(question("q", image, "what is the shape in the image?"))
+        assert answer is not None
+        assert observer.truth.answer(question("q", image, f"is there a {answer}?")) == "yes"
+
+
+def test_a_drawing_has_the_scene_of_its_seed() -> None:
+    observer = LabSource(style="single", count=2).observer(seed=3)
+    assert isinstance(observer, LabObserver)
+    images, scenes = drawings("single", 2, 3)
     for image in images:
         (thing,) = scenes[image.id].things
-        assert truth.answer(question("q", image, f"is there a {thing.color} {thing.shape}?")) == "yes"
-        assert truth.answer(question("q", image, "what color is the shape?")) == thing.color
+        assert observer.truth.answer(question("q", image, f"is there a {thing.color} {thing.shape}?")) == "yes"
+        assert observer.truth.answer(question("q", image, "what color is the shape?")) == thing.color
