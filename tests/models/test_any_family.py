@@ -25,7 +25,7 @@ from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
 from visplay.selfplay.loop import RunInputs
-from visplay.selfplay.run import open_images, open_inputs, run_evolution
+from visplay.selfplay.run import open_inputs, run_evolution
 from visplay.types import ImageList, ImageRef, Request
 
 
@@ -136,7 +136,7 @@ def test_the_default_preset_runs_unchanged_on_photographs(folder: Path, tmp_path
     small += ["silver.gates.band.low=0.25", "questioner.gates.band.low=0.25", "iterations=1", "evaluation.suites=[]"]
     settings = load_settings("default", small, {"model": str(folder), "images": str(photos)})
     with RunDirectory.create(tmp_path / "run", settings) as run:
-        run_evolution(run, open_inputs(settings, open_images(settings)), Console(quiet=True))
+        run_evolution(run, open_inputs(settings, settings.images.open(settings.seed)), Console(quiet=True))
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in lines] == ["accept", "questioner", "silver", "reasoner", "reasoner", "accept"]
     silver, verdict = lines[2], lines[-1]
