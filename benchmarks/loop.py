@@ -26,8 +26,9 @@ from visplay.lab.drawings import drawings
 from visplay.models.names import model_name
 from visplay.roles.prompts import load_prompts
 from visplay.runs import RunDirectory, read_metrics
+from visplay.selfplay.context import RunInputs
 from visplay.selfplay.logger import RunLogger
-from visplay.selfplay.loop import RunInputs, evolve
+from visplay.selfplay.loop import self_play
 from visplay.selfplay.state import SelfPlayState
 from visplay.types import ImageRef
 
@@ -80,7 +81,7 @@ class OurLoop:
             tempfile.TemporaryDirectory() as folder,
             RunDirectory.create(Path(folder) / "run", settings) as run,
         ):
-            evolve(
+            self_play(
                 self.inputs,
                 SelfPlayState.load(settings),
                 settings,

@@ -10,7 +10,7 @@ from visplay.config import load_settings
 from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory
-from visplay.selfplay.loop import RunInputs
+from visplay.selfplay.context import RunInputs
 from visplay.selfplay.run import run_evolution
 
 TINY = [

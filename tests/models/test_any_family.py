@@ -24,7 +24,7 @@ from visplay.models.processor import Processor
 from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
-from visplay.selfplay.loop import RunInputs
+from visplay.selfplay.context import RunInputs
 from visplay.selfplay.run import open_inputs, run_evolution
 from visplay.types import ImageList, ImageRef, Request
 

@@ -23,7 +23,7 @@ from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
 from visplay.lab.truth import Truth, drawn
 from visplay.runs import RunDirectory, read_metrics
-from visplay.selfplay.loop import RunInputs
+from visplay.selfplay.context import RunInputs
 from visplay.selfplay.run import run_evolution
 
 GOLDEN = Path(__file__).with_name("golden.jsonl")

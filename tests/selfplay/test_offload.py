@@ -18,8 +18,8 @@ from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.offload import Offloader
 from visplay.runs import RunDirectory
+from visplay.selfplay.context import RunInputs
 from visplay.selfplay.logger import RunLogger
-from visplay.selfplay.loop import RunInputs, evolve
 from visplay.selfplay.state import SelfPlayState
 
 WORLD = RunInputs(drawings("clean", 16, 0)[0], tuple(lab_suites(0, 2, ["color"], ["pastel"])), None)
@@ -62,7 +62,7 @@ def _evolved(folder: Path, settings: Settings) -> tuple[SelfPlayState, dict[tupl
     state = SelfPlayState.load(settings)
     seen = _watch(state)
     with RunDirectory.create(folder, settings) as run:
-        evolve(WORLD, state, settings, RunLogger(run, settings, Console(quiet=True)))
+        self_play(WORLD, state, settings, RunLogger(run, settings, Console(quiet=True)))
     return state, seen
 
 

@@ -26,7 +26,6 @@ from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
 from visplay.selfplay.context import RunInputs, hold_out_images
 from visplay.selfplay.logger import RunLogger
-from visplay.selfplay.loop import evolve
 from visplay.selfplay.run import run_evolution
 from visplay.selfplay.state import SelfPlayState
 from visplay.types import Completion, Request
@@ -164,7 +163,7 @@ def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path,
     remembers = ["questioner.history_size=64"]
     calm = settings(*SPOILT, *remembers, "iterations=1", "reasoner.steps=0")
     with RunDirectory.create(run, calm) as directory:
-        evolve(alone, SelfPlayState.load(calm), calm, RunLogger(directory, calm, Console(quiet=True)))
+        self_play(alone, SelfPlayState.load(calm), calm, RunLogger(directory, calm, Console(quiet=True)))
     accepted = {role: weights(pinned(run, "accepted") / role) for role in ("questioner", "reasoner")}
     assert not same(accepted["questioner"], base) and same(accepted["reasoner"], base)
     optimizers = {role: optimizer(run, role) for role in accepted}
@@ -174,7 +173,7 @@ def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path,
     engines = [Overheard(state.questioner.engine), Overheard(state.reasoner.engine)]
     state.questioner.engine, state.reasoner.engine = engines
     with RunDirectory.open(run) as directory:
-        evolve(alone, state, harsh, RunLogger(directory, harsh, Console(quiet=True)))
+        self_play(alone, state, harsh, RunLogger(directory, harsh, Console(quiet=True)))
     told = [(v.get("accepted"), v.get("against")) for v in lines(run, "accept")]
     assert told == [(None, None), (True, 0), (False, 1), (False, 1)]
     for role, policy in (("questioner", state.questioner_policy), ("reasoner", state.reasoner_policy)):

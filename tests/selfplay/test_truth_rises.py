@@ -11,8 +11,9 @@ from visplay.config import Settings, load_settings
 from visplay.evaluation.results import SuiteResult
 from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory, read_metrics
-from visplay.selfplay.loop import RunInputs
-from visplay.selfplay.run import CONTROLS, changed, run_evolution
+from visplay.selfplay.context import RunInputs
+from visplay.selfplay.controls import CONTROLS, changed
+from visplay.selfplay.run import run_evolution
 
 SMALL = (
     "iterations=1",

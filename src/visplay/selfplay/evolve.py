@@ -11,7 +11,8 @@ from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.roles.open import check_runnable
 from visplay.runs.directory import RunDirectory, check_free
 from visplay.runs.open_run import Run, open_run
-from visplay.selfplay.run import check_shared, open_inputs, run_controls, run_evolution, summarize
+from visplay.selfplay.controls import run_controls
+from visplay.selfplay.run import check_shared, open_inputs, run_evolution, summarize
 
 _SHOWN_SKIPPED = 20
 

@@ -2,11 +2,11 @@
 
 For t = 1..T:
 1. Questioner phase: the Reasoner is frozen; hard, varied, valid questions are rewarded.
-2. Synthesis: questions over the images, silver answers (the paper: by majority), gates (the paper: the band).
+2. Synthesis: questions about the images, silver answers (the paper: by majority), gates (the paper: the band).
 3. Reasoner phase: agreement with the silver answer is rewarded.
 4. Measurement on labelled suites that training never sees.
-5. Acceptance, without labels or by a few of the user's: an iteration that lost what was sure, or what was right, is
-   rolled back (ours, not the paper's).
+5. Acceptance (ours, not the paper's): an iteration whose answers became significantly worse is rolled back. The judges are
+   the base's own confident answers about held-out images, the user's labelled items, or both.
 
 `schedule.PHASES` lists these phases in this order; `phases.py` has a function for each.
 """
@@ -15,14 +15,12 @@ from __future__ import annotations
 
 from visplay.config import Settings
 from visplay.selfplay import phases, schedule
-from visplay.selfplay.context import PhaseContext
-from visplay.selfplay.context import RunInputs as RunInputs
-from visplay.selfplay.context import hold_out_images as hold_out_images
+from visplay.selfplay.context import PhaseContext, RunInputs
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.state import SelfPlayState
 
 
-def evolve(inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> None:
+def self_play(inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> None:
     """Run all iterations, or those that are left; everything measured goes to the logger's run.
 
     Iteration 0 measures the base and freezes its answers for acceptance.

@@ -1,37 +1,29 @@
-"""One evolution from settings to summary, with its controls: what `visplay evolve` does."""
+"""One run: its inputs, the loop, the final roles and the summary. Workers of a run follow its controller."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from visplay.config import Settings, check_settings
+from visplay.config import Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
 from visplay.evaluation.open_suites import open_suites
-from visplay.evaluation.summary import lead, macro_summary, suites_summary
+from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.silver_file import join_silver, silver_file
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.metrics import FRAME
 from visplay.runs.trackers import Trackers
+from visplay.selfplay.context import RunInputs
 from visplay.selfplay.logger import RunLogger, peak_memory_bytes
-from visplay.selfplay.loop import RunInputs, evolve
+from visplay.selfplay.loop import self_play
 from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.validation_set import read_validation_set
 from visplay.selfplay.verdict import Verdict, is_verdict
-
-CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
-    "random_reward": {"questioner": {"reward": "random"}, "reasoner": {"reward": "random"}},
-    "format_reward": {"questioner": {"reward": "format"}, "reasoner": {"reward": "format"}},
-    "untrained_questioner": {"questioner": {"steps": 0}},
-}
 
 
 def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
@@ -50,10 +42,11 @@ def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
 def run_evolution(
     run: RunDirectory, inputs: RunInputs, console: Console, title: str = "", controller: Controller = SINGLE_PROCESS
 ) -> RunLogger:
-    """Evolve to the end, write silver.parquet, both roles and summary.json.
+    """Run the loop to its end; write silver.parquet, both roles and summary.json.
 
     Args:
-        controller: the processes that share the work; the others are in `serve`.
+        title: begins every line of the terminal, such as the name of a control.
+        controller: the processes that share the work; the workers are in `follow`.
     """
     settings = run.settings
     state = SelfPlayState.load(controller.broadcast(settings), controller)
@@ -64,7 +57,7 @@ def run_evolution(
         closing(state),
         RunLogger(run, settings, console, title, trackers) as logger,
     ):
-        evolve(inputs, state, settings, logger)
+        self_play(inputs, state, settings, logger)
         controller.shutdown()
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
     join_silver([part for part in parts if part.exists()], run.path / "silver.parquet")
@@ -87,39 +80,14 @@ def check_shared(settings: Settings, controller: Controller, controls: bool) -> 
     if ":" in settings.device:
         raise ConfigError(f"device: {settings.device} is one for {controller.size} processes; leave it 'auto'")
     if controls and isinstance(settings.engine, VLLMBackend):
-        raise ConfigError("--controls want a new vLLM each, which several processes cannot have; use --processes 1")
+        raise ConfigError("--controls need a new vLLM each, which several processes cannot start; use --processes 1")
 
 
 def follow(controller: Controller) -> None:
-    """What all processes but the first do: have the state of each run that it begins, and follow it."""
+    """What every worker process does: set up the state of each run that the controller begins, and serve it."""
     while (settings := controller.broadcast(None)) is not None:
         with closing(SelfPlayState.load(settings, controller)):
             controller.serve()
-
-
-def run_controls(
-    run: RunDirectory, inputs: RunInputs, main: RunLogger, console: Console, controller: Controller = SINGLE_PROCESS
-) -> dict[str, Any]:
-    """The same base and seed under rewards that say nothing, and with a Questioner that never learns.
-
-    Returns:
-        the summary of each control, by name; its `lead` is what the main run is ahead by.
-    """
-    found: dict[str, Any] = {}
-    _, ours = main.measurements()
-    for name, changes in CONTROLS.items():
-        folder = run.path / "controls" / name
-        # A control is to show where its reward leads, so nothing of it is taken back.
-        settings = changed(
-            run.settings,
-            {**changes, "evaluation": {"before": False}, "acceptance": {"images": 0, "validation_set": None}},
-        )
-        exists = (folder / "config.yaml").exists()
-        with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
-            _share_base(run.path, folder)
-            logger = run_evolution(control, inputs, console, name, controller)
-            found[name] = summarize(logger) | {"lead": lead(ours, logger.measurements()[1])}
-    return found
 
 
 def summarize(logger: RunLogger) -> dict[str, Any]:
@@ -143,18 +111,3 @@ def summarize(logger: RunLogger) -> dict[str, Any]:
 def _single_figures(line: dict[str, Any]) -> dict[str, Any]:
     """The figures of a line of metrics that are no list or mapping, such as `kept` and `label_accuracy`."""
     return {key: value for key, value in line.items() if key not in FRAME and not isinstance(value, (list, dict))}
-
-
-def changed(settings: Settings, changes: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """Settings with some values of some sections replaced, checked anew."""
-    values = settings.model_dump(mode="json")
-    for section, replaced in changes.items():
-        values[section] |= replaced
-    return check_settings(values, "controls")
-
-
-def _share_base(run: Path, control: Path) -> None:
-    measured = run / "measurements" / "iteration-0.jsonl"
-    if measured.exists():
-        (control / "measurements").mkdir(exist_ok=True)
-        shutil.copyfile(measured, control / "measurements" / measured.name)
