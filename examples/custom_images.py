@@ -1,6 +1,7 @@
-"""A source of images of your own: the frames of one animated image, as unlabeled images.
+r"""A source of images of your own: the frames of one animated image, as unlabeled images.
 
-visplay evolve --set 'images={type: custom, import_path: "examples.custom_images:Frames", file: walk.gif}' --out runs/walk
+    visplay evolve --out runs/walk \
+        --set 'images={type: custom, import_path: "examples.custom_images:Frames", file: walk.gif}'
 """
 
 from __future__ import annotations

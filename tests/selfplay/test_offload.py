@@ -19,6 +19,7 @@ from visplay.lab.suites.tasks import lab_suites
 from visplay.models.offload import Offloader
 from visplay.runs import RunDirectory
 from visplay.selfplay.context import RunInputs
+from visplay.selfplay.loop import self_play
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.state import SelfPlayState
 

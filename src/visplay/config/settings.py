@@ -1,7 +1,7 @@
 """The settings of a run: type, bound, unit, default, and the source of the default.
 
-Sources: "paper" is arXiv 2511.15661, "official" its published code, "ours" everything else; docs/results.md says what our
-presets reached. Settings of a component, such as a gate, stand beside the component; `visplay components` lists them.
+Sources: "paper" is arXiv 2511.15661, "official" its published code, everything else is ours; docs/results.md says what
+our presets reached. The settings of a component, such as a gate, are fields of its class; `visplay components` lists them.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class RLSettings(Section):
     importance_cap: float = Field(
         0.0,
         ge=0,
-        description="cap of truncated importance sampling between trainer and engine log-probabilities; 0: off, 2 is common",
+        description="cap of truncated importance sampling between trainer and engine log-probabilities; 0: off",
     )
     micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
 

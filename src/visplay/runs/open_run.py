@@ -64,7 +64,7 @@ class Run:
         return _joined(sorted((self.path / "silver").glob(name)), SILVER)
 
     def measurements(self) -> pa.Table:
-        """One row per labelled item, decoding and iteration: suite, item, given answer, correct, …; iteration 0 is the base."""
+        """One row per labelled item, decoding and iteration (0: the base): suite, item, given answer, correct, …"""
         rows = []
         for file in sorted((self.path / "measurements").glob("iteration-*.jsonl")):
             iteration = int(file.stem.rpartition("-")[2])

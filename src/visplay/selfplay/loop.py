@@ -5,8 +5,8 @@ For t = 1..T:
 2. Synthesis: questions about the images, silver answers (the paper: by majority), gates (the paper: the band).
 3. Reasoner phase: agreement with the silver answer is rewarded.
 4. Measurement on labelled suites that training never sees.
-5. Acceptance (ours, not the paper's): an iteration whose answers became significantly worse is rolled back. The judges are
-   the base's own confident answers about held-out images, the user's labelled items, or both.
+5. Acceptance (ours, not the paper's): an iteration whose answers became significantly worse is rolled back. Compared
+   are the base's own confident answers about held-out images, the user's labelled items, or both.
 
 `schedule.PHASES` lists these phases in this order; `phases.py` has a function for each.
 """

@@ -1,7 +1,7 @@
 """The suite `easy_vqa`: 9,673 test questions of the PyPI package easy-vqa on 1,000 drawings.
 
-Its labels are read to report and for nothing else. Most questions are yes/no, so a guesser that never looks at the image
-gets two thirds of them right. The open questions (colour, shape) are therefore a suite of their own, with the same items.
+Its labels are read to report and for nothing else. Most questions are yes/no, so a guesser that never looks at the
+image gets two thirds of them right. The open questions (colour, shape) are therefore also a suite, with the same items.
 
 Source: Victor Zhou, easy-VQA, https://github.com/vzhou842/easy-VQA.
 """

@@ -1,4 +1,4 @@
-"""The gate `parsable`: a question whose meaning is unknown cannot be checked, so it would pass the other gates easily."""
+"""The gate `parsable`: a question whose meaning is unknown cannot be checked, so it would pass other gates easily."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from visplay.types import Candidate
 class Parsable(Gate, type="parsable"):
     """Rejects a question that the grammar in `visplay.labeling.language` cannot parse.
 
-    A Questioner that is rewarded for doubt drifts towards slips of grammar: they make the Reasoner doubt, and no list of
-    facts can contradict them. Few questions about photographs are parsable, so the gate suits small worlds.
+    A Questioner that is rewarded for doubt drifts towards slips of grammar: they make the Reasoner doubt, and no list
+    of facts can contradict them. Few questions about photographs are parsable, so the gate suits small worlds.
     """
 
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:

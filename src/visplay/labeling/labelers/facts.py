@@ -52,7 +52,7 @@ class Facts(Labeler, type="facts"):
 
 
 def supposing(voted: VoteResult, wrongly: Sequence[bool | None]) -> VoteResult:
-    """`voted`, or no answer if most lists that can decide say that the question supposes something that is not there."""
+    """`voted`, or no answer if most lists that can decide say that the question supposes what is not there."""
     decided = [wrong for wrong in wrongly if wrong is not None]
     if 2 * sum(decided) <= len(decided):
         return voted

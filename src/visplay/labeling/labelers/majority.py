@@ -12,7 +12,7 @@ from visplay.types import Augmentation, Candidate, Question, Vote, VoteResult
 
 
 class Majority(Labeler, type="majority"):
-    """The majority over all votes; spread over augmentations, it outvotes what a single version of an image suggests."""
+    """The majority over all votes; spread over augmentations, it outvotes what one version of an image suggests."""
 
     augmentations: tuple[Augmentation, ...] = Field(
         ("plain",), min_length=1, description="augmentations of the image that votes are spread over (paper: plain)"
