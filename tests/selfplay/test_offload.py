@@ -19,8 +19,8 @@ from visplay.lab.suites.tasks import lab_suites
 from visplay.models.offload import Offloader
 from visplay.runs import RunDirectory
 from visplay.selfplay.context import RunInputs
-from visplay.selfplay.loop import self_play
 from visplay.selfplay.logger import RunLogger
+from visplay.selfplay.loop import self_play
 from visplay.selfplay.state import SelfPlayState
 
 WORLD = RunInputs(drawings("clean", 16, 0)[0], tuple(lab_suites(0, 2, ["color"], ["pastel"])), None)

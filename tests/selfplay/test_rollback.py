@@ -25,8 +25,8 @@ from visplay.models.names import model_name
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
 from visplay.selfplay.context import RunInputs, hold_out_images
-from visplay.selfplay.loop import self_play
 from visplay.selfplay.logger import RunLogger
+from visplay.selfplay.loop import self_play
 from visplay.selfplay.run import run_evolution
 from visplay.selfplay.state import SelfPlayState
 from visplay.types import Completion, Request

@@ -1,7 +1,7 @@
 """The settings of a run: type, bound, unit, default, and the source of the default.
 
 Sources: "paper" is arXiv 2511.15661, "official" its published code, everything else is ours; docs/results.md says what
-our presets reached. The settings of a component, such as a gate, are fields of its class; `visplay components` lists them.
+our presets reached. Settings of a component, such as a gate, are fields of its class; `visplay components` lists them.
 """
 
 from __future__ import annotations

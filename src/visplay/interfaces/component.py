@@ -1,7 +1,7 @@
 """Components: the parts of a run that a setting names and a user can replace.
 
-A seam is a kind of component. `class Gate(Component, seam="gate")` opens a seam, and `class Band(Gate, type="band")` adds
-a component to it. The fields of a component are its settings, so YAML, `--set`, `visplay components` and the
+A seam is a kind of component. `class Gate(Component, seam="gate")` opens a seam. `class Band(Gate, type="band")` adds a
+component to it. The fields of a component are its settings, so YAML, `--set`, `visplay components` and the
 documentation read them from the class. YAML names a component in one of three ways:
 
     gates:

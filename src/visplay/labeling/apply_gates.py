@@ -17,8 +17,8 @@ def apply_gates(
     Args:
         gates: in the order in which candidates pass them.
     Returns:
-        the candidates that passed; and by question id the gate's name and its reason. A candidate without an answer is in
-            neither.
+        the candidates that passed; and by question id the gate's name and its reason. A candidate without an answer
+            is in neither.
     """
     passed = [candidate for candidate in candidates if candidate.result.answer is not None]
     rejected: dict[str, tuple[str, str]] = {}
