@@ -168,8 +168,8 @@ class AcceptanceSettings(Section):
         0.02,
         ge=0,
         lt=1,
-        description="non-inferiority margin: an iteration is rejected if the upper end of the 95 % interval of a change "
-        "is below -tolerance",
+        description="non-inferiority margin: an iteration is rejected if the upper end of the 95 % interval of "
+        "a change is below -tolerance",
     )
     patience: int = Field(2, ge=1, description="rejected iterations in a row that end a run")
 
