@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from visplay.config import Settings
+from visplay.config import Settings, check_settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
 from visplay.evaluation.open_suites import open_suites
@@ -172,9 +172,11 @@ def _taken(line: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 
 def changed(settings: Settings, changes: dict[str, dict[str, Any]]) -> Settings:
-    """Settings with some values of some sections replaced."""
-    sections = {name: getattr(settings, name).model_copy(update=values) for name, values in changes.items()}
-    return settings.model_copy(update=sections)
+    """Settings with some values of some sections replaced, checked anew."""
+    values = settings.model_dump(mode="json")
+    for section, replaced in changes.items():
+        values[section] |= replaced
+    return check_settings(values, "changed settings")
 
 
 def _share_base(run: Path, control: Path) -> None:
