@@ -65,10 +65,8 @@ def test_what_gates_ask_again_is_counted() -> None:
     assert asked["silver needs_image"] == questions * 3
     assert asked["silver self_check"] == questions * 2 * 2, "two claims at the most, two replies each"
     assert not [name for name in asked if name.startswith("their") and name != "their votes"]
-    corrected = _asked(
-        load_settings("paper", [f"questioner.gates={gates}", "questioner.reward=chance_corrected"]), 4000
-    )
     q = s.questioner
+    corrected = _asked(load_settings("paper", [f"questioner.gates={gates}", "questioner.reward=chance_corrected"]), 4)
     assert corrected["their needs_image"] == q.steps * 4 * q.group_size * 3
 
 
