@@ -158,7 +158,7 @@ def test_eval_asks_k_times_and_blind_when_told_to(tmp_path: Path, capsys: pytest
     assert main(["eval", "lab", *suites, "--k", "3", "--no-image", "--out", str(out)]) == 0
     report = json.loads(out.read_text())
     [figures] = report["suites"]["lab/color"]["iterations"]
-    assert {"pass@3", "maj@3", "no_image", "above_blind"} <= figures.keys()
+    assert {"pass@3", "maj@3", "no_image", "above_no_image"} <= figures.keys()
     assert sum(bin_["n"] for bin_ in figures["maj@3"]["calibration"]["bins"]) == figures["maj@3"]["n"] == 3
     assert report["macro"]["iterations"][0]["benchmarks"] == ["lab/color", "lab/existence"]
     answers = Measurement.load(tmp_path / "o.answers.jsonl")

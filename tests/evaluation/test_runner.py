@@ -88,7 +88,7 @@ def test_blind_questions_are_asked_of_a_grey_image_in_the_same_call() -> None:
     assert found.no_image["s"].marks() == {"a": False, "b": True, "c": False}
     figures = suites_summary(None, [found])["s"]["iterations"][0]
     assert figures["no_image"]["accuracy"] == pytest.approx(1 / 3)
-    assert (figures["above_blind"]["mean"], figures["above_blind"]["n"]) == (pytest.approx(1 / 3), 3)
+    assert (figures["above_no_image"]["mean"], figures["above_no_image"]["n"]) == (pytest.approx(1 / 3), 3)
     assert not measure(engine, [Suite("s", items)], wording, 9, sampled=False).no_image
 
 

@@ -157,7 +157,7 @@ def frozen(folder: Path, patience: int = 2) -> Acceptance:
 
 
 def test_the_anchor_is_what_the_base_answers_without_refusals(tmp_path: Path) -> None:
-    anchor = frozen(tmp_path / "a").anchor()
+    anchor = frozen(tmp_path / "a").frozen_items()
     assert {item.question.image.id for item in anchor} == {p.id for p in PICTURES if int(p.id[1:]) % 4}
     assert {item.answer for item in anchor} == {"red"}
 
@@ -194,7 +194,7 @@ def test_held_out_images_are_apart_and_few(count: int) -> None:
 
 def test_what_nobody_answers_is_not_in_the_anchor(tmp_path: Path) -> None:
     acceptance = Acceptance(tmp_path / "a", PICTURES, AcceptanceSettings(questions_per_image=1))
-    assert acceptance.freeze(questioner(), labeler(" ")) == acceptance.anchor() == ()
+    assert acceptance.freeze(questioner(), labeler(" ")) == acceptance.frozen_items() == ()
 
 
 def test_the_same_questions_are_answered_again_in_the_same_random_streams(tmp_path: Path) -> None:

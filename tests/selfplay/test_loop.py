@@ -79,7 +79,7 @@ def test_every_phase_of_every_iteration_is_measured(finished: Path) -> None:
 
 def test_a_knowing_judge_stands_beside_each_verdict(finished: Path) -> None:
     base, *verdicts = [line for line in lines(finished) if line["phase"] == "accept"]
-    assert 0 < base["anchor"] <= 6 and "accepted" not in base
+    assert 0 < base["frozen_questions"] <= 6 and "accepted" not in base
     assert verdicts[0]["against"] == 0
     for line in verdicts:
         assert {line["accepted"], line["oracle_accepts"]} <= {True, False} and 0 <= line["true_accuracy"] <= 1

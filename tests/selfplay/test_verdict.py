@@ -44,7 +44,7 @@ def test_a_line_of_metrics_gives_the_verdict_back(verdict: Verdict) -> None:
 
 
 def test_the_base_has_no_verdict() -> None:
-    assert not is_verdict({"phase": "accept", "iteration": 0, "step": 0, "anchor": 7})
+    assert not is_verdict({"phase": "accept", "iteration": 0, "step": 0, "frozen_questions": 7})
 
 
 def test_an_interval_without_an_end_is_not_below_anything() -> None:

@@ -69,4 +69,4 @@ def test_an_iteration(model: Path, photos: Path, tune: str, tmp_path: Path) -> N
     learned = lines[2:]
     # What samples is what was trained: the second step's answers come from weights that the first one moved.
     assert all(line["grad_norm"] > 0 for line in learned) and learned[1]["kl"] > 0
-    assert max(line["proof"] for line in (lines[0], *learned)) < 1e-4
+    assert max(line["logprob_check"] for line in (lines[0], *learned)) < 1e-4

@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
     evaluate.add_argument("model", metavar="MODEL_OR_RUN")
     asked = evaluate.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
-    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/LOOK")
+    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE")
     asked.add_argument("--tasks", nargs="+", metavar="TASK", help="tasks of lmms-eval; 'paper' names the paper's")
     add_items(evaluate)
     evaluate.add_argument("--base", metavar="MODEL_OR_RUN", help="also score this base; changes are paired by item")

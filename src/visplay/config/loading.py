@@ -35,7 +35,7 @@ def load_settings(
 
     Args:
         preset: a shipped name or a YAML file.
-        overrides: texts such as `grpo.learning_rate=3e-5` or `silver.gates.band.low=0.5`; the value is read as YAML.
+        overrides: texts such as `rl.learning_rate=3e-5` or `silver.gates.band.low=0.5`; the value is read as YAML.
         values: top-level settings, such as those of command-line flags.
         trained: False if nobody trains the model, as for `visplay eval`.
     Raises:
@@ -78,7 +78,7 @@ def apply_override(values: dict[str, Any], text: str) -> None:
     """
     key, separator, raw = text.partition("=")
     if not separator or not key.strip():
-        raise ConfigError(f"'{text}' is not key=value, for example grpo.learning_rate=3e-5")
+        raise ConfigError(f"'{text}' is not key=value, for example rl.learning_rate=3e-5")
     try:
         value = yaml.safe_load(raw)
     except yaml.YAMLError:

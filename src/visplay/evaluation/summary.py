@@ -10,7 +10,7 @@
                         "gain": {"answer": {"mean", "ci95", "p_mcnemar", "n"}, "format": {"mean", "ci95", "n"}},
                         "sampled": {"accuracy", …, "difference": {…}, "gain": {…}},
                         "pass@8": {…}, "maj@8": {…, "calibration": {"error", "ci95", "n", "bins": [{…}, …]}},
-                        "no_image": {…}, "above_blind": {"mean", "ci95", "p_mcnemar", "n"}}, …]}, …}
+                        "no_image": {…}, "above_no_image": {"mean", "ci95", "p_mcnemar", "n"}}, …]}, …}
     "macro": {"base": {"accuracy", "ci95", "n", "benchmarks": [names]},
               "iterations": [{…, "difference": {"mean", "ci95", "n"}, "gain": {"answer": {…}, "format": {…}}}, …]}
 
@@ -82,7 +82,7 @@ def _figures(name: str, measured: Mapping[str, Results], base: Mapping[str, Resu
     kinds, before = greedy.by_kind(), _kinds(base.get("greedy", {}).get(name))
     top = figures.pop("greedy") | {"kinds": {kind: _accuracy(each, before.get(kind)) for kind, each in kinds.items()}}
     if "no_image" in figures:
-        figures["above_blind"] = asdict(greedy.difference_to(measured["no_image"][name]))
+        figures["above_no_image"] = asdict(greedy.difference_to(measured["no_image"][name]))
     for decoding, results in measured.items():
         if decoding.startswith("maj@") and name in results:
             found = calibration(results[name])

@@ -207,7 +207,7 @@ class VLLMEngine:
 
     def metrics(self) -> dict[str, float]:
         """For a run's metrics: the last proof's difference, nats a token; the share of prompts found in a cache."""
-        return {"proof": self.difference or 0.0, "prefix_hits": self.vllm.prefix_hits()}
+        return {"logprob_check": self.difference or 0.0, "prefix_hits": self.vllm.prefix_hits()}
 
     def close(self) -> None:
         """End the vLLM, which is that of all roles."""

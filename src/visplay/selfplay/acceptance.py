@@ -36,7 +36,7 @@ from visplay.types import ImageRef, Question, SilverItem, StepId
 
 @dataclass(frozen=True, slots=True)
 class HeldOutAnswer:
-    """What a Reasoner answers to a question of the anchor, and how much its answers agree."""
+    """What a Reasoner answers to a frozen question, and how much its answers agree."""
 
     answer: str | None
     confidence: float
@@ -48,20 +48,20 @@ HeldOutAnswers = Mapping[str, HeldOutAnswer]
 
 def verdict(
     iteration: int,
-    anchor: Sequence[SilverItem],
+    frozen_items: Sequence[SilverItem],
     trusted: float,
     against: int,
     before: HeldOutAnswers,
     now: HeldOutAnswers,
     tolerance: float = 0.0,
 ) -> Verdict:
-    """Compare two Reasoners on the anchor; the later one is rejected if one of both 95 % intervals lies below
+    """Compare two Reasoners on the frozen questions; the later one is rejected if one of both 95 % intervals lies below
     -`tolerance`, a test of non-inferiority.
 
     Args:
         trusted: confidence from which the base's answer counts as trusted.
     """
-    frozen = {item.question.id: item.answer for item in anchor if item.confidence >= trusted}
+    frozen = {item.question.id: item.answer for item in frozen_items if item.confidence >= trusted}
     kept = _change(paired_difference(_kept(frozen, before), _kept(frozen, now))) if frozen else None
     agreement = _change(mean_difference(_confidence(before), _confidence(now))) if before else None
     worse = any(change is not None and change.is_below(-tolerance) for change in (kept, agreement))
@@ -104,10 +104,10 @@ def _kept(frozen: Mapping[str, str], held_out_answers: HeldOutAnswers) -> dict[s
 
 
 class Acceptance:
-    """Freezes the anchor, judges iterations, and remembers which was accepted last.
+    """Freezes the base's questions and answers, judges iterations, and remembers which was accepted last.
 
     Args:
-        folder: where the anchor and the held_out_answers of each iteration are kept.
+        folder: where the frozen questions and each iteration's answers to them are kept.
         images: those held out; without any the labelled items decide alone.
         labelled: items of the user's own, and who answers them.
 
@@ -191,13 +191,13 @@ class Acceptance:
         return labelled is None or labelled.result(iteration).correct >= labelled.result(self.best).correct
 
     def _judge_images(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> Verdict:
-        """Have the anchor answered anew, and ask about its images anew."""
-        anchor = self.anchor()
-        answered = labeler.label([item.question for item in anchor], self.settings.votes, voter)
+        """Have the frozen questions answered again, and ask about its images anew."""
+        frozen_items = self.frozen_items()
+        answered = labeler.label([item.question for item in frozen_items], self.settings.votes, voter)
         now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
         self._write(iteration, now)
         before, tolerance = self.last_accepted, self.settings.tolerance
-        found = verdict(iteration, anchor, self.settings.trusted, before, self.held_out_answers(before), now, tolerance)
+        found = verdict(iteration, frozen_items, self.settings.trusted, before, self.held_out_answers(before), now, tolerance)
         self._ask(questioner, labeler, voter, iteration)
         return judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
 
@@ -217,7 +217,7 @@ class Acceptance:
         shares: dict[str, float] = read_json(self.folder / f"asking-{iteration}.json")
         return shares
 
-    def anchor(self) -> tuple[SilverItem, ...]:
+    def frozen_items(self) -> tuple[SilverItem, ...]:
         """What `freeze` found."""
         return read_silver(self.folder / "anchor.parquet", {image.id: image for image in self.images})
 
@@ -227,9 +227,9 @@ class Acceptance:
         return {name: HeldOutAnswer(**answer_now) for name, answer_now in values.items()}
 
     def answers(self, before: int, now: int) -> tuple[list[Question], dict[str, str | None], dict[str, str | None]]:
-        """The anchor's questions and what two iterations answer to them, by question id."""
+        """The frozen questions and what two iterations answer to them, by question id."""
         first, second = self.held_out_answers(before), self.held_out_answers(now)
-        questions = [item.question for item in self.anchor()]
+        questions = [item.question for item in self.frozen_items()]
         return questions, {q: o.answer for q, o in first.items()}, {q: o.answer for q, o in second.items()}
 
     def _write(self, iteration: int, held_out_answers: HeldOutAnswers) -> None:

@@ -159,7 +159,7 @@ def accept_or_roll_back(context: PhaseContext, at: StepId) -> None:
     acceptance, state, t, observer = context.acceptance, context.state, at.iteration, context.inputs.observer
     with context.logger.step("accept", t, 0) as record:
         if t == 0:
-            record["anchor"] = len(acceptance.freeze(state.questioner, state.labeler, state.reasoner))
+            record["frozen_questions"] = len(acceptance.freeze(state.questioner, state.labeler, state.reasoner))
             if acceptance.labelled:
                 record["validation_accuracy"] = acceptance.labelled.result(0).accuracy
             _pin_checkpoint(context, t)

@@ -35,7 +35,7 @@ def read_validation_set(path: Path) -> Suite:
 
 
 def without_validation_images(images: Sequence[ImageRef], validation_set: Suite | None) -> tuple[ImageRef, ...]:
-    """`images` without those of the anchor, compared byte by byte: the same file, or a copy of it."""
+    """`images` without those of the validation set, compared byte by byte: the same file, or a copy of it."""
     parts = {part.id: part for item in validation_set.items for part in item.image.parts} if validation_set else {}
     sizes = {_size(part) for part in parts.values()}
     held = {_content(part) for part in parts.values()}

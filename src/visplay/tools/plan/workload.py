@@ -161,7 +161,7 @@ def askings(settings: Settings, images: int | None, assumed: Assumed, longest: i
         *ask.gates("silver", 1, taken, silver.questions_per_image, silver.gates),
         ask.answers("answers", r.steps, r.questions_per_step, 1, r.group_size, trained=True),
         ask.questions("verdict questions", 1, accept.images, accept.questions_per_image),
-        # The anchor is answered anew, and what is asked anew is answered too.
+        # The frozen questions are answered again, and new questions are answered too.
         *ask.labels("verdict", 2, accept.images, accept.questions_per_image, accept.votes, silver.labeler),
     ]
     return tuple(asking for asking in found if asking.all_answers)
