@@ -197,7 +197,8 @@ class Acceptance:
         now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
         self._write(iteration, now)
         before, tolerance = self.last_accepted, self.settings.tolerance
-        found = verdict(iteration, frozen_items, self.settings.trusted, before, self.held_out_answers(before), now, tolerance)
+        answers_before, trusted = self.held_out_answers(before), self.settings.trusted
+        found = verdict(iteration, frozen_items, trusted, before, answers_before, now, tolerance)
         self._ask(questioner, labeler, voter, iteration)
         return judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
 
