@@ -13,6 +13,7 @@ from visplay.config.moved import MOVED, moved_keys
 from visplay.errors import ConfigError
 
 FILL = {"N": "64", "low": "0.3", "high": "0.9", "max_refusals": "0.5", "max_agreement": "0.5", "max_denials": "0.5"}
+FILL |= {"kl": "0.5", "epsilon": "0.1", "clip_low": "0.1", "clip_high": "0.3"}
 FILL |= {"format_weight": "0.5", "url": "http://localhost:8000", "augmentations": "[plain, darker]"}
 
 
@@ -75,7 +76,7 @@ def _example(key: str) -> Any:
         return not here
     if isinstance(here, int | float):
         return here + 0.25 if isinstance(here, float) else here + 1
-    return {"image": "batch", None: "labelled.jsonl", ("plain",): ["plain", "darker"]}[here]
+    return {"image": "batch", "sequence": "token", None: "labelled.jsonl", ("plain",): ["plain", "darker"]}[here]
 
 
 @pytest.mark.parametrize("place", sorted({place for place in MOVED.values() if not place.startswith("nothing")}))

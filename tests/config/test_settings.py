@@ -20,6 +20,7 @@ from visplay.evaluation.suites.easy_vqa import EasyVQA
 from visplay.generation.backends.transformers import TransformersBackend
 from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
+from visplay.rl.losses.ppo_clip import PPOClip
 from visplay.lab.sources.drawings import LabSource
 from visplay.lab.suites.lab import LabSuites
 from visplay.labeling.gates.band import Band
@@ -65,9 +66,9 @@ def test_published_recipes_have_none_of_our_guards(preset: str) -> None:
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 1\niterations: 2\nrl: {kl: 0.5}\n")
-    settings = load_settings(str(file), ["rl.clip_low=0.1", "seed=3"], {"seed": 2, "images": "photos"})
+    settings = load_settings(str(file), ["rl.loss.clip_low=0.1", "seed=3"], {"seed": 2, "images": "photos"})
     assert (settings.seed, settings.iterations, settings.images) == (3, 2, FolderSource(path=Path("photos")))
-    assert (settings.rl.kl, settings.rl.clip_low) == (0.5, 0.1)
+    assert (settings.rl.kl, settings.rl.loss) == (0.5, PPOClip(clip_low=0.1))
 
 
 @pytest.mark.parametrize(
@@ -156,9 +157,9 @@ def test_an_override_reaches_a_component_in_its_short_notation() -> None:
         (["images=lab/cubist"], "no lab drawings 'cubist'; choose one of"),
         (["seed=[1"], "not valid YAML"),
         (["rl=3"], "rl"),
-        (["rl.learning_rate=1e-5"], "the section is called rl"),
-        (["rl.clip_low=0.1"], "use rl.loss: {type: ppo_clip, clip_low: 0.2}"),
-        (["rl.normalisation=dapo"], "use rl.averaging"),
+        (["grpo.learning_rate=1e-5"], "grpo is now rl: {kl"),
+        (["rl.clip_low=0.1"], "rl.clip_low is now rl.loss: {type: ppo_clip, clip_low: …}"),
+        (["rl.normalisation=dapo"], "is now rl.averaging"),
         (["rl.advantages=best"], "choose one of batch_norm, group_norm, mean_centered, rloo"),
         (["rl.loss=best"], "choose one of cispo, gspo, ppo_clip"),
         (["rl.loss={type: ppo_clip, dual_clip: 1}"], "rl.loss: loss 'ppo_clip': dual_clip"),

@@ -182,8 +182,8 @@ def test_a_damaged_entry_is_asked_for_again(server: ChatServer, tmp_path: Path) 
 SECOND = """
 import sys
 from pathlib import Path
-from visplay.config import JudgeSettings
 from visplay.evaluation.judge import Judge
+from visplay.evaluation.judge.settings import JudgeSettings
 from visplay.types import Item, ImageRef
 items = [Item(f"s/{n}", ImageRef("p", b""), f"Which number is {n}?", f"n{n}") for n in range(40)]
 judge = Judge(JudgeSettings(url=sys.argv[1], cache=Path(sys.argv[2])))

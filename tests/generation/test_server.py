@@ -423,9 +423,9 @@ def test_a_setting_for_a_server_is_taken() -> None:
     assert settings.vote_engine == ServerBackend(url="https://[::1]:8000/v1", adapters=Path("shared"))
 
 
-def test_an_address_that_cannot_be_is_one_line(vlm: VLM) -> None:
+def test_an_address_that_cannot_be_is_one_line() -> None:
     with pytest.raises(ServerError) as error:
-        ServerEngine(Policy(vlm), 0, ServerBackend(url="http://é..x:80", wait_s=1)).wait()
+        wait_for_server(ServerBackend(url="http://é..x:80", wait_s=1))
     one_line(error, "the url of the engine 'http://é..x:80'")
 
 
@@ -437,7 +437,7 @@ def test_the_base_is_found_by_its_name(vlm: VLM, images: tuple[ImageRef, ...], s
         )
     assert [body["model"] for body in server.bodies] == ["qwen", "alias"]
     with pytest.raises(ServerError) as error:
-        ServerEngine(Policy(vlm), 0, settings(server, model="llama")).wait()
+        wait_for_server(settings(server, model="llama"))
     one_line(error, server.url, "qwen", "vote_engine.model 'llama'")
 
 

@@ -111,13 +111,14 @@ def test_a_wrong_image_changes_what_is_said(tiny: Tiny) -> None:
 @torch.no_grad()
 def test_recorded_log_probabilities_equal_a_plain_forward(tiny: Tiny) -> None:
     vlm = TinyVLM(tiny)
+    # Log-probabilities are those at the temperature of sampling, before the cut.
     found = _engine(vlm, batch=20).generate(_requests(4), Sampling(temperature=1.3, top_k=40, max_tokens=10))
     assert len({c.text for completions in found.values() for c in completions}) > 30
     for request in _requests(4):
         encoded = vlm.encode(request.image, request.prompt)
         for completion in found[request.id]:
             logits = plain(tiny, encoded.pixels, [*encoded.token_ids, *completion.token_ids])
-            chosen = logits.log_softmax(-1)[len(encoded.token_ids) - 1 : -1]
+            chosen = (logits / 1.3).log_softmax(-1)[len(encoded.token_ids) - 1 : -1]
             expected = chosen.gather(1, torch.tensor(completion.token_ids)[:, None])[:, 0]
             torch.testing.assert_close(torch.tensor(completion.logprobs), expected, rtol=1e-5, atol=1e-5)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 MOVED = {
-    "grpo": "rl",
+    "grpo": "rl: {kl: …, …}",
     "rl.clip_low": "rl.loss: {type: ppo_clip, clip_low: …}",
     "rl.clip_high": "rl.loss: {type: ppo_clip, clip_high: …}",
-    "rl.normalisation": "rl.averaging: sequence (was grpo), token (was dapo) or constant (was dr_grpo)",
+    "rl.normalisation": "rl.averaging",
     "rl.advantage_epsilon": "rl.advantages: {type: group_norm, epsilon: …}",
     "generation_batch": "engine: {type: transformers, batch: N}",
     "generation_tokens": "engine: {type: transformers, tokens: N}",
