@@ -142,8 +142,10 @@ class Mind:
         return Completion(request.id, index, (1,), (0.0,), asked if request.prompt == "ask" else answer, True)
 
 
-def labeler(word: str, mind: Mind | None = None) -> Majority:
-    return Majority(Reasoner(mind or Mind(word), Prompts("ask", "{question}", learned=True), ReasonerSettings(), 0))
+def voting(word: str, mind: Mind | None = None) -> tuple[Majority, Reasoner]:
+    """A labeler and the Reasoner that it asks."""
+    prompts = Prompts("ask", "{question}", learned=True)
+    return Majority(), Reasoner(mind or Mind(word), prompts, ReasonerSettings(), 0)
 
 
 def questioner(mind: Mind | None = None) -> Questioner:
@@ -152,7 +154,7 @@ def questioner(mind: Mind | None = None) -> Questioner:
 
 def frozen(folder: Path, patience: int = 2) -> Acceptance:
     acceptance = Acceptance(folder, PICTURES, AcceptanceSettings(images=40, questions_per_image=1, patience=patience))
-    acceptance.freeze(questioner(), labeler("red"))
+    acceptance.freeze(questioner(), *voting("red"))
     return acceptance
 
 
@@ -164,9 +166,9 @@ def test_the_anchor_is_what_the_base_answers_without_refusals(tmp_path: Path) ->
 
 def test_iterations_are_held_against_the_last_accepted_one(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
-    assert acceptance.judge(questioner(), labeler("red"), 1).against == 0
-    assert not acceptance.judge(questioner(), labeler("blue"), 2).accepted
-    last = acceptance.judge(questioner(), labeler("red"), 3)
+    assert acceptance.judge(questioner(), *voting("red"), 1).against == 0
+    assert not acceptance.judge(questioner(), *voting("blue"), 2).accepted
+    last = acceptance.judge(questioner(), *voting("red"), 3)
     assert last.accepted and last.against == 1
     questions, before, now = acceptance.answers(1, 2)
     assert {q.id for q in questions} == before.keys() == now.keys()
@@ -176,7 +178,7 @@ def test_iterations_are_held_against_the_last_accepted_one(tmp_path: Path) -> No
 def test_enough_rejections_in_a_row_end_a_run(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
     for iteration, (word, over) in enumerate([("blue", False), ("red", False), ("blue", False), ("green", True)], 1):
-        acceptance.judge(questioner(), labeler(word), iteration)
+        acceptance.judge(questioner(), *voting(word), iteration)
         assert acceptance.over is over
     again = Acceptance(tmp_path / "a", PICTURES, acceptance.settings)
     again.restore(acceptance.state())
@@ -194,15 +196,15 @@ def test_held_out_images_are_apart_and_few(count: int) -> None:
 
 def test_what_nobody_answers_is_not_in_the_anchor(tmp_path: Path) -> None:
     acceptance = Acceptance(tmp_path / "a", PICTURES, AcceptanceSettings(questions_per_image=1))
-    assert acceptance.freeze(questioner(), labeler(" ")) == acceptance.frozen_items() == ()
+    assert acceptance.freeze(questioner(), *voting(" ")) == acceptance.frozen_items() == ()
 
 
 def test_the_same_questions_are_answered_again_in_the_same_random_streams(tmp_path: Path) -> None:
     first, later = Mind("red"), Mind("red")
     acceptance = Acceptance(tmp_path / "a", PICTURES[:8], AcceptanceSettings(questions_per_image=1))
-    items = acceptance.freeze(questioner(first), labeler("", first))
+    items = acceptance.freeze(questioner(first), *voting("", first))
     assert {request.image for request in first.asked} == set(PICTURES[:8])
-    acceptance.judge(questioner(later), labeler("", later), 1)
+    acceptance.judge(questioner(later), *voting("", later), 1)
     names = {item.question.image.id for item in items}
     again = [r for r in first.asked if r.prompt != "ask" and r.image.id in names]
     assert later.asked == [*again, *first.asked], "the anchor's questions, then as at the start"
@@ -210,14 +212,14 @@ def test_the_same_questions_are_answered_again_in_the_same_random_streams(tmp_pa
 
 def test_a_verdict_that_was_not_remembered_is_found_again(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
-    acceptance.judge(questioner(), labeler("red"), 1)
+    acceptance.judge(questioner(), *voting("red"), 1)
     state = acceptance.state()
     assert state == {"last_accepted": 1, "rejected": [], "best": 1, "labelled": None}
     for word, after in (("blue", (1, 1)), ("red", (2, 0))):
-        first = acceptance.judge(questioner(), labeler(word), 2)
+        first = acceptance.judge(questioner(), *voting(word), 2)
         again = Acceptance(tmp_path / "a", PICTURES, acceptance.settings)
         again.restore(state)
-        assert again.judge(questioner(), labeler(word), 2) == first and again.state() == acceptance.state()
+        assert again.judge(questioner(), *voting(word), 2) == first and again.state() == acceptance.state()
         assert (again.last_accepted, again.rejected_in_a_row) == after
         acceptance.restore(state)
 
@@ -240,12 +242,12 @@ def test_a_questioner_that_asks_less_of_what_has_an_answer_is_taken_back(
     tmp_path: Path, silent_from: int, accepted: bool
 ) -> None:
     acceptance = frozen(tmp_path / "a")
-    found = acceptance.judge(questioner(Mumbler(silent_from)), labeler("red"), 1)
+    found = acceptance.judge(questioner(Mumbler(silent_from)), *voting("red"), 1)
     assert found.accepted is accepted and found.asking is not None
     lost = sum(int(p.id[1:]) >= silent_from and int(p.id[1:]) % 4 > 0 for p in PICTURES)
     assert found.asking.mean == pytest.approx(-lost / len(PICTURES))
     assert found.as_metrics()["asking_change"] == found.asking.mean
-    recovered = acceptance.judge(questioner(), labeler("red"), 2)
+    recovered = acceptance.judge(questioner(), *voting("red"), 2)
     assert recovered.accepted and recovered.against == (1 if accepted else 0)
 
 
@@ -268,5 +270,5 @@ def test_where_the_base_has_no_answer_nothing_can_be_judged() -> None:
 
 def test_an_iteration_that_taught_nothing_is_rejected(tmp_path: Path) -> None:
     acceptance = frozen(tmp_path / "a")
-    assert not acceptance.judge(questioner(), labeler("red"), 1, taught=False).accepted
+    assert not acceptance.judge(questioner(), *voting("red"), 1, taught=False).accepted
     assert acceptance.last_accepted == 0 and acceptance.rejected == [1]
