@@ -95,7 +95,7 @@ def test_a_component_is_replaced_as_a_whole_or_changed_in_one_setting(tmp_path: 
             "as it is": {},
         },
     )
-    majority, narrow, plain = (recipe.settings.silver for recipe in read_matrix(file).recipes)
+    majority, narrow, plain = (settings.silver for settings in read_matrix(file).recipes.values())
     assert majority.labeler == Majority(augmentations=("plain", "darker"))
     assert narrow.gates == (answered.Answered(), Band(low=0.75, high=1)) and narrow.labeler == Facts(lists=3)
     assert majority.gates == plain.gates == (answered.Answered(), Band(low=0.5, high=1)), "a recipe changes no other"
