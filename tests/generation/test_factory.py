@@ -19,7 +19,7 @@ def test_the_embedded_engine_is_the_default(vlm: VLM) -> None:
     check_engine(Settings())
     policies = [Policy(vlm, "questioner"), Policy(vlm, "reasoner")]
     engines = make_engines(vlm, policies, Settings(seed=3, generation_batch=7))
-    assert [(type(e), e.policy, e.seed, e.bounds.answers) for e in engines if isinstance(e, TransformersEngine)] == [
+    assert [(type(e), e.policy, e.seed, e.limits.answers) for e in engines if isinstance(e, TransformersEngine)] == [
         (TransformersEngine, policy, 3, 7) for policy in policies
     ]
 

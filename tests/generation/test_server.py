@@ -26,7 +26,7 @@ from visplay.cli.main import _is_the_users
 from visplay.config import LoraSettings, ServerSettings, check_settings
 from visplay.data.augmentations import augmented
 from visplay.errors import ConfigError, ServerError
-from visplay.generation.openai_client import pause
+from visplay.generation.openai_client import backoff_seconds
 from visplay.generation.sampling import request_seed
 from visplay.generation.server import KEY_VARIABLE, ServerEngine
 from visplay.interfaces.engine import Sampling
@@ -146,7 +146,7 @@ def test_a_passing_fault_is_outlasted(
 @given(st.integers(1, 100))
 def test_pauses_grow_up_to_a_bound(attempt: int) -> None:
     longest = min(0.25 * 2.0 ** (attempt - 1), 15)
-    assert all(longest / 2 <= pause(attempt) <= longest for _ in range(5))
+    assert all(longest / 2 <= backoff_seconds(attempt) <= longest for _ in range(5))
 
 
 def test_a_lasting_fault_is_one_line(vlm: VLM, images: tuple[ImageRef, ...], server: ChatServer) -> None:

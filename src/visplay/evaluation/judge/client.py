@@ -13,7 +13,7 @@ from visplay.errors import JudgeError
 from visplay.evaluation.judge.cache import Cache, Case
 from visplay.evaluation.judge.prompt import PROMPT_VERSION, Verdict, judge_messages, read_verdict
 from visplay.evaluation.judge.settings import JudgeSettings
-from visplay.generation.openai_client import ClientPolicy, Endpoint, together
+from visplay.generation.openai_client import ClientPolicy, Endpoint, gather_limited
 from visplay.types import Item
 
 KEY_VARIABLE = "VISPLAY_JUDGE_KEY"
@@ -41,7 +41,7 @@ class Judge:
 
     def __init__(self, settings: JudgeSettings) -> None:
         self.settings = settings
-        self._server = Endpoint(settings.url, _terms(settings))
+        self._server = Endpoint(settings.url, _client_policy(settings))
         self._model: str | None = None
         try:
             self._cache = Cache(settings.cache)
@@ -80,13 +80,13 @@ class Judge:
 
     async def _wait(self) -> str:
         async with self._server.client() as client:
-            self._model = await self._server.served(client, self.settings.model)
+            self._model = await self._server.wait_for_model(client, self.settings.model)
         return self._model
 
     async def _ask(self, cases: Sequence[Case]) -> dict[Case, str]:
         async with self._server.client() as client:
             jobs = {case.key: partial(self._reply, client, case) for case in cases}
-            found = await together(jobs, self.settings.concurrency)
+            found = await gather_limited(jobs, self.settings.concurrency)
         return {case: found[case.key] for case in cases}
 
     async def _reply(self, client: httpx2.AsyncClient, case: Case) -> str:
@@ -114,7 +114,7 @@ class Judge:
         return Case(model, PROMPT_VERSION, item.question, item.choices, item.answer, answer)
 
 
-def _terms(settings: JudgeSettings) -> ClientPolicy:
+def _client_policy(settings: JudgeSettings) -> ClientPolicy:
     return ClientPolicy(
         key_variable=KEY_VARIABLE,
         wait_s=settings.wait_s,

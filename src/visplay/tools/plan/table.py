@@ -99,7 +99,7 @@ def _smaller_update(plan: Plan) -> str:
     start = plan.assumed.most_image_tokens + plan.assumed.prompt_tokens
     parts = []
     for asking, _, _ in plan.rollouts:
-        answers = 1 if plan.plain_because else asking.answers
+        answers = 1 if plan.padded_because else asking.answers
         limit = (plan.micro_batch - start) // answers
         if asking.trained and limit < asking.limit:
             parts.append(f"{_ROLES[asking.name]}.sampling.max_tokens={limit}")
@@ -115,7 +115,7 @@ def _model(plan: Plan) -> Iterator[str]:
     yield _row("  decoder, without embeddings", f"{p.decoder:,}")
     yield _row("  vision tower", f"{p.vision:,}")
     yield _row("trained, a role", f"{plan.trainable:,} ({plan.trainable / p.total:.1%})")
-    path = f"plain path: {plan.plain_because}" if plan.plain_because else "token trees, if the run's probe agrees"
+    path = f"padded path: {plan.padded_because}" if plan.padded_because else "token trees, if the run's probe agrees"
     yield _row("path", path)
     yield _row("attention", "dense mask" if plan.dense else "FlexAttention, if it runs on the device")
 
