@@ -84,8 +84,8 @@ def test_a_model_is_named_once() -> None:
     [
         (["--engine", "server"], "engine: server needs server.url"),
         (["--engine", "server", "--set", "server.url=http://127.0.0.1:9"], "server.adapters is missing"),
-        (["--set", "tune=full"], "fit its own tune alone"),
-        (["--set", "lora.rank=4"], "fit its own lora alone"),
+        (["--set", "tune=full"], "need the run's tune;"),
+        (["--set", "lora.rank=4"], "need the run's lora;"),
         (["--set", "dtpye=bfloat16"], "dtpye"),
         (["--set", "dtype"], "is not key=value"),
         (["--preset", "paper"], "leave --preset out"),

@@ -493,8 +493,8 @@ def test_an_empty_answer_is_an_answer(vlm: VLM, images: tuple[ImageRef, ...], se
     [
         (lambda reply: b"<html>hello</html>", "no OpenAI-compatible server"),
         (lambda reply: {"choices": [{"text": "completion"}]}, "no OpenAI-compatible server"),
-        (lambda reply: {"choices": reply["choices"][:1]}, "1 answers in place of 3"),
-        (lambda reply: {"choices": []}, "0 answers in place of 3"),
+        (lambda reply: {"choices": reply["choices"][:1]}, "1 answers instead of 3"),
+        (lambda reply: {"choices": []}, "0 answers instead of 3"),
         (lambda reply: {"choices": [one | {"logprobs": None} for one in reply["choices"]]}, "no log-probabilities"),
     ],
 )

@@ -162,7 +162,7 @@ def test_weights_that_were_not_handed_over_are_seen(stage: Stage) -> None:
     engine = stage.reasoner
     engine.generate(requests("before"), SAMPLING)
     learn(engine.policy, 0.02)
-    with pytest.raises(EngineError, match=r"does not sample from the reasoner's weights.* nats a token"):
+    with pytest.raises(EngineError, match=r"does not sample from the reasoner's weights.* nats per token"):
         engine.generate(requests("left out"), SAMPLING)
     engine.policy.version += 1
     engine.generate(requests("handed over"), SAMPLING)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from visplay.lab.language import TEMPLATES, Noun, Query, write
 from visplay.lab.scene import COLORS, SHAPES
-from visplay.labeling.language.meaning import OPPOSITES, Kind, Meaning, simple_question, read_meaning
+from visplay.labeling.language.meaning import OPPOSITES, Kind, Meaning, read_meaning, simple_question
 
 KINDS: dict[str, Kind] = {
     "color": "attribute", "shape": "which", "exists": "exists", "absent": "exists", "count": "count", "more": "more",
