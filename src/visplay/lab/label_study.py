@@ -136,5 +136,5 @@ def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRo
     engine = settings.engine.vote_engine(policies["questioner"], settings)
     questioner = Questioner(engine, prompts, settings.questioner, settings.seed)
     asked = questioner.ask(images.take(min(count, total)), settings.silver.questions_per_image, "labels")
-    questions = {(one.question.image.id, one.question.text): one.question for one in asked if one.question}
+    questions = {(entry.question.image.id, entry.question.text): entry.question for entry in asked if entry.question}
     return label_study(reasoner, list(questions.values()), truth_of(settings.seed), settings.silver)

@@ -60,20 +60,20 @@ def step_rows(
         rewards: the result of `Questioner.rewards`.
     """
     by_id = {candidate.question.id: candidate for candidate in candidates}
-    for one in asked:
-        breakdown = rewards[one.key]
+    for entry in asked:
+        breakdown = rewards[entry.key]
         earned = {
             "reward": breakdown.total,
             "base_reward": breakdown.base,
             "diversity_penalty": breakdown.diversity_penalty,
             "history_penalty": breakdown.history_penalty,
         }
-        if one.question is None:
-            reason = "not in the agreed form" if one.completion.finished else "too long: it was cut off"
+        if entry.question is None:
+            reason = "not in the agreed form" if entry.completion.finished else "too long: it was cut off"
             yield {
-                "id": one.key,
-                "image": one.request.image.id,
-                "question": one.completion.text,
+                "id": entry.key,
+                "image": entry.request.image.id,
+                "question": entry.completion.text,
                 "confidence": 0.0,
                 "kept": False,
                 "gate": INVALID,
@@ -81,8 +81,8 @@ def step_rows(
                 **earned,
             }
         else:
-            candidate = by_id[one.question.id]
-            passed = candidate.result.answer is not None and one.question.id not in dropped
+            candidate = by_id[entry.question.id]
+            passed = candidate.result.answer is not None and entry.question.id not in dropped
             yield {**_labelled(candidate, passed, dropped), **earned}
 
 

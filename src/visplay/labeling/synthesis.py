@@ -79,7 +79,7 @@ def synthesize(
     for start in range(0, len(images), _CHUNK):
         batch = questioner.ask(images[start : start + _CHUNK], questions_per_image, tag)
         asked += len(batch)
-        questions = [asked_one.question for asked_one in batch if asked_one.question is not None]
+        questions = [entry.question for entry in batch if entry.question is not None]
         valid += len(questions)
         candidates += labeler.label(distinct(questions), votes, voter)
     passed, dropped = apply_gates(gates, candidates, voter)

@@ -94,34 +94,21 @@ class VLM(TreeModel):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_model(name, trust_remote_code)
         with _quiet():
-            return cls._load(name, dtype, device, min_pixels, max_pixels, trust_remote_code, four_bit)
-
-    @classmethod
-    def _load(
-        cls,
-        name: str,
-        dtype: str,
-        device: str,
-        min_pixels: int | None,
-        max_pixels: int | None,
-        trust_remote_code: bool,
-        four_bit: bool,
-    ) -> VLM:
-        try:
-            config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
-            processor = Processor.load(name, config, trust_remote_code)
-            processor.limit(min_pixels, max_pixels)
-            model: Any = AutoModelForImageTextToText.from_pretrained(
-                name,
-                dtype=getattr(torch, dtype),
-                trust_remote_code=trust_remote_code,
-                **(_in_four_bits(config, dtype, device) if four_bit else {}),
-            )
-        except _LOAD_ERRORS as error:
-            raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
-        if not processor.chat_template:
-            raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
-        return cls(name, (model if four_bit else model.to(device)).eval(), processor)
+            try:
+                config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+                processor = Processor.load(name, config, trust_remote_code)
+                processor.limit(min_pixels, max_pixels)
+                model: Any = AutoModelForImageTextToText.from_pretrained(
+                    name,
+                    dtype=getattr(torch, dtype),
+                    trust_remote_code=trust_remote_code,
+                    **(_in_four_bits(config, dtype, device) if four_bit else {}),
+                )
+            except _LOAD_ERRORS as error:
+                raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
+            if not processor.chat_template:
+                raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
+            return cls(name, (model if four_bit else model.to(device)).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
         """A VLM with this processor and other weights of the same architecture.

@@ -102,26 +102,28 @@ class Questioner:
         diversity_penalties = self._diversity_penalties(asked)
         history_penalties = self._history_penalties(asked)
         found = {}
-        for one in asked:
-            similar, earlier = diversity_penalties[one.key], history_penalties[one.key]
+        for entry in asked:
+            similar, earlier = diversity_penalties[entry.key], history_penalties[entry.key]
             reward = self.settings.reward.reward
-            base = reward(self._outcome(one, results, rejected, 0.0))
-            total = reward(self._outcome(one, results, rejected, similar + earlier))
-            found[one.key] = RewardBreakdown(base, similar, earlier, total)
+            base = reward(self._outcome(entry, results, rejected, 0.0))
+            total = reward(self._outcome(entry, results, rejected, similar + earlier))
+            found[entry.key] = RewardBreakdown(base, similar, earlier, total)
         return found
 
     def groups(self, asked: Sequence[Asked], rewards: Mapping[str, RewardBreakdown]) -> list[Group]:
         """A group per image, with the completions and their rewards; adds the questions to the history."""
         grouped: defaultdict[str, list[Asked]] = defaultdict(list)
-        for one in asked:
-            grouped[one.request.id].append(one)
+        for entry in asked:
+            grouped[entry.request.id].append(entry)
         baseline = self.history.baseline()
-        self.history.add([(one.question.text, rewards[one.key].total) for one in asked if one.question is not None])
+        self.history.add(
+            [(entry.question.text, rewards[entry.key].total) for entry in asked if entry.question is not None]
+        )
         return [
             Group(
                 members[0].request,
-                tuple(one.completion for one in members),
-                tuple(rewards[one.key].total for one in members),
+                tuple(entry.completion for entry in members),
+                tuple(rewards[entry.key].total for entry in members),
                 baseline=baseline if self._alike(members) else None,
             )
             for members in grouped.values()
@@ -129,18 +131,18 @@ class Questioner:
 
     def _alike(self, members: Sequence[Asked]) -> bool:
         """Whether all completions are the same question, or none is a question."""
-        texts = [one.question.text for one in members if one.question is not None]
+        texts = [entry.question.text for entry in members if entry.question is not None]
         if len(texts) < len(members):
             return not texts
         return len(set(texts)) == 1 or not clusters(texts, self.settings.diversity.threshold).any()
 
     def _outcome(
-        self, one: Asked, results: Mapping[str, VoteResult], rejected: Collection[str], penalty: float
+        self, entry: Asked, results: Mapping[str, VoteResult], rejected: Collection[str], penalty: float
     ) -> QuestionOutcome:
-        question = one.question
+        question = entry.question
         return QuestionOutcome(
-            f"{self.seed}/{one.key}",
-            one.completion,
+            f"{self.seed}/{entry.key}",
+            entry.completion,
             question,
             results[question.id] if question is not None else None,
             question is not None and question.id in rejected,
@@ -149,26 +151,26 @@ class Questioner:
 
     def _history_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
         """The history penalty of every completion, by key; 0 for a completion without a question."""
-        questions = {one.key: one.question.text for one in asked if one.question is not None}
+        questions = {entry.key: entry.question.text for entry in asked if entry.question is not None}
         shares = zip(questions, self.history.shares(list(questions.values())), strict=True)
         weight = self.settings.history_weight
-        return {one.key: 0.0 for one in asked} | {key: weight * share for key, share in shares}
+        return {entry.key: 0.0 for entry in asked} | {key: weight * share for key, share in shares}
 
     def _diversity_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
         """The diversity penalty of every completion, by key, clustered within its image or the whole batch."""
         scopes: defaultdict[str, list[Asked]] = defaultdict(list)
-        for one in asked:
-            scopes[one.request.id if self.settings.diversity.scope == "image" else ""].append(one)
+        for entry in asked:
+            scopes[entry.request.id if self.settings.diversity.scope == "image" else ""].append(entry)
         shares: dict[str, float] = {}
         for members in scopes.values():
-            texts = [one.question.text if one.question is not None else one.completion.text for one in members]
+            texts = [entry.question.text if entry.question is not None else entry.completion.text for entry in members]
             values = diversity(texts, self.settings.diversity.weight, self.settings.diversity.threshold)
             if self.settings.diversity.count_repeats:
                 # BLEU of two equal texts with fewer than four words is below 1.
                 same = Counter(texts)
                 least = self.settings.diversity.weight / len(texts)
                 values = [max(value, least * same[text]) for value, text in zip(values, texts, strict=True)]
-            shares |= {one.key: value for one, value in zip(members, values, strict=True)}
+            shares |= {entry.key: value for entry, value in zip(members, values, strict=True)}
         return shares
 
 

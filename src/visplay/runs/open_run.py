@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from visplay.config import Settings, load_settings
 from visplay.errors import RunError
 from visplay.runs.directory import check_run
-from visplay.runs.metrics import read_metrics
+from visplay.runs.metrics import flatten, read_metrics
 from visplay.runs.schemas import ASKED, SILVER
 from visplay.runs.state import read_json
 
@@ -53,7 +53,9 @@ class Run:
         Nested metrics are columns with "/" in their names, such as `types/open`; `seconds` is the duration of the step.
         """
         file = self.path / "metrics.jsonl"
-        return _table([dict(_flat(line)) for line in (read_metrics(file) if file.exists() else [])])
+        lines = read_metrics(file) if file.exists() else []
+        times = [line.pop("time") for line in lines]
+        return _table([dict(flatten(line | time)) for line, time in zip(lines, times, strict=True)])
 
     def asked(self) -> pa.Table:
         """One row per completion of the Questioner: votes, verdict of the gates, reward; see `runs/schemas.py`."""
@@ -84,16 +86,6 @@ def open_run(path: str | Path) -> Run:
     path = Path(path)
     check_run(path)
     return Run(path, load_settings(str(path / "config.yaml")))
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if name == "time" and not prefix:
-            yield from _flat(value)
-        elif isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}/")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

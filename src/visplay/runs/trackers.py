@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.errors import ConfigError
 from visplay.runs.directory import RunDirectory
-from visplay.runs.metrics import FRAME, read_metrics
+from visplay.runs.metrics import FRAME, flatten, read_metrics
 from visplay.runs.state import read_json, write_json
 
 _PROJECT = "visplay"
@@ -46,15 +46,9 @@ def scalars(line: Mapping[str, Any]) -> dict[str, float]:
     Booleans are 0 and 1; lists, strings and None are left out.
     """
     values = {**{key: value for key, value in line.items() if key not in FRAME}, **line["time"]}
-    return {f"{line['phase']}/{name}": float(value) for name, value in _flat(values) if isinstance(value, (int, float))}
-
-
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}/{part}", leaf) for part, leaf in _flat(value))
-        else:
-            yield name, value
+    return {
+        f"{line['phase']}/{name}": float(value) for name, value in flatten(values) if isinstance(value, (int, float))
+    }
 
 
 class Trackers:
