@@ -48,3 +48,9 @@ class EvaluationError(VisplayError):
 
 class JudgeError(EvaluationError):
     """The judge cannot be used, or went away."""
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error in one line of at most 300 characters; the name of its class if it has none."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

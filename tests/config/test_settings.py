@@ -20,12 +20,12 @@ from visplay.evaluation.suites.easy_vqa import EasyVQA
 from visplay.generation.backends.transformers import TransformersBackend
 from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
-from visplay.rl.losses.ppo_clip import PPOClip
 from visplay.lab.sources.drawings import LabSource
 from visplay.lab.suites.lab import LabSuites
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority
+from visplay.rl.losses.ppo_clip import PPOClip
 from visplay.rl.rewards.questioner.official import OfficialReward
 from visplay.rl.rewards.questioner.paper import PaperReward
 from visplay.rl.rewards.reasoner.random import RandomReward

@@ -69,7 +69,7 @@ def test_every_first_draw_is_equally_likely() -> None:
 
 def test_other_images_cannot_be_restored() -> None:
     state = Sampler(images(5), 0).state()
-    with pytest.raises(ImageError, match="not those the run began with"):
+    with pytest.raises(ImageError, match="differ from those at the run's start"):
         Sampler(images(6), 0).restore(state)
     with pytest.raises(ImageError, match="no images"):
         Sampler((), 0)

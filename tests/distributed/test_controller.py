@@ -226,7 +226,7 @@ def test_a_run_of_two_is_that_of_one_also_when_it_goes_on_alone(tmp_path: Path) 
     os.kill(_ranks_of(begun.pid)["0"], signal.SIGKILL)
     _, error = begun.communicate(timeout=120)
     assert begun.returncode == 2
-    assert error == "visplay: process 1 of 2 was killed (SIGKILL); `visplay evolve --resume --out DIR` goes on\n"
+    assert error == "visplay: process 1 of 2 was killed (SIGKILL); continue with `visplay evolve --resume --out DIR`\n"
     done = len(_lines(tmp_path / "run"))
     assert 0 < done < len(_lines(tmp_path / "alone"))
     assert len(list((tmp_path / "run").rglob("optimizer-*-of-2.pt"))) > 0
@@ -261,8 +261,8 @@ def test_what_is_wrong_in_all_is_said_once_and_nothing_is_left_behind(tmp_path: 
     [
         (["evolve", "--processes", "0", "--out", "x"], {}, "--processes must be at least 1"),
         (["doctor"], {"WORLD_SIZE": "2", "RANK": "0"}, "only `visplay evolve` shares its work"),
-        (["evolve", "--out", "x"], {"WORLD_SIZE": "two"}, "WORLD_SIZE=two is no number"),
-        (["evolve", "--out", "x"], {"WORLD_SIZE": "2"}, "cannot come together"),
+        (["evolve", "--out", "x"], {"WORLD_SIZE": "two"}, "WORLD_SIZE=two is not a number"),
+        (["evolve", "--out", "x"], {"WORLD_SIZE": "2"}, "cannot connect to each other"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(

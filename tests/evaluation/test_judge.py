@@ -235,7 +235,7 @@ def test_a_server_that_hangs_is_one_line(server: ChatServer, tmp_path: Path) -> 
     [
         (lambda reply: b'{"choices": [', "no OpenAI-compatible server"),
         (lambda reply: {"choices": [{"text": "verdict: right"}]}, "no OpenAI-compatible server"),
-        (lambda reply: {"choices": []}, "0 answers in place of 1"),
+        (lambda reply: {"choices": []}, "0 answers instead of 1"),
     ],
 )
 def test_a_reply_that_is_none_is_one_line(

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from visplay.generation.batching import Bounds, Size, cut
+from visplay.generation.batching import BatchLimits, ItemSize, make_batches
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
@@ -28,22 +28,22 @@ from visplay.roles.prompts import load_prompts
 from visplay.types import ImageRef, Request
 
 LAB = Path(str(resources.files("visplay") / "lab" / "model"))
-PATHS = pytest.mark.parametrize("plain_because", ["", "this test wants it"])
+PATHS = pytest.mark.parametrize("padded_because", ["", "this test wants it"])
 QUESTIONS = ("What?", "What colour is it?", "How many are there, and where are they?")
 
-sizes = st.lists(st.builds(Size, st.integers(1, 8), st.integers(1, 300), st.sampled_from("ab")), max_size=40)
-bounds = st.builds(Bounds, st.integers(8, 40), st.integers(1, 2000))
+sizes = st.lists(st.builds(ItemSize, st.integers(1, 8), st.integers(1, 300), st.sampled_from("ab")), max_size=40)
+bounds = st.builds(BatchLimits, st.integers(8, 40), st.integers(1, 2000))
 
 
-def _within(batch: Sequence[Size], most: Bounds) -> bool:
+def _within(batch: Sequence[ItemSize], most: BatchLimits) -> bool:
     widest, longest = max(size.answers for size in batch), max(size.tokens for size in batch)
     return len(batch) * widest <= most.answers and len(batch) * longest <= most.tokens
 
 
 @given(sizes, bounds)
-def test_all_is_decoded_once_within_the_bounds_or_alone(things: list[Size], most: Bounds) -> None:
+def test_all_is_decoded_once_within_the_bounds_or_alone(things: list[ItemSize], most: BatchLimits) -> None:
     numbered = list(enumerate(things))
-    batches = list(cut(numbered, lambda thing: thing[1], most))
+    batches = list(make_batches(numbered, lambda thing: thing[1], most))
     assert sorted(thing for batch in batches for thing in batch) == numbered
     assert all(len(batch) == 1 or _within([size for _, size in batch], most) for batch in batches)
     assert all(len({size.kind for _, size in batch}) == 1 for batch in batches)
@@ -64,7 +64,7 @@ def test_tokens_that_are_few_enough_do_not_change_a_cut(answers: list[int], rows
         size = rows // widths[start]
         expected.append(widths[start : start + size])
         start += size
-    assert list(cut(widths, lambda width: Size(width, 80), Bounds(rows, 80 * rows))) == expected
+    assert list(make_batches(widths, lambda width: ItemSize(width, 80), BatchLimits(rows, 80 * rows))) == expected
 
 
 @contextmanager
@@ -84,9 +84,9 @@ def _passes(vlm: VLM) -> Iterator[list[tuple[int, ...]]]:
 @PATHS
 @pytest.mark.parametrize("n", [1, 3])
 def test_both_paths_read_and_decode_within_the_bounds(
-    vlm: VLM, images: tuple[ImageRef, ...], plain_because: str, n: int
+    vlm: VLM, images: tuple[ImageRef, ...], padded_because: str, n: int
 ) -> None:
-    vlm.plain_because = plain_because
+    vlm.padded_because = padded_because
     requests = [
         Request(f"{p.id}/{q}", p, QUESTIONS[(place + q) % 3], n)
         for place, p in enumerate(images)
@@ -96,15 +96,15 @@ def test_both_paths_read_and_decode_within_the_bounds(
         with _passes(vlm) as passes:
             TransformersEngine(Policy(vlm), 0, 8, tokens).generate(requests, Sampling(max_tokens=2))
         assert all(rows == 1 or rows * length <= tokens for rows, length in passes), (tokens, passes)
-        assert all(rows <= 8 // (1 if plain_because else n) for rows, _ in passes)
+        assert all(rows <= 8 // (1 if padded_because else n) for rows, _ in passes)
         # One batch for each tree or prompt where none fits; fewer where some do.
-        assert (len(passes) == (len(requests) * n if plain_because else len(images))) == (tokens == 1)
+        assert (len(passes) == (len(requests) * n if padded_because else len(images))) == (tokens == 1)
 
 
 @PATHS
-def test_the_bound_leaves_no_trace_in_what_the_lab_says(plain_because: str) -> None:
+def test_the_bound_leaves_no_trace_in_what_the_lab_says(padded_because: str) -> None:
     vlm = VLM.load(LAB, device="cpu")
-    vlm.plain_because = plain_because
+    vlm.padded_because = padded_because
     prompts, (shown, _) = load_prompts(None, LAB), drawings("clean", 6, 5)
     asked = ("How many shapes are there?", "Is there a red circle?")
     requests = [Request(f"{p.id}/{q}", p, prompts.answer(q, ()), 3) for p in shown for q in asked]
@@ -119,7 +119,7 @@ def test_the_bound_leaves_no_trace_in_what_the_lab_says(plain_because: str) -> N
 
 @PATHS
 def test_images_are_prepared_once_and_only_when_their_batch_comes(
-    vlm: VLM, images: tuple[ImageRef, ...], plain_because: str, monkeypatch: pytest.MonkeyPatch
+    vlm: VLM, images: tuple[ImageRef, ...], padded_because: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prepared, "MOST_BYTES", 0)  # so little that only the last one is kept
     alive: list[weakref.ref[torch.Tensor]] = []
@@ -133,7 +133,7 @@ def test_images_are_prepared_once_and_only_when_their_batch_comes(
         return found
 
     vlm = VLM(vlm.name, vlm.model, vlm.processor, ImageCache(prepare))
-    vlm.plain_because = plain_because
+    vlm.padded_because = padded_because
     many = [ImageRef(f"{n}", images[n % len(images)].data) for n in range(24)]
     requests = [Request(f"{p.id}/{q}", p, QUESTIONS[(int(p.id) + q) % 3]) for p in many for q in range(2)]
     TransformersEngine(Policy(vlm), 0, 4).generate(requests, Sampling(max_tokens=1))

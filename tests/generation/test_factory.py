@@ -12,7 +12,7 @@ from visplay.errors import ConfigError, EngineError, ServerError
 from visplay.generation.backends.server import ServerBackend
 from visplay.generation.backends.transformers import TransformersBackend
 from visplay.generation.backends.vllm import VLLMBackend
-from visplay.generation.batching import Bounds
+from visplay.generation.batching import BatchLimits
 from visplay.generation.factory import check_engines, inference_engine, make_engines, make_vote_engine
 from visplay.generation.server import ServerEngine
 from visplay.generation.transformers_engine import TransformersEngine
@@ -27,8 +27,8 @@ def test_the_embedded_engine_is_the_default(vlm: VLM) -> None:
     policies = [Policy(vlm, "questioner"), Policy(vlm, "reasoner")]
     settings = Settings(seed=3, engine=TransformersBackend(batch=7, tokens=100))
     engines = make_engines(vlm, policies, settings)
-    assert [(type(e), e.policy, e.seed, e.bounds) for e in engines if isinstance(e, TransformersEngine)] == [
-        (TransformersEngine, policy, 3, Bounds(7, 100)) for policy in policies
+    assert [(type(e), e.policy, e.seed, e.limits) for e in engines if isinstance(e, TransformersEngine)] == [
+        (TransformersEngine, policy, 3, BatchLimits(7, 100)) for policy in policies
     ]
     assert settings.engine.batch_size == 7
 
@@ -36,7 +36,7 @@ def test_the_embedded_engine_is_the_default(vlm: VLM) -> None:
 def test_a_role_that_nobody_trains_is_answered_by_the_vote_engine_or_else_by_the_engine(vlm: VLM) -> None:
     policy = Policy(vlm)
     with inference_engine(policy, Settings(engine=TransformersBackend(batch=7))) as engine:
-        assert isinstance(engine, TransformersEngine) and engine.bounds.answers == 7
+        assert isinstance(engine, TransformersEngine) and engine.limits.answers == 7
     served = check_settings({"vote_engine": {"type": "server", "url": "http://localhost:1"}}, "a test", trained=False)
     with inference_engine(policy, served) as engine:
         assert isinstance(engine, ServerEngine)

@@ -50,7 +50,7 @@ def test_the_same_weights_differ_by_rounding(policy: Policy, images: tuple[Image
 def test_the_check_scores_at_the_temperature_of_sampling(policy: Policy, images: tuple[ImageRef, ...]) -> None:
     hot = spoken(policy, images, temperature=1.5)
     assert check_logprobs(policy, hot, TOLERANCE) < 1e-5
-    with pytest.raises(EngineError, match="nats a token"):
+    with pytest.raises(EngineError, match="nats per token"):
         check_logprobs(policy, [replace(one, temperature=1.0) for one in hot], TOLERANCE)
 
 
@@ -59,7 +59,7 @@ def test_other_weights_are_seen(policy: Policy, images: tuple[ImageRef, ...]) ->
     old = spoken(policy, images)
     learn(policy, 0.05)
     with pytest.raises(
-        EngineError, match=r"the reasoner's weights: .* nats a token \(engine.logprob_check_tolerance 0.001\)"
+        EngineError, match=r"the reasoner's weights: .* nats per token \(engine.logprob_check_tolerance 0.001\)"
     ):
         check_logprobs(policy, old, TOLERANCE)
 

@@ -26,7 +26,7 @@ from visplay.config import LoraSettings, check_settings
 from visplay.data.augmentations import augmented
 from visplay.errors import ConfigError, ServerError, VisplayError
 from visplay.generation.backends.server import ServerBackend
-from visplay.generation.openai_client import pause
+from visplay.generation.openai_client import backoff_seconds
 from visplay.generation.sampling import request_seed
 from visplay.generation.server import KEY_VARIABLE, ServerEngine, wait_for_server
 from visplay.interfaces.engine import Sampling
@@ -146,7 +146,7 @@ def test_a_passing_fault_is_outlasted(
 @given(st.integers(1, 100))
 def test_pauses_grow_up_to_a_bound(attempt: int) -> None:
     longest = min(0.25 * 2.0 ** (attempt - 1), 15)
-    assert all(longest / 2 <= pause(attempt) <= longest for _ in range(5))
+    assert all(longest / 2 <= backoff_seconds(attempt) <= longest for _ in range(5))
 
 
 def test_a_lasting_fault_is_one_line(vlm: VLM, images: tuple[ImageRef, ...], server: ChatServer) -> None:
@@ -495,8 +495,8 @@ def test_an_empty_answer_is_an_answer(vlm: VLM, images: tuple[ImageRef, ...], se
     [
         (lambda reply: b"<html>hello</html>", "no OpenAI-compatible server"),
         (lambda reply: {"choices": [{"text": "completion"}]}, "no OpenAI-compatible server"),
-        (lambda reply: {"choices": reply["choices"][:1]}, "1 answers in place of 3"),
-        (lambda reply: {"choices": []}, "0 answers in place of 3"),
+        (lambda reply: {"choices": reply["choices"][:1]}, "1 answers instead of 3"),
+        (lambda reply: {"choices": []}, "0 answers instead of 3"),
         (lambda reply: {"choices": [one | {"logprobs": None} for one in reply["choices"]]}, "no log-probabilities"),
     ],
 )

@@ -128,14 +128,14 @@ def test_the_lab_studies_its_own_questions() -> None:
 
 
 def test_images_of_unknown_truth_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"^the truth about 'photos' is not known; use [^\n]*$"):
+    with pytest.raises(ConfigError, match=r"^the true answers for 'photos' are not known; use [^\n]*$"):
         study_labels("lab", 3, load_settings("default", [], {"images": "photos"}))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--images", "photos"], "the truth about 'photos' is not known"),
+        (["--images", "photos"], "the true answers for 'photos' are not known"),
         (["--images", "lab/cubist"], "cubist"),
         (["--set", "silver.labeler=oracle"], "silver.labeler"),
         (["--set", "silver.fact_lists=2"], "silver.fact_lists is now silver.labeler: {type: facts, lists: N}"),

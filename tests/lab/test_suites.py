@@ -11,7 +11,7 @@ from visplay.data.easy_vqa import easy_vqa
 from visplay.errors import EvaluationError, ImageError
 from visplay.evaluation.open_suites import open_suites
 from visplay.interfaces.component import read_component
-from visplay.lab.draw import LOOKS, draw
+from visplay.lab.draw import STYLE_NAMES, draw
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read
 from visplay.lab.scene import UNSEEN_PAIRS, Scene, Thing
@@ -30,7 +30,7 @@ def test_a_seed_decides_a_suite() -> None:
 
 def test_every_task_and_look_has_its_suite_and_every_item_an_answer() -> None:
     suites = lab_suites(0, 8)
-    assert {suite.name for suite in suites} == {f"lab/{task}/{look}" for task in TASKS for look in LOOKS}
+    assert {suite.name for suite in suites} == {f"lab/{task}/{look}" for task in TASKS for look in STYLE_NAMES}
     items = [item for suite in suites for item in suite.items]
     assert len({item.id for item in items}) == len(items) == 8 * len(suites)
     assert all(item.answer and read(item.question) for item in items)
@@ -52,7 +52,7 @@ def test_hallucination_asks_only_for_what_is_not_there() -> None:
 
 def test_looks_differ_and_drawing_repeats() -> None:
     scene = Scene((Thing("red", "circle", 0.5, 0.5, 0.15, 0.15),))
-    images = {look: np.asarray(draw(scene, look, np.random.default_rng(0))) for look in LOOKS}
+    images = {look: np.asarray(draw(scene, look, np.random.default_rng(0))) for look in STYLE_NAMES}
     assert np.array_equal(images["noisy"], np.asarray(draw(scene, "noisy", np.random.default_rng(0))))
     assert images["pastel"][0, 0].mean() > 200 > images["clean"][0, 0].mean()
     # The thing itself is red in every look.
@@ -89,8 +89,8 @@ def test_every_training_image_of_easy_vqa_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("lab", {f"lab/{task}/{look}" for task in TASKS for look in LOOKS}),
-        ("lab/counting", {f"lab/counting/{look}" for look in LOOKS}),
+        ("lab", {f"lab/{task}/{look}" for task in TASKS for look in STYLE_NAMES}),
+        ("lab/counting", {f"lab/counting/{look}" for look in STYLE_NAMES}),
         ("lab/counting/pastel", {"lab/counting/pastel"}),
     ],
 )

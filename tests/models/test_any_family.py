@@ -159,7 +159,7 @@ def test_the_size_of_images_can_be_bounded(folder: Path) -> None:
         grown = VLM.load(folder, device="cpu", min_pixels=40 * 40).encode(PICTURES[0], "?")
         assert int(grown.pixels["image_grid_thw"].prod()) * 16 >= 40 * 40
     else:
-        with pytest.raises(ModelError, match="have no least size; leave min_pixels out"):
+        with pytest.raises(ModelError, match="have no minimum size; leave min_pixels out"):
             VLM.load(folder, device="cpu", min_pixels=256)
 
 

@@ -56,7 +56,7 @@ def test_a_base_in_four_bits_is_small_and_answers_as_well(four_bit: VLM) -> None
         for v in (four_bit, whole)
     ]
     assert right[0].accuracy >= right[1].accuracy - 0.05 >= 0.9
-    assert not probe(four_bit).plain_because
+    assert not probe(four_bit).padded_because
 
 
 def test_a_cpu_does_not_train_on_four_bits(four_bit: VLM) -> None:

@@ -38,7 +38,7 @@ def test_parents_precede_children_and_depth_counts_them(sequences: list[list[int
 @given(SEQUENCES)
 def test_a_node_sees_its_prefix_and_nothing_else(sequences: list[list[int]]) -> None:
     tree = TokenTree.build(sequences)
-    mask_LL = tree.ancestor_mask_LL()
+    mask_LL = tree.ancestors_NL(np.arange(len(tree)))
     for path in tree.paths:
         for depth, node in enumerate(path):
             assert np.flatnonzero(mask_LL[node]).tolist() == sorted(path[: depth + 1].tolist())
@@ -55,7 +55,7 @@ def test_packing_keeps_trees_apart_from_padding(batch: list[list[list[int]]]) ->
         assert torch.equal(packed.ids_BL[row, :size], torch.from_numpy(tree.ids_L))
         assert torch.equal(packed.depth_BL[row, :size], torch.from_numpy(tree.depth_L))
         mask_LL = packed.mask_B1LL[row, 0]
-        assert torch.equal(mask_LL[:size, :size], torch.from_numpy(tree.ancestor_mask_LL()))
+        assert torch.equal(mask_LL[:size, :size], torch.from_numpy(tree.ancestors_NL(np.arange(len(tree)))))
         assert not mask_LL[:size, size:].any()
         assert torch.equal(mask_LL[size:], torch.eye(mask_LL.shape[0], dtype=torch.bool)[size:])
 

@@ -140,5 +140,5 @@ def test_sliding_windows_take_the_plain_path(model_folder: Path, tmp_path: Path,
     config["text_config"] |= {"layer_types": ["full_attention", "sliding_attention"], "use_sliding_window": True}
     file.write_text(json.dumps(config | {"sliding_window": 4}))
     sliding = VLM.load(tmp_path / "sliding", device="cpu")
-    assert sliding.plain_because == "the model has layers of sliding_attention"
-    assert str(probe(sliding)) == "plain path: the model has layers of sliding_attention"
+    assert sliding.padded_because == "the model has layers of sliding_attention"
+    assert str(probe(sliding)) == "padded path: the model has layers of sliding_attention"

@@ -1,6 +1,6 @@
 """Token trees of every family against transformers, one sequence at a time: scores, gradients, rollout.
 
-Where the tree is not valid the plain path is taken, and is held to the same.
+If trees are not valid, the padded path must agree in the same way.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def test_log_probabilities_and_gradients_equal_separate_sequences(tiny: Tiny) -> None:
     network = TreeModel(tiny.model, 0, ImageCache(None))
-    assert bool(network.plain_because) == (tiny.name in PLAIN)
+    assert bool(network.padded_because) == (tiny.name in PLAIN)
     images = [Pixels(tiny.pixels(seed)) for seed in range(3)]
     trees, starts, rows = [], [], []
     for number, pixels in enumerate(images):
@@ -148,7 +148,7 @@ def test_greedy_tokens_equal_generate(tiny: Tiny) -> None:
 def test_the_probe_agrees(tiny: Tiny) -> None:
     """Also with a tree forced upon a family that it is not valid for: the numbers say so."""
     vlm: Any = TinyVLM(tiny)
-    vlm.plain_because = ""
+    vlm.padded_because = ""
     found = probe(vlm)
     assert found.difference is not None
-    assert bool(found.plain_because) == (tiny.name in PLAIN), str(found)
+    assert bool(found.padded_because) == (tiny.name in PLAIN), str(found)

@@ -245,7 +245,7 @@ def test_the_version_changes_with_what_is_told(written: Written) -> None:
 
 
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no run at .* name the folder given to `visplay evolve --out`"):
+    with pytest.raises(RunError, match=r"no run at .* pass the folder given to `visplay evolve --out`"):
         RunView(tmp_path)
 
 

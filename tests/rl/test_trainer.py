@@ -232,7 +232,7 @@ def test_the_bonus_climbs_the_mean_entropy_whatever_way_it_is_scored(
     vlm: VLM, images: tuple[ImageRef, ...], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     groups = _flat(_groups(Policy(vlm), images[:2]))
-    vlm.plain_because = "it is wanted" if way == "plain" else ""
+    vlm.padded_because = "it is wanted" if way == "plain" else ""
     if way == "in chunks":  # of three tokens, whose logits are computed again for the gradient
         monkeypatch.setattr(scores, "CHUNK_NUMBERS", 1000)
     found, metrics = _gradient(vlm, groups, kl=0, entropy=0.5, averaging="token")

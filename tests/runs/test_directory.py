@@ -122,10 +122,10 @@ def test_what_is_not_a_free_place_is_refused_and_left_alone(tmp_path: Path) -> N
     RunDirectory.create(tmp_path / "run", Settings()).close()
     before = sorted(tmp_path.rglob("*"))
     for name, expected in {
-        "full": "not empty and holds no run",
+        "full": "not empty and contains no run",
         "file": "is a file",
         "file/below": "not a directory",
-        "run": "already holds a run; go on with --resume",
+        "run": "already contains a run; continue it with --resume",
     }.items():
         with pytest.raises(RunError, match=expected) as raised:
             RunDirectory.create(tmp_path / name, Settings())

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.runs.metrics import MetricsLog, plain, read_metrics
+from visplay.runs.metrics import MetricsLog, json_value, read_metrics
 
 
 def test_a_line_has_a_fixed_frame_and_sorted_values(tmp_path: Path) -> None:
@@ -73,5 +73,5 @@ trees = st.recursive(
 
 @given(trees)
 def test_plain_values_are_strict_json_in_stable_order(tree: object) -> None:
-    text = json.dumps(plain(tree), allow_nan=False)
-    assert json.dumps(plain(json.loads(text)), allow_nan=False) == text
+    text = json.dumps(json_value(tree), allow_nan=False)
+    assert json.dumps(json_value(json.loads(text)), allow_nan=False) == text

@@ -79,7 +79,7 @@ def test_a_tracker_that_fails_is_left_out_and_the_run_goes_on(tmp_path: Path) ->
     with RunDirectory.create(tmp_path / "run", Settings()) as run:
         trackers = Trackers(run, Console(file=said))
         for number in range(3):
-            trackers.tell({"phase": "reasoner", "reward": number if number != 1 else 10**400, "time": {}})
+            trackers.log({"phase": "reasoner", "reward": number if number != 1 else 10**400, "time": {}})
         trackers.close()
     assert said.getvalue().startswith("tensorboard is left out from here on: ")
     assert told(tmp_path / "run")["reasoner/reward"] == [(1, 0.0)]

@@ -9,7 +9,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.runs.metrics import plain
+from visplay.runs.metrics import json_value
 from visplay.selfplay.verdict import Change, Verdict, is_verdict, last_accepted
 
 SHARE = st.floats(-1, 1)
@@ -35,7 +35,7 @@ VERDICT = st.builds(
 
 @given(VERDICT)
 def test_a_line_of_metrics_gives_the_verdict_back(verdict: Verdict) -> None:
-    values = plain(verdict.as_metrics())
+    values = json_value(verdict.as_metrics())
     line = {"phase": "accept", "iteration": verdict.iteration, "step": 0, **values, "time": {"seconds": 1.0}}
     line = json.loads(json.dumps(line, allow_nan=False))
     assert is_verdict(line) and Verdict.from_metrics(line) == verdict

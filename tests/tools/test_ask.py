@@ -152,8 +152,8 @@ def test_a_broken_or_missing_image_is_named_and_the_others_go_on(
         (["lab", "--set", "model=./other"], "leave model out of --set"),
         (["./none"], "no model folder './none'"),
         (["RUN", "--preset", "paper"], "leave --preset out"),
-        (["RUN", "--set", "tune=full"], "its own tune alone"),
-        (["RUN", "--set", "lora.rank=2"], "its own lora alone"),
+        (["RUN", "--set", "tune=full"], "the run's tune;"),
+        (["RUN", "--set", "lora.rank=2"], "the run's lora;"),
     ],
 )
 def test_wrong_input_is_one_line(
@@ -203,5 +203,5 @@ def test_settings_of_a_run_can_be_changed_one_by_one(run: Path) -> None:
         7,
         "lora",
     )
-    with pytest.raises(ConfigError, match="its own prompts alone"):
+    with pytest.raises(ConfigError, match="the run's prompts;"):
         asking_settings(str(run), None, ["prompts=mine.yaml"], None)

@@ -98,7 +98,7 @@ def test_prompts_and_images_are_the_trainers(stage: Stage) -> None:
     for request, output in zip(asked, stage.vllm.llm.generate(prompts, use_tqdm=False), strict=True):
         assert tuple(output.prompt_token_ids) == vlm.encode(request.image, request.prompt).token_ids
     stage.reasoner.generate(asked, SAMPLING)
-    assert stage.reasoner.difference is not None and stage.reasoner.difference < 1e-5
+    assert stage.reasoner.logprob_difference is not None and stage.reasoner.logprob_difference < 1e-5
 
 
 def test_completions_are_whole(stage: Stage) -> None:
@@ -125,8 +125,8 @@ def test_answers_are_distributed_as_those_of_the_embedded_engine(stage: Stage) -
     asked = requests("drawn", count=12, n=24)
     embedded = TransformersEngine(stage.reasoner.policy, stage.settings.seed + 1)
     ours = texts(stage.reasoner.generate(asked, SAMPLING))
-    print(f"{stage.settings.tune}: {stage.reasoner.difference:.2g} nats a token from the trainer")
-    assert stage.reasoner.difference < 1e-5
+    print(f"{stage.settings.tune}: {stage.reasoner.logprob_difference:.2g} nats a token from the trainer")
+    assert stage.reasoner.logprob_difference < 1e-5
     assert alike(ours, texts(embedded.generate(asked, SAMPLING))) > 0.001
     # The same test tells a temperature that is a little off.
     assert alike(ours, texts(embedded.generate(asked, Sampling(max_tokens=40, temperature=1.5)))) < 0.01
@@ -153,7 +153,7 @@ def test_both_roles_follow_their_weights(stage: Stage) -> None:
         learn(engine.policy, 0.05)
         engine.policy.version += 1
         after = texts(engine.generate(asked, SAMPLING))
-        assert engine.difference is not None and engine.difference < 1e-4
+        assert engine.logprob_difference is not None and engine.logprob_difference < 1e-4
         assert before != after
         assert after == texts(TransformersEngine(engine.policy, 0).generate(asked, SAMPLING))
 
@@ -162,7 +162,7 @@ def test_weights_that_were_not_handed_over_are_seen(stage: Stage) -> None:
     engine = stage.reasoner
     engine.generate(requests("before"), SAMPLING)
     learn(engine.policy, 0.02)
-    with pytest.raises(EngineError, match=r"does not sample from the reasoner's weights.* nats a token"):
+    with pytest.raises(EngineError, match=r"does not sample from the reasoner's weights.* nats per token"):
         engine.generate(requests("left out"), SAMPLING)
     engine.policy.version += 1
     engine.generate(requests("handed over"), SAMPLING)

@@ -1,4 +1,4 @@
-"""Typed answers: taken out of a completion, brought to one form, compared, and counted."""
+"""Typed answers: extracted from a completion, normalised, compared, and counted as votes."""
 
 from visplay.answers.extract import boxed_spans, extract_boxed
 from visplay.answers.guesses import guesses

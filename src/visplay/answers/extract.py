@@ -1,4 +1,4 @@
-r"""Find the answer a Reasoner put into `\boxed{…}`."""
+r"""Extract the Reasoner's answer from `\boxed{…}`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _BRACES = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
 
 
 def boxed_spans(text: str) -> list[tuple[int, int]]:
-    r"""Where the contents of every balanced `\boxed{…}` start and end, in order of opening.
+    r"""Start and end of the content of every balanced `\boxed{…}`, in order of their start.
 
-    Escaped braces (`\{`, `\}`) do not count. One pass, so linear in the length of `text`.
+    Escaped braces (`\{`, `\}`) do not count. The time is linear in the length of `text`.
     """
     opened: list[tuple[bool, int]] = []
     spans: list[tuple[int, int]] = []
@@ -27,9 +27,9 @@ def boxed_spans(text: str) -> list[tuple[int, int]]:
 
 
 def extract_boxed(text: str) -> str | None:
-    r"""Content of the last balanced `\boxed{…}`, stripped; None when there is none or it is blank.
+    r"""Content of the last balanced `\boxed{…}`, stripped; None if there is none or it is blank.
 
-    Of nested boxes the innermost counts; a box that was cut off counts as none.
+    Of nested boxes the innermost counts. An unclosed box does not count.
     """
     spans = boxed_spans(text)
     if not spans:

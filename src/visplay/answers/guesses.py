@@ -1,4 +1,4 @@
-"""How many answers there are to guess among."""
+"""Number of possible answers to a question, from which a guesser could choose."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from visplay.answers.normalise import normalise
 
 _OPTION = re.compile(r"(?<![\w'])\(?([A-H])[.):](?=\s)")
-_USUAL_OPTIONS = 4  # A to D, where a question does not spell its options out
+_USUAL_OPTIONS = 4  # A to D, if the question does not list its options
 
 
 def guesses(answer: str, question: str) -> int | None:
-    """2 for yes/no, the number of lettered options for a letter, None where answers cannot be counted."""
+    """2 for yes/no, the number of lettered options for a letter, None for other answers."""
     kind = normalise(answer).kind
     if kind == "yes/no":
         return 2

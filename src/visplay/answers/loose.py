@@ -1,7 +1,6 @@
-r"""What a tolerant reader takes for the answer of a text that boxes none.
+r"""Reads answers from texts without a box, for evaluation only; votes and rewards need the box.
 
-Only to measure by: votes and rewards go by the box. The difference between both readers is what a model gains by
-learning to write `\boxed{…}`, not by knowing more.
+The accuracy by this reader minus the accuracy by box shows how much a model gains by learning to write `\boxed{…}`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from collections.abc import Sequence
 
 from visplay.answers.extract import extract_boxed
 from visplay.answers.normalise import normalise
-from visplay.answers.plain import plain, trim
+from visplay.answers.plain import plain_text, trim
 
-# Answers stand at the end; reading no more of a text keeps the time linear, whatever the patterns below.
+# Characters at the end of a text that are searched; the limit keeps the time linear for all patterns below.
 _TAIL = 2000
-_SHORT = 6  # words of a line that is an answer as a whole
+_SHORT = 6  # a line of at most this many words is an answer as a whole
 
 _OPEN_BOX = re.compile(r"\\boxed\s{0,9}\{([^<\n}]*)")
 _STATED = re.compile(r"\b(?:answer|option|choice)\b[*_]*(?: (?:is|would be|must be)\b:?|\s?[:=])[*_]*", re.IGNORECASE)
@@ -35,23 +34,24 @@ _BARE_LETTER = re.compile(r"(?<![\w'-])(?:([B-HJ-Z])(?![\w'-])|([AI])(?![\w'-])(
 
 
 def read_loosely(text: str, choices: Sequence[str] = ()) -> str | None:
-    r"""The box's content where there is one, so that what is boxed is read as the strict reader does.
+    r"""The content of the box if there is one; else the answer that the text most likely gives, or None.
 
-    Else, after the thinking: what is left of a box that was not closed; what follows the last "answer is" or
-    "Answer:"; the last line. Of such a part, with choices, the last option letter or the option mentioned last; then
-    "yes" or "no" at its beginning; a short line's own words, or what it says that something is; its last number; its
-    last "yes" or "no". None for a text in which nothing of this is found. Never raises; linear in the length of `text`.
+    Without a box, these parts of the text after `</think>` are searched, in this order: the content of an unclosed box;
+    the text after the last "answer is" or "Answer:"; the last line. With choices, the answer is the last option letter
+    in a part, or the option that is mentioned last. Else it is "yes" or "no" at the start of a part; the words of a
+    short line, or what follows its verb "is"; the last number; the last "yes" or "no". Never raises; the time is linear
+    in the length of `text`.
 
     Args:
-        choices: the options' texts, when the question had any.
+        choices: the options' texts, if the question has any.
     """
     boxed = extract_boxed(text)
     if boxed is not None:
         return boxed
-    said = _after_thinking(text)[-_TAIL:]
-    parts = [part for part in (*_pointed_out(said), _last_line(said)) if part]
+    tail = _after_thinking(text)[-_TAIL:]
+    parts = [part for part in (*_marked_parts(tail), _last_line(tail)) if part]
     if choices:
-        for part in (*parts, plain(said)):
+        for part in (*parts, plain_text(tail)):
             named = _option(part, choices)
             if named is not None:
                 return named
@@ -59,7 +59,7 @@ def read_loosely(text: str, choices: Sequence[str] = ()) -> str | None:
         answer = _short_answer(part)
         if answer:
             return answer
-    found = _last(_NUMBER, plain(said)) or _last(_YES_NO, plain(said))
+    found = _last(_NUMBER, plain_text(tail)) or _last(_YES_NO, plain_text(tail))
     return found[0] if found else None
 
 
@@ -68,26 +68,26 @@ def _after_thinking(text: str) -> str:
     return answer if closed and answer.strip() else text.replace("<think>", " ").replace("</think>", " ")
 
 
-def _pointed_out(said: str) -> list[str]:
-    """What an open box holds, and what stands behind the last "answer is", to the end of its line."""
+def _marked_parts(tail: str) -> list[str]:
+    """The content of an unclosed box, and the rest of the line after the last "answer is"."""
     found = []
-    box = _last(_OPEN_BOX, said)
+    box = _last(_OPEN_BOX, tail)
     if box:
-        found.append(trim(plain(box[1])))
-    stated = _last(_STATED, said)
+        found.append(trim(plain_text(box[1])))
+    stated = _last(_STATED, tail)
     if stated:
-        lines = said[stated.end() :].strip().splitlines()
-        found.append(trim(plain(_SENTENCE.split(lines[0])[0])) if lines else "")
+        lines = tail[stated.end() :].strip().splitlines()
+        found.append(trim(plain_text(_SENTENCE.split(lines[0])[0])) if lines else "")
     return found
 
 
-def _last_line(said: str) -> str:
-    lines = [line for line in (_BULLET.sub("", plain(line)) for line in said.splitlines()) if trim(line)]
+def _last_line(tail: str) -> str:
+    lines = [line for line in (_BULLET.sub("", plain_text(line)) for line in tail.splitlines()) if trim(line)]
     return lines[-1] if lines else ""
 
 
 def _option(part: str, choices: Sequence[str]) -> str | None:
-    """The letter of the option that is named last by its letter, else by its text."""
+    """The last option letter in a text, else the letter of the option whose text comes last."""
     letters = string.ascii_uppercase[: len(choices)]
     for pattern in (_MARKED_LETTER, _BARE_LETTER):
         named = [
@@ -97,7 +97,7 @@ def _option(part: str, choices: Sequence[str]) -> str | None:
             return named[-1]
     words = f" {_words(part)} "
     places = [words.rfind(f" {_words(choice)} ") for choice in choices]
-    # Of two that end a text together, as "blue" and "dark blue" do, the longer is meant: it begins before the other.
+    # If two options end at the same place, such as "blue" and "dark blue", the longer one is meant; it starts earlier.
     ends = [place + len(_words(choice)) if place >= 0 else -1 for place, choice in zip(places, choices, strict=True)]
     latest = max(ends)
     if latest < 0:
@@ -117,10 +117,10 @@ def _short_answer(part: str) -> str | None:
     if len(sentence.split()) > _SHORT:
         number = _last(_NUMBER, sentence)
         return number[0] if number else None
-    said = trim(_VERB.sub("", sentence, count=1))
-    # "3 red circles" counts, and so does "5 cm", with its unit.
-    number = _NUMBER.match(said) if normalise(said).kind == "phrase" else None
-    return (number[0] if number else said) or None
+    words = trim(_VERB.sub("", sentence, count=1))
+    # "3 red circles" gives "3"; "5 cm" is a number with a unit and stays whole.
+    number = _NUMBER.match(words) if normalise(words).kind == "phrase" else None
+    return (number[0] if number else words) or None
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

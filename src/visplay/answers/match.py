@@ -1,4 +1,4 @@
-"""Do two answers say the same?"""
+"""Comparison of two answers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from visplay.answers.quantity import same_quantity
 
 
 def match(given: str, reference: str) -> bool:
-    """True when the two answers say the same; blank answers match nothing.
+    """Whether two answers mean the same; blank answers match nothing.
 
-    `A` = `A. red` = `(a)`, `3 cats` = `3` = `three`, `on the left` = `left`, `50%` = `0.5`,
-    `5 cm` = `50 mm`; `12` ≠ `120`, `not red` ≠ `red`, `3` ≠ `3.4`, `5 cm` ≠ `5 m`. What one side
-    leaves unsaid (a unit, an option's text, a preposition of place) may be anything, so the
-    relation is reflexive and symmetric but not transitive. Never raises.
+    `A` = `A. red` = `(a)`, `3 cats` = `3` = `three`, `on the left` = `left`, `50%` = `0.5`, `5 cm` = `50 mm`;
+    `12` ≠ `120`, `not red` ≠ `red`, `3` ≠ `3.4`, `5 cm` ≠ `5 m`. A missing unit, option text or preposition of place
+    matches any, so the relation is reflexive and symmetric but not transitive. Never raises.
     """
     return bool(given.strip() and reference.strip()) and same(normalise(given), normalise(reference))
 
 
 def same(left: Answer, right: Answer) -> bool:
-    """`match` on answers already normalised."""
+    """`match` for normalised answers."""
     if not (left.core and right.core):
         return False
     if left == right:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from visplay.answers.extract import extract_boxed
 from visplay.answers.phrase import parse_phrase
-from visplay.answers.plain import LONGEST_TYPED, plain, trim, unwrap
+from visplay.answers.plain import LONGEST_TYPED, plain_text, trim, unwrap
 from visplay.answers.quantity import Quantity, parse_clock, parse_quantity
 
 Kind = Literal["letter", "yes/no", "number", "phrase"]
@@ -18,15 +18,14 @@ Kind = Literal["letter", "yes/no", "number", "phrase"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer in canonical form.
+    """An answer in canonical form.
 
     Attributes:
-        kind: what sort of answer it is.
-        core: what must agree: the upper-case letter, `yes` or `no`, the value in base units, the
-            content words. Empty for a blank answer, which matches nothing.
+        core: the part that must be equal: the upper-case letter, `yes` or `no`, the value in base units, or the content
+            words. Empty for a blank answer, which matches nothing.
         quantity: the number and its unit; None for other kinds.
-        preposition: the preposition that led a phrase of place (`in` of `in the box`).
-        wording: the option's text, when a letter came with one (`A. red`).
+        preposition: the first word of a phrase of place (`in` of `in the box`).
+        wording: the text after an option letter (`red` of `A. red`).
     """
 
     kind: Kind
@@ -38,17 +37,17 @@ class Answer:
     @property
     def key(self) -> tuple[str, ...]:
         """Hashable canonical form; answers of equal key match."""
-        said = self.wording.key if self.wording else ()
-        return (self.kind, self.core, self.unit or self.preposition, *said)
+        wording = self.wording.key if self.wording else ()
+        return (self.kind, self.core, self.unit or self.preposition, *wording)
 
     @property
     def value(self) -> Fraction | None:
-        """The number in the unit it was written in, exact; None for other kinds."""
+        """The exact number in the written unit; None for other kinds."""
         return self.quantity.value if self.quantity else None
 
     @property
     def unit(self) -> str:
-        """Dimension or thing counted, empty when unsaid or no number."""
+        """Dimension or counted noun; empty if there is none."""
         return self.quantity.unit if self.quantity else ""
 
 
@@ -75,17 +74,17 @@ _YES_NO = re.compile(
 
 
 def normalise(answer: str) -> Answer:
-    r"""Read `answer` as a letter, yes/no, a number or a phrase, in that order.
+    r"""The answer as a letter, yes/no, a number or a phrase; the first kind that fits.
 
-    Case, punctuation, articles, plurals, LaTeX, lead-ins (`The answer is …`) and `in the image`
-    do not count; a `\boxed{…}` inside is taken for the answer. Never raises; linear in the length of `answer`.
+    Case, punctuation, articles, plurals, LaTeX, lead-ins (`The answer is …`) and `in the image` do not count. If the
+    text has a `\boxed{…}`, only its content counts. Never raises; the time is linear in the length of `answer`.
     """
-    # Votes repeat the same few short answers many thousand times.
-    return _remembered(answer) if len(answer) <= LONGEST_TYPED else _typed(answer)
+    # Cached, because votes repeat the same few short answers many thousand times.
+    return _cached(answer) if len(answer) <= LONGEST_TYPED else _typed(answer)
 
 
 def _typed(answer: str) -> Answer:
-    text = trim(plain(extract_boxed(answer) or answer))
+    text = trim(plain_text(extract_boxed(answer) or answer))
     text = _IN_VIEW.sub("", _without(_OPTION, _without(_LEAD_IN, text)))
     letter = _LETTER.fullmatch(text)
     if letter:
@@ -96,7 +95,7 @@ def _typed(answer: str) -> Answer:
     return _read(text) if text else Answer("phrase", answer.strip())
 
 
-_remembered = lru_cache(maxsize=8192)(_typed)
+_cached = lru_cache(maxsize=8192)(_typed)
 
 
 def _read(text: str) -> Answer:

@@ -1,6 +1,6 @@
-"""Short phrases as content words: articles, plurals, spelling and hyphens aside.
+"""Short phrases as content words; articles, plurals, spelling variants and hyphens do not count.
 
-Left out: synonyms and word order. A phrase with one more content word is another answer.
+Left out: synonyms and word order. A phrase with an additional content word is a different answer.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 _TOKEN = re.compile(r"[^\W_]+(?:['.][^\W_]+)*|[^\w\s]|_")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
 _DOTTED = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
-_QUIET = frozenset(".,;!?\"'")
-# In a formula brackets and operators mean something; in words they do not.
-_QUIET_WITHOUT_DIGITS = _QUIET | frozenset(":()[]*_`&")
+_IGNORED = frozenset(".,;!?\"'")
+# Brackets and operators have a meaning in a formula, but not among words.
+_IGNORED_WITHOUT_DIGITS = _IGNORED | frozenset(":()[]*_`&")
 
 _PREPOSITIONS = frozenset({"on", "in", "at", "to"})
 _DIRECTIONS = frozenset(
@@ -43,17 +43,17 @@ _SINGULAR_IN_S = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Content words joined by spaces, and the preposition of place that led them, if any."""
+    """Content words joined by spaces, and the preposition of place before them, if any."""
 
     words: str
     preposition: str = ""
 
 
 def parse_phrase(text: str) -> Phrase:
-    """The content of `text`, which is lower case and plain; never empty words for a non-empty text.
+    """The phrase of a plain text in lower case; `words` is empty only for an empty text.
 
-    `on the left side` and `left` are one phrase. `on the box` and `box` have the same words, the
-    former with a preposition.
+    `on the left side` and `left` give the same phrase. `on the box` and `box` have the same words, the former with a
+    preposition.
     """
     tokens = _content(_HYPHEN.sub(" ", text))
     if len(tokens) > 2 and tokens[0] == "the" and tokens[-1] in ("one", "ones"):
@@ -70,7 +70,7 @@ def parse_phrase(text: str) -> Phrase:
 
 
 def singular(word: str) -> str:
-    """The singular of an English noun in lower case, by rule; other words come back as they are."""
+    """The singular of an English noun in lower case, by rules; other words unchanged."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")) or word in _SINGULAR_IN_S:
@@ -85,13 +85,13 @@ def singular(word: str) -> str:
 
 
 def _content(text: str) -> list[str]:
-    quiet = _QUIET if any(sign.isdigit() for sign in text) else _QUIET_WITHOUT_DIGITS
+    ignored = _IGNORED if any(sign.isdigit() for sign in text) else _IGNORED_WITHOUT_DIGITS
     tokens = []
     for token in _TOKEN.findall(text):
         if _DOTTED.fullmatch(token):
             token = token.replace(".", "")
-        # A comma still parts the article from a letter: in `a, b` nothing is an article.
-        if token not in quiet or token == ",":
+        # The comma is kept, because `a` before a comma is a letter and not an article, as in `a, b`.
+        if token not in ignored or token == ",":
             tokens.append(token.replace("'", ""))
     return tokens
 

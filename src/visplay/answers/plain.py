@@ -1,7 +1,6 @@
-r"""Undo LaTeX, Markdown and typographic variants, so that one answer has one spelling.
+r"""Removes LaTeX, Markdown and typographic variants, so that equal answers have equal spellings.
 
-Every pattern here is linear in the length of its input: answers come from a model and may be
-of any length and shape.
+Models write texts of any length and form, so every pattern here takes time linear in the length of its input.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import re
 import unicodedata
 
 LONGEST_TYPED = 200
-"""Characters; a longer answer is compared as a phrase only."""
+"""Longest answer, characters, that is read as more than a phrase."""
 
 _VARIANTS = str.maketrans(
     dict.fromkeys("−–—‒‐‑", "-")
@@ -40,15 +39,15 @@ _LATEX = (
 _NO_BREAK = re.compile(r"(?<=\S)~(?=\S)")
 
 
-def plain(text: str) -> str:
-    r"""`text` on one line without LaTeX markup and with plain signs; the case is kept.
+def plain_text(text: str) -> str:
+    r"""`text` on one line, without LaTeX markup and typographic signs; the case is kept.
 
     `\frac{1}{2}` becomes `1/2`, `5\,\text{cm}` becomes `5 cm`, `10³` becomes `10^3`.
     """
     text = text.translate(_VARIANTS)
     text = _SUPERSCRIPT.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
     if not text.isascii() and len(text) <= LONGEST_TYPED:
-        # Beyond that length the ordering of combining marks could take quadratic time.
+        # Sorting the combining marks of longer texts could take quadratic time.
         text = unicodedata.normalize("NFKC", _MIXED_FRACTION.sub(" ", text)).replace("⁄", "/")
     if "$" in text and text.count("$") - text.count(r"\$") != 1:
         text = text.replace(r"\$", "\0").replace("$", "").replace("\0", "$")
@@ -66,7 +65,7 @@ def trim(text: str) -> str:
 
 
 def unwrap(text: str) -> str:
-    """`text` without one pair of brackets around the whole of it."""
+    """`text` without a pair of brackets around the whole text."""
     if len(text) > 2 and text[0] + text[-1] in ("()", "[]") and not any(sign in text[1:-1] for sign in "()[]"):
         return trim(text[1:-1])
     return text
@@ -75,6 +74,6 @@ def unwrap(text: str) -> str:
 def _as_division(fraction: re.Match[str]) -> str:
     above, below = (fraction[1], fraction[2]) if fraction[1] is not None else (fraction[3], fraction[4])
     above, below = (side if _SIMPLE.fullmatch(side) else f"({side})" for side in (above.strip(), below.strip()))
-    # The space keeps the whole part of a mixed number apart: 1\frac{1}{2} is 1 1/2; a sign stays attached.
-    apart = fraction.start() > 0 and fraction.string[fraction.start() - 1].isdigit()
-    return f"{' ' if apart else ''}{above}/{below}"
+    # A space separates the whole part of a mixed number: 1\frac{1}{2} is 1 1/2.
+    mixed = fraction.start() > 0 and fraction.string[fraction.start() - 1].isdigit()
+    return f"{' ' if mixed else ''}{above}/{below}"

@@ -1,9 +1,8 @@
 """Numbers with a unit: `3 cats`, `50%`, `1/2`, `-1.5e3 km`, `twenty-one`, `$5`.
 
-Values are exact rationals, so equality needs no epsilon. Rounding is allowed in one case only:
-a number written with at least two decimals and two significant digits stands for all that
-round to it (`0.33` = `1/3`, `3.14` = `3.14159`, but `3` ≠ `3.4`, `3.1` ≠ `3.14`). A percentage
-is a hundredth: `50%` = `0.5` ≠ `50`.
+Values are exact rationals, so comparisons need no epsilon. Rounding is allowed in one case: a number with at least two
+decimals and two significant digits equals all numbers that round to it (`0.33` = `1/3`, `3.14` = `3.14159`, but `3` ≠
+`3.4`, `3.1` ≠ `3.14`). A percentage is divided by 100: `50%` = `0.5` ≠ `50`.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from visplay.answers.phrase import singular
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number as it was written.
+    """A number with its unit.
 
     Attributes:
-        value: the number in the unit written, percentages already divided by 100.
-        unit: its dimension (`length`, `length/time`, `usd`) or the thing counted (`cat`), `` if none.
-        scale: base units of the dimension (metre, gram, second, litre) in one unit written.
-        step: distance between neighbours in this writing when rounding is allowed, else 0.
+        value: the number in the written unit; percentages are divided by 100.
+        unit: the dimension (`length`, `length/time`, `usd`) or the counted noun (`cat`); empty if there is none.
+        scale: size of the written unit in base units of the dimension (metre, gram, second, litre).
+        step: value of the last decimal if rounding is allowed, else 0.
     """
 
     value: Fraction
@@ -33,11 +32,11 @@ class Quantity:
 
 
 def same_quantity(left: Quantity, right: Quantity) -> bool:
-    """Equal up to the rounding allowed; an unsaid unit agrees with any, two different ones never."""
+    """Whether both are equal up to the allowed rounding; a missing unit matches any unit."""
     if not (left.unit and right.unit):
         return abs(left.value - right.value) <= max(left.step, right.step) / 2
-    apart = abs(left.value * left.scale - right.value * right.scale)
-    return left.unit == right.unit and apart <= max(left.step * left.scale, right.step * right.scale) / 2
+    distance = abs(left.value * left.scale - right.value * right.scale)
+    return left.unit == right.unit and distance <= max(left.step * left.scale, right.step * right.scale) / 2
 
 
 _CURRENCIES = {"$": "usd", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr"}
@@ -93,7 +92,7 @@ _NEGATIVE = re.compile(r"(?:minus|negative) ")
 
 
 def parse_quantity(text: str) -> Quantity | None:
-    """The number that `text` (lower case, plain, short) states, or None when it states none or several."""
+    """The number in a plain, short text in lower case; None if it has none or several."""
     text = _NEGATIVE.sub("-", _ABOUT.sub("", text, count=1), count=1)
     written = _NUMBER.fullmatch(text)
     if written is None:
@@ -124,7 +123,7 @@ def _value(written: re.Match[str]) -> tuple[Fraction | None, Fraction]:
 
 
 def _with_tail(number: Quantity, tail: str, glued: bool) -> Quantity | None:
-    """`number` with what follows it: a magnitude, a percent sign, a unit or a counted thing."""
+    """`number` with the text after it: a magnitude, a percent sign, a unit or a counted noun."""
     value, step = number.value, number.step
     head, _, rest = tail.partition(" ")
     if head in _MAGNITUDES and not glued:
@@ -171,7 +170,7 @@ _NOT_COUNTED = frozenset(
 
 
 def _counted(text: str) -> str:
-    """The thing counted, `` when `text` is more than a short noun phrase."""
+    """The counted noun in the singular; empty if `text` is not a short noun phrase."""
     noun = _NOUN.fullmatch(text.replace("-", " ").replace("'", ""))
     words = [word for word in noun[0].split() if word not in ("a", "an", "the")] if noun else []
     if len("".join(words)) < 2 or any(word in _NOT_COUNTED or word in _WORDS for word in words):
@@ -218,7 +217,7 @@ def _spelled_out(text: str) -> Quantity | None:
 
 
 def _cardinal(words: list[str]) -> int | None:
-    """Value of a spelled-out cardinal, None when the words are no single number (`one two`)."""
+    """Value of a spelled-out cardinal; None if the words are not a single number (`one two`)."""
     total, current, previous, ceiling = 0, 0, "", 10**15
     for word in words:
         before = "ones" if previous in _ONES else "tens" if previous in _TENS else ""
@@ -241,7 +240,7 @@ _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))? ?(am|pm|a\.m|p\.m|o'clock)?")
 
 
 def parse_clock(text: str) -> str | None:
-    """A time of day as `hours:minutes` on 24 hours (`3 pm` is `15:00`), None when `text` is no time."""
+    """A time of day as `hours:minutes` on a 24-hour clock (`3 pm` is `15:00`); None if `text` is not a time."""
     read = _CLOCK.fullmatch(text)
     if read is None or not (read[2] or read[3]):
         return None

@@ -1,10 +1,10 @@
-"""Answers that say there is no answer."""
+"""Detection of refusals: answers that decline to answer."""
 
 from __future__ import annotations
 
 import re
 
-from visplay.answers.plain import plain, trim
+from visplay.answers.plain import plain_text, trim
 
 _REFUSAL = re.compile(
     r"(?:it is |it's |it |this |this is |the answer is )?(?:"
@@ -21,6 +21,6 @@ _REFUSAL = re.compile(
 def is_refusal(answer: str) -> bool:
     """Whether an answer declines to answer: "unknown", "cannot be determined", "not enough information", …
 
-    "no", "none" and "0" are answers.
+    "no", "none" and "0" are not refusals.
     """
-    return _REFUSAL.fullmatch(trim(plain(answer)).lower()) is not None
+    return _REFUSAL.fullmatch(trim(plain_text(answer)).lower()) is not None

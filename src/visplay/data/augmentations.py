@@ -1,7 +1,6 @@
-"""Views of an image: what it shows stays true, how it looks changes a little.
+"""Augmentations: versions of an image with the same content and a slightly different appearance.
 
-Two of them are not for every question: a mirror turns left into right, and other colours are
-for questions that neither name nor ask for one.
+Two of them change the answers of some questions: `mirrored` swaps left and right, and `recoloured` changes colours.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ SHRINK = 0.85
 CROP = 0.06  # of width and height, on each side
 DIMMER, DARKER, BRIGHTER = 0.8, 0.6, 1.15  # of the brightness
 
-# What a mirror turns around: sides, places, clocks and writing.
+# Words of questions about sides, positions, clocks or text, which a mirror changes.
 _SIDED = re.compile(
     r"\b(?:left\w*|right\w*|side|sides|east\w*|west\w*|clock\w*|counter-?clock\w*|o'?clock|time|where|direction\w*|"
     r"position\w*|locat\w*|point\w*|fac(?:e|es|ing)|read|reads|say|says|words?|texts?|letters?|numbers? on|digits?|"
@@ -35,24 +34,24 @@ _COLOURED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class AugmentedImage(ImageRef):
-    """An image that is decoded as one of its augmentations."""
+    """An image that `load` decodes with an augmentation."""
 
     augmentation: Augmentation
 
     def load(self) -> Image.Image:
-        """Decode as `ImageRef.load` does, then take the augmentation."""
-        return _TAKE[self.augmentation](ImageRef.load(self))
+        """The decoded image, see `ImageRef.load`, with the augmentation."""
+        return _AUGMENT[self.augmentation](ImageRef.load(self))
 
 
 def augmented(image: ImageRef, augmentation: Augmentation) -> ImageRef:
-    """The image itself for "plain", else an image with the id `<id>~<augmentation>`; nothing is decoded yet."""
+    """The image itself for "plain", else an image with the id `<id>~<augmentation>`; does not decode the image."""
     if augmentation == "plain":
         return image
     return ImageList.of([AugmentedImage(f"{part.id}~{augmentation}", part.data, augmentation) for part in image.parts])
 
 
 def preserves_answer(augmentation: Augmentation, question: str) -> bool:
-    """Whether an augmentation surely leaves the answer to a question as it is, as far as its words tell."""
+    """Whether an augmentation keeps the answer to a question, judged by the question's words; False if in doubt."""
     words = question.lower()
     if augmentation == "mirrored":
         return _SIDED.search(words) is None
@@ -60,13 +59,13 @@ def preserves_answer(augmentation: Augmentation, question: str) -> bool:
 
 
 def _shifted(image: Image.Image) -> Image.Image:
-    """Moved to the right and down; the border is continued into what comes free."""
+    """Shifted to the right and down; edge pixels fill the gap."""
     down, right = round(image.height * SHIFT), round(image.width * SHIFT)
     return _padded(image, (down, 0), (right, 0)).crop((0, 0, image.width, image.height))
 
 
 def _smaller(image: Image.Image) -> Image.Image:
-    """Seen from farther away, the border continued around it."""
+    """Scaled down; edge pixels fill the margin."""
     width, height = max(1, round(image.width * SHRINK)), max(1, round(image.height * SHRINK))
     across, along = image.width - width, image.height - height
     small = image.resize((width, height), Image.Resampling.LANCZOS)
@@ -74,14 +73,14 @@ def _smaller(image: Image.Image) -> Image.Image:
 
 
 def _larger(image: Image.Image) -> Image.Image:
-    """Seen from nearer: the margins cut off, the rest enlarged to the size of the whole."""
+    """Cropped on each side and scaled up to the original size."""
     across, down = round(image.width * CROP), round(image.height * CROP)
     box = (across, down, max(across + 1, image.width - across), max(down + 1, image.height - down))
     return image.crop(box).resize(image.size, Image.Resampling.LANCZOS)
 
 
 def _recoloured(image: Image.Image) -> Image.Image:
-    """Red, green and blue in each other's place, green weakened, so that grey too gets a colour."""
+    """Red and blue swapped, green weakened, so that grey gets a colour too."""
     red, green, blue = image.split()
     return Image.merge("RGB", (blue, green.point(lambda value: value * 0.55), red))
 
@@ -90,7 +89,7 @@ def _padded(image: Image.Image, rows: tuple[int, int], columns: tuple[int, int])
     return Image.fromarray(np.pad(np.asarray(image), (rows, columns, (0, 0)), mode="edge"))
 
 
-_TAKE: dict[Augmentation, Callable[[Image.Image], Image.Image]] = {
+_AUGMENT: dict[Augmentation, Callable[[Image.Image], Image.Image]] = {
     "shifted": _shifted,
     "smaller": _smaller,
     "larger": _larger,

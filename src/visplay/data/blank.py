@@ -1,7 +1,7 @@
-"""Images that show nothing, to ask what a model answers without looking.
+"""Blank images, to measure what a model answers without seeing the image.
 
-Not every family takes a prompt without an image, and one that does was rarely trained on it. So an image of one grey
-and of the same size stands there: the prompt keeps its form and length, and only what could be seen is gone.
+Some model families need an image in every prompt, and others were rarely trained without one. A grey image of the same
+size therefore replaces the image, so that the prompt keeps its format and length.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GREY = (128, 128, 128)
 
 
 def blank_like(image: ImageRef) -> ImageRef:
-    """A grey image of the same size, an album of them for an album; those of one size are equal.
+    """A grey image of the same size, or an album of grey images for an album. Blanks of one size are equal.
 
     Raises:
         OSError: the image cannot be read.

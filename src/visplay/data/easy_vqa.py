@@ -1,7 +1,7 @@
-"""The 4,000 training images of the easy-vqa package, without what the package says about them.
+"""The 4,000 training images of the easy-vqa package, without their questions and answers.
 
-Its questions and answers lie beside the images and stay shut: the package is located, not
-imported. Source: V. Zhou, "easy-VQA", a data set of 64 x 64 drawings of one shape each.
+The package is located and not imported, so its questions and answers are not read. Source: V. Zhou, "easy-VQA", a data
+set of 64 x 64 drawings of one shape each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def easy_vqa() -> Catalogue:
     """All training images, ordered by number, with ids such as "easy-vqa/17".
 
     Raises:
-        ImageError: the package is not installed, or holds no images.
+        ImageError: the package is not installed, or has no images.
     """
     spec = find_spec("easy_vqa")
     if spec is None or spec.origin is None:
@@ -26,5 +26,5 @@ def easy_vqa() -> Catalogue:
     files = (Path(spec.origin).parent / "data" / "train" / "images").glob("*.png")
     images = tuple(ImageRef(f"easy-vqa/{file.stem}", file) for file in sorted(files, key=lambda f: int(f.stem)))
     if not images:
-        raise ImageError("the package easy-vqa holds no training images; run: pip install --force-reinstall easy-vqa")
+        raise ImageError("the package easy-vqa has no training images; run: pip install --force-reinstall easy-vqa")
     return Catalogue("easy-vqa", images)

@@ -1,4 +1,4 @@
-"""Images named one by one, each decoded once before it is trusted, as those of a folder are."""
+"""Images from a list of files; each file is decoded once to find those that cannot be used."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from visplay.types import ImageRef
 
 
 def read_files(paths: Sequence[str]) -> tuple[tuple[ImageRef, ...], tuple[Skipped, ...]]:
-    """The readable ones in order, each once, and the others with a reason; an image's id is its path."""
+    """The readable images, in order and without repetitions, and the other files; an image's id is its path."""
     with warnings.catch_warnings():
-        # As in `folder`: Pillow only warns of images up to twice its limit, and chats about odd metadata.
+        # As in `folder`.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         faults = {path: fault(Path(path)) if Path(path).exists() else "no such file" for path in paths}

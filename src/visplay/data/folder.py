@@ -1,7 +1,6 @@
-"""A folder of photos, searched recursively; every file is decoded once before it is trusted.
+"""Images of a folder, searched recursively; each file is decoded once to find those that cannot be used.
 
-Left out: archives, videos, further frames of animations and multi-page files (the first
-one counts), colour profiles.
+Left out: archives, videos, all but the first frame of animations and multi-page files, colour profiles.
 """
 
 from __future__ import annotations
@@ -18,35 +17,35 @@ from visplay.errors import ImageError
 from visplay.interfaces.image_source import Catalogue, Skipped
 from visplay.types import ImageRef, upright_rgb
 
-# Suffixes of photos that are looked at; HEIC is among them so that it is named when it cannot be read.
+# Suffixes of images. Pillow cannot read HEIC; it is included so that such files are reported as skipped.
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib"),
     *(".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"),
 )
-# What such a file may hold. The rest of Pillow's decoders (PostScript among them) stays shut.
+# Formats that may be decoded. For security, Pillow's other decoders, such as PostScript, are not used.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF")
-# Image processors refuse longer strips than this.
+# Image processors refuse larger aspect ratios.
 MAX_ASPECT = 200
 _WORKERS = 4
 
 
 def folder(path: str | Path) -> Catalogue:
-    """The readable images below `path`, hidden files and folders ignored.
+    """The readable images below `path`, ordered by id; hidden files and folders are ignored.
 
-    An image's id is its path relative to the folder, "/" between the parts; images are
-    ordered by id. Links are followed, and each folder is visited once.
+    An image's id is its path relative to the folder, with "/" between the parts. Links are followed, and each folder is
+    visited once.
 
     Raises:
-        ImageError: no such folder, a file in its place, or nothing readable in it.
+        ImageError: the folder does not exist, is a file, or has no readable image.
     """
     root = Path(path)
     if not root.exists():
         raise ImageError(f"no folder of images at {path}")
     if not root.is_dir():
-        raise ImageError(f"{path} is a file; name the folder that holds the images")
+        raise ImageError(f"{path} is a file; give the folder that contains the images")
     found = sorted(_walk(root))
     with warnings.catch_warnings(), ThreadPoolExecutor(_WORKERS) as pool:
-        # Pillow only warns of images up to twice its limit, and chats about odd metadata.
+        # Pillow only warns about images up to twice its size limit; warnings about metadata do not matter.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         reasons = list(pool.map(lambda entry: entry[2] or fault(entry[1]), found))
@@ -62,12 +61,12 @@ def folder(path: str | Path) -> Catalogue:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, Path, str]]:
-    """Id, path and what is known to be wrong ("" so far nothing) of each image file and unreadable folder."""
+    """Id, path and known fault ("" if none) of each image file and each unreadable folder."""
     unreadable: list[OSError] = []
     seen: set[tuple[int, int]] = set()
     for place, subfolders, names in os.walk(root, onerror=unreadable.append, followlinks=True):
         status = os.stat(place)
-        # A link may lead back up, or to a folder that is reached by another way as well.
+        # Links may form cycles, or lead to a folder that was visited already.
         if (status.st_dev, status.st_ino) in seen:
             subfolders.clear()
             continue
@@ -82,12 +81,12 @@ def _walk(root: Path) -> Iterator[tuple[str, Path, str]]:
 
 
 def _id(path: Path, root: Path) -> str:
-    # A name need not be UTF-8, but an id is written to JSON and Parquet.
+    # File names may be invalid UTF-8, but ids are written to JSON and Parquet.
     return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def fault(file: Path) -> str:
-    """Why `file` cannot be used, in one line; "" when it can."""
+    """Why `file` cannot be used, in one line; "" if it can."""
     try:
         if not file.is_file():
             return "broken link" if file.is_symlink() else "not a regular file"
@@ -99,7 +98,7 @@ def fault(file: Path) -> str:
                 return f"no pixels: {width} x {height}"
             if max(width, height) > MAX_ASPECT * min(width, height):
                 return f"{width} x {height} pixels: one side is more than {MAX_ASPECT} times the other"
-            # Lets the JPEG decoder read every byte but compute an eighth of the resolution.
+            # The JPEG decoder then reads every byte but computes an eighth of the resolution.
             image.draft(None, (32, 32))
             upright_rgb(image)
     except UnidentifiedImageError:
@@ -108,7 +107,7 @@ def fault(file: Path) -> str:
         return f"more than {Image.MAX_IMAGE_PIXELS} pixels"
     except PermissionError:
         return "permission denied"
-    # On broken bytes decoders raise whatever they run into: OSError, SyntaxError, struct.error, …
+    # Decoders raise many classes for broken files: OSError, SyntaxError, struct.error, …
     except Exception as error:
         return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"
     return ""

@@ -1,4 +1,4 @@
-"""Drawing images at random, every one once before any comes again."""
+"""Random sampling of images without replacement, in rounds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from visplay.types import ImageRef
 
 
 class Sampler:
-    """Draws from `images` without replacement; when all were drawn, a new round begins.
+    """Draws from `images` without replacement; after all were drawn, a new round begins.
 
-    Round r is a permutation drawn from the random stream "sampler/round r", so the order depends
-    on seed and images alone, not on how it is cut into draws. A draw that reaches into the next
-    round is the exception: what it already holds goes to that round's end, so that no draw of at
-    most all images holds one twice.
+    Round r is a permutation from the random stream "sampler/round r". The stream therefore depends only on seed and
+    images, with one exception: if a draw reaches into the next round, images that it has already go to the end of that
+    round. So no draw of at most all images contains an image twice.
     """
 
     def __init__(self, images: Sequence[ImageRef], seed: int) -> None:
-        """Raises ImageError if there is no image."""
+        """Raises ImageError if `images` is empty."""
         if not images:
             raise ImageError("there are no images to draw from")
         self._images = tuple(images)
@@ -29,7 +28,7 @@ class Sampler:
         self._begin(0, ())
 
     def take(self, n: int) -> tuple[ImageRef, ...]:
-        """The next `n` images; more than there are means more than one round.
+        """The next `n` images, from several rounds if `n` exceeds the number of images.
 
         Raises:
             ValueError: `n` is negative.
@@ -46,7 +45,7 @@ class Sampler:
         return tuple(self._images[index] for index in drawn)
 
     def state(self) -> dict[str, Any]:
-        """Where the stream stands, as JSON values."""
+        """The position in the stream as JSON values, for `restore`."""
         return {
             "images": self._fingerprint(),
             "seed": self._seed,
@@ -56,13 +55,13 @@ class Sampler:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue where `state` was taken.
+        """Continue from a result of `state`.
 
         Raises:
-            ImageError: it was taken with other images.
+            ImageError: the state belongs to other images.
         """
         if state["images"] != self._fingerprint():
-            raise ImageError("the images are not those the run began with; put them back, or begin a new run")
+            raise ImageError("the images differ from those at the run's start; restore them, or start a new run")
         self._seed = state["seed"]
         self._begin(state["round"], state["held_back"])
         self._drawn = state["drawn"]

@@ -1,1 +1,1 @@
-"""The processes of a run: one controller that runs the loop, and workers that share its work."""
+"""The processes of a run: rank 0 runs the loop, and all ranks share its work."""

@@ -1,10 +1,10 @@
-"""The processes of a run, one a device: the first one runs the loop, the others do their share of what takes time.
+"""The processes of a run, one per device: rank 0 runs the loop, and all ranks share generation and training.
 
-What is marked `on_all_ranks` is done by all processes when the first one calls it, each with its share of the images.
-So the loop, its files and its random numbers are those of a run with one process. torchrun starts them, or `launch.py`;
-torch.distributed carries objects and weights between them.
+When rank 0 calls a method with the decorator `on_all_ranks`, all ranks call it, each for its share of the images. The
+loop, its files and its random numbers are therefore those of a run with one process. torchrun or `launch.py` starts the
+processes; torch.distributed transfers objects and weights.
 
-Left out: a model cut over several devices (FSDP, tensor parallel), and machines without a common file system.
+Left out: models that are sharded over devices (FSDP, tensor parallelism), and machines without a common file system.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import torch.distributed as dist
 
 from visplay.errors import DistributedError
 
-# The others wait for the first one for as long as it measures, writes or asks a server.
-_PATIENCE = timedelta(days=7)
-# Seconds in which torchrun surely finds that a process failed, and ends the others.
-_COURTESY = 5.0
+# Other ranks wait for rank 0 while it evaluates, writes or uses a server.
+_TIMEOUT = timedelta(days=7)
+# Seconds within which torchrun detects a failed process and kills the others.
+_REPORT_DELAY_S = 5.0
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -36,11 +36,11 @@ Arguments = ParamSpec("Arguments")
 
 
 class Controller:
-    """This process among those of a run. With one process nothing here does anything.
+    """Communication with the other processes of a run. With one process, all methods are no-ops.
 
     Attributes:
-        rank: of this process, from 0.
-        size: how many there are.
+        rank: rank of this process, from 0.
+        size: number of processes.
     """
 
     def __init__(self, rank: int = 0, size: int = 1, messages: dist.ProcessGroup | None = None) -> None:
@@ -52,13 +52,13 @@ class Controller:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that runs the loop."""
+        """Whether this process is rank 0, which runs the loop."""
         return self.rank == 0
 
     def register(self, member: object) -> None:
-        """Have a method of `member` that is marked `on_all_ranks` called in every process.
+        """Make the `on_all_ranks` methods of `member` callable on all ranks.
 
-        All processes make the same objects in the same order; that order is their name.
+        All ranks must register the same objects in the same order, because an object is identified by its index.
         """
         if self.size > 1:
             self._members.append(member)
@@ -68,23 +68,23 @@ class Controller:
     ) -> None:
         """On rank 0: have the other ranks call a method of their own `member`. On other ranks: nothing."""
         if self.is_main and self.size > 1:
-            number = next(place for place, one in enumerate(self._members) if one is member)
+            number = next(index for index, registered in enumerate(self._members) if registered is member)
             self.broadcast((number, method, tuple(arguments), dict(keywords or {})))
 
     def serve(self) -> None:
-        """Do what the first process does, until it calls `shutdown`."""
+        """On other ranks: execute the calls of rank 0 until it calls `shutdown`."""
         while (call := self.broadcast(None)) is not None:
             number, method, arguments, keywords = call
             getattr(self._members[number], method)(*arguments, **keywords)
         self._members.clear()
 
     def shutdown(self) -> None:
-        """The first process needs nothing more of what was registered."""
+        """On rank 0: end `serve` on the other ranks."""
         self.broadcast(None)
         self._members.clear()
 
     def partition(self, sizes: Sequence[float]) -> list[int]:
-        """A rank for each of `sizes`, so that every rank has about the same sum; the same answer in every process."""
+        """A rank for each of `sizes`, so that all ranks have about the same sum; the same result on every rank."""
         loads = [(0.0, rank) for rank in range(self.size)]
         found = [0] * len(sizes)
         for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
@@ -94,60 +94,60 @@ class Controller:
         return found
 
     def my_share(self, sizes: Mapping[Key, float]) -> set[Key]:
-        """Those keys that fall to this process."""
+        """The keys that `partition` assigns to this rank."""
         owners = self.partition(list(sizes.values()))
         return {key for key, owner in zip(sizes, owners, strict=True) if owner == self.rank}
 
     def broadcast(self, value: Any) -> Any:
-        """The first process's `value`, in every process."""
+        """Rank 0's `value`, on every rank."""
         if self.size == 1:
             return value
         box = [value]
-        with _together():
+        with _collective():
             dist.broadcast_object_list(box, src=0, group=self._messages)
         return box[0]
 
     def gather(self, value: Value) -> list[Value]:
-        """Every process's `value` by rank, at the first process; nothing at the others."""
+        """On rank 0: the `value` of every rank, in order. On other ranks: an empty list."""
         if self.size == 1:
             return [value]
         found: list[Any] | None = [None] * self.size if self.is_main else None
-        with _together():
+        with _collective():
             dist.gather_object(value, found, dst=0, group=self._messages)
         return found or []
 
     def all_reduce_sum(self, values: Sequence[float]) -> list[float]:
-        """The sum of each of `values` over all processes, in every process."""
+        """The sums of `values` over all ranks, on every rank."""
         if self.size == 1:
             return list(values)
         summed = torch.tensor(values, dtype=torch.float64)
-        with _together():
+        with _collective():
             dist.all_reduce(summed, group=self._messages)
         return [float(value) for value in summed]
 
     def all_reduce_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        """Give every process the sum of all gradients, added in float32; none stays where no process has one."""
+        """Set gradients to their sums over all ranks, added in float32; a gradient stays None if no rank has one."""
         if self.size == 1:
             return
-        having = self.all_reduce_sum([float(parameter.grad is not None) for parameter in parameters])
-        for parameter, count in zip(parameters, having, strict=True):
+        counts = self.all_reduce_sum([float(parameter.grad is not None) for parameter in parameters])
+        for parameter, count in zip(parameters, counts, strict=True):
             if count:
                 own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 summed = own.float()
-                with _together():
+                with _collective():
                     dist.all_reduce(summed)
                 parameter.grad = summed.to(parameter.dtype)
 
     def broadcast_tensors(self, tensors: Sequence[torch.Tensor], owners: Sequence[int]) -> None:
-        """Give every process each tensor as its owner has it."""
+        """Set each tensor on every rank to the value on its owner's rank."""
         if self.size > 1:
-            with _together(), torch.no_grad():
+            with _collective(), torch.no_grad():
                 for tensor, owner in zip(tensors, owners, strict=True):
                     dist.broadcast(tensor.data, src=owner)
 
 
 SINGLE_PROCESS = Controller()
-"""The one process of a run that nothing started several of."""
+"""The controller of a run with one process."""
 
 
 class _Member(Protocol):
@@ -176,79 +176,80 @@ def on_all_ranks(
 
 @contextmanager
 def init_distributed() -> Iterator[Controller]:
-    """The processes that torchrun started with this one; `SINGLE_PROCESS` where nothing did.
+    """Context manager: the controller for the processes that torchrun started; `SINGLE_PROCESS` without torchrun.
 
     Raises:
-        DistributedError: they cannot come together, or there are fewer GPUs than processes.
+        DistributedError: the processes cannot connect, or there are fewer GPUs than processes.
     """
-    size = _from_environment("WORLD_SIZE", 1)
+    size = _int_from_environment("WORLD_SIZE", 1)
     if size == 1:
         yield SINGLE_PROCESS
         return
     on_gpus = torch.cuda.is_available()
     if on_gpus:
-        here = _from_environment("LOCAL_RANK", 0)
+        here = _int_from_environment("LOCAL_RANK", 0)
         if here >= torch.cuda.device_count():
             raise DistributedError(
-                f"process {here + 1} of this machine has no GPU of its own ({torch.cuda.device_count()} here); "
+                f"process {here + 1} of this machine has no GPU of its own ({torch.cuda.device_count()} GPUs); "
                 "start as many processes as there are GPUs"
             )
         torch.cuda.set_device(here)
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_PATIENCE)
-        messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_TIMEOUT)
+        messages = dist.new_group(backend="gloo", timeout=_TIMEOUT)
     except (ValueError, RuntimeError) as error:
         raise DistributedError(
-            f"{size} processes cannot come together ({_reason(error)}); start them by torchrun"
+            f"{size} processes cannot connect to each other ({_reason(error)}); start them with torchrun"
         ) from None
     controller = Controller(dist.get_rank(), size, messages)
-    with _who_knows_first(controller):
+    with _rank_zero_reports(controller):
         yield controller
-    # Not after an error: the others may be in the middle of something, and would be waited for. And a vLLM of this
-    # process ends all groups together with its own.
+    # Not after an error, because it would wait for ranks that are busy. Not with vLLM, whose shutdown destroys all
+    # process groups.
     if "vllm" not in sys.modules:
         dist.destroy_process_group()
 
 
 @contextmanager
-def _who_knows_first(controller: Controller) -> Iterator[None]:
-    """Let a process that failed be ended before it speaks, where it has nothing to say that is not said elsewhere.
+def _rank_zero_reports(controller: Controller) -> Iterator[None]:
+    """Delay errors that another process reports, so that torchrun kills this process before it prints them.
 
-    What goes wrong in all processes the first one tells; that another went away, whoever started them.
+    Rank 0 reports errors that all ranks have; the launcher reports a process that was lost (`DistributedError`).
     """
     try:
         yield
     except Exception as error:
         if not controller.is_main or isinstance(error, DistributedError):
-            time.sleep(_COURTESY)
+            time.sleep(_REPORT_DELAY_S)
         raise
 
 
 def processes() -> int:
-    """How many processes torchrun started, this one among them."""
-    return _from_environment("WORLD_SIZE", 1)
+    """Number of processes that torchrun started; 1 without torchrun."""
+    return _int_from_environment("WORLD_SIZE", 1)
 
 
-def _from_environment(name: str, default: int) -> int:
+def _int_from_environment(name: str, default: int) -> int:
     text = os.environ.get(name) or str(default)
     if not text.isdecimal():
-        raise DistributedError(f"{name}={text} is no number; start several processes by torchrun")
+        raise DistributedError(f"{name}={text} is not a number; start several processes with torchrun")
     return int(text)
 
 
 @contextmanager
-def _together() -> Iterator[None]:
+def _collective() -> Iterator[None]:
+    """Context manager for collective operations: their RuntimeError means that another process was lost."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
         raise DistributedError(
-            f"another process of the run went away ({_reason(error)}); `visplay evolve --resume --out DIR` goes on"
+            f"another process of the run was lost ({_reason(error)}); continue with `visplay evolve --resume --out DIR`"
         ) from None
 
 
 def _reason(error: Exception) -> str:
-    """The first sentence, without the place in torch's sources that it may begin with."""
+    """The first sentence of an error, without the source location that torch may write before it."""
     text = re.sub(r"^\[\S+\] ", "", " ".join(str(error).split()))
     return text.split(". ")[0][:200]

@@ -1,6 +1,6 @@
-"""The program in several processes of this machine, started and watched over by torch's own launcher.
+"""Starts the program in several processes of this machine, by torch's elastic launcher.
 
-On several machines torchrun starts `visplay evolve` as it starts any training.
+On several machines, start `visplay evolve` with torchrun.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from visplay.errors import DistributedError
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:
-    """`visplay ARGUMENTS` in each of `processes`; where one fails, the others are ended.
+    """Run `visplay ARGUMENTS` in `processes` processes; if one fails, the others are killed.
 
     Returns:
-        what the one that failed first returned, 0 when all went well, 130 when interrupted.
+        the exit status: 0 on success, that of the first failed process, or 130 after an interrupt.
     Raises:
-        DistributedError: there are fewer GPUs than processes, or one was killed.
+        DistributedError: there are fewer GPUs than processes, or a process was killed.
     """
     gpus = torch.cuda.device_count()
     if torch.cuda.is_available() and processes > gpus:
-        raise DistributedError(f"{processes} processes want a GPU each, and there are {gpus}; lower --processes")
-    # What went wrong the processes tell themselves, in one line.
+        raise DistributedError(f"{processes} processes need a GPU each, and there are {gpus}; lower --processes")
+    # The processes report their errors themselves.
     for part in ("agent.server.api", "multiprocessing.api"):
         getLogger(f"torch.distributed.elastic.{part}").setLevel(CRITICAL)
-    # On a CPU they would be in one another's way; on GPUs a process needs few threads.
+    # More threads than cores would slow all processes down.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     config = LaunchConfig(
         min_nodes=1,
@@ -41,9 +41,9 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         run_id="visplay",
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
-        local_addr="localhost",  # not by this machine's name, which may lead nowhere
-        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),  # no folder is left behind
-        max_restarts=0,  # a run is resumed, by its user
+        local_addr="localhost",  # the machine's name may not resolve
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),  # writes no log folder
+        max_restarts=0,  # the user resumes a run
         monitor_interval=0.1,
     )
     try:
@@ -53,7 +53,7 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         if failure.exitcode < 0:
             raise DistributedError(
                 f"process {rank + 1} of {processes} was killed ({failure.signal_name()}); "
-                "`visplay evolve --resume --out DIR` goes on"
+                "continue with `visplay evolve --resume --out DIR`"
             ) from None
         return max(1, failure.exitcode)
     except SignalException as error:

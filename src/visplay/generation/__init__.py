@@ -1,1 +1,1 @@
-"""Engines: whatever samples completions from a policy."""
+"""Engines, which sample completions from a policy."""

@@ -1,6 +1,6 @@
-"""How much is decoded at once: few enough answers for their keys and values, few enough tokens for what comes before.
+"""Batches for decoding, limited in answers (memory of the KV cache) and in prompt tokens (memory of the prefill).
 
-Where each image is asked one thing, as by a benchmark, what is read sets the memory and not what is written.
+The limit on tokens matters where each image has a single question, as in a benchmark.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """The most of a batch, padding included; one that holds a single thing to decode may have more.
+class BatchLimits:
+    """Largest size of a batch, padding included. A batch with a single item may exceed it.
 
     Attributes:
         answers: completions that are decoded at once.
-        tokens: of images and prompts, which are computed at once at the start.
+        tokens: tokens of images and prompts in the prefill.
     """
 
     answers: int
@@ -26,29 +26,29 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """Of a thing to decode: answers that grow on it, tokens they share, and a kind, as only what is alike is joined."""
+class ItemSize:
+    """Size of an item: its answers, its prompt tokens, and its kind. A batch has items of one kind."""
 
     answers: int
     tokens: int
     kind: Hashable = None
 
 
-def cut(things: Iterable[T], size: Callable[[T], Size], bounds: Bounds) -> Iterator[list[T]]:
-    """Batches of things of a kind in their order, each padded to its widest and its longest.
+def make_batches(items: Iterable[T], size: Callable[[T], ItemSize], limits: BatchLimits) -> Iterator[list[T]]:
+    """Batches of items of one kind, in order; every item of a batch is padded to the largest.
 
-    Things are taken as they are needed: beside a batch that is handed out, to be emptied at will, there are the one
-    that comes next and, where there are several kinds, batches that are not full yet.
+    Lazy: besides the batch that is yielded, which the caller may empty, memory holds the next item and one unfinished
+    batch per kind.
     """
-    filling: dict[Hashable, tuple[list[T], int, int]] = {}
-    for thing in things:
-        own = size(thing)
-        batch, widest, longest = filling.pop(own.kind, ([], 0, 0))
-        wide, long = max(widest, own.answers), max(longest, own.tokens)
+    unfinished: dict[Hashable, tuple[list[T], int, int]] = {}
+    for item in items:
+        own = size(item)
+        batch, answers, tokens = unfinished.pop(own.kind, ([], 0, 0))
+        answers, tokens = max(answers, own.answers), max(tokens, own.tokens)
         count = len(batch) + 1
-        if batch and (count * wide > bounds.answers or count * long > bounds.tokens):
+        if batch and (count * answers > limits.answers or count * tokens > limits.tokens):
             yield batch
-            batch, wide, long = [], own.answers, own.tokens
-        filling[own.kind] = ([*batch, thing], wide, long)
-    for batch, _, _ in filling.values():
+            batch, answers, tokens = [], own.answers, own.tokens
+        unfinished[own.kind] = ([*batch, item], answers, tokens)
+    for batch, _, _ in unfinished.values():
         yield batch

@@ -1,6 +1,6 @@
-"""Answers that are being written: what was drawn for each of them so far.
+"""The tokens that were drawn so far for a batch of completions.
 
-Shapes: N answers, M of them that are drawn for now, T tokens, V vocabulary.
+Shapes: N completions, M of them that get a token in a step, T tokens, V vocabulary.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from visplay.types import Completion, Request
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One of the answers wanted of a request."""
+class PendingCompletion:
+    """A completion to decode: a request and the index among its `n` completions."""
 
     request: Request
     index: int
 
 
-class Answers:
-    """A batch of answers, each with a random stream of its own."""
+class PendingCompletions:
+    """A batch of completions. The random stream of each depends only on seed, request id and index."""
 
-    def __init__(self, answers: Sequence[Answer], vlm: VLM, sampling: Sampling, seed: int) -> None:
+    def __init__(self, pending: Sequence[PendingCompletion], vlm: VLM, sampling: Sampling, seed: int) -> None:
         self.limit = sampling.max_tokens or vlm.max_new_tokens
-        self._answers = answers
+        self._pending = pending
         self._vlm = vlm
         self._sampling = sampling
-        device, size = vlm.device, (len(answers), self.limit)
-        streams_NT = np.stack([uniforms(seed, a.request.id, a.index, self.limit) for a in answers])
+        device, size = vlm.device, (len(pending), self.limit)
+        streams_NT = np.stack([uniforms(seed, p.request.id, p.index, self.limit) for p in pending])
         self._uniform_NT = torch.from_numpy(streams_NT).to(device)
-        self._greedy_N = torch.tensor([a.request.greedy for a in answers], device=device)
+        self._greedy_N = torch.tensor([p.request.greedy for p in pending], device=device)
         self._eos = torch.tensor(vlm.eos_ids, device=device)
         self._banned = torch.tensor(vlm.placeholder_ids, device=device)
         self._ids_NT = torch.zeros(size, dtype=torch.int64, device=device)
         self._logprobs_NT = torch.zeros(size, device=device)
-        self._length_N = torch.zeros(len(answers), dtype=torch.int64, device=device)
-        self.finished_N = torch.zeros(len(answers), dtype=torch.bool, device=device)
+        self._length_N = torch.zeros(len(pending), dtype=torch.int64, device=device)
+        self.finished_N = torch.zeros(len(pending), dtype=torch.bool, device=device)
 
     def draw(self, step: int, live_M: torch.Tensor, logits_MV: torch.Tensor) -> torch.Tensor:
-        """Token `step` of the answers `live_M` (int64 numbers of theirs), which is kept; int64 (N,), 0 for the others.
+        """Draw token `step` of the completions `live_M` (int64 indices); returns int64 (N,), 0 for the others.
 
-        An answer that draws an end-of-text token is finished.
+        A completion that draws an end-of-text token is finished.
         """
         tokens_M, logprobs_M = draw(
             logits_MV, self._uniform_NT[live_M, step], self._sampling, self._banned, self._greedy_N[live_M]
@@ -59,11 +59,11 @@ class Answers:
         return self._ids_NT[:, step]
 
     def completions(self) -> Iterator[Completion]:
-        """All answers as they stand; the token that finished one is part of it."""
+        """All completions with the tokens drawn so far, including the end-of-text token."""
         columns = (self._ids_NT, self._logprobs_NT, self._length_N, self.finished_N)
-        for answer, ids, logprobs, length, finished in zip(
-            self._answers, *(column.cpu().tolist() for column in columns), strict=True
+        for pending, ids, logprobs, length, finished in zip(
+            self._pending, *(column.cpu().tolist() for column in columns), strict=True
         ):
             tokens = tuple(ids[:length])
             text = self._vlm.decode(tokens)
-            yield Completion(answer.request.id, answer.index, tokens, tuple(logprobs[:length]), text, finished)
+            yield Completion(pending.request.id, pending.index, tokens, tuple(logprobs[:length]), text, finished)

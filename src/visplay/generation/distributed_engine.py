@@ -1,4 +1,4 @@
-"""An engine that every process of a run has: each generates for its share of the images."""
+"""Generation in several processes: each generates the completions of its share of the images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from visplay.types import Completion, ImageRef, Request
 
 
 class DistributedEngine:
-    """Generates with `engine` in all processes.
+    """Generates with the `engine` of every process.
 
-    A completion depends on (seed, request id, index) and not on what else is in a batch, so it is the one that a single
-    process would have drawn, as far as rounding does not decide.
+    A completion depends on (seed, request id, index) and not on the rest of its batch. Up to rounding, the completions
+    are therefore those of a run with one process.
     """
 
     def __init__(self, engine: Engine, controller: Controller) -> None:
@@ -25,19 +25,19 @@ class DistributedEngine:
 
     @on_all_ranks
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
-        """See `Engine.generate`; all that is about an image is one process's, so it is computed once."""
-        wanted: Counter[ImageRef] = Counter()
+        """See `Engine.generate`. All requests about an image go to one process, so the image is encoded once."""
+        completions_of: Counter[ImageRef] = Counter()
         for request in grouped_by_image(requests):
-            wanted[request.image] += request.n
-        mine = self.controller.my_share(wanted)
-        own = self.engine.generate([request for request in requests if request.image in mine], sampling)
+            completions_of[request.image] += request.n
+        own_images = self.controller.my_share(completions_of)
+        own = self.engine.generate([request for request in requests if request.image in own_images], sampling)
         found = {name: completions for part in self.controller.gather(own) for name, completions in part.items()}
         return {request.id: found[request.id] for request in requests} if found else {}
 
     def metrics(self) -> dict[str, float]:
-        """See `Engine.metrics`: those of the first process."""
+        """See `Engine.metrics`: those of rank 0."""
         return self.engine.metrics()
 
     def close(self) -> None:
-        """See `Engine.close`: each process closes its own."""
+        """See `Engine.close`: each process closes its engine."""
         self.engine.close()

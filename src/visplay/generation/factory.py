@@ -1,4 +1,4 @@
-"""The engines of a run, and of a role that nobody trains."""
+"""Makes the engines of a run, and the engine of a frozen role."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from visplay.models.vlm import VLM
 
 
 def check_engines(settings: Settings) -> None:
-    """Refuse, before anything is loaded, engines that cannot run; wait for a server.
+    """Check, before any model is loaded, that the engines can run; waits until a server is ready.
 
     Raises:
         ConfigError: a package is missing.
@@ -28,11 +28,11 @@ def check_engines(settings: Settings) -> None:
 def make_engines(
     base: VLM, policies: Sequence[Policy], settings: Settings, controller: Controller = SINGLE_PROCESS
 ) -> list[Engine]:
-    """One engine per policy, in their order, whose completions can be trained on.
+    """One engine per policy, in order, with completions that can be trained on.
 
     Args:
-        base: the model that all policies began as.
-        controller: the processes that generate together.
+        base: the model from which all policies started.
+        controller: the processes that share the generation.
     Raises:
         EngineError: the engine cannot run the model here, or its completions cannot be trained on.
     """
@@ -41,15 +41,15 @@ def make_engines(
 
 
 def make_vote_engine(policy: Policy, settings: Settings) -> Engine | None:
-    """The engine of `vote_engine`; None where a role's own engine gives its votes."""
+    """The engine of the setting `vote_engine`; None if the setting is empty, so a role's own engine gives its votes."""
     return settings.vote_engine.vote_engine(policy, settings) if settings.vote_engine is not None else None
 
 
 @contextmanager
 def inference_engine(policy: Policy, settings: Settings) -> Iterator[Engine]:
-    """Context manager: an engine for a role that nobody trains.
+    """Context manager: an engine for a frozen role.
 
-    On exit, the engine's memory is free and a server has the adapters that it had before.
+    On exit, the engine frees its memory and unloads its adapters from a server.
 
     Raises:
         EngineError: the engine cannot run the model.

@@ -1,7 +1,7 @@
-"""Proof that an engine with its own copy of the weights samples from those that are trained.
+"""The logprob check: does an engine with its own copy of the weights sample from the trained weights?
 
-A few of its completions are scored by the trainer. The same weights, prompt and image give the same
-log-probabilities but for rounding; anything forgotten on the way to the engine shows as a difference.
+The trainer scores a few of the engine's completions. With the same weights, prompt and image, the log-probabilities of
+both agree up to rounding; stale weights, another prompt or another image make them differ.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.types import Completion, Request
 
-# A difference below this share of the tolerance is rounding, which may lie nearer to anything.
+# A difference below this share of the tolerance is rounding; then the distance to the base says nothing.
 _ROUNDING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedSample:
-    """A completion with the prompt's token ids as the engine had them, placeholders of the image and all.
+    """A completion of an engine, with the prompt that the engine used.
 
     Attributes:
-        temperature: of the completion's log-probabilities, see `sampling.scored_temperature`.
+        prompt_ids: the engine's token ids of the prompt, including the image's placeholders.
+        temperature: temperature of the completion's log-probabilities, see `sampling.scored_temperature`.
     """
 
     request: Request
@@ -35,50 +36,50 @@ class GeneratedSample:
     temperature: float = 1.0
 
 
-def check_logprobs(policy: Policy, spoken: Sequence[GeneratedSample], tolerance: float) -> float:
-    """The mean |log-probability of the engine - that of the trainer| over the completions' tokens, nats.
+def check_logprobs(policy: Policy, samples: Sequence[GeneratedSample], tolerance: float) -> float:
+    """Mean absolute difference between the log-probabilities of engine and trainer, nats per token.
 
-    A step of training may change less than rounding does, so that no tolerance would tell. But an engine in step with
-    the trainer is as far from the base as from the trainer, or farther; one that is twice as near to the base still
-    samples from the base.
+    A training step may change the log-probabilities by less than rounding does, so the tolerance cannot detect an
+    engine that still samples from the base. Such an engine is nearer to the base than to the trainer. The check
+    therefore also fails if the difference to the base is less than half the difference to the trainer.
 
     Args:
-        spoken: at least one completion.
-        tolerance: the greatest difference that rounding may explain.
+        samples: at least one completion.
+        tolerance: largest difference that rounding can explain.
     Raises:
-        EngineError: the difference is greater, or that from the base is much smaller, or a prompt's tokens are others
-            than the trainer's.
+        EngineError: the difference exceeds the tolerance, the engine samples from the base, or the engine's prompt has
+            other tokens than the trainer's.
     """
     with policy.active() as vlm:
-        difference = _difference(vlm, spoken)
+        difference = _difference(vlm, samples)
     with policy.reference() as vlm:
-        from_base = _difference(vlm, spoken)
+        from_base = _difference(vlm, samples)
     off = f"the engine does not sample from the {policy.role}'s weights: its log-probabilities are off by "
     if not difference <= tolerance:
         raise EngineError(
-            f"{off}{difference:.2g} nats a token (engine.logprob_check_tolerance {tolerance:g}); "
-            "the weights or the images it has are not the trainer's"
+            f"{off}{difference:.2g} nats per token (engine.logprob_check_tolerance {tolerance:g}); "
+            "its weights or images differ from the trainer's"
         )
     if difference > _ROUNDING * tolerance and from_base < difference / 2:
-        raise EngineError(f"{off}{difference:.2g} nats a token, from the base's by {from_base:.2g}: it has the base")
+        raise EngineError(f"{off}{difference:.2g} nats per token, from the base's by {from_base:.2g}: it has the base")
     return difference
 
 
 @torch.inference_mode()
-def _difference(vlm: VLM, spoken: Sequence[GeneratedSample]) -> float:
+def _difference(vlm: VLM, samples: Sequence[GeneratedSample]) -> float:
     vlm.model.eval()
-    return float(torch.cat([_gaps(vlm, one) for one in spoken]).mean())
+    return float(torch.cat([_token_differences(vlm, sample) for sample in samples]).mean())
 
 
-def _gaps(vlm: VLM, spoken: GeneratedSample) -> torch.Tensor:
-    request, completion = spoken.request, spoken.completion
+def _token_differences(vlm: VLM, sample: GeneratedSample) -> torch.Tensor:
+    request, completion = sample.request, sample.completion
     prompt = vlm.encode(request.image, request.prompt)
-    if prompt.token_ids != spoken.prompt_ids:
+    if prompt.token_ids != sample.prompt_ids:
         raise EngineError(
-            f"the engine reads the prompt on {request.image.id} as {len(spoken.prompt_ids)} other tokens than the "
-            f"trainer's {len(prompt.token_ids)}; use engine: transformers for this model"
+            f"the engine and the trainer tokenise the prompt on {request.image.id} differently "
+            f"({len(sample.prompt_ids)} and {len(prompt.token_ids)} tokens); use engine: transformers for this model"
         )
     tree = TokenTree.build([(*prompt.token_ids, *completion.token_ids)])
     start = len(prompt.token_ids)
-    scores = vlm.logprobs([tree], [prompt.pixels], [[start]], temperature=spoken.temperature)
+    scores = vlm.logprobs([tree], [prompt.pixels], [[start]], temperature=sample.temperature)
     return (scores.logprobs_ST[0].cpu() - torch.tensor(completion.logprobs)).abs()

@@ -1,6 +1,6 @@
-"""An OpenAI-compatible server over HTTP: a wait until it is ready, retries, time limits, one line where it fails.
+"""HTTP client of an OpenAI-compatible server, with time limits and retries.
 
-A caller's `ClientPolicy` holds its limits, the error it raises, and the names of its settings.
+`ClientPolicy` holds the limits, the class of error, and the names of the settings that error messages mention.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ClientPolicy:
-    """How a server is asked, and what is said where it fails.
+    """Time limits, retries and error messages of a client.
 
     Attributes:
-        key_variable: environment variable with the key of a server that asks for one; a setting would be written down.
+        key_variable: environment variable with the server's API key, if it needs one. It is not a setting, because
+            settings are written to files.
         wait_s: longest wait for a server that is starting, seconds.
         timeout_s: longest wait for the reply to one request, seconds.
-        retries: further tries of a request that got no reply, or 429 or 5xx.
-        error: raised with one line that says what the server did and what to do.
-        address, model: how the user calls the server's address and the model's name.
-        if_absent, if_late, if_gone: what the user can do about a server that never answers, answers too late, goes
-            away in the middle.
+        retries: further tries of a request that got no reply, or status 429 or 5xx.
+        error: class of all errors; its message is one line.
+        address, model: names of the settings for the server's address and the model.
+        if_absent, if_late, if_gone: what the user can do if the server never answers, answers too late, or
+            disconnects.
     """
 
     key_variable: str
@@ -51,14 +52,14 @@ class ClientPolicy:
 
 
 class Endpoint:
-    """One server; its methods raise `policy.error` and nothing else."""
+    """An OpenAI-compatible server; its methods raise only `policy.error`."""
 
     def __init__(self, url: str, policy: ClientPolicy) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
         self.policy = policy
 
     def client(self) -> httpx2.AsyncClient:
-        """A new client, to be used within one event loop."""
+        """A new HTTP client, for use in one event loop."""
         key = self._key()
         try:
             return httpx2.AsyncClient(
@@ -71,16 +72,16 @@ class Endpoint:
             raise self._error(f"{self.policy.address} '{self.url}' is no address: {error}") from None
 
     def wait(self, wanted: str | None) -> str:
-        """As `served`, outside of an event loop."""
+        """As `wait_for_model`, outside of an event loop."""
 
         async def wait() -> str:
             async with self.client() as client:
-                return await self.served(client, wanted)
+                return await self.wait_for_model(client, wanted)
 
         return asyncio.run(wait())
 
-    async def served(self, client: httpx2.AsyncClient, wanted: str | None) -> str:
-        """The name of the model to ask for, as soon as the server answers: `wanted`, or the first that is served."""
+    async def wait_for_model(self, client: httpx2.AsyncClient, wanted: str | None) -> str:
+        """Wait until the server answers; returns the name of the model to use: `wanted`, or the first served model."""
         problem = "accepts connections and does not answer"
         try:
             async with asyncio.timeout(self.policy.wait_s):
@@ -95,21 +96,22 @@ class Endpoint:
             waited = f"no server is ready at {self.url} after {self.policy.wait_s:g} s (it {problem})"
             raise self._error(f"{waited}; {self.policy.if_absent}") from None
         try:
-            # An adapter names the model it belongs to as its parent.
-            names = [model.id for model in _Models.model_validate_json(self.good(reply)).data if not model.parent]
+            served = _Models.model_validate_json(self.checked_content(reply)).data
         except ValidationError:
-            raise self._strange(reply) from None
+            raise self._not_compatible(reply) from None
+        # LoRA adapters are listed too; their parent is the model.
+        names = [model.id for model in served if not model.parent]
         name = wanted or next(iter(names), "")
         if name not in names:
             raise self._error(f"the server at {self.url} serves {names}, not {self.policy.model} '{name}'")
         return name
 
     async def post(self, client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> httpx2.Response:
-        """The reply to a POST, tried again while there is hope."""
+        """The reply to a POST request, with retries."""
         problem = ""
         for attempt in range(self.policy.retries + 1):
             if attempt:
-                await asyncio.sleep(pause(attempt))
+                await asyncio.sleep(backoff_seconds(attempt))
             try:
                 async with asyncio.timeout(self.policy.timeout_s):
                     return await _exchange(client, "POST", path, body)
@@ -122,28 +124,28 @@ class Endpoint:
         raise self._error(f"the server at {self.url} {problem} ({tries}); {self.policy.if_gone}")
 
     async def chat(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> tuple[Choice, ...]:
-        """The answers to a request for a chat, `body["n"]` of them, in the server's order."""
+        """The `body["n"]` answers to a chat request, by index."""
         reply = await self.post(client, "/v1/chat/completions", body)
         try:
-            choices = Chat.model_validate_json(self.good(reply)).choices
+            choices = Chat.model_validate_json(self.checked_content(reply)).choices
         except ValidationError:
-            raise self._strange(reply) from None
+            raise self._not_compatible(reply) from None
         if len(choices) != body["n"]:
-            got = f"the server at {self.url} gave {len(choices)} answers in place of {body['n']}"
-            raise self._error(f"{got}; it must heed `n`")
+            got = f"the server at {self.url} gave {len(choices)} answers instead of {body['n']}"
+            raise self._error(f"{got}; it must support `n`")
         return tuple(sorted(choices, key=lambda choice: choice.index))
 
-    def good(self, reply: httpx2.Response) -> bytes:
-        """The content of a reply that is no refusal."""
+    def checked_content(self, reply: httpx2.Response) -> bytes:
+        """The content of a reply with status 200; any other status is an error."""
         if reply.status_code != 200:
-            raise self._error(f"the server at {self.url} refused a request: {said(reply)}")
+            raise self._error(f"the server at {self.url} refused a request: {describe_reply(reply)}")
         return reply.content
 
-    def _strange(self, reply: httpx2.Response) -> ValueError:
-        return self._error(f"{self.url} is no OpenAI-compatible server: {said(reply)}")
+    def _not_compatible(self, reply: httpx2.Response) -> ValueError:
+        return self._error(f"{self.url} is no OpenAI-compatible server: {describe_reply(reply)}")
 
     def _error(self, text: str) -> ValueError:
-        # A server may repeat the key it refuses.
+        # A server may quote the key that it rejects.
         key = self._key()
         return self.policy.error(text.replace(key, "***") if key else text)
 
@@ -151,32 +153,32 @@ class Endpoint:
         return os.environ.get(self.policy.key_variable)
 
 
-async def together(jobs: Mapping[str, Callable[[], Coroutine[Any, Any, T]]], concurrency: int) -> dict[str, T]:
-    """What all jobs return, by name; at most `concurrency` are under way. The first that fails ends the others."""
+async def gather_limited(jobs: Mapping[str, Callable[[], Coroutine[Any, Any, T]]], concurrency: int) -> dict[str, T]:
+    """Results of all jobs by name; at most `concurrency` jobs run at a time. The first error cancels the others."""
     slots = asyncio.Semaphore(concurrency)
 
-    async def in_turn(job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def limited(job: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async with slots:
             return await job()
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(in_turn(job)) for name, job in jobs.items()}
+            tasks = {name: group.create_task(limited(job)) for name, job in jobs.items()}
     except ExceptionGroup as failures:
-        # What the others met is the same.
+        # The other jobs usually fail for the same reason.
         raise failures.exceptions[0] from None
     return {name: task.result() for name, task in tasks.items()}
 
 
-def pause(attempt: int) -> float:
-    """Seconds before try `attempt` (from 1): twice as long each time, up to a bound, and a random part less."""
+def backoff_seconds(attempt: int) -> float:
+    """Seconds to wait before retry `attempt` (from 1): exponential, bounded, and shortened by up to half at random."""
     longest = min(_FIRST_PAUSE_S * 2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
-    # The system's randomness: what a run draws must not depend on how often a server failed.
+    # Not from the run's random streams, which must not depend on how often a server failed.
     return longest * random.SystemRandom().uniform(0.5, 1.0)
 
 
-def said(reply: httpx2.Response) -> str:
-    """The status of a reply and what it says, in one line."""
+def describe_reply(reply: httpx2.Response) -> str:
+    """The status and the message of a reply, in one line."""
     text = reply.text
     with suppress(ValidationError):
         found = _Problem.model_validate_json(reply.content)
@@ -186,7 +188,7 @@ def said(reply: httpx2.Response) -> str:
 
 
 class _TryAgain(Exception):
-    """There was no reply, or one that says to come again; the message is what the server did."""
+    """No reply, or a reply with status 429 or 5xx; the message says what the server did."""
 
 
 async def _exchange(
@@ -197,7 +199,7 @@ async def _exchange(
     except httpx2.RequestError as error:
         raise _TryAgain(f"went away: {' '.join(str(error).split()) or type(error).__name__}") from None
     if reply.status_code == 429 or reply.status_code >= 500:
-        raise _TryAgain(f"keeps failing: {said(reply)}")
+        raise _TryAgain(f"keeps failing: {describe_reply(reply)}")
     return reply
 
 
@@ -217,19 +219,19 @@ class Token(BaseModel):
 
 
 class Logprobs(BaseModel):
-    """Of the tokens of an answer, in order."""
+    """The tokens of an answer, in order."""
 
     content: tuple[Token, ...] | None = None
 
 
 class Message(BaseModel):
-    """What was said."""
+    """The text of an answer."""
 
     content: str | None = None
 
 
 class Choice(BaseModel):
-    """One answer."""
+    """An answer."""
 
     index: int
     message: Message
@@ -238,7 +240,7 @@ class Choice(BaseModel):
 
 
 class Chat(BaseModel):
-    """The reply to a request for a chat."""
+    """The reply to a chat request."""
 
     choices: tuple[Choice, ...]
 

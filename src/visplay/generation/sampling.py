@@ -1,4 +1,4 @@
-"""Drawing tokens: one random stream a completion, so a result does not depend on its neighbours.
+"""Sampling of tokens, with one random stream per completion, so that a completion does not depend on its batch.
 
 Shapes: N completions, V vocabulary.
 """
@@ -14,19 +14,19 @@ from visplay.interfaces.engine import Sampling
 
 
 def uniforms(seed: int, request_id: str, index: int, count: int) -> np.ndarray:
-    """The first `count` numbers, float64 in [0, 1), of the stream named (seed, request id, index)."""
+    """The first `count` numbers, float64 in [0, 1), of the random stream of (seed, request id, index)."""
     key = hashlib.blake2b(f"{seed}/{index}/{request_id}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).random(count)
 
 
 def request_seed(seed: int, request_id: str, bits: int) -> int:
-    """A number of `bits` bits, 64 at most, that names a request's streams to an engine with a generator of its own."""
+    """A seed of `bits` bits (at most 64) for a request, for engines with their own random generator."""
     digest = hashlib.blake2b(f"{seed}/{request_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - bits)
 
 
 def scored_temperature(sampling: Sampling, greedy: bool = False) -> float:
-    """Temperature of the log-probabilities that an engine records: that of sampling, and 1 for greedy decoding."""
+    """Temperature of the log-probabilities that an engine records: the sampling temperature, or 1 if greedy."""
     return 1.0 if greedy or sampling.temperature == 0 else sampling.temperature
 
 
@@ -37,18 +37,19 @@ def draw(
     banned: torch.Tensor,
     greedy_N: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One token a row by inversion of the cut distribution, and its log-probability before any cut.
+    """One token per row and its log-probability before truncation by top-k and top-p.
 
-    Temperature first, then top-k, then top-p on what top-k left, as transformers and vLLM do.
+    The token is drawn by inverse transform sampling. As in transformers and vLLM, temperature applies first, then
+    top-k, then top-p to the rest.
 
     Args:
         logits_NV: float32.
         uniform_N: float64 in [0, 1), unused at temperature 0.
         banned: int64 ids of tokens that are never drawn.
-        greedy_N: bool, rows that take their most probable token whatever `sampling` says.
+        greedy_N: bool, rows that take the most probable token whatever `sampling` says.
     Returns:
-        int64 token ids (N,), and natural-log probabilities (N,) over the whole vocabulary at the temperature of
-        sampling; at temperature 1 in greedy rows.
+        int64 token ids (N,), and natural-log probabilities (N,) over the whole vocabulary at the sampling temperature;
+        at temperature 1 in greedy rows.
     """
     allowed_NV = logits_NV.index_fill(1, banned, float("-inf"))
     if sampling.temperature == 0:
@@ -57,7 +58,7 @@ def draw(
         probabilities_NV = (allowed_NV / sampling.temperature).softmax(-1)
         if sampling.top_k or sampling.top_p < 1:
             sorted_NV, order_NV = probabilities_NV.sort(dim=-1, descending=True, stable=True)
-            ranks_N = _invert(_cut(sorted_NV, sampling), uniform_N)
+            ranks_N = _invert(_truncate(sorted_NV, sampling), uniform_N)
             tokens_N = order_NV.gather(1, ranks_N[:, None])[:, 0]
         else:
             tokens_N = _invert(probabilities_NV, uniform_N)
@@ -70,8 +71,8 @@ def draw(
     return tokens_N, logprobs_N
 
 
-def _cut(sorted_NV: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Zero what lies beyond top-k and top-p; the most probable token always stays."""
+def _truncate(sorted_NV: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Set probabilities beyond top-k and top-p to 0; the most probable token always stays."""
     kept_NV = sorted_NV.clone()
     if sampling.top_k:
         kept_NV[:, sampling.top_k :] = 0
@@ -82,10 +83,10 @@ def _cut(sorted_NV: torch.Tensor, sampling: Sampling) -> torch.Tensor:
 
 
 def _invert(weights_NV: torch.Tensor, uniform_N: torch.Tensor) -> torch.Tensor:
-    """Index at which the running share of `weights_NV` passes `uniform_N`; never one of weight zero."""
-    running_NV = weights_NV.double().cumsum(-1)
-    total_N1 = running_NV[:, -1:].contiguous()
-    index_N1 = torch.searchsorted(running_NV, uniform_N[:, None] * total_N1, right=True)
-    # Rounding may carry the product up to the total; the last token of any weight is where the total is reached.
-    last_N1 = torch.searchsorted(running_NV, total_N1)
+    """First index at which the cumulative share of `weights_NV` exceeds `uniform_N`; its weight is never 0."""
+    cumulative_NV = weights_NV.double().cumsum(-1)
+    total_N1 = cumulative_NV[:, -1:].contiguous()
+    index_N1 = torch.searchsorted(cumulative_NV, uniform_N[:, None] * total_N1, right=True)
+    # Rounding may raise the product to the total. The last token with a weight is where the sum reaches the total.
+    last_N1 = torch.searchsorted(cumulative_NV, total_N1)
     return torch.minimum(index_N1, last_N1)[:, 0]

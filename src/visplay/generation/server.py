@@ -1,10 +1,10 @@
-"""Completions from an OpenAI-compatible server (vLLM, SGLang) that holds the same base model.
+"""Completions from an OpenAI-compatible server (vLLM, SGLang) of the same base model.
 
-A prompt on an image is one HTTP request, at most `concurrency` of them are under way. The server applies the chat
-template and makes batches. An adapter is handed over whenever it changed: written to a folder that the server
-reads too, and loaded by vLLM's runtime endpoints. The size of images is bounded by the server's own settings.
+Each prompt is one HTTP request; at most `concurrency` requests run at a time. The server applies the chat template,
+batches the requests, and limits the size of images by its own settings. When an adapter has changed, the engine writes
+it to a folder that the server can read, and the server loads it by vLLM's runtime endpoint.
 
-Left out: streaming, adapters on SGLang (other endpoints, other names), callers inside a running event loop.
+Left out: streaming, adapters on SGLang (its endpoints and names differ), callers inside a running event loop.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import httpx2
 
 from visplay.errors import ServerError
 from visplay.generation.engine import grouped_by_image
-from visplay.generation.openai_client import Choice, ClientPolicy, Endpoint, said, together
+from visplay.generation.openai_client import Choice, ClientPolicy, Endpoint, describe_reply, gather_limited
 from visplay.generation.sampling import request_seed
 from visplay.generation.settings import ServerSettings
 from visplay.interfaces.engine import Sampling
@@ -34,25 +34,25 @@ from visplay.models.policy import FullPolicy, LoraPolicy, Policy
 from visplay.types import Completion, ImageRef, Request
 
 KEY_VARIABLE = "VISPLAY_SERVER_KEY"
-"""Environment variable with the key of a server that asks for one; a setting would be written into the run."""
+"""Environment variable with the server's API key. It is not a setting, because settings are written into the run."""
 
-_ENCODED_PICTURES = 128
-_SEED_BITS = 31  # which every server takes
-_PARTING_S = 10.0
+_CACHED_DATA_URLS = 128
+_SEED_BITS = 31  # every server accepts seeds of this size
+_UNLOAD_TIMEOUT_S = 10.0
 
 
 class ServerEngine:
-    """Samples from a server: its base for a frozen policy, the policy's adapter for LoRA.
+    """Samples from a server: from its base model for a frozen policy, from the policy's adapter for LoRA.
 
-    What it gives is for votes and evaluation, never to be trained on: a trainer needs the sampler's own tokens, and
-    a server sends text. `token_ids` are that text encoded anew. `logprobs` are the server's, one a token (vLLM: at
-    temperature 1 and before any cut), or their mean for each token where the two disagree on how many there are.
-    The same seed and requests give the same answers as far as the server's own arithmetic repeats itself.
+    The completions are for votes and evaluation and cannot be trained on: training needs the sampled tokens, and a
+    server sends text. `token_ids` are the tokens of that text. `logprobs` are the server's (vLLM: at temperature 1 and
+    before truncation); if their number differs from that of `token_ids`, each token gets their mean. The same seed and
+    requests give the same answers as far as the server is deterministic.
 
     Args:
-        seed: of the run; each request's seed is derived from it and the request's id.
+        seed: the run's seed; the seed of each request is derived from it and the request's id.
     Raises:
-        ServerError: no server is set, or it could not follow the policy's weights.
+        ServerError: a server cannot have the policy's weights.
     """
 
     def __init__(self, policy: Policy, seed: int, settings: ServerSettings) -> None:
@@ -67,33 +67,33 @@ class ServerEngine:
         self.url = self._server.url
         self._base: str | None = None
         self._adapter: _Adapter | None = None
-        # Names of adapters must differ from those of other runs, and of earlier sittings of this one.
+        # Distinguishes this engine's adapters on the server from those of other runs, and of this run before a resume.
         self._tag = secrets.token_hex(4)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
         """See `Engine.generate`.
 
         Raises:
-            ServerError: the server went away, refused a request, or took longer than `timeout_s`.
+            ServerError: the server disconnected, refused a request, or took longer than `timeout_s`.
             OSError: an image cannot be read.
         """
         found = asyncio.run(self._generate(grouped_by_image(requests), sampling))
         return {request.id: found[request.id] for request in requests}
 
     def metrics(self) -> dict[str, float]:
-        """See `Engine.metrics`: nothing of it is trained on."""
+        """See `Engine.metrics`: none, because the completions are not trained on."""
         return {}
 
     def close(self) -> None:
-        """Take back the adapter that was handed over last: from the server if it is there, from the disk anyway."""
+        """Unload the last adapter from the server, if it answers, and delete the adapter's folder."""
         adapter, self._adapter = self._adapter, None
         if adapter is not None:
             with suppress(ServerError, TimeoutError):
-                asyncio.run(self._part_with(adapter))
+                asyncio.run(self._unload(adapter))
             shutil.rmtree(adapter.folder, ignore_errors=True)
 
-    async def _part_with(self, adapter: _Adapter) -> None:
-        async with asyncio.timeout(_PARTING_S), self._server.client() as client:
+    async def _unload(self, adapter: _Adapter) -> None:
+        async with asyncio.timeout(_UNLOAD_TIMEOUT_S), self._server.client() as client:
             await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": adapter.folder.name})
 
     async def _generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
@@ -102,33 +102,33 @@ class ServerEngine:
 
             async def complete(request: Request) -> tuple[Completion, ...]:
                 choices = await self._server.chat(client, self._body(request, sampling, model))
-                choices *= request.n // len(choices)  # one greedy answer stands for all
+                choices *= request.n // len(choices)  # all greedy answers are equal
                 return tuple(self._completion(request, index, choice) for index, choice in enumerate(choices))
 
             jobs = {request.id: partial(complete, request) for request in grouped_by_image(requests)}
-            found = await together(jobs, self.settings.concurrency)
+            found = await gather_limited(jobs, self.settings.concurrency)
         return {request.id: found[request.id] for request in requests}
 
     async def _model(self, client: httpx2.AsyncClient) -> str:
-        """The name to ask for: the base, or the adapter as it stands now."""
+        """The model name for requests: the base, or the policy's current adapter, which is uploaded if it changed."""
         if self._base is None:
-            self._base = await self._server.served(client, self.settings.model)
+            self._base = await self._server.wait_for_model(client, self.settings.model)
         if not isinstance(self.policy, LoraPolicy):
             return self._base
         previous = self._adapter
         if previous is None or previous.version != self.policy.version:
-            self._adapter = await self._hand_over(client, self.policy)
+            self._adapter = await self._upload(client, self.policy)
             if previous:
-                # Where it is no longer known, as after a restart, there is nothing to take away.
+                # A server that does not know the adapter, as after a restart, needs no unloading.
                 await self._server.post(client, "/v1/unload_lora_adapter", {"lora_name": previous.folder.name})
                 shutil.rmtree(previous.folder, ignore_errors=True)
         else:
-            # One that was started anew meanwhile has forgotten it.
+            # A server that was restarted since then has lost the adapter.
             await self._load(client, previous.folder)
         assert self._adapter is not None
         return self._adapter.folder.name
 
-    async def _hand_over(self, client: httpx2.AsyncClient, policy: LoraPolicy) -> _Adapter:
+    async def _upload(self, client: httpx2.AsyncClient, policy: LoraPolicy) -> _Adapter:
         assert self.settings.adapters is not None
         version = policy.version
         folder = self.settings.adapters.resolve() / f"{policy.role}-{self._tag}-{version}"
@@ -141,30 +141,29 @@ class ServerEngine:
         return _Adapter(version, folder)
 
     async def _load(self, client: httpx2.AsyncClient, folder: Path) -> None:
-        """Have the server load an adapter, if it has not done so."""
-        wanted = {"lora_name": folder.name, "lora_path": str(folder)}
-        reply = await self._server.post(client, "/v1/load_lora_adapter", wanted)
-        # The name is ours alone, so it was loaded earlier, perhaps by a try whose reply got lost.
+        """Make the server load an adapter, unless it has loaded it already."""
+        body = {"lora_name": folder.name, "lora_path": str(folder)}
+        reply = await self._server.post(client, "/v1/load_lora_adapter", body)
+        # The name is unique, so "already loaded" means that an earlier request succeeded and its reply was lost.
         if reply.status_code != 200 and "already been loaded" not in reply.text:
             raise ServerError(
-                f"the server at {self.url} loads no adapter from {folder}: {said(reply)}; it must see that folder, "
-                "and run with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+                f"the server at {self.url} loads no adapter from {folder}: {describe_reply(reply)}; it must see that "
+                "folder, and run with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
             )
 
     def _body(self, request: Request, sampling: Sampling, model: str) -> dict[str, Any]:
         greedy = request.greedy or sampling.temperature == 0
         vlm = self.policy.vlm
         images = [{"type": "image_url", "image_url": {"url": data_url(part)}} for part in request.image.parts]
-        # As `VLM.encode` does, and for the same reason.
-        text = vlm.without_markup(request.prompt)
+        text = vlm.without_markup(request.prompt)  # as `VLM.encode` does
         return {
             "model": model,
             "messages": [{"role": "user", "content": [*images, {"type": "text", "text": text}]}],
-            "n": 1 if greedy else request.n,  # vLLM refuses to give one answer several times
+            "n": 1 if greedy else request.n,  # vLLM refuses n > 1 for greedy decoding
             "temperature": 0.0 if greedy else sampling.temperature,
             "top_p": sampling.top_p,
             "top_k": sampling.top_k or -1,  # SGLang refuses 0
-            # A server would take these from the model's generation_config.json.
+            # Without them a server uses the values of the model's generation_config.json.
             "min_p": 0.0,
             "repetition_penalty": 1.0,
             "max_tokens": sampling.max_tokens or vlm.max_new_tokens,
@@ -177,7 +176,7 @@ class ServerEngine:
         finished = choice.finish_reason == "stop"
         given = [token.logprob for token in (choice.logprobs and choice.logprobs.content) or ()]
         if text and not given:
-            raise ServerError(f"the server at {self.url} gives no log-probabilities; let it answer to `logprobs`")
+            raise ServerError(f"the server at {self.url} gives no log-probabilities; it must support `logprobs`")
         tokenizer = self.policy.vlm.tokenizer
         ids = tuple(int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"])
         if finished and given:
@@ -186,12 +185,12 @@ class ServerEngine:
         return Completion(request.id, index, ids, logprobs, text, finished)
 
 
-@lru_cache(maxsize=_ENCODED_PICTURES)
+@lru_cache(maxsize=_CACHED_DATA_URLS)
 def data_url(image: ImageRef) -> str:
-    """An image, upright and in 8-bit RGB, as a PNG in a data URL: not a pixel changes on the way.
+    """A data URL with the image as a lossless PNG, upright and in 8-bit RGB.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the image cannot be read.
     """
     buffer = io.BytesIO()
     image.load().save(buffer, "PNG", compress_level=1)
@@ -202,7 +201,7 @@ def wait_for_server(settings: ServerSettings) -> None:
     """Wait until the server answers, at most `wait_s` seconds.
 
     Raises:
-        ServerError: no server is set; it did not answer in time, or does not serve `model`.
+        ServerError: it did not answer in time, or does not serve `model`.
     """
     _endpoint(settings).wait(settings.model)
 
@@ -218,14 +217,14 @@ def _endpoint(settings: ServerSettings) -> Endpoint:
         model="vote_engine.model",
         if_absent="start it, or raise vote_engine.wait_s",
         if_late="raise vote_engine.timeout_s, or lower vote_engine.concurrency",
-        if_gone="start it again, then a run goes on with --resume",
+        if_gone="restart it, then continue the run with --resume",
     )
     return Endpoint(settings.url, policy)
 
 
 @dataclass(frozen=True, slots=True)
 class _Adapter:
-    """An adapter that the server has loaded; it is named as its folder is."""
+    """An adapter that the server has loaded under the name of its folder."""
 
     version: int
     folder: Path

@@ -1,4 +1,4 @@
-"""Settings of the engines that hold more than a policy. The backends of the same names add how the engines are made."""
+"""Settings of the engines vLLM and server; `generation/backends` makes the engines from them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ServerSettings(EngineBackend):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        # Reading a port checks its range as well.
+        # urlsplit raises ValueError if the port is out of range.
         if urlsplit(url).port == 0:
             raise ValueError("no server listens at port 0")
         return url

@@ -1,14 +1,13 @@
-"""Decoding on growing token trees.
+"""Decoding on token trees.
 
-An image, its prompts and their answers are one tree: the image and each prompt are
-computed once, then every answer grows by a token a step, all in lockstep, against one
-copy of the keys and values they share. Answers that ended are dropped along the way.
+An image, its prompts and their answers form one tree. The image and each prompt are computed once. Then all answers
+grow in parallel, one token per step, and attend to one copy of the shared keys and values. Finished answers are dropped
+from the batch.
 
-Left out: admitting new answers while others still run, and speculative decoding; the
-vLLM engine is for that.
+Left out: continuous batching and speculative decoding; the vLLM engine has them.
 
-Shapes: B trees, R rows (answers of a tree), K nodes of images and prompts, H hidden
-size, N answers of a batch, M of them that still run.
+Shapes: B trees, R rows (answers of a tree), K nodes of images and prompts, H hidden size, N answers of a batch, M of
+them that are unfinished.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from visplay.generation.batching import Bounds, Size, cut
-from visplay.generation.decoding_state import Answer, Answers
+from visplay.generation.batching import BatchLimits, ItemSize, make_batches
+from visplay.generation.decoding_state import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
 from visplay.models.image_cache import Pixels
@@ -28,99 +27,100 @@ from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.types import Completion, ImageRef
 
-# Rows are dropped once so few of them are alive; each time copies the keys and values.
+# Share of live rows below which the batch is compacted; compacting copies the keys and values.
 _COMPACT_BELOW = 0.7
 
 
 def decode_trees(
-    vlm: VLM, answers: Sequence[Answer], sampling: Sampling, seed: int, bounds: Bounds
+    vlm: VLM, pending: Sequence[PendingCompletion], sampling: Sampling, seed: int, limits: BatchLimits
 ) -> Iterator[Completion]:
-    """Completions of all answers, within `bounds` at once; in no particular order."""
-    roots = (_Root.of(vlm, plan) for plan in _plan(answers, bounds.answers))
-    for batch in cut(roots, _Root.size, bounds):
+    """All completions, decoded in batches within `limits`; in no particular order."""
+    prompt_trees = (_PromptTree.of(vlm, group) for group in _group_by_image(pending, limits.answers))
+    for batch in make_batches(prompt_trees, _PromptTree.size, limits):
         yield from _decode(vlm, batch, sampling, seed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """Answers to grow on one tree; all are about one image."""
+class _ImageGroup:
+    """Completions of one image that are decoded on one tree."""
 
     image: ImageRef
-    answers: tuple[Answer, ...]
+    answers: tuple[PendingCompletion, ...]
 
 
-def _plan(answers: Sequence[Answer], rows: int) -> list[_Plan]:
-    """Group answers by image, at most `rows` on a tree, in trees of similar size next to one another."""
-    grouped_by_image: dict[ImageRef, list[Answer]] = {}
-    for answer in answers:
-        grouped_by_image.setdefault(answer.request.image, []).append(answer)
-    plans = [
-        _Plan(image, tuple(wanted[start : start + rows]))
-        for image, wanted in grouped_by_image.items()
-        for start in range(0, len(wanted), rows)
+def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[_ImageGroup]:
+    """Groups of at most `rows` completions of one image, sorted by size, so that neighbours need little padding."""
+    by_image: dict[ImageRef, list[PendingCompletion]] = {}
+    for completion in pending:
+        by_image.setdefault(completion.request.image, []).append(completion)
+    groups = [
+        _ImageGroup(image, tuple(answers[start : start + rows]))
+        for image, answers in by_image.items()
+        for start in range(0, len(answers), rows)
     ]
 
-    def size(plan: _Plan) -> tuple[int, int]:
-        return len(plan.answers), sum(len(prompt) for prompt in {a.request.prompt for a in plan.answers})
+    def size(group: _ImageGroup) -> tuple[int, int]:
+        return len(group.answers), sum(len(prompt) for prompt in {a.request.prompt for a in group.answers})
 
-    return sorted(plans, key=size, reverse=True)
+    return sorted(groups, key=size, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Root:
-    """An image and its prompts as the model takes them, on which answers grow.
+class _PromptTree:
+    """The token tree of an image's prompts, before any answer.
 
     Attributes:
-        nodes_R, position_R: int64, the end of each answer's prompt, and the rotary position after it.
+        nodes_R: int64, the last node of each answer's prompt.
+        position_R: int64, the rotary position of each answer's first token.
     """
 
-    answers: tuple[Answer, ...]
+    answers: tuple[PendingCompletion, ...]
     tree: TokenTree
     pixels: Pixels
     nodes_R: np.ndarray
     position_R: np.ndarray
 
     @classmethod
-    def of(cls, vlm: VLM, plan: _Plan) -> _Root:
-        prompts = {a.request.prompt: index for index, a in enumerate(plan.answers)}
-        encoded = {prompt: vlm.encode(plan.image, prompt) for prompt in prompts}
+    def of(cls, vlm: VLM, group: _ImageGroup) -> _PromptTree:
+        prompts = {a.request.prompt: index for index, a in enumerate(group.answers)}
+        encoded = {prompt: vlm.encode(group.image, prompt) for prompt in prompts}
         tree = TokenTree.build([e.token_ids for e in encoded.values()])
         pixels = next(iter(encoded.values())).pixels
         ends = {prompt: path[-1] for prompt, path in zip(encoded, tree.paths, strict=True)}
-        nodes_R = np.array([ends[a.request.prompt] for a in plan.answers], dtype=np.int64)
-        return cls(plan.answers, tree, pixels, nodes_R, vlm.positions(tree, pixels)[0].numpy()[nodes_R] + 1)
+        nodes_R = np.array([ends[a.request.prompt] for a in group.answers], dtype=np.int64)
+        return cls(group.answers, tree, pixels, nodes_R, vlm.positions(tree, pixels)[0].numpy()[nodes_R] + 1)
 
-    def size(self) -> Size:
-        return Size(len(self.answers), len(self.tree))
+    def size(self) -> ItemSize:
+        return ItemSize(len(self.answers), len(self.tree))
 
 
-def _decode(vlm: VLM, roots: list[_Root], sampling: Sampling, seed: int) -> Iterator[Completion]:
-    answers = Answers([answer for root in roots for answer in root.answers], vlm, sampling, seed)
-    front = _start(vlm, roots)
-    roots.clear()  # what was seen in images need not wait in memory until their answers are written
+def _decode(vlm: VLM, prompt_trees: list[_PromptTree], sampling: Sampling, seed: int) -> Iterator[Completion]:
+    answers = PendingCompletions([answer for p in prompt_trees for answer in p.answers], vlm, sampling, seed)
+    batch = _start(vlm, prompt_trees)
+    prompt_trees.clear()  # frees the images' features before decoding
     for step in range(answers.limit):
-        logits_MV = vlm.logits(front.hidden_BRH[front.live_BR])
-        tokens_N = answers.draw(step, front.answer_BR[front.live_BR], logits_MV)
-        front.live_BR &= ~answers.finished_N[front.answer_BR]
-        remaining = int(front.live_BR.sum())
+        logits_MV = vlm.logits(batch.hidden_BRH[batch.live_BR])
+        tokens_N = answers.draw(step, batch.answer_BR[batch.live_BR], logits_MV)
+        batch.live_BR &= ~answers.finished_N[batch.answer_BR]
+        remaining = int(batch.live_BR.sum())
         if remaining == 0 or step + 1 == answers.limit:
             break
-        if remaining < _COMPACT_BELOW * front.live_BR.numel():
-            front.compact()
-        front.grow(vlm, tokens_N[front.answer_BR])
+        if remaining < _COMPACT_BELOW * batch.live_BR.numel():
+            batch.compact()
+        batch.grow(vlm, tokens_N[batch.answer_BR])
     yield from answers.completions()
 
 
 @dataclass(slots=True)
-class _Front:
-    """The growing ends of a batch of trees.
+class _DecodingBatch:
+    """The state of decoding a batch of trees.
 
     Attributes:
-        answer_BR: int64, which answer a row belongs to.
-        live_BR: bool, False for rows that ended and for padding.
+        answer_BR: int64, index of the row's completion.
+        live_BR: bool, False for finished rows and for padding.
         position_BR: int64, rotary position of the next token.
         sees_BRK: bool, the nodes of image and prompt that a row's tokens see.
-        hidden_BRH: hidden state each row's next token is drawn from.
+        hidden_BRH: the hidden state that predicts a row's next token.
     """
 
     answer_BR: torch.Tensor
@@ -136,7 +136,7 @@ class _Front:
         self.position_BR = self.position_BR + 1
 
     def compact(self) -> None:
-        """Drop rows that ended, trees without rows, and nodes that no row sees any more."""
+        """Drop finished rows, trees without live rows, and nodes that no live row sees."""
         trees_B = self.live_BR.any(1).nonzero()[:, 0]
         live_BR = self.live_BR[trees_B]
         width = int(live_BR.sum(1).max())
@@ -151,32 +151,33 @@ class _Front:
         self.cache.select(trees_B, rows_BR, columns_BK)
 
 
-def _start(vlm: VLM, roots: Sequence[_Root]) -> _Front:
-    """Compute images and prompts; the front then stands at the end of every answer's prompt."""
-    shape = len(roots), max(len(root.answers) for root in roots)
+def _start(vlm: VLM, prompt_trees: Sequence[_PromptTree]) -> _DecodingBatch:
+    """Prefill: compute images and prompts; returns the state before the first token of every answer."""
+    shape = len(prompt_trees), max(len(p.answers) for p in prompt_trees)
     nodes_BR = np.zeros(shape, dtype=np.int64)
     position_BR = np.zeros(shape, dtype=np.int64)
     answer_BR = np.zeros(shape, dtype=np.int64)
     live_BR = np.zeros(shape, dtype=bool)
     count = 0
-    for row, root in enumerate(roots):
-        size = len(root.answers)
-        nodes_BR[row, :size] = root.nodes_R
-        position_BR[row, :size] = root.position_R
+    for row, prompt_tree in enumerate(prompt_trees):
+        size = len(prompt_tree.answers)
+        nodes_BR[row, :size] = prompt_tree.nodes_R
+        position_BR[row, :size] = prompt_tree.position_R
         answer_BR[row, :size] = np.arange(count, count + size)
         live_BR[row, :size] = True
         count += size
     cache = TreeCache()
-    hidden_BLH = vlm.hidden([root.tree for root in roots], [root.pixels for root in roots], cache)
+    hidden_BLH = vlm.hidden([p.tree for p in prompt_trees], [p.pixels for p in prompt_trees], cache)
     sees_BRK = np.zeros((*shape, hidden_BLH.shape[1]), dtype=bool)
-    for row, root in enumerate(roots):
-        sees_BRK[row, :, : len(root.tree)] = root.tree.ancestors_NL(nodes_BR[row])
+    for row, prompt_tree in enumerate(prompt_trees):
+        sees_BRK[row, :, : len(prompt_tree.tree)] = prompt_tree.tree.ancestors_NL(nodes_BR[row])
     device = hidden_BLH.device
-    return _Front(
+    trees_B1 = torch.arange(len(prompt_trees), device=device)[:, None]
+    return _DecodingBatch(
         answer_BR=torch.from_numpy(answer_BR).to(device),
         live_BR=torch.from_numpy(live_BR).to(device),
         position_BR=torch.from_numpy(position_BR).to(device),
         sees_BRK=torch.from_numpy(sees_BRK).to(device),
-        hidden_BRH=hidden_BLH[torch.arange(len(roots), device=device)[:, None], torch.from_numpy(nodes_BR).to(device)],
+        hidden_BRH=hidden_BLH[trees_B1, torch.from_numpy(nodes_BR).to(device)],
         cache=cache,
     )

@@ -1,1 +1,1 @@
-"""The lab: an embedded world whose truth is known, small enough for a laptop."""
+"""The lab: generated drawings with known answers, and a small model; both run on a laptop."""

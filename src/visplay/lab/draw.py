@@ -1,7 +1,7 @@
-"""Drawing a scene in one of the lab's looks, as a 64 × 64 RGB image.
+"""Draws a scene in one of the lab's styles, as a 64 × 64 RGB image.
 
-`clean` is what the tiny VLM grew up with: flat shapes on dark to middling grounds. The other
-looks show the same truth differently, and are what it must adapt to.
+The lab's model was pretrained on `clean`: flat shapes on a dark to medium ground. The other styles show the same scenes
+differently; the model has to adapt to them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from visplay.lab.scene import Scene, Thing
 
 SIZE = 64
-_SCALE = 4  # shapes are drawn larger and shrunk, for smooth edges
+_SCALE = 4  # shapes are drawn larger and scaled down, for smooth edges
 
-LOOKS: tuple[str, ...] = ("clean", "pastel", "textured", "rotated", "noisy")
+STYLE_NAMES: tuple[str, ...] = ("clean", "pastel", "textured", "rotated", "noisy")
 
 _RGB: dict[str, tuple[int, int, int]] = {
     "black": (18, 18, 18),
@@ -30,8 +30,8 @@ _RGB: dict[str, tuple[int, int, int]] = {
     "brown": (130, 75, 35),
     "yellow": (225, 205, 60),
 }
-# Pure screen colours: what a plotting program paints by these names.
-_RGB_PURE: dict[str, tuple[int, int, int]] = {
+# Pure colours, as most drawing programs define these names; easy-vqa uses them.
+PURE_RGB: dict[str, tuple[int, int, int]] = {
     "black": (0, 0, 0),
     "gray": (128, 128, 128),
     "red": (255, 0, 0),
@@ -44,8 +44,8 @@ _RGB_PURE: dict[str, tuple[int, int, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How a scene is painted: ground brightness range, palette, texture, noise, blur."""
+class Style:
+    """How a scene is drawn: ground brightness range, palette, texture, noise, blur."""
 
     ground: tuple[float, float] = (40.0, 170.0)
     tint: float = 18.0
@@ -58,18 +58,19 @@ class Look:
     turned: bool = False
 
 
-STYLES: dict[str, Look] = {
-    "clean": Look(),
-    "pastel": Look(ground=(228, 250), tint=14.0, pure=True, jitter=0.0, sizes=(0.07, 0.24)),
-    "textured": Look(texture=38.0),
-    "rotated": Look(turned=True),
-    "noisy": Look(noise=22.0, blur=0.7),
+STYLES: dict[str, Style] = {
+    "clean": Style(),
+    "pastel": Style(ground=(228, 250), tint=14.0, pure=True, jitter=0.0, sizes=(0.07, 0.24)),
+    "textured": Style(texture=38.0),
+    "rotated": Style(turned=True),
+    "noisy": Style(noise=22.0, blur=0.7),
 }
 
 
-def draw(scene: Scene, look: str | Look, rng: np.random.Generator) -> Image.Image:
-    """Paint `scene`; the same generator state gives the same pixels."""
-    style = STYLES[look] if isinstance(look, str) else look
+def draw(scene: Scene, style: str | Style, rng: np.random.Generator) -> Image.Image:
+    """The image of a scene; the same generator state gives the same pixels."""
+    if isinstance(style, str):
+        style = STYLES[style]
     for _ in range(100):
         ground = _ground(style, rng)
         fills = [_fill(thing, style, rng) for thing in scene.things]
@@ -80,7 +81,7 @@ def draw(scene: Scene, look: str | Look, rng: np.random.Generator) -> Image.Imag
     for thing, fill in zip(scene.things, fills, strict=True):
         paint.polygon(outline(thing, SIZE * _SCALE), fill=(int(fill[0]), int(fill[1]), int(fill[2])))
     image = image.resize((SIZE, SIZE), Image.Resampling.BOX)
-    return _spoil(image, style, rng)
+    return _degrade(image, style, rng)
 
 
 def png(image: Image.Image) -> bytes:
@@ -122,25 +123,25 @@ def outline(thing: Thing, size: int) -> list[tuple[float, float]]:
     return points
 
 
-def mixed(look: Look, rng: np.random.Generator) -> Look:
-    """A small random departure from a look, so that pretraining is not one exact style."""
-    return replace(look, noise=float(rng.uniform(0, 5)), blur=float(rng.choice([0.0, 0.0, 0.4])))
+def mixed(style: Style, rng: np.random.Generator) -> Style:
+    """A small random variation of a style, for pretraining."""
+    return replace(style, noise=float(rng.uniform(0, 5)), blur=float(rng.choice([0.0, 0.0, 0.4])))
 
 
-def _ground(style: Look, rng: np.random.Generator) -> np.ndarray:
+def _ground(style: Style, rng: np.random.Generator) -> np.ndarray:
     return np.clip(rng.uniform(*style.ground) + rng.uniform(-style.tint, style.tint, size=3), 0, 255)
 
 
-def _fill(thing: Thing, style: Look, rng: np.random.Generator) -> np.ndarray:
-    base = np.array((_RGB_PURE if style.pure else _RGB)[thing.color], dtype=float)
+def _fill(thing: Thing, style: Style, rng: np.random.Generator) -> np.ndarray:
+    base = np.array((PURE_RGB if style.pure else _RGB)[thing.color], dtype=float)
     return np.clip(base + rng.uniform(-style.jitter, style.jitter, size=3), 0, 255)
 
 
-def _canvas(ground: np.ndarray, style: Look, rng: np.random.Generator) -> Image.Image:
+def _canvas(ground: np.ndarray, style: Style, rng: np.random.Generator) -> Image.Image:
     side = SIZE * _SCALE
     if not style.texture:
         return Image.new("RGB", (side, side), (int(ground[0]), int(ground[1]), int(ground[2])))
-    # Stripes of random direction and width: structure where the clean look has none.
+    # Stripes of random direction and width.
     angle, width = rng.uniform(0, math.pi), rng.uniform(4, 12) * _SCALE
     ys, xs = np.mgrid[0:side, 0:side]
     wave = np.sin((xs * math.cos(angle) + ys * math.sin(angle)) * 2 * math.pi / width)
@@ -148,7 +149,7 @@ def _canvas(ground: np.ndarray, style: Look, rng: np.random.Generator) -> Image.
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-def _spoil(image: Image.Image, style: Look, rng: np.random.Generator) -> Image.Image:
+def _degrade(image: Image.Image, style: Style, rng: np.random.Generator) -> Image.Image:
     if style.blur:
         image = image.filter(ImageFilter.GaussianBlur(style.blur))
     if style.noise:

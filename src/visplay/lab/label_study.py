@@ -1,7 +1,7 @@
-"""How true silver answers are under each labeler and gate, on the same questions: `visplay lab labels`.
+"""Label accuracy under each labeler and gate, on the same questions: `visplay lab labels`.
 
-Minutes instead of a run: nothing is trained, so it says what a labeler or a gate does to the labels,
-and not yet what learning from them is worth.
+The study trains nothing and takes minutes. It shows what a labeler or a gate does to the labels, but not what training
+on these labels achieves.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from visplay.types import Candidate, Question
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """What is left of the questions under a recipe, and how much of it is true.
+    """Counts of questions under one combination of labeler and gates.
 
     Attributes:
-        asked: questions put to the labeler.
-        kept: those with a silver answer that passed the gates.
-        true: of these, how many have the true answer; a question that cannot be answered has none.
-        answerable: of these, how many have a true answer at all.
+        recipe: name of the combination.
+        asked: questions that the labeler got.
+        kept: questions with a silver answer that passed the gates.
+        true: kept questions whose silver answer is the true answer.
+        answerable: kept questions that have a true answer.
     """
 
     recipe: str
@@ -45,15 +46,19 @@ class LabelRow:
 
     @property
     def ci95(self) -> Interval | None:
-        """Wilson interval of the label accuracy; None when nothing is kept."""
+        """95 % Wilson interval of the label accuracy; None if no question is kept."""
         return wilson_interval(self.true, self.kept) if self.kept else None
 
 
 def label_study(
     reasoner: Reasoner, questions: Sequence[Question], truth: Truth, settings: SilverSettings
 ) -> Iterator[LabelRow]:
-    """Each labeler without gates; then, with the labeler of the settings, each gate alone, the gates of the
-    settings together, and these with each one left out or added."""
+    """A row for each combination.
+
+    First each labeler without gates. Then, with the labeler of the settings: each gate alone; all gates of the
+    settings; these without each of them, and with each other gate added. Last each labeler with all gates of the
+    settings.
+    """
     answers = {question.id: truth.answer(question) for question in questions}
     labelers = _all("labeler", (settings.labeler,))
     gates = _all("gate", settings.gates)
@@ -81,12 +86,13 @@ def label_study(
 
 
 def _all(seam: str, chosen: Sequence[Component]) -> dict[str, Component]:
-    """Every component of a seam by name: as the settings have it, else with its default settings."""
-    return {name: made() for name, made in components(seam).items()} | {one.name: one for one in chosen}
+    """Every component of a seam by name: the chosen ones, and the others with their default settings."""
+    defaults = {name: component() for name, component in components(seam).items()}
+    return defaults | {component.name: component for component in chosen}
 
 
 def study_lines(rows: Iterator[LabelRow]) -> Iterator[str]:
-    """A line a recipe: label accuracy with its interval, answerable, kept of asked."""
+    """One line of text per row: label accuracy with its interval, answerable share, kept of asked."""
     yield f"{'recipe':40} {'true':>6} {'95 %':>16} {'answerable':>11} {'kept':>6} of asked"
     for row in rows:
         if row.ci95 is None:
@@ -110,18 +116,18 @@ def _is_true(candidate: Candidate, answer: str | None) -> bool:
 
 
 def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRow]:
-    """The label study on `count` images: the lab's base model asks, `model` answers.
+    """The label study on `count` images; the lab's model is the Questioner and `model` the Reasoner.
 
     Args:
-        model: the Reasoner: a run, "lab", a model folder or a hub id.
-        settings: with an image source whose truth is known.
+        model: a run, "lab", a model folder or a hub id.
+        settings: their image source must have known scenes.
     Raises:
-        ConfigError: the truth about these images is not known.
+        ConfigError: the scenes of these images are not known.
         RunError, ModelError: as `open_roles`.
     """
     truth_of = getattr(settings.images, "truth", None)
     if truth_of is None:
-        raise ConfigError(f"the truth about '{settings.images}' is not known; use drawings such as lab/single")
+        raise ConfigError(f"the true answers for '{settings.images}' are not known; use drawings such as lab/single")
     all_images = settings.images.open(settings.seed).images
     images, total = Sampler(all_images, settings.seed), len(all_images)
     policy, prompts, _ = open_reasoner(model)
@@ -130,5 +136,5 @@ def study_labels(model: str, count: int, settings: Settings) -> Iterator[LabelRo
     engine = settings.engine.vote_engine(policies["questioner"], settings)
     questioner = Questioner(engine, prompts, settings.questioner, settings.seed)
     asked = questioner.ask(images.take(min(count, total)), settings.silver.questions_per_image, "labels")
-    questions = {(one.question.image.id, one.question.text): one.question for one in asked if one.question}
+    questions = {(entry.question.image.id, entry.question.text): entry.question for entry in asked if entry.question}
     return label_study(reasoner, list(questions.values()), truth_of(settings.seed), settings.silver)

@@ -1,7 +1,7 @@
-"""The lab's language: every question it can ask, as data that both writes and reads them.
+"""The lab's language: templates that both write and parse its questions.
 
-A `Query` is what a question means. `write` puts a query into words; `read` parses words
-back, or gives None for what is not in the language. It knows no answers; see `oracle.py`.
+A `Query` is the meaning of a question. `write` gives a question for a query. `read` parses a question, and returns None
+if it is not in the language. Answers are in `oracle.py`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What a question names: a colour, a shape, both, or just "shape"."""
+    """The noun of a question: a colour, a shape, both, or neither ("shape")."""
 
     color: str | None = None
     shape: str | None = None
 
     def words(self, plural: bool = False) -> str:
-        """As written: "red circle", "circles", "red shapes", "shape"."""
+        """The noun in words: "red circle", "circles", "red shapes", "shape"."""
         name = (self.shape or "shape") + ("s" if plural else "")
         name = name.replace("crosss", "crosses")
         return f"{self.color} {name}" if self.color else name
@@ -43,7 +43,7 @@ class Query:
     other: Noun | None = None
 
 
-# {a} is a noun, {A} its plural, {b} and {B} the second noun.
+# {a} is the first noun, {A} its plural; {b} and {B} are the second noun.
 TEMPLATES: dict[Kind, tuple[str, ...]] = {
     "color": ("what color is the {a}?", "what is the color of the {a}?"),
     "shape": ("what is the {a}?",),
@@ -68,10 +68,10 @@ TEMPLATES: dict[Kind, tuple[str, ...]] = {
     "bigger": ("is the {a} bigger than the {b}?",),
     "smaller": ("is the {a} smaller than the {b}?",),
 }
-# Asking for the only shape of an image has wordings of its own.
-_THE_ONE_SHAPE = ("what shape is in the image?", "what shape is present?", "what shape does the image contain?")
-# What a Questioner also says for it; read, never written.
-_THE_ONE_SHAPE_TOO = ("what is the shape?", "what is the shape in the image?")
+# Templates for the only shape of an image.
+_ONLY_SHAPE = ("what shape is in the image?", "what shape is present?", "what shape does the image contain?")
+# Further wordings that a Questioner may use; `write` does not.
+_ONLY_SHAPE_READ = ("what is the shape?", "what is the shape in the image?")
 
 _TYPES: dict[Kind, QuestionType] = {"color": "open", "shape": "open", "count": "numerical"}
 
@@ -84,15 +84,15 @@ def question_type(kind: Kind) -> QuestionType:
 def write(query: Query, rng: np.random.Generator) -> str:
     """One of the wordings of `query`, chosen by `rng`."""
     if query.kind == "shape" and query.noun.color is None:
-        return _THE_ONE_SHAPE[rng.integers(len(_THE_ONE_SHAPE))]
+        return _ONLY_SHAPE[rng.integers(len(_ONLY_SHAPE))]
     choices = TEMPLATES[query.kind]
     return _fill(choices[rng.integers(len(choices))], query)
 
 
 def read(question: str) -> Query | None:
-    """The meaning of a question, or None when it is not in the language."""
+    """The meaning of a question; None if it is not in the language."""
     text = " ".join(question.lower().split())
-    if text in _THE_ONE_SHAPE + _THE_ONE_SHAPE_TOO:
+    if text in _ONLY_SHAPE + _ONLY_SHAPE_READ:
         return Query("shape", Noun())
     for kind, pattern in _PATTERNS:
         found = pattern.fullmatch(text)
@@ -119,7 +119,7 @@ def _noun(text: str) -> Noun:
 
 
 def _sensible(query: Query) -> bool:
-    # "what color is the red circle?" and "what is the circle?" answer themselves.
+    # False for questions that contain their answer: "what color is the red circle?", "what is the circle?".
     if query.kind == "color":
         return query.noun.color is None
     if query.kind == "shape":

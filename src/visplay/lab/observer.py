@@ -1,4 +1,4 @@
-"""How true the labels and verdicts of a run are, where the truth is known. Training never reads these metrics."""
+"""Compares labels and verdicts of a run with known true answers. Training never reads these metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAPER_GATES = (Band(low=0.25, high=0.75),)
 
 
 class LabObserver:
-    """Measures labels and verdicts of a run against the truth; an `Observer`."""
+    """An `Observer` that knows the true answers."""
 
     def __init__(self, truth: Truth) -> None:
         self.truth = truth
@@ -41,15 +41,14 @@ class LabObserver:
 def silver_truth(
     truth: Truth, candidates: Sequence[tuple[Question, VoteResult]], kept: Collection[str]
 ) -> dict[str, Any]:
-    """Shares among the kept questions, and label accuracy by confidence among all.
+    """Label accuracy of the kept questions, and of all candidates by confidence.
 
     Args:
         kept: ids of the questions in the silver set.
     Returns:
-        `label_accuracy`: the silver answer is the true one, a question without a true answer
-        counting as wrong; `answerable`: the question has a true answer; both over the kept
-        questions, None if there are none. `label_accuracy_by_confidence`: ten bins of
-        confidence over all candidates, None where a bin is empty.
+        `label_accuracy`: share of the kept questions with the true answer; a question without a true answer counts as
+        wrong. `answerable`: share of the kept questions that have a true answer. Both are None if no question is kept.
+        `label_accuracy_by_confidence`: accuracy of all candidates in ten bins of confidence, None for an empty bin.
     """
     bins: list[list[bool]] = [[] for _ in range(10)]
     right = answerable = 0
@@ -68,10 +67,11 @@ def silver_truth(
 
 
 def paper_comparison(truth: Truth, voter: Voter, questions: Sequence[Question], votes: int) -> dict[str, Any]:
-    """What the paper's majority vote and band (0.25 to 0.75) make of questions; nothing where there are none.
+    """Label accuracy of the paper's recipe, majority vote and band (0.25 to 0.75), on the same questions.
 
     Returns:
-        `paper_label_accuracy` and `paper_answerable`: as in `silver_truth`; `paper_kept` of `paper_asked`.
+        `paper_label_accuracy` and `paper_answerable`, as in `silver_truth`; the counts `paper_kept` and `paper_asked`.
+        Empty if there is no question.
     """
     if not questions:
         return {}
@@ -89,11 +89,12 @@ def paper_comparison(truth: Truth, voter: Voter, questions: Sequence[Question], 
 def oracle_verdict(
     truth: Truth, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
 ) -> dict[str, Any]:
-    """What a judge who knows the truth says of answers, by question id, to the same questions, before and now.
+    """The verdict by true answers, for the answers before and after an iteration, by question id.
 
     Returns:
-        `true_accuracy`: share of the answerable questions answered right now; `true_change` with its interval; and
-        `oracle_accepts`: that the interval does not lie below 0. Empty where no question is answerable.
+        `true_accuracy`: share of the answerable questions with a true answer now; `true_change` and `true_ci95`: its
+        change and 95 % interval; `oracle_accepts`: whether the interval's upper end is at least 0. Empty if no question
+        is answerable.
     """
     answers = {question.id: truth.answer(question) for question in questions}
     true = {name: answer for name, answer in answers.items() if answer is not None}

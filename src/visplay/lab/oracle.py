@@ -1,6 +1,6 @@
-"""The truth about a question on a scene. For measurement and for the lab's own drawings only.
+"""True answers to questions about a scene, for measurement and for pretraining the lab's model.
 
-Nothing that trains on unlabeled images may import this module.
+Code that trains on unlabeled images must not import this module.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from __future__ import annotations
 from visplay.lab.language import Noun, Query, read
 from visplay.lab.scene import Scene, Thing
 
-# Too close to call is not a fact a viewer could be held to: fractions of the canvas, and of the greater area.
+# Smaller differences cannot be judged by eye: of positions, as fractions of the canvas; of sizes, of the larger area.
 PLACE_GAP = 0.1
 SIZE_GAP = 0.25
 
 
 def truth(question: str, scene: Scene) -> str | None:
-    """The true answer to a question in the lab's language.
+    """The true answer to a question.
 
     Returns:
-        the answer, or None when the question is not in the language or cannot be answered
-        on this scene (it presupposes one thing where there is none, or several).
+        the answer; None if the question is not in the lab's language or has no answer in this scene, for example
+        because it presupposes one thing and the scene has none or several.
     """
     query = read(question)
     return None if query is None else answer(query, scene)
 
 
 def answer(query: Query, scene: Scene) -> str | None:
-    """The true answer to a query, None when the scene does not settle it."""
+    """The true answer to a query; None if it has no answer in the scene."""
     found = matching(query.noun, scene)
     match query.kind:
         case "exists":
@@ -46,12 +46,8 @@ def answer(query: Query, scene: Scene) -> str | None:
 
 
 def matching(noun: Noun, scene: Scene) -> list[Thing]:
-    """The things a noun names."""
-    return [
-        t
-        for t in scene.things
-        if (noun.color is None or t.color == noun.color) and (noun.shape is None or t.shape == noun.shape)
-    ]
+    """The things that a noun describes."""
+    return [t for t in scene.things if noun.color in (None, t.color) and noun.shape in (None, t.shape)]
 
 
 def _compare(kind: str, a: Thing, b: Thing) -> str | None:

@@ -1,7 +1,4 @@
-"""Questions about a given scene, drawn at random and balanced in their answers.
-
-Pretraining and the labelled suites draw from here; self-play does not.
-"""
+"""Random questions about a scene, with balanced answers, for pretraining and the labelled suites; not for self-play."""
 
 from __future__ import annotations
 
@@ -16,10 +13,10 @@ SIZES: tuple[Kind, ...] = ("bigger", "smaller")
 
 
 def random_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query | None:
-    """A query of `kind` that `scene` answers, with yes and no equally likely where it can be.
+    """A query of `kind` that has an answer in `scene`; yes and no are equally likely where possible.
 
     Returns:
-        None when this scene has no such question (a relation needs two things, say).
+        None if the scene has no such question; a relation, for example, needs two things.
     """
     for _ in range(12):
         query = _draw(kind, scene, rng)
@@ -29,7 +26,7 @@ def random_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query | 
 
 
 def careless_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query:
-    """A query about things that need not be there, which the scene may or may not answer."""
+    """A query of `kind` about things that may be absent, so that it may have no answer in the scene."""
     match kind:
         case "color":
             return Query(kind, Noun(None, str(rng.choice(SHAPES))))
@@ -43,18 +40,18 @@ def careless_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query:
 
 
 def noun_for(thing: Thing, rng: np.random.Generator) -> Noun:
-    """One of the three ways to name a thing: colour and shape, shape alone, colour alone."""
+    """A random noun for a thing: colour and shape, only the shape, or only the colour."""
     return (Noun(thing.color, thing.shape), Noun(None, thing.shape), Noun(thing.color, None))[rng.integers(3)]
 
 
 def random_noun(rng: np.random.Generator) -> Noun:
-    """Any noun of the language, whether or not something on the scene bears it."""
+    """Any noun of the language, for a thing that may be absent."""
     color, shape = ALL_PAIRS[rng.integers(len(ALL_PAIRS))]
     return (Noun(color, shape), Noun(None, shape), Noun(color, None))[rng.integers(3)]
 
 
 def absent_noun(scene: Scene, rng: np.random.Generator) -> Noun:
-    """A noun that nothing bears; half the time it shares a colour or shape with something that is there."""
+    """A noun for an absent thing; half of the time it has the colour or the shape of a present thing."""
     while True:
         noun = random_noun(rng)
         if scene.things and rng.random() < 0.5:

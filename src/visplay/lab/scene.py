@@ -1,7 +1,6 @@
-"""Scenes of the lab: a few coloured shapes on a square canvas, drawn from a seed.
+"""Scenes of the lab: a few coloured shapes on a square canvas, generated from a seed.
 
-A scene is the truth behind a drawing. Coordinates are fractions of the canvas, origin at
-the top left, y downwards.
+Coordinates are fractions of the canvas; the origin is the top left, y points down.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 COLORS: tuple[str, ...] = ("black", "gray", "red", "green", "blue", "teal", "brown", "yellow")
 SHAPES: tuple[str, ...] = ("circle", "rectangle", "triangle", "cross")
 
-# Pairs that pretraining never draws; the composition suites draw little else.
+# Pairs that pretraining never draws; the composition suites draw mostly these.
 UNSEEN_PAIRS: frozenset[tuple[str, str]] = frozenset({("gray", "circle"), ("red", "cross"), ("teal", "cross")})
 ALL_PAIRS: tuple[tuple[str, str], ...] = tuple((c, s) for c in COLORS for s in SHAPES)
 SEEN_PAIRS: tuple[tuple[str, str], ...] = tuple(p for p in ALL_PAIRS if p not in UNSEEN_PAIRS)
@@ -23,7 +22,7 @@ SEEN_PAIRS: tuple[tuple[str, str], ...] = tuple(p for p in ALL_PAIRS if p not in
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One shape: name, centre, half extents along its own axes, turn in radians."""
+    """A coloured shape: centre (x, y), half extents along its axes, rotation `turn` in radians."""
 
     color: str
     shape: str
@@ -35,7 +34,7 @@ class Thing:
 
     @property
     def area(self) -> float:
-        """Area in canvas units squared."""
+        """Area as a fraction of the canvas."""
         box = 4 * self.half_width * self.half_height
         return box * {"circle": math.pi / 4, "rectangle": 1.0, "triangle": 0.5, "cross": 5 / 9}[self.shape]
 
@@ -55,14 +54,14 @@ def random_scene(
     turned: bool = False,
     repeat: float = 0.25,
 ) -> Scene:
-    """Place `count` things that do not overlap.
+    """A scene of `count` things that do not overlap.
 
     Args:
         pairs: the (color, shape) pairs to choose from.
-        sizes: least and greatest half extent.
-        turned: any rotation instead of upright.
-        repeat: chance that a thing takes the colour or the shape of an earlier one,
-            without which counting and "which one" would be too easy.
+        sizes: smallest and largest half extent.
+        turned: whether things are rotated at random.
+        repeat: probability that a thing has the colour or the shape of an earlier one; without it, counting and
+            telling things apart would be too easy.
     """
     things: list[Thing] = []
     while len(things) < count:

@@ -1,7 +1,7 @@
-"""What the truth is about a run's images, where the lab can know it. Measurement only.
+"""True answers for the images of a run, for measurement only.
 
-The lab's own drawings come with their scenes. An image of easy-vqa shows one flat shape on
-a flat ground, so its scene can be read off the pixels; no label file is opened for it.
+The scenes of the lab's drawings are known. An image of easy-vqa shows one flat shape on a flat ground, so its scene is
+read from the pixels; no label file is opened.
 """
 
 from __future__ import annotations
@@ -11,54 +11,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from visplay.lab.draw import PURE_RGB
 from visplay.lab.oracle import truth
 from visplay.lab.scene import Scene, Thing
 from visplay.types import ImageRef, Question
-
-_SCREEN_RGB: dict[str, tuple[int, int, int]] = {
-    "black": (0, 0, 0),
-    "gray": (128, 128, 128),
-    "red": (255, 0, 0),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "teal": (0, 128, 128),
-    "brown": (165, 42, 42),
-    "yellow": (255, 255, 0),
-}
 
 SceneOf = Callable[[ImageRef], Scene]
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The oracle bound to a source of images."""
+    """The oracle for the images of a source."""
 
     scene_of: SceneOf
 
     def answer(self, question: Question) -> str | None:
-        """The true answer, or None: not in the lab's language, or not answerable."""
+        """The true answer; None if the question is not in the lab's language or has no answer."""
         return truth(question.text, self.scene_of(question.image))
 
 
 def drawn(scenes: Mapping[str, Scene]) -> SceneOf:
-    """Scenes by image id, as the lab drew them."""
+    """Looks up the scene of a drawing by its image id."""
     return lambda image: scenes[image.id]
 
 
 def read_flat_scene(image: ImageRef) -> Scene:
-    """The one shape of an easy-vqa image: exact fill colour, shape by the share of its box.
+    """The scene of an easy-vqa image, with the colour from exact pixels and the shape from its share of its box.
 
     Raises:
         ValueError: no pixel has one of the eight fill colours.
     """
     pixels = np.asarray(image.load()).astype(float)
-    exact = {name: int((np.abs(pixels - rgb).max(axis=2) <= 2).sum()) for name, rgb in _SCREEN_RGB.items()}
+    exact = {name: int((np.abs(pixels - rgb).max(axis=2) <= 2).sum()) for name, rgb in PURE_RGB.items()}
     best = max(exact, key=lambda name: exact[name])
     if not exact[best]:
         raise ValueError(f"{image.id} shows none of the easy-vqa fill colours")
-    # The ground is whatever most pixels of the border are; an edge pixel belongs to what it is nearer to.
+    # The median of the border is the ground. A pixel belongs to the colour that is nearer.
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    to_fill = np.abs(pixels - _SCREEN_RGB[best]).sum(axis=2)
+    to_fill = np.abs(pixels - PURE_RGB[best]).sum(axis=2)
     mask = to_fill < np.abs(pixels - np.median(border, axis=0)).sum(axis=2)
     ys, xs = np.nonzero(mask)
     top, bottom, left, right = ys.min(), ys.max() + 1, xs.min(), xs.max() + 1

@@ -1,1 +1,1 @@
-"""The silver set: questions with silver answers, and the gates that decide which of them are learned from."""
+"""The silver set: labelers give questions their silver answers, and gates decide which questions are trained on."""

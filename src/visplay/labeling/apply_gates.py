@@ -1,4 +1,4 @@
-"""Passing candidates through gates."""
+"""Filtering of candidates by gates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from visplay.types import Candidate
 def apply_gates(
     gates: Sequence[Gate], candidates: Sequence[Candidate], voter: Voter
 ) -> tuple[list[Candidate], dict[str, tuple[str, str]]]:
-    """The candidates with an answer that pass every gate, and for the rejected ones the gate and its reason.
+    """Filter candidates with an answer by all gates, in the order of the gates.
 
-    Args:
-        gates: in the order in which candidates pass them.
     Returns:
-        the candidates that passed; and by question id the gate's name and its reason. A candidate without an answer
-            is in neither.
+        the candidates that passed; and for rejected ones, by question id, the gate's name and its reason. Candidates
+        without an answer are in neither.
     """
     passed = [candidate for candidate in candidates if candidate.result.answer is not None]
     rejected: dict[str, tuple[str, str]] = {}

@@ -1,8 +1,8 @@
-"""All that a run asked, kept or not: a Parquet file for each step that asks, in a folder `asked`.
+"""Records of all questions of a run, kept or not: one Parquet file per step that asks, in the folder `asked`.
 
-The silver set (`file.py`) holds what is learned from; this is for people who want to see what else was asked, what
-was answered to it, which gate dropped it and what the Questioner was paid for it. Nothing of a run reads it. A step
-that is done again after an interruption writes its own file anew.
+The records are for users and the report: each has the votes, the gate that rejected the question, and the Questioner's
+reward. The run itself does not read them. A step that is repeated after an interruption overwrites its file. The
+questions that are trained on are in `silver_file.py`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from visplay.types import Candidate, Question, StepId, Vote
 
 INVALID = "invalid"
 UNLABELLED = "unlabelled"
-"""What stands for a gate where there was no question, or no answer that a gate could have judged."""
+"""Values of the column `gate` for a completion without a question, and for a question without an answer."""
 
 
 def record_files(folder: Path) -> list[Path]:
-    """Those written so far into a folder, in any order."""
+    """The record files in a run directory, in any order."""
     return list((folder / "asked").glob("*.parquet"))
 
 
-def write_record(folder: Path, place: StepId, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write what one step asked; a file of the same step is replaced as a whole."""
-    path = folder / "asked" / f"{place.iteration}-{place.phase}-{place.step}.parquet"
+def write_record(folder: Path, step: StepId, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write the records of a step; an existing file of the step is replaced atomically."""
+    path = folder / "asked" / f"{step.iteration}-{step.phase}-{step.step}.parquet"
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(path.name + ".part")
-    placed = [{**place._asdict(), **row} for row in rows]
-    pq.write_table(pa.Table.from_pylist(placed, schema=ASKED), part, compression="zstd")
+    complete = [{**step._asdict(), **row} for row in rows]
+    pq.write_table(pa.Table.from_pylist(complete, schema=ASKED), part, compression="zstd")
     part.replace(path)
 
 
 def synthesis_rows(synthesis: Synthesis) -> Iterator[dict[str, Any]]:
-    """Every candidate of a synthesis."""
+    """A row per candidate of a synthesis."""
     kept = {item.question.id for item in synthesis.items}
     for candidate in synthesis.candidates:
         yield _labelled(candidate, candidate.question.id in kept, synthesis.dropped)
@@ -52,27 +52,28 @@ def step_rows(
     dropped: Mapping[str, tuple[str, str]],
     rewards: Mapping[str, RewardBreakdown],
 ) -> Iterator[dict[str, Any]]:
-    """Every completion of a step of the Questioner, with what it earned.
+    """A row per completion of a step of the Questioner, with its reward.
 
     Args:
-        candidates, dropped: its questions with their votes, and the gate and reason by question id.
-        rewards: by completion, as `Questioner.rewards` gives them.
+        candidates: the step's questions with their votes.
+        dropped: gate and reason of rejected questions, by question id.
+        rewards: the result of `Questioner.rewards`.
     """
     by_id = {candidate.question.id: candidate for candidate in candidates}
-    for one in asked:
-        breakdown = rewards[one.key]
+    for entry in asked:
+        breakdown = rewards[entry.key]
         earned = {
             "reward": breakdown.total,
             "base_reward": breakdown.base,
             "diversity_penalty": breakdown.diversity_penalty,
             "history_penalty": breakdown.history_penalty,
         }
-        if one.question is None:
-            reason = "not in the agreed form" if one.completion.finished else "too long: it was cut off"
+        if entry.question is None:
+            reason = "not in the agreed form" if entry.completion.finished else "too long: it was cut off"
             yield {
-                "id": one.key,
-                "image": one.request.image.id,
-                "question": one.completion.text,
+                "id": entry.key,
+                "image": entry.request.image.id,
+                "question": entry.completion.text,
                 "confidence": 0.0,
                 "kept": False,
                 "gate": INVALID,
@@ -80,8 +81,8 @@ def step_rows(
                 **earned,
             }
         else:
-            candidate = by_id[one.question.id]
-            passed = candidate.result.answer is not None and one.question.id not in dropped
+            candidate = by_id[entry.question.id]
+            passed = candidate.result.answer is not None and entry.question.id not in dropped
             yield {**_labelled(candidate, passed, dropped), **earned}
 
 

@@ -1,4 +1,4 @@
-"""The silver set on disk: one Parquet file an iteration, one for all."""
+"""Parquet files of the silver set: one per iteration, and one with all iterations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from visplay.types import ImageRef, Question, SilverItem, Vote
 
 
 def silver_file(run: Path, iteration: int) -> Path:
-    """Where an iteration's silver set lies in a run directory."""
+    """The path of an iteration's silver set in a run directory."""
     return run / "silver" / f"iteration-{iteration}.parquet"
 
 
 def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> None:
-    """One Parquet row an item; `datasets.load_dataset("parquet", data_files=...)` opens it."""
+    """Write one Parquet row per item; `datasets.load_dataset("parquet", data_files=...)` can read the file."""
     rows = [
         {
             "id": item.question.id,
@@ -42,7 +42,7 @@ def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> Non
 
 
 def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem, ...]:
-    """The items of a file that `write_silver` wrote.
+    """The items of a file of `write_silver`.
 
     Args:
         images: the run's images by id.
@@ -64,7 +64,7 @@ def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem,
 
 
 def join_silver(parts: Sequence[Path], path: Path) -> None:
-    """All iterations' rows in one file, in order."""
+    """Write the rows of all files into one file, in order."""
     joined = path.with_name(path.name + ".part")
     pq.write_table(pa.concat_tables([pq.read_table(part) for part in parts]), joined)
     joined.replace(path)

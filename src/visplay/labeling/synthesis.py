@@ -1,4 +1,4 @@
-"""Making a silver set: candidate questions, their silver answers, and the gates they must pass."""
+"""Synthesis of a silver set: candidate questions, their silver answers, and gates."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from visplay.roles.questioner import Questioner
 from visplay.types import Candidate, ImageRef, Question, SilverItem
 
 HISTOGRAM_BINS = 10
-_CHUNK = 512  # images put to the engine at once: bounds the memory of texts in flight
+_CHUNK = 512  # images per call of the engine; limits the memory of texts
 
 
 @dataclass(frozen=True, slots=True)
 class Synthesis:
-    """Everything one synthesis asked, and what of it passed the gates.
+    """The result of a synthesis.
 
-    `asked` counts completions of the Questioner, `candidates` the valid ones that are not
-    the same words about the same image again; `dropped` names the gate and its reason by
-    question id, for those with an answer that did not pass.
+    Attributes:
+        asked: number of completions of the Questioner.
+        valid: number of completions with a question in the required format.
+        candidates: the valid questions without repetitions, with their silver answers.
+        items: the silver set: candidates that passed all gates.
+        dropped: gate and reason of each rejected candidate, by question id.
     """
 
     asked: int
@@ -33,7 +36,7 @@ class Synthesis:
     dropped: Mapping[str, tuple[str, str]]
 
     def statistics(self) -> dict[str, object]:
-        """Counts, shares and the confidence histogram, for the metrics."""
+        """Metrics: counts, shares and the histogram of confidences."""
         confidences = [c.result.confidence for c in self.candidates]
         bins = Counter(min(int(c * HISTOGRAM_BINS), HISTOGRAM_BINS - 1) for c in confidences)
         types = Counter(c.question.type for c in self.candidates)
@@ -64,22 +67,21 @@ def synthesize(
     votes: int,
     tag: str,
 ) -> Synthesis:
-    """N questions per image, m answers a question, a silver answer, gates (arXiv 2511.15661, section 3; there the
-    majority and the band).
+    """Ask N questions per image, label each by m votes, and apply the gates (arXiv 2511.15661, section 3).
 
     Args:
         questions_per_image: N.
         votes: m.
-        tag: begins the ids of the questions.
+        tag: first part of the questions' ids.
     """
     asked = valid = 0
     candidates: list[Candidate] = []
     for start in range(0, len(images), _CHUNK):
         batch = questioner.ask(images[start : start + _CHUNK], questions_per_image, tag)
         asked += len(batch)
-        written = [one.question for one in batch if one.question is not None]
-        valid += len(written)
-        candidates += labeler.label(distinct(written), votes, voter)
+        questions = [entry.question for entry in batch if entry.question is not None]
+        valid += len(questions)
+        candidates += labeler.label(distinct(questions), votes, voter)
     passed, dropped = apply_gates(gates, candidates, voter)
     items = tuple(
         SilverItem(c.question, c.result.answer, c.result.confidence, c.votes)
@@ -90,7 +92,7 @@ def synthesize(
 
 
 def distinct(questions: Iterable[Question]) -> list[Question]:
-    """The questions, each text once per image, whatever its case."""
+    """The questions without repetitions: each text once per image, ignoring case."""
     seen: dict[tuple[str, str], Question] = {}
     for question in questions:
         seen.setdefault((question.image.id, question.text.lower()), question)

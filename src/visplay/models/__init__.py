@@ -1,1 +1,1 @@
-"""Vision-language models: loading, encoding, forward passes, a policy a role."""
+"""Vision-language models: loading, encoding, forward passes, and one policy per role."""

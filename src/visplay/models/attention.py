@@ -1,10 +1,10 @@
-"""Attention over token trees, as one more attention of transformers' registry.
+"""Attention over token trees, registered with transformers as `visplay_tree`.
 
-While a tree is computed its tokens attend under the tree's mask, by PyTorch's own kernels: on
-a GPU FlexAttention, which skips the blocks where no token sees another, else one that takes
-a dense mask. While it is decoded, every answer attends to what its tree shares and to its own tokens:
-the shared keys meet the queries of all answers in one matrix product, so they are read
-once a step and not once an answer (cascade attention; Hydragen, arXiv 2402.05099).
+In the first forward pass, tokens attend under the tree's mask. PyTorch's kernels compute it: FlexAttention on a GPU,
+which skips blocks without any visible pair of tokens, else scaled-dot-product attention with a dense mask. During
+decoding, each answer attends to the nodes that its tree shares and to its own tokens. The shared keys are multiplied
+with the queries of all answers in one matrix product, so they are read once per step and not once per answer (cascade
+attention; Hydragen, arXiv 2402.05099).
 
 Shapes: B trees, H query heads, G key-value heads, E query heads a key-value head, R answers
 of a tree, K shared nodes, T own tokens of an answer, D head size.
@@ -25,11 +25,11 @@ TREE_ATTENTION = "visplay_tree"
 
 
 class Branches(NamedTuple):
-    """Keys or values of growing answers.
+    """Keys or values during decoding.
 
     Attributes:
-        shared_BGKD: of the nodes computed before, one copy for all answers of a tree.
-        own_BGRTD: of each answer's own tokens.
+        shared_BGKD: those of the tree's nodes, one copy for all answers of the tree.
+        own_BGRTD: those of each answer's own tokens.
     """
 
     shared_BGKD: torch.Tensor
@@ -45,11 +45,11 @@ def tree_attention(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """What a transformers attention layer calls; the output is (B, R, H, D).
+    """Attention output (B, R, H, D); the function that a transformers attention layer calls.
 
     Args:
-        keys, values: tensors while a tree is computed; `Branches`, from `TreeCache`, while it is decoded.
-        mask: additive; while decoding (B, 1, R, K), over the shared nodes alone. Or a `block_mask`.
+        keys, values: tensors in the first forward pass; `Branches`, from `TreeCache`, during decoding.
+        mask: a `block_mask`, or an additive mask; during decoding (B, 1, R, K), over the shared nodes only.
     """
     if isinstance(mask, BlockMask):
         assert isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor)
@@ -62,7 +62,7 @@ def tree_attention(
 
 
 def block_mask(ends_BL: torch.Tensor) -> BlockMask:
-    """The mask of packed trees for FlexAttention, which takes memory for blocks alone (`PackedTrees.ends_BL`)."""
+    """The block mask of packed trees for FlexAttention, from `PackedTrees.ends_BL`; no dense mask is allocated."""
     batch, width = ends_BL.shape
 
     def sees(row: torch.Tensor, _: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
@@ -73,16 +73,16 @@ def block_mask(ends_BL: torch.Tensor) -> BlockMask:
 
 @cache
 def flex_runs(device: torch.device, dtype: torch.dtype, heads: int, groups: int, size: int) -> bool:
-    """Whether FlexAttention works here, forward and backward, and says what the dense kernel says."""
+    """Whether FlexAttention runs on this device, forward and backward, and agrees with the dense kernel."""
     if device.type != "cuda":
-        return False  # PyTorch has no backward pass for it elsewhere
+        return False  # PyTorch implements its backward pass for CUDA only
     ends_BL = torch.tensor([[300, *[150] * 149, *range(151, 301)]], device=device)
     query, keys, values = (torch.randn(1, n, 300, size, dtype=dtype, device=device) for n in (heads, groups, groups))
     query.requires_grad_()
     try:
         fused = _fused(query, keys, values, block_mask(ends_BL), None)
         (gradient,) = torch.autograd.grad(fused.sum(), query)
-    except Exception:  # whatever a compiler may raise: the dense mask is there
+    except Exception:  # a compiler may raise anything; the dense kernel is the fallback
         return False
     nodes = torch.arange(300, device=device)
     mask = (nodes <= nodes[:, None]) & (nodes[:, None] < ends_BL[0])
@@ -108,7 +108,7 @@ def _fused(
 def _cascade(
     query_BHRD: torch.Tensor, keys: Branches, values: Branches, mask_B1RK: torch.Tensor | None
 ) -> torch.Tensor:
-    """One softmax over both parts, which is what joining them by their log-sum-exp amounts to."""
+    """One softmax over shared and own keys; the result equals merging the two parts by their log-sum-exp."""
     batch, heads, rows, size = query_BHRD.shape
     groups, shared = keys.shared_BGKD.shape[1:3]
     query_BGERD = query_BHRD.view(batch, groups, heads // groups, rows, size)

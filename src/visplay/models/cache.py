@@ -1,10 +1,9 @@
-"""The keys and values of a token tree, and of the answers that grow on it.
+"""KV cache of token trees and of the answers that are decoded on them.
 
-A tree is computed once and kept; then each of its answers grows a token a step in a
-buffer of its own, so one copy of an image's keys serves all of its questions and answers.
+The tree's keys and values are stored once. Each answer adds one token per step to its own buffer, so all questions and
+answers of an image use one copy of the image's keys.
 
-Left out: sliding windows and any state that is not keys and values; such models take the
-plain path.
+Left out: sliding windows and any state other than keys and values; such models use the padded path.
 
 Shapes: B trees, G key-value heads, N new nodes, K shared nodes, R answers of a tree, T own
 tokens of an answer, D head size.
@@ -16,15 +15,14 @@ import torch
 
 from visplay.models.attention import Branches
 
-# Own tokens there is room for at first; a full buffer doubles.
+# Initial capacity of an answer's buffer, tokens; a full buffer doubles.
 ROOM = 32
 
 
 class TreeCache:
-    """What a transformers decoder takes as `past_key_values`: it calls `update` once a layer.
+    """The `past_key_values` of a transformers decoder, which calls `update` once per layer.
 
-    The first forward pass fills the shared part. From the second on every pass adds one
-    token to each answer.
+    The first forward pass fills the shared part. Each later pass adds one token to each answer.
     """
 
     def __init__(self) -> None:
@@ -34,7 +32,7 @@ class TreeCache:
     def update(
         self, keys_BGND: torch.Tensor, values_BGND: torch.Tensor, layer: int, *_: object, **__: object
     ) -> tuple[torch.Tensor, torch.Tensor] | tuple[Branches, Branches]:
-        """Keep a layer's new keys and values; return all that its attention is to see."""
+        """Store a layer's new keys and values; return all keys and values that its attention uses."""
         if layer == len(self._keys):
             self._keys.append(_Layer(keys_BGND))
             self._values.append(_Layer(values_BGND))
@@ -42,14 +40,12 @@ class TreeCache:
         return self._keys[layer].grow(keys_BGND), self._values[layer].grow(values_BGND)
 
     def select(self, trees_B: torch.Tensor, rows_BR: torch.Tensor, columns_BK: torch.Tensor) -> None:
-        """Keep, of the old trees `trees_B`, the answers `rows_BR` and the shared nodes `columns_BK` (all int64)."""
+        """Keep only the trees `trees_B`, and of these the answers `rows_BR` and shared nodes `columns_BK` (int64)."""
         for layer in (*self._keys, *self._values):
             layer.select(trees_B, rows_BR, columns_BK)
 
 
 class _Layer:
-    """Keys or values of one layer."""
-
     def __init__(self, shared_BGKD: torch.Tensor) -> None:
         self._shared_BGKD = shared_BGKD
         self._own_BGRTD = shared_BGKD.new_empty(0)

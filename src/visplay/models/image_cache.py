@@ -1,4 +1,4 @@
-"""Images as a model takes them, kept so that none is prepared or seen twice without need.
+"""Preprocessed images and their vision features, cached so that no image is prepared or encoded twice without need.
 
 Shapes: T image tokens, H hidden size.
 """
@@ -14,18 +14,18 @@ from PIL import Image
 
 from visplay.types import ImageRef
 
-MOST_BYTES = 2**30
+MOST_BYTES = 2**30  # capacity of the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a vision tower said of an image, as the language model takes it.
+    """The vision tower's output for a prompt's images.
 
     Attributes:
-        pooled: the embeddings of the image tokens, (T, H), or (tiles, T / tiles, H) where the image was cut.
-        deep_TH: what is added to them after the first decoder layers, one tensor a layer (DeepStack,
+        pooled: the embeddings of the image tokens, (T, H), or (tiles, T / tiles, H) if the image was cut into tiles.
+        deep_TH: what is added to the hidden states after the first decoder layers, one tensor per layer (DeepStack,
             arXiv 2406.04334); empty for most families.
-        listed: whether the model's code wants a list of images, not one tensor.
+        listed: whether the model's code expects a list with one tensor per image instead of one tensor.
     """
 
     pooled: torch.Tensor
@@ -33,7 +33,7 @@ class Features:
     listed: bool
 
     def __len__(self) -> int:
-        """Image tokens."""
+        """Number of image tokens."""
         return self.pooled.shape[:-1].numel()
 
     @property
@@ -42,11 +42,11 @@ class Features:
 
 
 class Pixels(dict[str, torch.Tensor]):
-    """The model's own keyword arguments for a prompt's images, mostly one, such as `pixel_values`, `image_grid_thw`.
+    """The model's keyword arguments for a prompt's images, such as `pixel_values` and `image_grid_thw`.
 
     Attributes:
-        texts: the markup that stands for each of the prompt's images.
-        features: what a vision tower that nobody trains saw; None before it looked.
+        texts: the markup that replaces each image's placeholder in the prompt.
+        features: cached output of a frozen vision tower; None until the tower has run.
     """
 
     texts: tuple[str, ...] = ("",)
@@ -54,7 +54,7 @@ class Pixels(dict[str, torch.Tensor]):
 
     @property
     def kind(self) -> tuple[tuple[str, torch.Size], ...]:
-        """What must agree for the tensors of prompts to be joined along their first axis."""
+        """Names and shapes that must be equal before tensors of several prompts can be concatenated."""
         return tuple((name, tensor.shape[1:]) for name, tensor in self.items())
 
     @property
@@ -63,10 +63,10 @@ class Pixels(dict[str, torch.Tensor]):
 
 
 class ImageCache:
-    """Preprocessed images, the least recently used forgotten beyond a number of bytes.
+    """Least-recently-used cache of preprocessed images, at most `MOST_BYTES` large.
 
     Args:
-        prepare: the decoded images of a prompt as the model's keyword arguments, and the text that stands for each.
+        prepare: gives the model's keyword arguments for a prompt's decoded images, and the markup of each image.
     """
 
     def __init__(self, prepare: Callable[[list[Image.Image]], tuple[dict[str, torch.Tensor], list[str]]]) -> None:
@@ -76,31 +76,31 @@ class ImageCache:
         self._bytes = 0
 
     def get(self, image: ImageRef) -> Pixels:
-        """The tensors of an image, or of an album's images together.
+        """The tensors of an image, or of all images of an album.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: an image cannot be read.
         """
         if image in self._entries:
             self._entries.move_to_end(image)
             return self._entries[image]
-        # Tensors born in inference mode could not be used for training later.
+        # Autograd cannot use tensors that were made in inference mode.
         with torch.inference_mode(False):
             tensors, texts = self._prepare([part.load() for part in image.parts])
         pixels = Pixels(tensors)
         pixels.texts = tuple(texts)
         self._entries[image] = pixels
         self._held.add(id(pixels))
-        self._grown(pixels.nbytes)
+        self._add_bytes(pixels.nbytes)
         return pixels
 
     def keep(self, pixels: Pixels, features: Features) -> None:
-        """Remember what was seen in an image, and forget what no longer fits."""
+        """Store the vision features of an image; evict old images beyond the capacity."""
         pixels.features = features
         if id(pixels) in self._held:
-            self._grown(features.nbytes)
+            self._add_bytes(features.nbytes)
 
-    def _grown(self, size: int) -> None:
+    def _add_bytes(self, size: int) -> None:
         self._bytes += size
         while self._bytes > MOST_BYTES and len(self._entries) > 1:
             _, forgotten = self._entries.popitem(last=False)

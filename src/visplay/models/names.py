@@ -1,4 +1,4 @@
-"""Names of models, resolved without loading a library: "lab", a folder in Hugging Face format, or a hub id."""
+"""Model names, resolved without importing a model library: "lab", a folder in Hugging Face format, or a hub id."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from visplay.errors import ModelError
 
 
 def model_name(name: str) -> str:
-    """The folder of the embedded model for "lab"; any other name as it is."""
+    """The folder of the embedded model for "lab"; any other name unchanged."""
     return str(resources.files("visplay") / "lab" / "model") if name == "lab" else name
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is neither a folder nor a hub id; the hub is not asked.
+    """Check the form of a model name, without a request to the hub.
 
     Raises:
-        ModelError: it is neither.
+        ModelError: the name is neither a folder nor of the form owner/name.
     """
-    # A hub id is owner/name; asking the hub for anything else would only take long to fail.
+    # For other names, a request to the hub fails only after a long wait.
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is None and not Path(name).is_dir():
         raise ModelError(f"no model folder '{name}'; give a folder or a hub id such as Qwen/Qwen2.5-VL-3B-Instruct")

@@ -1,6 +1,6 @@
-"""Where tensors are: on the device that computes, or out of its way in CPU memory.
+"""Moving tensors between a device and CPU memory.
 
-Left out: a disk, and page-locked memory, which would move a little faster and is not to be had on_all_ranks.
+Left out: offloading to disk, and page-locked memory, which is a little faster and not available on every machine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 @dataclass(slots=True)
 class Moves:
-    """How often tensors came to the device and left it, and the bytes of all these ways."""
+    """Number of transfers to the device and from it, and the bytes of all transfers."""
 
     loads: int = 0
     offloads: int = 0
@@ -21,17 +21,17 @@ class Moves:
 
 
 class Offloader:
-    """Tensors that are on a device while something computes with them, and may be put away in between.
+    """Moves a group of tensors to their device for computation and back to CPU memory in between.
 
-    They stay the same objects, so an optimizer and tied weights go on to know them, and can be read, saved and
-    written wherever they are. On a CPU nothing is really moved.
+    The tensor objects stay the same, so optimizers and tied weights keep valid references. The tensors can be read and
+    saved in either place. If the device is the CPU, nothing is copied.
 
     Args:
-        tensors: gives those that belong together now; an optimizer has none before its first step.
-        device: where they are used.
+        tensors: gives the tensors to move now; an optimizer has none before its first step.
+        device: the device that computes with the tensors.
     Attributes:
-        here: whether they are on the device.
-        moves: what was moved so far; on a CPU, what would have been on a GPU.
+        on_device: whether the tensors are on the device.
+        moves: the transfers so far; on a CPU, the transfers that a GPU would have needed.
     """
 
     def __init__(self, tensors: Callable[[], Iterable[torch.Tensor]], device: torch.device) -> None:
@@ -41,20 +41,20 @@ class Offloader:
         self.moves = Moves()
 
     def to_device(self) -> None:
-        """Be on the device; nothing to do where they are there already."""
+        """Move the tensors to the device; no-op if they are there already."""
         if not self.on_device:
             self._move(self.device)
             self.on_device = True
             self.moves.loads += 1
 
     def offload(self) -> None:
-        """Be in CPU memory, and leave the device's to others."""
+        """Move the tensors to CPU memory and free the device's memory."""
         if self.on_device:
             self._move(torch.device("cpu"))
             self.on_device = False
             self.moves.offloads += 1
             if self.device.type == "cuda":
-                torch.cuda.empty_cache()  # vLLM takes its memory past torch's allocator
+                torch.cuda.empty_cache()  # vLLM does not use torch's caching allocator
 
     def _move(self, device: torch.device) -> None:
         with torch.no_grad():

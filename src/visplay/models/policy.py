@@ -1,8 +1,7 @@
-"""A role's weights and the frozen reference they are held to.
+"""A role's weights and the frozen reference for its KL penalty.
 
-`FullPolicy` owns a copy of all weights and shares the base as its reference. `LoraPolicy`
-adds one adapter a role to a shared base; with the adapter off the base is the reference.
-`Policy` itself is a model nobody trains.
+`FullPolicy` has its own copy of all weights; the shared base is its reference. `LoraPolicy` adds one adapter per role
+to a shared base; the base without the adapter is its reference. `Policy` is a frozen model.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from visplay.config import LoraSettings, Settings
-from visplay.errors import ModelError
+from visplay.errors import ModelError, one_line
 from visplay.models.vlm import VLM
 
 
 class Policy:
-    """A frozen model in the place of a policy: it samples, it is its own reference, it trains nothing.
+    """A frozen model with the interface of a policy; it is its own reference and has no trainable weights.
 
     Attributes:
-        version: counts changes of the weights, so that an engine with a copy of them knows when it is out of date.
+        version: number of changes of the weights; an engine compares it to know when its copy is stale.
     """
 
     def __init__(self, vlm: VLM, role: str = "base") -> None:
@@ -45,44 +44,44 @@ class Policy:
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
-        """The VLM with this role's weights, for the length of a `with` block."""
+        """Context manager: the VLM with this role's weights."""
         yield self.vlm
 
     @contextmanager
     def reference(self) -> Iterator[VLM]:
-        """The VLM with the original weights, for the length of a `with` block."""
+        """Context manager: the VLM with the base's weights."""
         yield self.vlm
 
     def trainable(self) -> list[torch.nn.Parameter]:
-        """Parameters of this role alone."""
+        """The trainable parameters of this role."""
         return []
 
     def offload(self) -> None:
-        """Leave the device's memory, with the reference; both come back when they are asked for.
+        """Move weights and reference to CPU memory; `active` and `reference` move them back.
 
-        Nothing to do but for a role with a copy of the weights.
+        No-op unless the role has its own copy of the weights.
         """
 
     def checkpoint_activations(self) -> None:
-        """While training, compute activations twice instead of keeping them: less memory, about a third more time."""
+        """Recompute activations in the backward pass: less memory, about a third more time."""
         self.vlm.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
     def save(self, folder: str | Path) -> None:
-        """Write the role in Hugging Face format: a whole model, or an adapter in PEFT format."""
+        """Write the weights: a whole model in Hugging Face format, or an adapter in PEFT format."""
         with self.active() as vlm:
             vlm.save(folder)
 
     def load(self, folder: str | Path) -> None:
-        """Restore what `save` wrote.
+        """Read weights that `save` wrote.
 
         Raises:
-            ModelError: the folder holds no weights, or weights of another model.
+            ModelError: the folder has no weights, the weights are of another model, or the role is frozen.
         """
         raise ModelError(f"the {self.role} is frozen; nothing can be loaded into it")
 
 
 class FullPolicy(Policy):
-    """All weights trained, in a copy of the base; the vision tower stays shared and frozen unless asked for."""
+    """A copy of the base with all weights trainable; without `train_vision`, the vision tower is shared and frozen."""
 
     def __init__(self, base: VLM, role: str, train_vision: bool) -> None:
         base.offloader.to_device()
@@ -109,7 +108,7 @@ class FullPolicy(Policy):
         self._base.offloader.offload()
 
     def save(self, folder: str | Path) -> None:
-        # Weights that were put away are written from where they are.
+        # Without `active`: offloaded weights can be written from CPU memory.
         self.vlm.save(folder)
 
     def trainable(self) -> list[torch.nn.Parameter]:
@@ -123,8 +122,7 @@ class FullPolicy(Policy):
             self.vlm.model.load_state_dict(restored.state_dict())
             self.version += 1
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ModelError(f"weights in '{folder}' do not fit '{self.vlm.name}': {reason}") from None
+            raise ModelError(f"weights in '{folder}' do not fit '{self.vlm.name}': {one_line(error)}") from None
 
 
 class LoraPolicy(Policy):
@@ -143,13 +141,13 @@ class LoraPolicy(Policy):
         )
         try:
             with warnings.catch_warnings():
-                # PEFT warns of a second adapter on one model, which is the very idea here.
+                # PEFT warns about a second adapter on one model; here it is intended.
                 warnings.filterwarnings("ignore", message="Already found a `peft_config`")
                 base.model.add_adapter(config, adapter_name=role)
         except ValueError as error:
-            raise ModelError(f"cannot add an adapter to '{base.name}': {' '.join(str(error).split())}") from None
+            raise ModelError(f"cannot add an adapter to '{base.name}': {one_line(error)}") from None
         for parameter in self.trainable():
-            # In bfloat16 a step of 1e-6 would be rounded away; PEFT casts what goes in and comes out.
+            # bfloat16 would round a step of 1e-6 to zero. PEFT casts the adapter's inputs and outputs.
             parameter.data = parameter.data.float()
 
     @contextmanager
@@ -170,7 +168,7 @@ class LoraPolicy(Policy):
         return [p for name, p in self.model.named_parameters() if "lora_" in name and f".{self.role}." in name]
 
     def save(self, folder: str | Path) -> None:
-        # What save_pretrained writes, which of several processes would write in the first alone; vLLM needs it in each.
+        # transformers' save_pretrained writes on rank 0 only, but the vLLM of each rank needs the files.
         Path(folder).mkdir(parents=True, exist_ok=True)
         weights = self.vlm.model.get_adapter_state_dict(adapter_name=self.role)
         named = {f"base_model.model.{name}": weight for name, weight in weights.items()}
@@ -183,12 +181,11 @@ class LoraPolicy(Policy):
             set_peft_model_state_dict(self.model, weights, adapter_name=self.role)
             self.version += 1
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ModelError(f"no adapter for '{self.vlm.name}' in '{folder}': {reason}") from None
+            raise ModelError(f"no adapter for '{self.vlm.name}' in '{folder}': {one_line(error)}") from None
 
 
 def _linear_layers(base: VLM, targets: Sequence[str]) -> str:
-    """A pattern for linear layers of the language model; the vision tower stays as it is."""
+    """A regular expression for the target layers of the language model; it matches no layer of the vision tower."""
     decoder = base.model.get_decoder()
     name = next(name for name, module in base.model.named_modules() if module is decoder)
     return rf"{re.escape(name)}\..*\.({'|'.join(map(re.escape, targets))})"
@@ -197,12 +194,12 @@ def _linear_layers(base: VLM, targets: Sequence[str]) -> str:
 def new_policy(
     base: VLM, role: str, tune: Literal["full", "lora"], lora: LoraSettings, train_vision: bool = False
 ) -> Policy:
-    """A role that begins as `base` and is trained in the way `tune` says; `train_vision` is for "full" alone."""
+    """A trainable role that starts with the weights of `base`; `train_vision` applies to `tune="full"` only."""
     return FullPolicy(base, role, train_vision) if tune == "full" else LoraPolicy(base, role, lora)
 
 
 def role_of(base: VLM, role: str, settings: Settings) -> Policy:
-    """A role that begins as `base` and is trained as a run's settings say."""
+    """A trainable role that starts with the weights of `base`, as a run's settings define it."""
     policy = new_policy(base, role, settings.tune, settings.lora, settings.train_vision)
     if settings.gradient_checkpointing:
         policy.checkpoint_activations()

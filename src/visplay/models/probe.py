@@ -1,4 +1,4 @@
-"""Is a token tree valid for this model? Both paths are run on one sample and compared; nothing is guessed."""
+"""The probe: measures on a sample whether token trees give a model the same log-probabilities as padded sequences."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from visplay.models.vlm import VLM
 from visplay.types import ImageRef
 
 _PROMPTS = ("What is this?", "What colour is the largest thing?")
-# Mean difference of log-probabilities, in nats, that rounding explains.
+# Largest mean difference of log-probabilities, in nats, that rounding explains.
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was found.
+    """The result of the probe.
 
     Attributes:
-        plain_because: why the plain path is taken; empty when the tree is.
-        difference: mean difference of the two paths' log-probabilities, in nats; None when the
-            configuration alone decided.
+        padded_because: why the model uses the padded path; empty if it uses token trees.
+        difference: mean difference of the two paths' log-probabilities, in nats; None if the model's configuration
+            rules token trees out.
     """
 
-    plain_because: str
+    padded_because: str
     difference: float | None
 
     def __str__(self) -> str:
         if self.difference is None:
-            return f"plain path: {self.plain_because}"
-        if self.plain_because:
-            return f"plain path: {self.plain_because} (differences of {self.difference:.1e} nats on a sample)"
-        return f"token trees, which agree with the plain path to {self.difference:.1e} nats on a sample"
+            return f"padded path: {self.padded_because}"
+        if self.padded_because:
+            return f"padded path: {self.padded_because} (differences of {self.difference:.1e} nats on a sample)"
+        return f"token trees, which agree with the padded path to {self.difference:.1e} nats on a sample"
 
 
 def probe(vlm: VLM) -> Probe:
-    """Choose the path of `vlm`, which takes it from here on."""
-    found = Probe(vlm.plain_because, None) if vlm.plain_because else _compare(vlm)
-    vlm.plain_because = found.plain_because
+    """Choose between token trees and the padded path, and set `vlm.padded_because`."""
+    found = Probe(vlm.padded_because, None) if vlm.padded_because else _compare(vlm)
+    vlm.padded_because = found.padded_because
     return found
 
 
@@ -63,17 +63,17 @@ def _compare(vlm: VLM) -> Probe:
             starts.append(len(prompt.token_ids))
     trees = [TokenTree.build(sequences)]
     with torch.no_grad():
-        tree_ST, plain_ST = (
-            score(trees, [prompt.pixels], [starts]).logprobs_ST for score in (vlm.tree_logprobs, vlm.plain_logprobs)
+        tree_ST, padded_ST = (
+            score(trees, [prompt.pixels], [starts]).logprobs_ST for score in (vlm.tree_logprobs, vlm.padded_logprobs)
         )
-    difference = float((tree_ST - plain_ST).abs().mean())
-    # Written so that a difference that is no number is not taken for agreement.
+    difference = float((tree_ST - padded_ST).abs().mean())
+    # NaN <= tolerance is False, so NaN does not count as agreement.
     agree = difference <= _TOLERANCE[vlm.model.dtype]
-    return Probe("" if agree else "its token trees are not what it says of separate sequences", difference)
+    return Probe("" if agree else "token trees and separate sequences differ", difference)
 
 
 def _tokens(vlm: VLM, random: np.random.Generator, size: int) -> tuple[int, ...]:
-    """Any tokens but those that stand for images."""
+    """Random tokens, without image and video placeholders."""
     allowed = np.setdiff1d(np.arange(vlm.head.out_features), vlm.placeholder_ids)
     return tuple(random.choice(allowed, size).tolist())
 

@@ -1,7 +1,7 @@
-"""What a family makes of an image and a chat: its own processor from transformers, for images alone.
+"""A model family's chat template and image preprocessing, by its transformers processor.
 
-Images are prepared by the Pillow side of each family's image processor, so torchvision is not needed. All
-knowledge of how a family limits the size of its images is here. Left out: video and sound.
+The Pillow backend of the image processor prepares images, so torchvision is not needed. This module also knows how each
+family limits the size of images. Left out: video and audio.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTr
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
 
-# What the tokenizer does not write itself; a copy keeps what we do not use, such as settings for video.
+# Files that the tokenizer does not write; copies also keep settings that visplay does not use, such as those for video.
 _FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json", "chat_template.json")
-_OF_THE_TEXT = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"}
+_TEXT_KEYS = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"}
 
 
 class Processor:
-    """A family's chat format and its way with images.
+    """A model family's processor.
 
     Attributes:
-        tokenizer: the model's.
-        image_token: what a chat template puts where an image belongs.
+        tokenizer: the model's tokenizer.
+        image_token: the placeholder that the chat template writes for each image.
     """
 
     def __init__(self, name: str, processor: Any) -> None:
@@ -43,9 +43,9 @@ class Processor:
         """Read the processor of a folder or hub model.
 
         Args:
-            config: the model's.
+            config: the model's configuration.
         Raises:
-            OSError, ValueError, ImportError, …: it is missing, or needs a package that is not there.
+            OSError, ValueError, ImportError, …: the processor is missing, or needs a package that is not installed.
         """
         if type(config) not in PROCESSOR_MAPPING:
             return cls(name, AutoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code))
@@ -55,23 +55,23 @@ class Processor:
         }
         kind: Any = _without_video(PROCESSOR_MAPPING[type(config)])
         values: dict[str, Any] = {}
-        with suppress(OSError):  # a processor without settings of its own has no such file
+        with suppress(OSError):  # a processor without settings has no such file
             values, _ = kind.get_processor_dict(name)
         values.setdefault("chat_template", parts["tokenizer"].chat_template)
         return cls(name, kind.from_args_and_dict([parts.get(part) for part in kind.get_attributes()], values))
 
     @property
     def chat_template(self) -> str | None:
-        """The Jinja template of a chat; None where the model has none."""
+        """The Jinja chat template; None if the model has none."""
         template: str | None = self._processor.chat_template or self.tokenizer.chat_template
         return template
 
     def prepare(self, images: list[Image.Image]) -> tuple[dict[str, torch.Tensor], list[str]]:
-        """The images of one prompt as the model takes them, and the text that stands for each.
+        """The model's inputs for the images of one prompt.
 
         Returns:
-            the model's keyword arguments, such as `pixel_values` (a batch of one prompt), and for each image markup
-            with as many image tokens as it has.
+            the model's keyword arguments, such as `pixel_values` (a batch of one prompt); and for each image the markup
+            that replaces its placeholder, with one image token per image embedding.
         """
         found = self._processor(
             images=[images],
@@ -80,13 +80,13 @@ class Processor:
             text_kwargs={"return_text_replacement_offsets": True},
         )
         (replaced,) = found["text_replacement_offsets"]
-        tensors = {name: found[name] for name in found if name not in _OF_THE_TEXT}
+        tensors = {name: found[name] for name in found if name not in _TEXT_KEYS}
         return tensors, [one["replacement"] for one in replaced]
 
     def chat(self, text: str, images: int = 1) -> str:
-        """A user's turn with images and a text, up to where the answer begins."""
+        """A chat with one user turn of images and text, up to the start of the answer."""
         content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
-        # By the tokenizer: some processors ask their part for videos even here.
+        # The tokenizer's method, because that of some processors needs the video processor.
         chat: str = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": content}],
             chat_template=self.chat_template,
@@ -96,10 +96,10 @@ class Processor:
         return chat
 
     def limit(self, least: int | None, most: int | None) -> None:
-        """Bound how many pixels an image is given to the model with, each family in its own way.
+        """Limit the number of pixels to which images are resized.
 
         Raises:
-            ValueError: the family has no such bound, or none that small.
+            ValueError: the family has no such limit, or its smallest image is larger.
         """
         images = self.image_processor
         if least is None and most is None:
@@ -112,7 +112,7 @@ class Processor:
             }
             return
         if least is not None:
-            raise ValueError(f"images of '{self.name}' have no least size; leave min_pixels out")
+            raise ValueError(f"images of '{self.name}' have no minimum size; leave min_pixels out")
         assert most is not None
         if hasattr(images, "image_grid_pinpoints"):  # LLaVA: the grids of tiles to choose among
             grids = [grid for grid in images.image_grid_pinpoints if grid[0] * grid[1] <= most]
@@ -129,7 +129,7 @@ class Processor:
             raise ValueError(f"images of '{self.name}' have a fixed size; leave max_pixels out")
 
     def save(self, folder: str | Path) -> None:
-        """Write tokenizer, settings for images and chat template, so that transformers and `load` read them."""
+        """Write tokenizer, image settings and chat template; transformers and `load` can read them."""
         self.tokenizer.save_pretrained(folder)
         self.image_processor.save_pretrained(folder)
         for file in _FILES:
@@ -147,7 +147,7 @@ class Processor:
 
 
 def _without_video(kind: Any) -> Any:
-    """The processor with no part for videos, which would need torchvision."""
+    """The processor class without its video processor, which needs torchvision."""
 
     class Images(kind):  # type: ignore[misc]
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:

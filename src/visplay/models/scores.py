@@ -1,7 +1,6 @@
-"""Log-probabilities of given tokens, from the hidden states they are predicted from.
+"""Log-probabilities and entropies of given tokens, from hidden states.
 
-Only wanted tokens reach the vocabulary, in chunks, so the memory of logits does not grow
-with what is scored.
+Logits are computed in chunks and for the scored tokens only, so their memory does not grow with the number of tokens.
 
 Shapes: B rows, L tokens of a row, H hidden size, V vocabulary, M distinct scored tokens,
 S sequences, T scored tokens of a sequence.
@@ -18,17 +17,17 @@ from torch.utils.checkpoint import checkpoint
 
 from visplay.models.token_tree import TokenTree
 
-# Logits of one chunk take at most this many numbers, so scoring needs the same memory at any length.
+# Largest number of logits in a chunk.
 CHUNK_NUMBERS = 2**24
 
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """What a model says of given tokens; sequences of all trees in order, padded on the right.
+    """Scores of the sequences of all trees, in order, padded on the right.
 
     Attributes:
-        logprobs_ST: float32, natural-log probability of each token at the asked temperature, 0 at padding.
-        entropy_ST: float32, entropy in nats of the distribution it came from; with a gradient only if asked for.
+        logprobs_ST: float32, natural-log probability of each token at the requested temperature, 0 at padding.
+        entropy_ST: float32, entropy in nats of the token's distribution; with a gradient only if requested.
         mask_ST: bool, False at padding.
     """
 
@@ -39,13 +38,13 @@ class TokenScores:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Tokens to score: distinct ones (M) and where each belongs.
+    """The distinct tokens to score, and their places in the sequences.
 
-    Row `b`'s token `n` is numbered `b * width + n`. The tokens of `mask_ST` in order are `ids_M[inverse]`.
+    Token `n` of row `b` has the number `b * width + n`. `ids_M[inverse]` are the tokens where `mask_ST` is True.
 
     Attributes:
-        ids_M: int64, the tokens.
-        parents_M: int64, the numbers of the tokens before them, whose hidden states predict them.
+        ids_M: int64, the token ids.
+        parents_M: int64, the numbers of the preceding tokens, whose hidden states predict them.
     """
 
     ids_M: np.ndarray
@@ -55,10 +54,13 @@ class Wanted:
 
     @classmethod
     def of(cls, trees: Sequence[TokenTree], starts: Sequence[Sequence[int]], width: int) -> Wanted:
-        """Of each tree, one a row, each sequence's tokens from its start on; what sequences share is wanted once.
+        """The tokens of each sequence from its start on; tokens that sequences share are scored once.
 
+        Args:
+            trees: one per row.
+            starts: for each tree, for each sequence, the first token to score.
         Raises:
-            ValueError: a start is not at least 1 and within its sequence.
+            ValueError: a start is below 1 or beyond its sequence.
         """
         spans: list[np.ndarray] = []
         for row, (tree, firsts) in enumerate(zip(trees, starts, strict=True)):
@@ -82,11 +84,11 @@ def token_scores(
     entropy_gradient: bool = False,
     temperature: float = 1.0,
 ) -> TokenScores:
-    """Scores of the wanted tokens; gradients pass through hidden states and `head`, whose weight is (V, H).
+    """Scores of the wanted tokens, with gradients for the hidden states and `head`, whose weight is (V, H).
 
     Args:
-        entropy_gradient: whether they pass through the entropy too, which costs a little.
-        temperature: greater than 0; the distribution that is scored is softmax(logits / temperature).
+        entropy_gradient: whether the entropy has a gradient too, which costs a little.
+        temperature: greater than 0; the scored distribution is softmax(logits / temperature).
     """
     device = hidden_BLH.device
     hidden_MH = hidden_BLH.flatten(0, 1)[torch.from_numpy(wanted.parents_M).to(device)]
@@ -106,7 +108,7 @@ def score_tokens(
     entropy_gradient: bool,
     temperature: float = 1.0,
 ) -> torch.Tensor:
-    """Log-probability and entropy, (M, 2), in chunks whose logits are recomputed for the gradient."""
+    """Log-probability and entropy, (M, 2); the backward pass recomputes the logits of each chunk."""
     size = max(1, CHUNK_NUMBERS // len(head.weight))
     rest = (head, entropy_gradient, temperature)
     if len(ids_M) <= size:

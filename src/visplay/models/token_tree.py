@@ -1,10 +1,10 @@
-"""Sequences that share prefixes, packed so that each distinct context is computed once.
+"""Sequences with shared prefixes, packed so that each distinct context is computed once.
 
-Everything in self-play hangs on an image: one image, many questions, many answers. A
-`TokenTree` is the trie of such sequences, laid out depth-first in one row; a token sees
-its ancestors only, so a forward pass over the row equals one pass a sequence.
+In self-play, an image has many questions and each question many answers. A `TokenTree` is the trie of these sequences,
+in depth-first order in one row. A token sees only its ancestors, so one forward pass over the row gives the same result
+as one pass per sequence.
 
-Left out: the forward pass itself (`models/vlm.py`) and any knowledge of a model family.
+Left out: the forward pass (`models/tree_model.py`) and any knowledge of a model family.
 
 Shapes: B trees, L packed tokens, S sequences.
 """
@@ -24,8 +24,8 @@ class TokenTree:
 
     Attributes:
         ids_L: int64, the token at each node.
-        parent_L: int64, index of the node before it, -1 for the first token.
-        depth_L: int64, number of tokens before it in its own sequence.
+        parent_L: int64, index of the preceding node, -1 for the first token.
+        depth_L: int64, number of preceding tokens in the sequence.
         paths: for each input sequence, the node of each of its tokens, int64.
     """
 
@@ -39,10 +39,10 @@ class TokenTree:
 
     @classmethod
     def build(cls, sequences: Sequence[Sequence[int]]) -> TokenTree:
-        """Find the common prefixes of `sequences`; equal sequences share every node.
+        """The tree of `sequences`; equal sequences share every node.
 
         Raises:
-            ValueError: no sequence, an empty one, or sequences that differ in the first token.
+            ValueError: there is no sequence, a sequence is empty, or the first tokens differ.
         """
         if not sequences or any(len(s) == 0 for s in sequences):
             raise ValueError("a token tree needs at least one sequence, and none may be empty")
@@ -52,7 +52,7 @@ class TokenTree:
         parents: list[int] = []
         depths: list[int] = []
         paths: dict[int, np.ndarray] = {}
-        # In sorted order neighbours share the longest prefixes, so one path is enough to compare with.
+        # In sorted order, a sequence shares its longest prefix with its predecessor.
         previous: Sequence[int] = ()
         nodes: list[int] = []
         for index in sorted(range(len(sequences)), key=lambda i: tuple(sequences[i])):
@@ -74,7 +74,7 @@ class TokenTree:
         )
 
     def ends_L(self) -> np.ndarray:
-        """Int64: a node's descendants are the nodes after it and before its end, as the order is depth-first."""
+        """Int64: the descendants of node i are the nodes i + 1 to ends_L[i] - 1, because the order is depth-first."""
         ends_L = np.arange(1, len(self) + 1)
         for node in range(len(self) - 1, 0, -1):
             parent = self.parent_L[node]
@@ -82,24 +82,20 @@ class TokenTree:
         return ends_L
 
     def ancestors_NL(self, nodes_N: np.ndarray) -> np.ndarray:
-        """Bool (N, L): row i is True at node `nodes_N[i]` and at every node before it in its sequence."""
+        """Bool (N, L): row i is True at node `nodes_N[i]` and at its ancestors."""
         seen_NL: np.ndarray = (np.arange(len(self)) <= nodes_N[:, None]) & (nodes_N[:, None] < self.ends_L())
         return seen_NL
-
-    def ancestor_mask_LL(self) -> np.ndarray:
-        """Bool: row i is True at node i and at every node before it in its sequence."""
-        return self.ancestors_NL(np.arange(len(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class PackedTrees:
-    """Trees of several images as one batch, padded on the right to the widest.
+    """A batch of trees, padded on the right to the width of the largest.
 
     Attributes:
-        ids_BL: int64 token ids, padding filled with `pad_id`.
-        depth_BL: int64 depths, padding 0.
-        ends_BL: int64, see `TokenTree.ends_L`; token i sees token j where j <= i < end of j. A padding
-            token sees only itself.
+        ids_BL: int64 token ids, `pad_id` at padding.
+        depth_BL: int64 depths, 0 at padding.
+        ends_BL: int64, see `TokenTree.ends_L`; token i sees token j if j <= i < ends[j]. A padding token sees only
+            itself.
         valid_BL: bool, False at padding.
     """
 
@@ -110,7 +106,7 @@ class PackedTrees:
 
     @classmethod
     def pack(cls, trees: Sequence[TokenTree], pad_id: int) -> PackedTrees:
-        """Stack `trees` in their order, one row each."""
+        """The batch of `trees`, one per row."""
         width = max(len(tree) for tree in trees)
         ids_BL = torch.full((len(trees), width), pad_id, dtype=torch.int64)
         depth_BL = torch.zeros((len(trees), width), dtype=torch.int64)

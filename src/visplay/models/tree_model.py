@@ -1,13 +1,12 @@
-"""Forward passes of a vision-language model over token trees, or over plain sequences where a tree is not valid.
+"""Forward passes of a vision-language model over token trees, or over padded sequences if trees are not valid for it.
 
-The model runs its own code for all that is particular to its family: where the image
-enters, how positions count, what a vision tower says. This file gives it the tree's mask
-and positions, and images it has already seen. Left out: text and images, which are
-`models/vlm.py`'s; video.
+The model's own code does what is specific to its family: merging the image into the text, counting positions, running
+the vision tower. This module passes it the tree's mask and positions, and cached vision features. Left out: tokenising
+text and preparing images (`models/vlm.py`); video.
 
-Shapes: B trees (the images of one prompt each), L packed tokens, A axes of rotary positions (3 for the
-Qwen families: time, height, width; else 1), R answers growing on a tree, K nodes they
-share, H hidden size, V vocabulary, T tokens, S sequences.
+Shapes: B trees (the images of one prompt each), L packed tokens, A axes of rotary positions (3 for the Qwen families:
+time, height, width; else 1), R answers that are decoded on a tree, K nodes they share, H hidden size, V vocabulary, T
+tokens, S sequences.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ from visplay.models.offload import Offloader
 from visplay.models.scores import TokenScores, Wanted, token_scores
 from visplay.models.token_tree import PackedTrees, TokenTree
 
-# Images that pass a frozen vision tower together: enough to keep it busy, few enough for its memory.
-LOOK_AT_ONCE = 32
-# Arguments by which families are told which tokens are an image's.
+# Prompts whose images the vision tower encodes in one batch: enough to use the GPU well, few enough for its memory.
+VISION_BATCH_SIZE = 32
+# Names that families give to the argument that marks image tokens.
 _TYPE_ARGUMENTS = ("mm_token_type_ids", "token_type_ids")
 
 
@@ -39,19 +38,19 @@ class TreeModel:
     """A transformers model for images and text (`AutoModelForImageTextToText`).
 
     Attributes:
-        plain_because: why token trees are not used; empty where they are. What the configuration does
-            not tell, `models/probe.py` finds out.
-        place: where its weights are; a frozen vision tower, which models share, stays on the device.
+        padded_because: why the model uses the padded path; empty if it uses token trees. The configuration sets it
+            first, then `models/probe.py`.
+        offloader: moves the weights, without a frozen vision tower: models share it, so it stays on the device.
     """
 
     def __init__(self, model: Any, pad_id: int, images: ImageCache) -> None:
         model.set_attn_implementation({"text_config": TREE_ATTENTION})
         self.model = model
         self.pad_id = pad_id
-        self.plain_because = _declared(model)
+        self.padded_because = _unsupported_reason(model)
         self.image_token_id = int(model.config.image_token_id)
         self._images = images
-        self._counts_axes = hasattr(model.base_model, "get_rope_index")
+        self._has_rope_index = hasattr(model.base_model, "get_rope_index")
         self.offloader = Offloader(self._own_tensors, self.device)
         self._type_arguments = set(_TYPE_ARGUMENTS) & set(inspect.signature(model.forward).parameters)
 
@@ -62,13 +61,13 @@ class TreeModel:
 
     @property
     def head(self) -> torch.nn.Linear:
-        """The layer from hidden states to the vocabulary."""
+        """The output layer, from hidden states to logits."""
         head: torch.nn.Linear = self.model.get_output_embeddings()
         return head
 
     @property
     def vision(self) -> tuple[torch.nn.Module, ...]:
-        """Whatever lies before the language model: the vision tower and what joins the two."""
+        """The modules before the language model: the vision tower and the projector."""
         decoder = self.model.get_decoder()
         return tuple(child for child in self.model.base_model.children() if child is not decoder)
 
@@ -78,8 +77,8 @@ class TreeModel:
         return (p for p in self.model.parameters() if id(p) not in text)
 
     def _own_tensors(self) -> Iterator[torch.Tensor]:
-        seeing = () if any(p.requires_grad for p in self.vision_parameters()) else self.vision
-        shared = {id(tensor) for part in seeing for tensor in _tensors(part)}
+        frozen = () if any(p.requires_grad for p in self.vision_parameters()) else self.vision
+        shared = {id(tensor) for part in frozen for tensor in _tensors(part)}
         return (tensor for tensor in _tensors(self.model) if id(tensor) not in shared)
 
     def logprobs(
@@ -90,14 +89,14 @@ class TreeModel:
         entropy_gradient: bool = False,
         temperature: float = 1.0,
     ) -> TokenScores:
-        """Log-probabilities and entropies of each sequence's tokens from its start on.
+        """Log-probabilities and entropies of the tokens of each sequence, from its start on.
 
         Args:
-            pixels: of each tree's image, in the order of the trees.
+            pixels: the image of each tree.
             starts: for each tree, for each of its sequences, the first token to score, at least 1.
             entropy_gradient, temperature: see `token_scores`.
         """
-        score = self.plain_logprobs if self.plain_because else self.tree_logprobs
+        score = self.padded_logprobs if self.padded_because else self.tree_logprobs
         return score(trees, pixels, starts, entropy_gradient, temperature)
 
     def tree_logprobs(
@@ -108,12 +107,12 @@ class TreeModel:
         entropy_gradient: bool = False,
         temperature: float = 1.0,
     ) -> TokenScores:
-        """`logprobs`, each distinct context computed once."""
+        """`logprobs` by token trees: each distinct context is computed once."""
         hidden_BLH = self.hidden(trees, pixels)
         wanted = Wanted.of(trees, starts, width=hidden_BLH.shape[1])
         return token_scores(hidden_BLH, self.head, wanted, entropy_gradient, temperature)
 
-    def plain_logprobs(
+    def padded_logprobs(
         self,
         trees: Sequence[TokenTree],
         pixels: Sequence[Pixels],
@@ -121,11 +120,11 @@ class TreeModel:
         entropy_gradient: bool = False,
         temperature: float = 1.0,
     ) -> TokenScores:
-        """`logprobs`, one row a sequence under the model's own mask."""
+        """`logprobs` by padded sequences: one row per sequence, under the model's own mask."""
         sequences = [tree.ids_L[path] for tree in trees for path in tree.paths]
         alone = [TokenTree.build([sequence.tolist()]) for sequence in sequences]
         images = [image for tree, image in zip(trees, pixels, strict=True) for _ in tree.paths]
-        hidden_SLH = self.plain_hidden(alone, images)
+        hidden_SLH = self.padded_hidden(alone, images)
         firsts = [[first] for of_tree in starts for first in of_tree]
         wanted = Wanted.of(alone, firsts, width=hidden_SLH.shape[1])
         return token_scores(hidden_SLH, self.head, wanted, entropy_gradient, temperature)
@@ -133,25 +132,25 @@ class TreeModel:
     def hidden(
         self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], cache: TreeCache | None = None
     ) -> torch.Tensor:
-        """Last hidden states of packed trees, (B, L, H); each image passes the vision tower once.
+        """Last hidden states of packed trees, (B, L, H).
 
         Args:
-            cache: filled with the trees' keys and values when given.
+            cache: stores the trees' keys and values.
         """
         packed = PackedTrees.pack(trees, self.pad_id)
         positions = [self.positions(tree, image) for tree, image in zip(trees, pixels, strict=True)]
         output = self.model.base_model(
             input_ids=packed.ids_BL.to(self.device),
             attention_mask=self._mask(packed),
-            position_ids=_stacked(positions).to(self.device),
-            mm_encoder_outputs={"image": self._seen(trees, pixels)},
+            position_ids=_stack_positions(positions).to(self.device),
+            mm_encoder_outputs={"image": self._vision_output(trees, pixels)},
             past_key_values=cache,
             use_cache=cache is not None,
         )
         hidden_BLH: torch.Tensor = output.last_hidden_state
         return hidden_BLH
 
-    def plain_hidden(self, sequences: Sequence[TokenTree], pixels: Sequence[Pixels]) -> torch.Tensor:
+    def padded_hidden(self, sequences: Sequence[TokenTree], pixels: Sequence[Pixels]) -> torch.Tensor:
         """Last hidden states of trees that are one sequence each, (S, L, H), under the model's own mask."""
         ids_SL = pad_sequence([torch.from_numpy(s.ids_L) for s in sequences], True, self.pad_id).to(self.device)
         lengths_S = torch.tensor([len(s) for s in sequences], device=self.device)
@@ -159,8 +158,8 @@ class TreeModel:
         output = self.model.base_model(
             input_ids=ids_SL,
             attention_mask=(torch.arange(ids_SL.shape[1], device=self.device) < lengths_S[:, None]).long(),
-            position_ids=_stacked(positions).to(self.device),
-            mm_encoder_outputs={"image": self._seen(sequences, pixels)},
+            position_ids=_stack_positions(positions).to(self.device),
+            mm_encoder_outputs={"image": self._vision_output(sequences, pixels)},
             use_cache=False,
             **self.token_types(ids_SL),
         )
@@ -170,17 +169,18 @@ class TreeModel:
     def extend(
         self, ids_BR: torch.Tensor, positions_BR: torch.Tensor, sees_BRK: torch.Tensor, cache: TreeCache
     ) -> torch.Tensor:
-        """Grow each of a tree's R answers by a token; their last hidden states, (B, R, H).
+        """Append one token to each of the R answers of each tree; returns the last hidden states, (B, R, H).
 
         Args:
-            ids_BR: int64, the new tokens, none of them an image's.
-            positions_BR: int64 rotary positions, the same on all axes as these are no image tokens.
-            sees_BRK: bool, which nodes of the tree that filled `cache` each answer sees; it sees its own tokens too.
+            ids_BR: int64, the new tokens; no image tokens.
+            positions_BR: int64 rotary positions; text tokens have the same position on all axes.
+            sees_BRK: bool, the tree's nodes that each answer sees. An answer also sees its own tokens.
+            cache: filled by `hidden`; it stores the new tokens' keys and values.
         """
         output = self.model.base_model(
             input_ids=ids_BR,
-            attention_mask=_additive(sees_BRK[:, None], self.model.dtype),
-            position_ids=positions_BR[None].expand(3, -1, -1) if self._counts_axes else positions_BR,
+            attention_mask=_additive_mask(sees_BRK[:, None], self.model.dtype),
+            position_ids=positions_BR[None].expand(3, -1, -1) if self._has_rope_index else positions_BR,
             past_key_values=cache,
             use_cache=True,
         )
@@ -188,17 +188,17 @@ class TreeModel:
         return hidden_BRH
 
     def logits(self, hidden_MH: torch.Tensor) -> torch.Tensor:
-        """Float32 next-token logits (M, V) of hidden states."""
+        """Next-token logits, float32 (M, V)."""
         logits_MV: torch.Tensor = self.head(hidden_MH)
         return logits_MV.float()
 
     def positions(self, tree: TokenTree, pixels: Pixels) -> torch.Tensor:
-        """Rotary positions of a tree's nodes, int64 (A, L), from the model's own rule.
+        """Rotary positions of a tree's nodes, int64 (A, L), by the model's own rule.
 
-        The image lies in the part all sequences share, so a node's position depends on its depth alone.
+        All sequences share the image, so the position of a node depends only on its depth.
         """
         depth_L = torch.from_numpy(tree.depth_L)
-        if not self._counts_axes:
+        if not self._has_rope_index:
             return depth_L[None]
         ids_D = torch.from_numpy(tree.ids_L[max(tree.paths, key=len)])
         positions_31D, _ = self.model.base_model.get_rope_index(
@@ -215,46 +215,46 @@ class TreeModel:
         size = getattr(text, "head_dim", None) or text.hidden_size // heads
         if flex_runs(self.device, self.model.dtype, heads, groups, size):
             return block_mask(packed.ends_BL.to(self.device))
-        return _additive(packed.mask_B1LL.to(self.device), self.model.dtype)
+        return _additive_mask(packed.mask_B1LL.to(self.device), self.model.dtype)
 
     def token_types(self, ids_SL: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The argument that marks an image's tokens with 1, by the name this family gives it."""
+        """The keyword argument of this family that marks image tokens with 1; empty if it has none."""
         types_SL = (ids_SL == self.image_token_id).int()
         return dict.fromkeys(self._type_arguments, types_SL)
 
     def features(self, pixels: Sequence[Pixels]) -> list[Features]:
-        """What the vision tower says of images. A tower that nobody trains looks at each image once."""
+        """Vision features of images; those of a frozen vision tower are cached."""
         if any(parameter.requires_grad for parameter in self.vision_parameters()):
-            seen = dict(self._look({id(p): p for p in pixels}.values()))
-            return [seen[id(p)] for p in pixels]
-        unseen = {id(p): p for p in pixels if p.features is None}
-        # Made outside inference mode, since an update may use them as well.
+            encoded = dict(self._encode_images({id(p): p for p in pixels}.values()))
+            return [encoded[id(p)] for p in pixels]
+        missing = {id(p): p for p in pixels if p.features is None}
+        # Not in inference mode, because an update may use the cached features.
         with torch.inference_mode(False), torch.no_grad():
-            for name, features in self._look(unseen.values()):
-                self._images.keep(unseen[name], features)
+            for name, features in self._encode_images(missing.values()):
+                self._images.keep(missing[name], features)
         return [p.features for p in pixels if p.features is not None]
 
-    def _look(self, pixels: Iterable[Pixels]) -> Iterator[tuple[int, Features]]:
-        """Features of distinct images, by the identity of their `Pixels`; those of one kind are seen together."""
-        for _, alike in groupby(pixels, key=lambda one: one.kind):
-            images = list(alike)
-            for start in range(0, len(images), LOOK_AT_ONCE):
-                batch = images[start : start + LOOK_AT_ONCE]
+    def _encode_images(self, pixels: Iterable[Pixels]) -> Iterator[tuple[int, Features]]:
+        """Features of distinct images, with the id() of their `Pixels`; images of one kind are encoded in batches."""
+        for _, same_kind in groupby(pixels, key=lambda image: image.kind):
+            images = list(same_kind)
+            for start in range(0, len(images), VISION_BATCH_SIZE):
+                batch = images[start : start + VISION_BATCH_SIZE]
                 joined = {name: torch.cat([p[name] for p in batch]).to(self.device) for name in batch[0]}
                 output = self.model.base_model.get_image_features(**joined, return_dict=True)
-                yield from zip(map(id, batch), _split(output, batch), strict=True)
+                yield from zip(map(id, batch), _split_features(output, batch), strict=True)
 
-    def _seen(self, trees: Sequence[TokenTree], pixels: Sequence[Pixels]) -> SimpleNamespace:
-        """The images of packed trees as the model's own vision output, row by row."""
+    def _vision_output(self, trees: Sequence[TokenTree], pixels: Sequence[Pixels]) -> SimpleNamespace:
+        """Cached features in the form of the vision tower's output for a batch of trees."""
         features = self.features(pixels)
-        for tree, one in zip(trees, features, strict=True):
-            places = int((tree.ids_L == self.image_token_id).sum())
-            if places != len(one):
-                raise ValueError(f"a tree has {places} places for an image of {len(one)} tokens")
-        pooled = [one.pooled for one in features]
+        for tree, of_tree in zip(trees, features, strict=True):
+            placeholders = int((tree.ids_L == self.image_token_id).sum())
+            if placeholders != len(of_tree):
+                raise ValueError(f"a tree has {placeholders} placeholders for an image of {len(of_tree)} tokens")
+        pooled = [of_tree.pooled for of_tree in features]
         return SimpleNamespace(
             pooler_output=pooled if features[0].listed else torch.cat(pooled),
-            deepstack_features=list(zip(*(one.deep_TH for one in features), strict=True)) or None,
+            deepstack_features=list(zip(*(of_tree.deep_TH for of_tree in features), strict=True)) or None,
         )
 
 
@@ -263,10 +263,10 @@ def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
     yield from module.buffers()
 
 
-def _declared(model: Any) -> str:
-    """Why token trees are ruled out before anything is computed; empty if they are not.
+def _unsupported_reason(model: Any) -> str:
+    """Why the configuration rules token trees out; empty if it does not.
 
-    A tree's mask says all that its tokens may see, so the model must have no other rule.
+    The tree's mask alone must decide which tokens a token sees, so the model must not restrict or widen it.
     """
     text = model.config.get_text_config()
     kinds = set(getattr(text, "layer_types", None) or ()) - {"full_attention"}
@@ -274,17 +274,18 @@ def _declared(model: Any) -> str:
         return f"the model has layers of {' and '.join(sorted(kinds))}"
     if getattr(text, "sliding_window", None):
         return f"the model attends within a window of {text.sliding_window} tokens"
-    # Families that take token types make an image's tokens see each other, which no setting says.
+    # Families with token types let an image's tokens see each other; no field of their configuration says so.
     takes_types = "token_type_ids" in inspect.signature(model.base_model.forward).parameters
     if takes_types or getattr(text, "use_bidirectional_attention", None) or not getattr(text, "is_causal", True):
         return "the model lets tokens see later ones"
     return ""
 
 
-def _split(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
+def _split_features(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
     """The features of each prompt's images.
 
-    Families give a list with an entry an image, or one tensor whose rows are in proportion to the images' pixels.
+    The vision tower of some families returns a list with one entry per image. Others return one tensor, in which an
+    image has rows in proportion to its patches.
     """
     pooled = output.pooler_output
     listed = isinstance(pooled, (tuple, list))
@@ -293,20 +294,20 @@ def _split(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
         pooled = pooled.split([len(pooled) * n // sum(rows) for n in rows])
     layers = getattr(output, "deepstack_features", None) or ()
     start = 0
-    for one in batch:
-        place = slice(start, start + (len(one.texts) if listed else 1))
-        # Copies, so that keeping one image does not keep the whole batch.
+    for image in batch:
+        place = slice(start, start + (len(image.texts) if listed else 1))
+        # torch.cat copies, so a cached image does not keep the whole batch in memory.
         yield Features(torch.cat(pooled[place]), tuple(torch.cat(layer[place]) for layer in layers), listed)
         start = place.stop
 
 
-def _stacked(positions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Positions (A, L) of rows as a model takes them: int64 (A, B, L), or (B, L) where there is one axis; padding 0."""
+def _stack_positions(positions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The model's argument: int64 (A, B, L), or (B, L) if there is one axis, from (A, L) per row; 0 at padding."""
     padded_BLA = pad_sequence([position_AL.T for position_AL in positions], batch_first=True)
     positions_ABL = padded_BLA.permute(2, 0, 1)
     return positions_ABL if len(positions_ABL) > 1 else positions_ABL[0]
 
 
-def _additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """0 where True, minus infinity where False: converted once here, not once in every layer."""
+def _additive_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """0 where True, minus infinity where False; converted here so that not every layer converts the mask."""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))

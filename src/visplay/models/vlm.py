@@ -1,7 +1,7 @@
-"""A vision-language model with its text and images: load, encode a prompt on an image, decode, save.
+"""A vision-language model with its processor: load, encode a prompt with an image, decode tokens, save.
 
-All knowledge of model families lives in `visplay.models`: any `AutoModelForImageTextToText` with a processor
-and a chat template. The forward passes are those of `models/treemodel.py`. Left out: video.
+Any `AutoModelForImageTextToText` with a processor and a chat template works; only `visplay.models` knows about model
+families. `models/tree_model.py` has the forward passes. Left out: video.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesCo
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils import logging
 
-from visplay.errors import ModelError
+from visplay.errors import ModelError, one_line
 from visplay.models.image_cache import ImageCache, Pixels
 from visplay.models.names import check_name
 from visplay.models.processor import Processor
@@ -27,19 +27,19 @@ from visplay.models.tree_model import TreeModel
 from visplay.types import ImageRef
 
 _LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
-# For models that do not say how long their answers may get.
+# For models whose generation config has no max_new_tokens.
 _MAX_NEW_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """A prompt on an image as the model takes it.
+    """The model's inputs for a prompt with an image.
 
     Attributes:
-        token_ids: the prompt with the image's placeholder tokens, ending where the answer begins.
+        token_ids: the prompt with the image's placeholder tokens, up to the start of the answer.
         image_id: id of the image.
-        pixels: the image processor's tensors: for the Qwen families `pixel_values` float32 (patches,
-            numbers a patch) and `image_grid_thw` int64 (1, 3) in patches.
+        pixels: the image processor's tensors; for the Qwen families `pixel_values`, float32 (patches, values per
+            patch), and `image_grid_thw`, int64 (1, 3), in patches.
     """
 
     token_ids: tuple[int, ...]
@@ -59,7 +59,7 @@ class VLM(TreeModel):
         self.processor = processor
         self.tokenizer = tokenizer
         self.eos_ids = eos_ids
-        # Tokens that stand for pixels; as part of an answer they would mean an image that is not there.
+        # Placeholder tokens must not be sampled: in an answer they would refer to an image that does not exist.
         video_token_id = getattr(model.config, "video_token_id", None)
         self.placeholder_ids = tuple(int(i) for i in (self.image_token_id, video_token_id) if i is not None)
         self.max_new_tokens = int(model.generation_config.max_new_tokens or _MAX_NEW_TOKENS)
@@ -78,88 +78,75 @@ class VLM(TreeModel):
         trust_remote_code: bool = False,
         four_bit: bool = False,
     ) -> VLM:
-        """Open a folder in Hugging Face format or a model of the Hugging Face hub, ready for inference.
+        """Load a folder in Hugging Face format or a model of the Hugging Face hub, ready for inference.
 
         Args:
             dtype: name of a torch dtype.
-            device: a torch device; "auto" is CUDA when there is one, else the CPU.
-            min_pixels, max_pixels: bounds of an image's size, see `Processor.limit`; None leaves the model's own.
-            trust_remote_code: run code that comes with the model.
-            four_bit: the language model's linear layers in NF4 (QLoRA, arXiv 2305.14314), by bitsandbytes.
+            device: a torch device; "auto" is CUDA if it is available, else the CPU.
+            min_pixels, max_pixels: limits of an image's size, see `Processor.limit`; None keeps the model's own.
+            trust_remote_code: whether code of the model's repository may run.
+            four_bit: load the language model's linear layers in NF4 (QLoRA, arXiv 2305.14314), by bitsandbytes.
         Raises:
-            ModelError: the folder or hub model is missing or unreadable, or is no supported VLM.
+            ModelError: the model is missing or unreadable, or is not a supported VLM.
         """
         name = str(name)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_model(name, trust_remote_code)
         with _quiet():
-            return cls._load(name, dtype, device, min_pixels, max_pixels, trust_remote_code, four_bit)
-
-    @classmethod
-    def _load(
-        cls,
-        name: str,
-        dtype: str,
-        device: str,
-        min_pixels: int | None,
-        max_pixels: int | None,
-        trust_remote_code: bool,
-        four_bit: bool,
-    ) -> VLM:
-        try:
-            config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
-            processor = Processor.load(name, config, trust_remote_code)
-            processor.limit(min_pixels, max_pixels)
-            model: Any = AutoModelForImageTextToText.from_pretrained(
-                name,
-                dtype=getattr(torch, dtype),
-                trust_remote_code=trust_remote_code,
-                **(_in_four_bits(config, dtype, device) if four_bit else {}),
-            )
-        except _LOAD_ERRORS as error:
-            raise ModelError(f"cannot load model '{name}': {_one_line(error)}") from None
-        if not processor.chat_template:
-            raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
-        return cls(name, (model if four_bit else model.to(device)).eval(), processor)
+            try:
+                config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+                processor = Processor.load(name, config, trust_remote_code)
+                processor.limit(min_pixels, max_pixels)
+                model: Any = AutoModelForImageTextToText.from_pretrained(
+                    name,
+                    dtype=getattr(torch, dtype),
+                    trust_remote_code=trust_remote_code,
+                    **(_in_four_bits(config, dtype, device) if four_bit else {}),
+                )
+            except _LOAD_ERRORS as error:
+                raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
+            if not processor.chat_template:
+                raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
+            return cls(name, (model if four_bit else model.to(device)).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
-        """The same processor around other weights of the same architecture.
+        """A VLM with this processor and other weights of the same architecture.
 
-        Prepared images are shared, and what a vision tower saw in them, if both models have the same one.
+        If both models share the vision tower, they share the cache of images and vision features.
         """
         other = VLM(self.name, model, self.processor, self._images)
         if not all(theirs is ours for theirs, ours in zip(other.vision, self.vision, strict=True)):
             other._images = ImageCache(self.processor.prepare)
-        other.plain_because = self.plain_because
+        other.padded_because = self.padded_because
         return other
 
     def save(self, folder: str | Path) -> None:
-        """Write weights, tokenizer and image processor in Hugging Face format; `load` reads it back."""
+        """Write weights, tokenizer and image processor in Hugging Face format; `load` can read them."""
         with _quiet():
             self.model.save_pretrained(folder)
             self.processor.save(folder)
 
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
-        """Put a user's turn with an image, or an album's images, and a text into the model's chat format.
+        """The model's inputs for a user turn with an image, or the images of an album, and a text.
 
-        Chat markup inside `prompt` is dropped.
+        Chat markup inside `prompt` is removed.
 
         Raises:
             OSError: an image cannot be read.
-            ModelError: the chat template does not place each image once.
+            ModelError: the chat template does not write exactly one placeholder per image.
         """
         between = self.processor.chat(self.without_markup(prompt), len(image.parts))
         first, *others = between.split(self.processor.image_token)
         if len(others) != len(image.parts):
             raise ModelError(f"the chat template of '{self.name}' must place each image of a user's turn once")
         pixels = self._images.get(image)
-        # Text and images are tokenised together, since what stands around an image may join its markup.
-        text = first + "".join(one + after for one, after in zip(pixels.texts, others, strict=True))
+        # Tokenised as a whole, because a token may span the border between text and image markup.
+        text = first + "".join(markup + after for markup, after in zip(pixels.texts, others, strict=True))
         return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), image.id, pixels)
 
     def without_markup(self, text: str) -> str:
-        """A text as it may enter a prompt: it cannot end its own turn, nor bring its own image."""
+        """The text without special tokens, so that it can neither end its turn nor add an image."""
         return self._markup.sub("", text)
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -169,7 +156,7 @@ class VLM(TreeModel):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let transformers report errors only, without progress bars, for the length of a `with` block."""
+    """Context manager: transformers reports only errors and shows no progress bars."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -182,17 +169,17 @@ def _quiet() -> Iterator[None]:
 
 
 def _in_four_bits(config: PreTrainedConfig, dtype: str, device: str) -> dict[str, Any]:
-    """How transformers loads the language model's linear layers in NF4, and all that sees as it is."""
+    """Arguments of `from_pretrained` that quantise the language model's linear layers, but not the vision tower."""
     with torch.device("meta"):
         blank = AutoModelForImageTextToText.from_config(config)
     decoder = blank.get_decoder()
     prefix = blank.base_model_prefix
-    seeing = [f"{prefix}.{name}" for name, child in blank.base_model.named_children() if child is not decoder]
+    vision = [f"{prefix}.{name}" for name, child in blank.base_model.named_children() if child is not decoder]
     settings = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=getattr(torch, dtype),
-        llm_int8_skip_modules=[*seeing, "lm_head"],
+        llm_int8_skip_modules=[*vision, "lm_head"],
     )
     return {"quantization_config": settings, "device_map": {"": device}}
 
@@ -207,21 +194,16 @@ def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 def check_model(name: str, trust_remote_code: bool = False) -> None:
-    """Read the configuration of a model, without its weights.
+    """Check the configuration of a model, without reading its weights.
 
     Raises:
-        ModelError: it is missing, or no model for images and text.
+        ModelError: the model is missing, or does not take images with text.
     """
     check_name(name)
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     except _LOAD_ERRORS as error:
-        raise ModelError(f"cannot load model '{name}': {_one_line(error)}") from None
+        raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
     remote = trust_remote_code and "AutoModelForImageTextToText" in getattr(config, "auto_map", {})
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
         raise ModelError(f"model '{name}' is of type {config.model_type}, which takes no images with its text")
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:297] + "..."

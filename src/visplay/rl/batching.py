@@ -1,6 +1,6 @@
-"""Groups of completions as what a forward pass takes: a tree per image, and micro-batches of trees.
+"""Batches for training: one token tree per image, and micro-batches of trees.
 
-The groups of an image share a tree, so its pixels and prompts are computed once for all their completions.
+The groups of an image share a tree, so image and prompts are computed once for all their completions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from visplay.types import Completion, Group, ImageRef
 
 @dataclass(frozen=True, slots=True)
 class WeightedGroup:
-    """A group that has a gradient, with the advantage and the weight of each of its completions."""
+    """A rollout group with a gradient; advantage and loss weight per completion."""
 
     group: Group
     advantages: tuple[float, ...]
@@ -25,13 +25,14 @@ class WeightedGroup:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample:
-    """A completion with what the loss needs of it.
+    """A completion with the inputs of the loss.
 
     Attributes:
-        key: request id and index.
-        start: first token of the completion.
-        logprobs: as the engine recorded them.
-        old: what the ratio is taken to, where several updates are made.
+        key: request id and index of the completion.
+        token_ids: prompt and completion.
+        start: index of the completion's first token.
+        logprobs: log-probabilities of the engine, natural log.
+        old: log-probabilities before the update, the denominator of the ratio.
     """
 
     key: tuple[str, int]
@@ -45,7 +46,7 @@ class TrainingSample:
 
 @dataclass(frozen=True, slots=True)
 class PackedTree:
-    """Samples of one image and their tree, whose paths are in the order of the samples."""
+    """Samples of one image and their tree; the tree's paths are in the order of the samples."""
 
     tree: TokenTree
     pixels: Pixels
@@ -55,10 +56,10 @@ class PackedTree:
 def pack_trees(
     vlm: VLM, weighted_groups: Sequence[WeightedGroup], before: Mapping[tuple[str, int], tuple[float, ...]], limit: int
 ) -> list[PackedTree]:
-    """One tree per image, or several where it would have more than `limit` tokens; on the plain path one a completion.
+    """One tree per image, or several if it would have more than `limit` tokens; one per completion on the padded path.
 
     Args:
-        before: what the ratio is taken to, by key; what the engine recorded where it is missing.
+        before: log-probabilities before the update, by `TrainingSample.key`; the engine's are used if a key is missing.
     """
     found: dict[ImageRef, tuple[Pixels, list[list[TrainingSample]]]] = {}
     for weighted_group in weighted_groups:
@@ -76,12 +77,12 @@ def pack_trees(
     return [
         PackedTree(_tree(samples), pixels, tuple(samples))
         for pixels, lists in found.values()
-        for samples in (_alone(lists) if vlm.plain_because else _fit(lists, limit))
+        for samples in (_alone(lists) if vlm.padded_because else _fit(lists, limit))
     ]
 
 
 def micro_batches(packed_trees: Sequence[PackedTree], limit: int) -> Iterator[list[PackedTree]]:
-    """Trees of similar size together, at most `limit` tokens with padding, at least one tree."""
+    """Batches of trees of similar size, each with at most `limit` tokens including padding, or with a single tree."""
     batch: list[PackedTree] = []
     for packed_tree in sorted(packed_trees, key=lambda e: len(e.tree), reverse=True):
         if batch and len(batch[0].tree) * (len(batch) + 1) > limit:
@@ -109,7 +110,7 @@ def _tree(samples: Sequence[TrainingSample]) -> TokenTree:
 
 
 def _fit(lists: Sequence[list[TrainingSample]], limit: int) -> Iterator[list[TrainingSample]]:
-    """Join the groups of an image while their tree has at most `limit` tokens."""
+    """Merge the groups of an image while their tree has at most `limit` tokens."""
     joined: list[TrainingSample] = []
     for samples in lists:
         if joined and len(_tree([*joined, *samples])) > limit:
@@ -120,5 +121,5 @@ def _fit(lists: Sequence[list[TrainingSample]], limit: int) -> Iterator[list[Tra
 
 
 def _alone(lists: Sequence[list[TrainingSample]]) -> Iterator[list[TrainingSample]]:
-    """Each completion by itself."""
+    """One list per completion."""
     return ([sample] for samples in lists for sample in samples)

@@ -1,10 +1,10 @@
-"""AdamW on float32 weights, whatever type the model computes in.
+"""AdamW with float32 master weights, for models in any dtype.
 
-A weight in bfloat16 has 8 bits: a step of 1e-6 on one of 0.02 would be rounded away. Such weights have a master in
-float32, which the optimizer changes and the model gets rounded (P. Micikevicius et al., arXiv 1710.03740).
+bfloat16 has 8 significant bits, so it would round away a step of 1e-6 on a weight of 0.02. The optimizer therefore
+updates a float32 master copy, and the model gets the rounded values (P. Micikevicius et al., arXiv 1710.03740).
 
-Where a run has several processes, each of them has masters and moments of its share of the weights alone, changes
-those, and gives them to the others (stage 1 of ZeRO, arXiv 1910.02054).
+With several processes, each process has the masters and moments of its share of the weights, updates these weights, and
+broadcasts them (ZeRO stage 1, arXiv 1910.02054).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class MasterOptimizer:
     """AdamW of a role's trainable weights.
 
     Args:
-        parameters: all of them, with the same gradients in every process.
+        parameters: the role's trainable weights, with equal gradients in all processes.
         controller: the processes that share the work.
     Attributes:
-        inner: torch's or bitsandbytes' optimizer, on this process's masters; float32 weights are their own.
-        place: where masters and moments are.
+        inner: the optimizer of torch or bitsandbytes, for this process's masters; a float32 weight is its own master.
+        offloader: moves masters and moments between device and CPU memory.
     """
 
     def __init__(
@@ -40,89 +40,89 @@ class MasterOptimizer:
         self._parameters = list(parameters)
         self._controller = controller
         self._owners = controller.partition([parameter.numel() for parameter in parameters])
-        self._own = [place for place, owner in enumerate(self._owners) if owner == controller.rank]
-        own = [parameters[place] for place in self._own]
+        self._own_places = [place for place, owner in enumerate(self._owners) if owner == controller.rank]
+        own = [parameters[place] for place in self._own_places]
         masters = [p if p.dtype == torch.float32 else torch.nn.Parameter(p.detach().float()) for p in own]
-        copied = zip(self._own, own, masters, strict=True)
-        self._copied = {place: (p, master) for place, p, master in copied if p is not master}
+        copied = zip(self._own_places, own, masters, strict=True)
+        self._with_master = {place: (p, master) for place, p, master in copied if p is not master}
         self.inner = _adamw(masters, settings)
-        self.offloader = Offloader(self._held, parameters[0].device)
+        self.offloader = Offloader(self._own_tensors, parameters[0].device)
 
     def step(self) -> None:
-        """Change the weights by their gradients, which are used up."""
+        """Update the weights by their gradients, then clear the gradients."""
         self.offloader.to_device()
-        for parameter, master in self._copied.values():
+        for parameter, master in self._with_master.values():
             if not torch.equal(master.detach().to(parameter.dtype), parameter):
-                master.data.copy_(parameter.data)  # they were restored meanwhile, and masters were not
+                master.data.copy_(parameter.data)  # the weights were restored without their masters
             master.grad = None if parameter.grad is None else parameter.grad.float()
             parameter.grad = None
         self.inner.step()
         self.zero_grad()
         with torch.no_grad():
-            for parameter, master in self._copied.values():
+            for parameter, master in self._with_master.values():
                 parameter.copy_(master)
         self._controller.broadcast_tensors(self._parameters, self._owners)
 
     def zero_grad(self) -> None:
-        """Forget the gradients of weights and masters."""
+        """Clear the gradients of weights and masters."""
         self.inner.zero_grad(set_to_none=True)
         for parameter in self._parameters:
             parameter.grad = None
 
     def save(self, folder: Path) -> None:
-        """Write moments and masters, a file each and a process; the weights are the policy's to save."""
+        """Write moments and masters, one file each per process. The policy saves the weights."""
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(self._numbered(self.inner.state_dict()), folder / self._file(_STATE))
-        if self._copied:
-            kept = {place: master.detach() for place, (_, master) in self._copied.items()}
+        torch.save(self._state_by_place(self.inner.state_dict()), folder / self._file(_STATE))
+        if self._with_master:
+            kept = {place: master.detach() for place, (_, master) in self._with_master.items()}
             torch.save(kept, folder / self._file(_MASTERS))
-        self._controller.gather(None)  # whoever goes on finds the files of all
+        self._controller.gather(None)  # a barrier: rank 0 continues when all files are written
 
     def restore(self, folder: Path) -> None:
-        """Read back what `save` wrote, in as many processes as may be; masters that are missing begin as the weights.
+        """Read the files of `save`, which any number of processes may have written. Missing masters copy the weights.
 
         Raises:
-            OSError, ValueError, RuntimeError, KeyError, TypeError: there is no such state, or it is of other weights.
+            OSError, ValueError, RuntimeError, KeyError, TypeError: the state is missing, or belongs to other weights.
         """
         states = [_read(file) for file in sorted(folder.glob(f"{_STATE}*.pt"))]
         if not states:
             raise FileNotFoundError(2, "no such file", str(folder / self._file(_STATE)))
-        self.inner.load_state_dict(self._of_mine(states))
+        self.inner.load_state_dict(self._own_state(states))
         kept: dict[int, torch.Tensor] = {}
         for file in folder.glob(f"{_MASTERS}*.pt"):
             kept |= _read(file)
         with torch.no_grad():
-            for place, (parameter, master) in self._copied.items():
+            for place, (parameter, master) in self._with_master.items():
                 master.copy_(kept.get(place, parameter.detach()))
 
     def _file(self, name: str) -> str:
         controller = self._controller
         return f"{name}.pt" if controller.size == 1 else f"{name}-{controller.rank + 1}-of-{controller.size}.pt"
 
-    def _numbered(self, state: dict[str, Any]) -> dict[str, Any]:
-        """torch's state of this process's weights, with their places among all weights."""
+    def _state_by_place(self, state: dict[str, Any]) -> dict[str, Any]:
+        """torch's optimizer state of this process, with weights numbered by their place among all weights."""
         (group,) = state["param_groups"]
-        moments = {self._own[place]: values for place, values in state["state"].items()}
-        return {"state": moments, "param_groups": [group | {"params": list(self._own)}]}
+        moments = {self._own_places[place]: values for place, values in state["state"].items()}
+        return {"state": moments, "param_groups": [group | {"params": list(self._own_places)}]}
 
-    def _of_mine(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """What `_numbered` gave in all processes, as torch wants it for the weights of this one."""
+    def _own_state(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """torch's optimizer state for the weights of this process, from the results of `_state_by_place` of all."""
         groups = [state["param_groups"][0] for state in states]
         if sorted(place for group in groups for place in group["params"]) != list(range(len(self._parameters))):
-            raise ValueError(f"it is not that of {len(self._parameters)} weights")
+            raise ValueError(f"the optimizer state is not that of {len(self._parameters)} weights")
         moments = {place: values for state in states for place, values in state["state"].items()}
-        mine = {here: _copies(moments[place]) for here, place in enumerate(self._own) if place in moments}
-        return {"state": mine, "param_groups": [groups[0] | {"params": list(range(len(self._own)))}]}
+        mine = {here: _copies(moments[place]) for here, place in enumerate(self._own_places) if place in moments}
+        return {"state": mine, "param_groups": [groups[0] | {"params": list(range(len(self._own_places)))}]}
 
-    def _held(self) -> Iterator[torch.Tensor]:
-        yield from (master for _, master in self._copied.values())
+    def _own_tensors(self) -> Iterator[torch.Tensor]:
+        yield from (master for _, master in self._with_master.values())
         for state in self.inner.state.values():
-            # As torch does: the count of steps stays in CPU memory.
+            # torch keeps the step count in CPU memory.
             yield from (value for name, value in state.items() if isinstance(value, torch.Tensor) and name != "step")
 
 
 def _read(file: Path) -> Any:
-    """A file of tensors; what is not used of them is not read, and what is must be copied."""
+    """The content of a file, memory-mapped: tensors that are not used are not read, and the others must be copied."""
     return torch.load(file, weights_only=True, map_location="cpu", mmap=True)
 
 
@@ -134,7 +134,7 @@ def _adamw(parameters: Sequence[torch.nn.Parameter], settings: RLSettings) -> to
     options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     groups = [{"params": list(parameters)}]  # a group may be empty where processes outnumber weights
     if settings.optimizer == "adamw":
-        # One tensor after the other: all at once would take their size again for roots of second moments.
+        # foreach=True would need as much memory again for the roots of the second moments.
         return torch.optim.AdamW(groups, foreach=False, **options)
     from bitsandbytes.optim.adamw import AdamW8bit
 

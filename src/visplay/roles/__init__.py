@@ -1,1 +1,1 @@
-"""The two roles: what each is told, how its text is read, how it is rewarded."""
+"""The two roles: their prompts, the parsing of their completions, and their rewards."""

@@ -1,6 +1,6 @@
-"""The roles of a run or of a model, opened by name: "lab", a run directory, a model folder or a hub id.
+"""Opens the roles of a run or of a model by name: "lab", a run directory, a model folder or a hub id.
 
-Whatever only needs the name or the settings imports no torch; libraries are imported when weights are loaded.
+torch and transformers are imported only when weights are loaded, so names and settings can be checked fast.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 Role = Literal["questioner", "reasoner"]
 
-# Settings that a run's weights were made for.
-_OF_THE_WEIGHTS = ("model", "tune", "lora", "prompts")
+# Settings that must not differ from those of the run that trained the weights.
+_WEIGHT_SETTINGS = ("model", "tune", "lora", "prompts")
 
 
 def is_run(name: str) -> bool:
-    """Whether `name` is a run directory, and not a model."""
+    """Whether `name` is a run directory."""
     return (Path(name) / "config.yaml").is_file()
 
 
 def own_settings(
     name: str, preset: str | None = None, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Settings for inference: a run's config.yaml, or a preset for a model; then `values`, then `overrides`.
+    """Settings for inference: a run's config.yaml, or a preset for a model. `values`, then `overrides`, apply on top.
 
     Args:
-        preset: for a model only; None for the preset "default".
+        preset: for models only; None for the preset "default".
     Raises:
         ConfigError: a setting is wrong, cannot be changed for a run, or names another model.
     """
@@ -44,23 +44,23 @@ def own_settings(
     if not is_run(name):
         chosen = load_settings(preset or "default", overrides, {"model": name, **given}, trained=False)
         if chosen.model != name:
-            raise ConfigError(f"the model is {name}; leave model out of --set, and name another in its place")
+            raise ConfigError(f"the model is {name}; leave model out of --set, and pass another model's name instead")
         return chosen
     if preset is not None:
-        raise ConfigError(f"{name} is a run with settings of its own; leave --preset out, change single ones by --set")
+        raise ConfigError(f"{name} is a run and has its settings; leave --preset out, and change settings by --set")
     file = str(Path(name) / "config.yaml")
     own, chosen = load_settings(file), load_settings(file, overrides, given)
-    changed = [key for key in _OF_THE_WEIGHTS if getattr(own, key) != getattr(chosen, key)]
+    changed = [key for key in _WEIGHT_SETTINGS if getattr(own, key) != getattr(chosen, key)]
     if changed:
-        raise ConfigError(f"the weights of {name} fit its own {', '.join(changed)} alone; leave that out of --set")
+        raise ConfigError(f"the weights of {name} need the run's {', '.join(changed)}; leave that out of --set")
     return chosen
 
 
 def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
-    """Folders of roles of a finished run.
+    """Folders of the roles of a finished run.
 
     Raises:
-        RunError: the run has not written such a role yet.
+        RunError: the run has not written a role yet.
     """
     folders = {role: Path(name) / role for role in roles}
     for role, folder in folders.items():
@@ -71,11 +71,11 @@ def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
 
 
 def check_openable(name: str, trust_remote_code: bool = False) -> None:
-    """Refuse a run without a Reasoner, or a name that is no model for images and text; no weights are read.
+    """Check that a name is a run with a Reasoner or a vision-language model, without reading weights.
 
     Raises:
         RunError: the run has no Reasoner yet.
-        ModelError: no such model, or it takes no images with its text.
+        ModelError: the model does not exist, or does not take images with text.
     """
     if is_run(name):
         finished_roles(name, ("reasoner",))
@@ -87,10 +87,10 @@ def check_openable(name: str, trust_remote_code: bool = False) -> None:
 
 
 def check_runnable(settings: Settings) -> None:
-    """Refuse, before anything is loaded, what settings ask for and this machine cannot do.
+    """Check, before weights are loaded, that this machine can run the settings.
 
     Raises:
-        ModelError: no such model, or it takes no images with its text.
+        ModelError: the model does not exist, or does not take images with text.
         ConfigError: a package that the settings need is missing.
     """
     check_name(model_name(settings.model))
@@ -107,17 +107,17 @@ def check_runnable(settings: Settings) -> None:
 
 
 def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[dict[Role, Policy], Prompts]:
-    """Roles of a finished run, or a model in each of them, for inference, with their prompts.
+    """The roles of a finished run, or a model as each of the roles, for inference; with their prompts.
 
-    Roles share one model in memory, except those of a run that trained all weights.
+    The roles share one model in memory, except after full fine-tuning.
 
     Args:
         name: a run directory, "lab", a model folder or a hub id.
-        settings: how it is loaded; see `own_settings`.
+        settings: see `own_settings`.
     Raises:
-        RunError: the run has not written such a role yet.
+        RunError: the run has not written a role yet.
         ModelError: the model is missing or unreadable.
-        ConfigError: the prompts file is not usable.
+        ConfigError: the prompts file is invalid.
     """
     if not is_run(name):
         return dict.fromkeys(roles, _frozen(name, settings)), open_prompts(name, settings)
@@ -137,7 +137,7 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
 
 
 def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
-    """A run's Reasoner, or any model as one, with its prompts and its own settings.
+    """A run's Reasoner, or a model as the Reasoner, with its prompts and settings.
 
     Raises:
         RunError, ModelError, ConfigError: as `open_roles`.
@@ -148,20 +148,20 @@ def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
 
 
 def open_prompts(model: str, settings: Settings) -> Prompts:
-    """The prompts that settings name, else those that come with the model, else the defaults.
+    """The prompts of the settings, else those in the model's folder, else the defaults.
 
     Raises:
-        ConfigError: the prompts file is not usable.
+        ConfigError: the prompts file is invalid.
     """
     folder = Path(model_name(model))
     return load_prompts(settings.prompts, folder if folder.is_dir() else None)
 
 
 def load_base(name: str, settings: Settings) -> VLM:
-    """The model `name`, loaded as the settings say.
+    """The model `name`, loaded with the settings' dtype, device and limits.
 
     Raises:
-        ModelError: no such model.
+        ModelError: the model is missing or unreadable.
     """
     from visplay.models.vlm import VLM
 

@@ -1,4 +1,4 @@
-"""What a Reasoner sees, as a list: how it is read from its text."""
+"""Parses the Reasoner's list of the things on an image."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 
 _LIST = re.compile(r"<facts>([^<>]*)</facts>")
 _BEGINNING = re.compile(r"<think>([^<>.\n]*)")
-_LONGEST = 200  # phrases; more than anybody counts
+_LONGEST = 200  # phrases; further ones are ignored
 
 
 def read_facts(text: str, learned: bool = False) -> tuple[str, ...] | None:
-    """The things of `<facts>red car, small brown dog</facts>`, one phrase each, lower case, in order.
+    """The phrases of `<facts>red car, small brown dog</facts>`, in lower case and in order; None without a list.
 
-    "no", "none" and "nothing" are no things. None when there is no list.
+    "no", "none" and "nothing" are left out.
 
     Args:
-        learned: the model was trained to begin its reasoning with the list, so without such a block the first
-            sentence of `<think>` is read.
+        learned: the model was trained to begin its reasoning with the list. Then, without `<facts>`, the first sentence
+            of `<think>` is the list.
     """
     found = _LIST.search(text) or (_BEGINNING.search(text) if learned else None)
     if found is None:

@@ -1,6 +1,6 @@
-"""The wording of both roles, in one place: reward, synthesis, training and evaluation use the same.
+"""The prompts of both roles; rewards, synthesis, training and evaluation use the same prompts.
 
-A model folder may carry its own wording as `prompts.yaml`; `--prompts FILE` replaces both.
+A model folder may have its own `prompts.yaml`; `--prompts FILE` has precedence over it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What each role is told; `{question}` in `reasoner` stands for the question.
+    """The prompt templates.
 
-    `facts` asks the Reasoner to list what it sees; see `visplay.roles.parsing`. `learned` says that the
-    model was trained to the formats, so the wording need not ask for them.
+    Attributes:
+        questioner: prompt of the Questioner.
+        reasoner: prompt of the Reasoner; `{question}` is replaced by the question.
+        facts: prompt that asks the Reasoner to list the things on the image; see `visplay.roles.parsing`.
+        learned: whether the model was trained on the output formats, so that the prompts need not ask for them.
     """
 
     questioner: str = _QUESTIONER
@@ -47,11 +50,11 @@ class Prompts:
 
     def __post_init__(self) -> None:
         if not self.questioner.strip():
-            raise ConfigError("prompts: 'questioner' is blank; write what the Questioner is told")
+            raise ConfigError("prompts: 'questioner' is blank; write the Questioner's prompt")
         if self.reasoner.count("{question}") != 1:
             raise ConfigError("prompts: 'reasoner' must hold {question} exactly once")
         if not self.facts.strip():
-            raise ConfigError("prompts: 'facts' is blank; write how the Reasoner is asked what it sees")
+            raise ConfigError("prompts: 'facts' is blank; write the prompt that asks for a list of things")
         if self.learned:
             return
         for key, marks in (("questioner", ("<type>", "<question>")), ("facts", ("<facts>",))):
@@ -62,7 +65,7 @@ class Prompts:
             raise ConfigError("prompts: 'reasoner' never asks for \\boxed{}, which the parser reads")
 
     def save(self, file: Path) -> None:
-        """Write the wording where `load_prompts` finds it again: `prompts.yaml` in a model's folder."""
+        """Write the prompts to a file, usually `prompts.yaml` in a model's folder; `load_prompts` can read it."""
         file.write_text(yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
     def ask(self) -> str:
@@ -70,20 +73,20 @@ class Prompts:
         return self.questioner
 
     def answer(self, question: str, choices: Sequence[str] = ()) -> str:
-        """The Reasoner's prompt for a question, its choices lettered below it."""
+        """The Reasoner's prompt for a question with its choices."""
         return self.reasoner.replace("{question}", lettered(question, choices))
 
 
 def lettered(question: str, choices: Sequence[str]) -> str:
-    """The question, its choices lettered below it, a line each."""
+    """The question, and one line per choice with its letter."""
     return "\n".join([question, *(f"{letter}. {text}" for letter, text in zip(_LETTERS, choices, strict=False))])
 
 
 def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts:
-    """The user's file, else the model's own `prompts.yaml`, else ours.
+    """The prompts of the file, else of `prompts.yaml` in the model's folder, else the defaults.
 
     Raises:
-        ConfigError: the file is missing, no YAML, or does not ask for what the parser reads.
+        ConfigError: the file is missing, is not YAML, or its prompts do not ask for the formats that the parser needs.
     """
     if file is None and model_folder is not None and (model_folder / "prompts.yaml").is_file():
         file = model_folder / "prompts.yaml"

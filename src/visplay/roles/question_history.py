@@ -1,8 +1,8 @@
-"""What was asked in earlier steps and what it earned, so that a Questioner cannot live on one question.
+"""The questions of earlier steps with their rewards, to keep the Questioner from repeating a single question.
 
-Within a group nothing speaks against a question that all of its completions are: their rewards
-are equal, and so is what each of them learns. Earlier steps do speak: what they asked already is
-worth less, and a group without any difference is held against what questions usually earn.
+If all completions of a group are the same question, their rewards are equal and their advantages 0, so the group does
+not discourage the repetition. The history does. A question that was asked in earlier steps has a lower reward, and a
+group of equal rewards is compared with the mean reward of earlier questions.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from visplay.rl.rewards.diversity import bleu_matrix
 
 
 class QuestionHistory:
-    """The last `size` questions with their rewards; 0 remembers nothing.
+    """The last `size` questions with their rewards; with size 0 the history stays empty.
 
     Args:
-        threshold: distance 1 − BLEU below which two texts ask the same.
+        threshold: distance 1 − BLEU below which two texts count as the same question.
     """
 
     def __init__(self, size: int, threshold: float) -> None:
@@ -28,7 +28,7 @@ class QuestionHistory:
         self._rewards: list[float] = []
 
     def shares(self, texts: Sequence[str]) -> list[float]:
-        """For each text, the share of the remembered ones that ask the same, in [0, 1]."""
+        """For each text, the share of the questions in the history that are the same, in [0, 1]."""
         if not self._texts or not texts:
             return [0.0] * len(texts)
         bleu_NN = bleu_matrix([*texts, *self._texts])
@@ -39,21 +39,21 @@ class QuestionHistory:
         ]
 
     def baseline(self) -> tuple[float, float] | None:
-        """Mean and standard deviation of the remembered rewards; None where they do not differ."""
+        """Mean and standard deviation of the rewards in the history; None if all are equal."""
         if len(set(self._rewards)) < 2:
             return None
         return fmean(self._rewards), pstdev(self._rewards)
 
     def add(self, asked: Sequence[tuple[str, float]]) -> None:
-        """Remember questions with their rewards; the oldest are forgotten."""
+        """Add questions with their rewards; the oldest are dropped."""
         kept = [*zip(self._texts, self._rewards, strict=True), *asked][-self.size :] if self.size else []
         self._texts = [text for text, _ in kept]
         self._rewards = [reward for _, reward in kept]
 
     def state(self) -> dict[str, Any]:
-        """JSON values that `restore` takes."""
+        """The history as JSON values, for `restore`."""
         return {"texts": self._texts, "rewards": self._rewards}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to what `state` gave."""
+        """Replace the history by a result of `state`."""
         self._texts, self._rewards = list(state["texts"]), list(state["rewards"])

@@ -1,4 +1,4 @@
-"""The Questioner Q(x | I): one image in, one question out; rewarded for hard, varied, valid questions."""
+"""The Questioner Q(x | I): writes a question about an image; rewarded for hard, diverse and valid questions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ASKED_TWICE = re.compile(r"\?[?!.\s]+$")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One completion of the Questioner; `question` is None when it is not in the agreed form."""
+    """A completion of the Questioner; `question` is None if it does not have the required format."""
 
     request: Request
     completion: Completion
@@ -30,19 +30,19 @@ class Asked:
 
     @property
     def key(self) -> str:
-        """Unique among a run's completions; the id of its question, where it is one."""
+        """Id of the completion, unique in a run; also the id of its question."""
         return f"{self.request.id}#{self.completion.index}"
 
 
 @dataclass(frozen=True, slots=True)
 class RewardBreakdown:
-    """What a completion earns, and of what that is made.
+    """A completion's reward and its parts.
 
     Attributes:
-        base: what it would earn if nothing else resembled it.
-        diversity_penalty: λ · |cluster| / G: what it pays for those of its group, or batch, that resemble it.
-        history_penalty: what it pays for having been asked in earlier steps.
-        total: what it earns; `base` less both penalties, and with most rewards 0 at the least.
+        base: the reward without penalties.
+        diversity_penalty: λ · |cluster| / G, the penalty for similar questions in the group or batch.
+        history_penalty: the penalty for similar questions in earlier steps.
+        total: the reward; `base` minus both penalties, for most reward components at least 0.
     """
 
     base: float
@@ -52,9 +52,9 @@ class RewardBreakdown:
 
 
 def parse_question(text: str) -> tuple[QuestionType, str] | None:
-    """Type and question of `<type>…</type><question>…</question>`, None for any other form.
+    """Type and question of `<type>…</type><question>…</question>`; None for any other format.
 
-    A question that ends in several marks ends in one: "???" asks nothing that "?" does not, and would pass for variety.
+    Repeated question marks at the end become one, so that "???" does not count as diversity.
     """
     found = _FORM.fullmatch(text)
     if found is None:
@@ -67,7 +67,7 @@ def parse_question(text: str) -> tuple[QuestionType, str] | None:
 
 
 class Questioner:
-    """Asks through an engine and is rewarded from the Reasoner's results."""
+    """Generates questions by an engine, and computes their rewards from the Reasoner's votes."""
 
     def __init__(self, engine: Engine, prompts: Prompts, settings: QuestionerSettings, seed: int) -> None:
         self.engine = engine
@@ -80,8 +80,8 @@ class Questioner:
         """`n` completions per image.
 
         Args:
-            tag: makes the request ids, and so the random streams, unique.
-            trained: whether the Questioner is trained on them; else they are drawn by `synthesis_sampling`.
+            tag: first part of the request ids; unique, because the ids name the random streams.
+            trained: whether the completions are for training; else the setting `synthesis_sampling` applies.
         """
         requests = [Request(f"{tag}/{p.id}", p, self.prompts.ask(), n) for p in images]
         sampling = self.settings.sampling if trained else self.settings.untrained_sampling
@@ -91,54 +91,56 @@ class Questioner:
     def rewards(
         self, asked: Sequence[Asked], results: Mapping[str, VoteResult], rejected: Collection[str] = ()
     ) -> dict[str, RewardBreakdown]:
-        """The reward of each completion, by its key (arXiv 2511.15661, section 3).
+        """The reward of each completion, by `Asked.key` (arXiv 2511.15661, section 3).
 
         Args:
-            results: the Reasoner's vote by question id, for every parsed question.
+            results: the Reasoner's vote on every question, by question id.
             rejected: ids of the questions that a gate rejects.
         """
         diversity_penalties = self._diversity_penalties(asked)
         history_penalties = self._history_penalties(asked)
         found = {}
-        for one in asked:
-            alike, before = diversity_penalties[one.key], history_penalties[one.key]
-            alone = self._outcome(one, results, rejected, 0.0)
-            penalised = self._outcome(one, results, rejected, alike + before)
+        for entry in asked:
+            similar, earlier = diversity_penalties[entry.key], history_penalties[entry.key]
             reward = self.settings.reward.reward
-            found[one.key] = RewardBreakdown(reward(alone), alike, before, reward(penalised))
+            base = reward(self._outcome(entry, results, rejected, 0.0))
+            total = reward(self._outcome(entry, results, rejected, similar + earlier))
+            found[entry.key] = RewardBreakdown(base, similar, earlier, total)
         return found
 
     def groups(self, asked: Sequence[Asked], rewards: Mapping[str, RewardBreakdown]) -> list[Group]:
-        """The completions of each image with their rewards, by `rewards`; they are remembered."""
+        """A group per image, with the completions and their rewards; adds the questions to the history."""
         grouped: defaultdict[str, list[Asked]] = defaultdict(list)
-        for one in asked:
-            grouped[one.request.id].append(one)
+        for entry in asked:
+            grouped[entry.request.id].append(entry)
         baseline = self.history.baseline()
-        self.history.add([(one.question.text, rewards[one.key].total) for one in asked if one.question is not None])
+        self.history.add(
+            [(entry.question.text, rewards[entry.key].total) for entry in asked if entry.question is not None]
+        )
         return [
             Group(
                 members[0].request,
-                tuple(one.completion for one in members),
-                tuple(rewards[one.key].total for one in members),
+                tuple(entry.completion for entry in members),
+                tuple(rewards[entry.key].total for entry in members),
                 baseline=baseline if self._alike(members) else None,
             )
             for members in grouped.values()
         ]
 
     def _alike(self, members: Sequence[Asked]) -> bool:
-        """Whether a group asks one thing, or nothing in the agreed form."""
-        texts = [one.question.text for one in members if one.question is not None]
+        """Whether all completions are the same question, or none is a question."""
+        texts = [entry.question.text for entry in members if entry.question is not None]
         if len(texts) < len(members):
             return not texts
         return len(set(texts)) == 1 or not clusters(texts, self.settings.diversity.threshold).any()
 
     def _outcome(
-        self, one: Asked, results: Mapping[str, VoteResult], rejected: Collection[str], penalty: float
+        self, entry: Asked, results: Mapping[str, VoteResult], rejected: Collection[str], penalty: float
     ) -> QuestionOutcome:
-        question = one.question
+        question = entry.question
         return QuestionOutcome(
-            f"{self.seed}/{one.key}",
-            one.completion,
+            f"{self.seed}/{entry.key}",
+            entry.completion,
             question,
             results[question.id] if question is not None else None,
             question is not None and question.id in rejected,
@@ -146,27 +148,27 @@ class Questioner:
         )
 
     def _history_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
-        """What each question pays for having been asked in earlier steps."""
-        questions = {one.key: one.question.text for one in asked if one.question is not None}
+        """The history penalty of every completion, by key; 0 for a completion without a question."""
+        questions = {entry.key: entry.question.text for entry in asked if entry.question is not None}
         shares = zip(questions, self.history.shares(list(questions.values())), strict=True)
         weight = self.settings.history_weight
-        return {one.key: 0.0 for one in asked} | {key: weight * share for key, share in shares}
+        return {entry.key: 0.0 for entry in asked} | {key: weight * share for key, share in shares}
 
     def _diversity_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
-        """λ · |cluster| / G of every completion, clustered within its image or the whole batch."""
+        """The diversity penalty of every completion, by key, clustered within its image or the whole batch."""
         scopes: defaultdict[str, list[Asked]] = defaultdict(list)
-        for one in asked:
-            scopes[one.request.id if self.settings.diversity.scope == "image" else ""].append(one)
+        for entry in asked:
+            scopes[entry.request.id if self.settings.diversity.scope == "image" else ""].append(entry)
         shares: dict[str, float] = {}
         for members in scopes.values():
-            texts = [one.question.text if one.question is not None else one.completion.text for one in members]
+            texts = [entry.question.text if entry.question is not None else entry.completion.text for entry in members]
             values = diversity(texts, self.settings.diversity.weight, self.settings.diversity.threshold)
             if self.settings.diversity.count_repeats:
-                # Of fewer than four words even the very same text has a BLEU below 1.
+                # BLEU of two equal texts with fewer than four words is below 1.
                 same = Counter(texts)
                 least = self.settings.diversity.weight / len(texts)
                 values = [max(value, least * same[text]) for value, text in zip(values, texts, strict=True)]
-            shares |= {one.key: value for one, value in zip(members, values, strict=True)}
+            shares |= {entry.key: value for entry, value in zip(members, values, strict=True)}
         return shares
 
 

@@ -1,4 +1,4 @@
-"""The Reasoner S(y | I, x): looks, thinks, answers in `\\boxed{}`; rewarded for agreeing with the silver answer."""
+"""The Reasoner S(y | I, x): answers a question about an image in `\\boxed{}`; rewarded for the silver answer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from visplay.types import Augmentation, Completion, Group, Question, Request, Si
 
 
 class Reasoner:
-    """Answers through an engine, as a voter and as a learner, with one and the same prompt.
+    """Answers questions by an engine, for votes and for training, with the same prompt.
 
     Args:
-        voter: gives the answers that are not learned from, where that is another engine.
+        voter: engine for answers that are not trained on; by default `engine`.
     """
 
     def __init__(
@@ -34,14 +34,17 @@ class Reasoner:
 
     @property
     def voter(self) -> Engine:
-        """What gives answers that nobody learns from."""
+        """The engine for answers that are not trained on."""
         return self._voter or self.engine
 
     def votes(
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> dict[str, tuple[Vote, ...]]:
-        """`m` answers to each question, by question id; spread evenly over `augmentations` of its image, the first ones
-        taking what is left over. An augmentation that could change the answer gives way to the image as it is."""
+        """`m` answers to each question, by question id.
+
+        The answers are spread evenly over the augmentations of the image; the first augmentations get the remainder. An
+        augmentation that could change the answer is replaced by the plain image.
+        """
         requests = [
             (question, augmentation, self._request(question, share, "vote", augmentation))
             for question in questions
@@ -59,10 +62,10 @@ class Reasoner:
     def facts(
         self, questions: Sequence[Question], n: int, augmentations: Sequence[Augmentation]
     ) -> dict[str, tuple[tuple[str, ...], ...]]:
-        """What is seen on the questions' images, by image id: up to `n` lists of phrases, spread over `augmentations`.
+        """Lists of the things on the questions' images, by image id: up to `n` per image, spread over `augmentations`.
 
-        An image is looked at once, in the random streams of its first question. An answer that holds no list gives
-        none. As lists tell colours, an augmentation that changes them gives way to the image as it is.
+        The random streams are those of an image's first question. A completion without a list is left out. Lists
+        contain colours, so an augmentation that changes colours is replaced by the plain image.
         """
         augmentations = [
             augmentation if preserves_answer(augmentation, "color") else "plain" for augmentation in augmentations
@@ -89,9 +92,9 @@ class Reasoner:
         return {image_id: tuple(found) for image_id, found in lists.items()}
 
     def groups(self, items: Sequence[SilverItem], tag: str) -> list[Group]:
-        """A group of answers to each silver item, with their rewards; the settings' augmentations take turns.
+        """A group of answers to each silver item, with rewards; the settings' augmentations alternate between items.
 
-        To learn on a look that is harder than those voted on is FixMatch's idea (arXiv 2001.07685).
+        Training on stronger augmentations than those of the votes follows FixMatch (arXiv 2001.07685).
         """
         requests = {}
         for place, item in enumerate(items):
@@ -120,7 +123,7 @@ class Reasoner:
 
 
 def _shares(n: int, augmentations: Sequence[Augmentation]) -> list[tuple[Augmentation, int]]:
-    """How many of `n` answers each augmentation takes, each augmentation once."""
+    """Each distinct augmentation with its number of the `n` answers."""
     share, rest = divmod(n, len(augmentations))
     taken: Counter[Augmentation] = Counter()
     for place, augmentation in enumerate(augmentations):

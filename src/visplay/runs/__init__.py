@@ -1,4 +1,4 @@
-"""A run's directory: settings, metrics, state, checkpoints, one owner at a time."""
+"""Run directories: settings, metrics, state and checkpoints; one process at a time may write."""
 
 from visplay.errors import RunError
 from visplay.runs.directory import RunDirectory, check_finished, check_free, check_run, in_use

@@ -1,7 +1,7 @@
-"""Which steps of a run are finished, and the checkpoint that holds its weights after the last of them.
+"""Tracks the finished steps of a run, and writes checkpoints of its weights.
 
-State and checkpoints agree at every moment: a checkpoint is written under a new name, then the state that names it,
-then the checkpoints that no state names any more are removed.
+State and checkpoints are consistent at every moment. A checkpoint is written under a new name, then the state that
+names it, and only then are checkpoints removed that the state does not name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from visplay.types import StepId
 
 
 class Weights(Protocol):
-    """What a checkpoint holds. `version` changes whenever `save` would write something else."""
+    """The content of a checkpoint. `version` changes whenever `save` would write other content."""
 
     @property
     def version(self) -> Hashable: ...
@@ -26,8 +26,8 @@ class Weights(Protocol):
     def restore(self, folder: Path) -> None: ...
 
 
-class Remembered(Protocol):
-    """A small part of a run that is kept in its state, as JSON values."""
+class StatePart(Protocol):
+    """A part of a run whose JSON values are saved in the run's state."""
 
     def state(self) -> dict[str, Any]: ...
 
@@ -35,16 +35,16 @@ class Remembered(Protocol):
 
 
 class Checkpointer:
-    """Hands out the steps that are not finished yet, and remembers each finished one with its weights.
+    """Yields the unfinished steps of a run, and saves state and weights after finished steps.
 
-    A step that changed no weights writes no checkpoint: its state names the earlier one. On disk are the checkpoint of
-    the last remembered step and those that are pinned.
+    After a step without a change of weights, the state names the earlier checkpoint. The disk has the checkpoint of the
+    last saved step and the pinned checkpoints.
 
     Args:
-        phases: the names of all phases in the order of an iteration.
-        weights: roles, optimizers and what else is rolled back with them.
-        parts: what else is remembered, by name.
-        every: remember every so many steps of a phase, and always its last.
+        phases: names of all phases, in their order within an iteration.
+        weights: roles, optimizers and everything that is rolled back with them.
+        parts: other parts of the state, by name.
+        every: save after every `every`-th step of a phase, and after its last step.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Checkpointer:
         run: RunDirectory,
         phases: Sequence[str],
         weights: Weights,
-        parts: Mapping[str, Remembered],
+        parts: Mapping[str, StatePart],
         every: int = 1,
     ) -> None:
         self._run = run
@@ -73,11 +73,11 @@ class Checkpointer:
 
     @property
     def seconds(self) -> float:
-        """Time spent on the run, including the time before it was resumed, up to the last remembered step."""
+        """Seconds spent on the run, including the time before a resume up to the last saved step."""
         return self._seconds_before + time.monotonic() - self._begun
 
     def steps(self, iteration: int, phase: str, count: int) -> Iterator[StepId]:
-        """The steps 0..count-1 of a phase that are not finished; a step is finished when its body ends."""
+        """The unfinished steps of a phase with `count` steps; a step is finished when the loop's body ends."""
         for number in range(count):
             step = StepId(iteration, phase, number)
             if self._key(step) <= self._finished:
@@ -87,15 +87,15 @@ class Checkpointer:
                 self._remember(step)
 
     def pin(self, name: str) -> None:
-        """Keep the weights of the step under way under a name, until the name is given to those of a later step."""
+        """Keep the checkpoint of the current step under a name, until a later step pins the same name."""
         self._to_pin.add(name)
 
     def pinned(self, name: str) -> Path:
-        """The folder of a pinned checkpoint, once the step that pinned it is finished."""
+        """The folder of a pinned checkpoint; it exists once the step that pinned it is finished."""
         return self._folder(self._pinned[name])
 
     def go_back(self, name: str) -> None:
-        """Restore the weights that were pinned under a name."""
+        """Restore the weights of a pinned checkpoint."""
         self._restore(self._pinned[name])
 
     def _resume(self, saved: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ class Checkpointer:
         self._pinned = dict(saved["pinned"])
         for name, part in self._parts.items():
             part.restore(saved["parts"][name])
-        # Killed before the last removal, or between a checkpoint and the state that was to name it.
+        # Leftovers of a process that was killed between a checkpoint and its state, or before the removal.
         self._run.discard(keep=[saved["checkpoint"], *self._pinned.values()])
         self._restore(saved["checkpoint"])
 
@@ -128,7 +128,7 @@ class Checkpointer:
         self._run.discard(keep=[checkpoint, *pinned.values()])
 
     def _checkpoint_of(self, step: StepId) -> str:
-        """The name of the checkpoint that holds the weights as they are; it is written if there is none."""
+        """The name of the checkpoint of the current weights, which is written if there is none."""
         if self._current is None or self._weights.version != self._version:
             name = f"{step.iteration}-{step.phase}-{step.step}"
             with self._run.checkpoint(name) as folder:

@@ -1,8 +1,7 @@
-"""metrics.jsonl: what was measured, one JSON object a line, in the order of the run.
+"""metrics.jsonl: the metrics of a run, one JSON object per line, in order of time.
 
-A line begins with `phase`, `iteration` and `step`, goes on with the measured values in
-alphabetical order and ends with `time`, which alone differs between two runs of one seed.
-A float that is not finite is written as null.
+A line has `phase`, `iteration` and `step`, then the measured values in alphabetical order, then `time`. Two runs with
+the same seed differ only in `time`. A float that is not finite is written as null.
 """
 
 from __future__ import annotations
@@ -10,31 +9,31 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from visplay.errors import RunError
 
 FRAME = ("phase", "iteration", "step", "time")
-"""The keys of a line that are no measured values."""
+"""The keys of a line that are not measured values."""
 
 
 class MetricsLog:
-    """Appends to a metrics file; a line is in the file once `append` returns."""
+    """Appends lines to a metrics file; a line is in the file when `append` returns."""
 
     def __init__(self, path: Path, size: int = 0) -> None:
-        """Open `path` and cut off what stands after its first `size` bytes.
+        """Open `path` and truncate it to `size` bytes.
 
         Raises:
-            RunError: the file is shorter than that, so lines were taken out.
+            RunError: the file is shorter, so lines are missing.
         """
         self._path = path
         self._file = path.open("ab")
         present = self._file.tell()
         if present < size:
             self._file.close()
-            raise RunError(f"{path} has {present} bytes but state.json says {size}: lines are missing; begin a new run")
+            raise RunError(f"{path} has {present} bytes but state.json says {size}: lines are missing; start a new run")
         self._file.truncate(size)
 
     def append(
@@ -48,44 +47,59 @@ class MetricsLog:
         """Write one line.
 
         Args:
-            values: numbers, texts, None, NumPy or torch arrays, and lists or mappings of these.
-            time: seconds and what follows from them, such as tokens a second.
+            values: numbers, strings, None, NumPy or torch arrays, and lists or mappings of these.
+            time: seconds and values that depend on them, such as tokens per second.
         Returns:
-            what `read_metrics` will read of it.
+            the line as `read_metrics` reads it.
         Raises:
-            ValueError: `values` uses a key of the line's frame.
+            ValueError: `values` has a key of `FRAME`.
         """
         taken = [key for key in FRAME if key in values]
         if taken:
-            raise ValueError(f"metrics of {phase} may not be named {', '.join(taken)}")
-        line = {"phase": phase, "iteration": iteration, "step": step, **plain(values), "time": plain(time or {})}
+            raise ValueError(f"metrics of {phase} must not be named {', '.join(taken)}")
+        line = {
+            "phase": phase,
+            "iteration": iteration,
+            "step": step,
+            **json_value(values),
+            "time": json_value(time or {}),
+        }
         self._file.write((json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode())
         self._file.flush()
         return line
 
     def sync(self) -> int:
-        """Put all lines on the disk; their size in bytes."""
+        """Sync the file to disk; returns its size, bytes."""
         os.fsync(self._file.fileno())
         return self._file.tell()
 
     def close(self) -> None:
-        """Close the file; further appends fail."""
+        """Close the file."""
         self._file.close()
 
 
-def plain(value: Any) -> Any:
-    """JSON values only: mappings in order of their keys, arrays as lists, floats that are not finite as None."""
+def json_value(value: Any) -> Any:
+    """The value as JSON values: mappings sorted by key, arrays as lists, floats that are not finite as None."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+        return {str(key): json_value(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, (list, tuple)):
-        return [plain(element) for element in value]
+        return [json_value(element) for element in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All finished lines; one that is still being written is left out."""
+    """All complete lines, without a line that is still being written."""
     return [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested metrics, with "/" between the parts of their names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}", value

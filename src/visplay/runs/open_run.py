@@ -1,9 +1,9 @@
-"""A run directory as Python values and Arrow tables; nothing here writes into a run."""
+"""Read access to a run directory, as Python values and Arrow tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from visplay.config import Settings, load_settings
 from visplay.errors import RunError
-from visplay.runs.metrics import read_metrics
+from visplay.runs.directory import check_run
+from visplay.runs.metrics import flatten, read_metrics
 from visplay.runs.schemas import ASKED, SILVER
 from visplay.runs.state import read_json
 
@@ -24,7 +25,7 @@ class Run:
 
     Attributes:
         path: the run directory.
-        settings: the settings that the run began with.
+        settings: the settings in config.yaml.
     """
 
     path: Path
@@ -32,7 +33,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has its summary, and so its final roles."""
+        """Whether the run has its summary and its final roles."""
         return (self.path / "summary.json").is_file()
 
     @property
@@ -52,7 +53,9 @@ class Run:
         Nested metrics are columns with "/" in their names, such as `types/open`; `seconds` is the duration of the step.
         """
         file = self.path / "metrics.jsonl"
-        return _table([dict(_flat(line)) for line in (read_metrics(file) if file.exists() else [])])
+        lines = read_metrics(file) if file.exists() else []
+        times = [line.pop("time") for line in lines]
+        return _table([dict(flatten(line | time)) for line, time in zip(lines, times, strict=True)])
 
     def asked(self) -> pa.Table:
         """One row per completion of the Questioner: votes, verdict of the gates, reward; see `runs/schemas.py`."""
@@ -64,7 +67,7 @@ class Run:
         return _joined(sorted((self.path / "silver").glob(name)), SILVER)
 
     def measurements(self) -> pa.Table:
-        """One row per labelled item, decoding and iteration (0: the base): suite, item, given answer, correct, …"""
+        """One row per labelled item, decoding and iteration: suite, item, answer, correct, …; base: iteration 0."""
         rows = []
         for file in sorted((self.path / "measurements").glob("iteration-*.jsonl")):
             iteration = int(file.stem.rpartition("-")[2])
@@ -78,22 +81,11 @@ def open_run(path: str | Path) -> Run:
 
     Raises:
         RunError: there is no run.
-        ConfigError: its settings cannot be read.
+        ConfigError: its config.yaml is invalid.
     """
     path = Path(path)
-    if not (path / "config.yaml").is_file():
-        raise RunError(f"no run at {path} (it has no config.yaml); name the folder given to `visplay evolve --out`")
+    check_run(path)
     return Run(path, load_settings(str(path / "config.yaml")))
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if name == "time" and not above:
-            yield from _flat(value)
-        elif isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}/")
-        else:
-            yield f"{above}{name}", value
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

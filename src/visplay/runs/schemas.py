@@ -19,7 +19,7 @@ SILVER = pa.schema(
         ("iteration", pa.int32()),
     ]
 )
-"""`silver/iteration-T.parquet` and `silver.parquet`: a row per question that is learned from."""
+"""`silver/iteration-T.parquet` and `silver.parquet`: a row per question that is trained on."""
 
 ASKED = pa.schema(
     [
@@ -28,7 +28,7 @@ ASKED = pa.schema(
         ("iteration", pa.int32()),
         ("phase", pa.string()),
         ("step", pa.int32()),
-        ("type", pa.string()),  # null: not in the agreed form, and `question` is the whole text
+        ("type", pa.string()),  # null: no question in the required format; `question` is the whole completion
         ("question", pa.string()),
         ("answer", pa.string()),
         ("confidence", pa.float64()),

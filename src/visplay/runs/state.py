@@ -1,4 +1,4 @@
-"""JSON files that are whole at every moment: the old content or the new, never a part.
+"""Atomic writing of files: at every moment a file has its old or its new content, never a part.
 
 Left out: versions of the format.
 """
@@ -14,7 +14,7 @@ from visplay.errors import RunError
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace the content of `path`, also across a crash of the process or the machine."""
+    """Replace the content of `path` atomically, also if the process or the machine crashes."""
     draft = path.with_name(f".{path.name}.writing")
     with draft.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -25,7 +25,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make renames in a folder last through a loss of power."""
+    """Sync a folder, so that renames in it survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -34,25 +34,25 @@ def sync_folder(path: Path) -> None:
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Replace a JSON file.
+    """Replace a JSON file atomically.
 
     Raises:
-        ValueError: a float is not finite; a state must come back as it was.
-        TypeError: a value is not JSON.
+        ValueError: a float is not finite.
+        TypeError: a value is not a JSON value.
     """
     write_whole(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object that `write_json` wrote.
+    """The object in a file of `write_json`.
 
     Raises:
-        RunError: the file is no JSON object, so something else wrote it.
+        RunError: the file is not a JSON object.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         values = None
     if not isinstance(values, dict):
-        raise RunError(f"{path} is damaged: not a JSON object; begin a new run")
+        raise RunError(f"{path} is damaged: not a JSON object; start a new run")
     return values

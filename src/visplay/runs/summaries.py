@@ -1,4 +1,4 @@
-"""The results of finished runs, read together."""
+"""Summaries of several finished runs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from visplay.runs.state import read_json
 
 
 def differ_in_seed_alone(paths: Sequence[Path]) -> bool:
-    """Whether all runs have the same settings but for the seed.
+    """Whether the settings of all runs are equal except for the seed.
 
     Raises:
-        ConfigError: a run's settings cannot be read.
+        ConfigError: a config.yaml is invalid.
     """
     first, *others = (load_settings(str(path / "config.yaml")).model_copy(update={"seed": 0}) for path in paths)
     return all(settings == first for settings in others)
 
 
 def read_summaries(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """summary.json of each run, in order.
+    """The content of summary.json of each run, in order.
 
     Raises:
         RunError: a run is not finished.

@@ -1,8 +1,8 @@
-"""A run's lines of metrics, also told to TensorBoard, Weights & Biases or Trackio, through Accelerate's trackers.
+"""Logs a run's metrics to TensorBoard, Weights & Biases or Trackio as well, by Accelerate's trackers.
 
-metrics.jsonl is what counts, and no step is told twice. TensorBoard's events are a copy of it, made anew whenever a run
-is opened. The two others keep their own; how far they were told stands in tracked.json, and a step that an interruption
-made a run do again, which gives the same figures, is passed over. Names and steps are those of docs/metrics.md.
+No step is logged twice. TensorBoard's events are rewritten from metrics.jsonl whenever a run is opened. The other two
+services store their data themselves, so tracked.json has the last step that was logged to them. A step that a run
+repeats after an interruption has the same values and is skipped. docs/metrics.md lists names and steps.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.errors import ConfigError
 from visplay.runs.directory import RunDirectory
-from visplay.runs.metrics import FRAME, read_metrics
+from visplay.runs.metrics import FRAME, flatten, read_metrics
 from visplay.runs.state import read_json, write_json
 
 _PROJECT = "visplay"
@@ -30,10 +30,10 @@ _TRACKED = "tracked.json"
 
 
 def check_trackers(settings: Settings) -> None:
-    """Refuse a tracker that is not installed; without TensorBoard, the default, a run goes on.
+    """Check that the trackers of the settings are installed, except TensorBoard, which is optional.
 
     Raises:
-        ConfigError: the package is missing.
+        ConfigError: a package is missing.
     """
     for name in settings.trackers:
         if name != "tensorboard" and find_spec(name) is None:
@@ -41,33 +41,27 @@ def check_trackers(settings: Settings) -> None:
 
 
 def scalars(line: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a line of metrics by their stable names: `silver/types/open`, `reasoner/seconds`.
+    """The numbers of a metrics line by name, such as `silver/types/open` and `reasoner/seconds`.
 
-    Truth values are 0 and 1; lists and what is not known are left out.
+    Booleans are 0 and 1; lists, strings and None are left out.
     """
     values = {**{key: value for key, value in line.items() if key not in FRAME}, **line["time"]}
-    return {f"{line['phase']}/{name}": float(value) for name, value in _flat(values) if isinstance(value, (int, float))}
-
-
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}/{part}", one) for part, one in _flat(value))
-        else:
-            yield name, value
+    return {
+        f"{line['phase']}/{name}": float(value) for name, value in flatten(values) if isinstance(value, (int, float))
+    }
 
 
 class Trackers:
-    """Those of a run's settings, open until `close`; one that fails later is left out, and the run goes on.
+    """The trackers of a run's settings. A tracker that fails after its start is dropped, and the run continues.
 
     Args:
-        console: where one line says what is left out.
+        console: gets one line for each tracker that is dropped.
     Raises:
         ConfigError: a tracker cannot be started.
     """
 
     def __init__(self, run: RunDirectory, console: Console) -> None:
-        PartialState()  # Accelerate's trackers ask it whether this process is the one that speaks
+        PartialState()  # Accelerate's trackers need it to find the main process
         self._console = console
         self._path = run.path
         lines = read_metrics(run.path / "metrics.jsonl")
@@ -78,35 +72,35 @@ class Trackers:
             if find_spec("tensorboard") is None:
                 console.print("TensorBoard is not installed, so its events are left out; pip install tensorboard")
             else:
-                self._local.append(_copied(run.path, lines))
+                self._local.append(_tensorboard(run.path, lines))
 
-    def tell(self, line: Mapping[str, Any]) -> None:
-        """Pass on a line of metrics; its step is its place in the run, from 1."""
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Log a metrics line; its step is its line number in the run, from 1."""
         self._step += 1
-        self._pass_on(self._local, line)
+        self._log_to(self._local, line)
         if self._services:
             known = read_json(self._path / _TRACKED)
             if self._step > known["told"]:
-                self._pass_on(self._services, line)
+                self._log_to(self._services, line)
                 write_json(self._path / _TRACKED, {**known, "told": self._step})
 
-    def _pass_on(self, trackers: list[GeneralTracker], line: Mapping[str, Any]) -> None:
+    def _log_to(self, trackers: list[GeneralTracker], line: Mapping[str, Any]) -> None:
         for tracker in list(trackers):
             try:
                 tracker.log(scalars(line), step=self._step)
-            except Exception as error:  # whatever a service raises, it is not worth a run
+            except Exception as error:  # no error of a service may stop the run
                 trackers.remove(tracker)
                 self._console.print(f"{tracker.name} is left out from here on: {' '.join(str(error).split())}")
 
     def close(self) -> None:
-        """Let every tracker write what it still holds."""
+        """Flush and close all trackers."""
         for tracker in (*self._local, *self._services):
             tracker.finish()
         self._local, self._services = [], []
 
 
-def _copied(run: Path, lines: Sequence[Mapping[str, Any]]) -> GeneralTracker:
-    """TensorBoard, told all lines so far and nothing else."""
+def _tensorboard(run: Path, lines: Sequence[Mapping[str, Any]]) -> GeneralTracker:
+    """A TensorBoard tracker with new events for all lines so far."""
     shutil.rmtree(run / "tensorboard", ignore_errors=True)
     tracker = TensorBoardTracker("tensorboard", logging_dir=str(run))
     tracker.start()
@@ -116,23 +110,23 @@ def _copied(run: Path, lines: Sequence[Mapping[str, Any]]) -> GeneralTracker:
 
 
 def _start(name: str, run: RunDirectory) -> GeneralTracker:
-    """Weights & Biases or Trackio, going on with the same run when this one is resumed."""
+    """A Weights & Biases or Trackio tracker, which continues the same run on the service after a resume."""
     known = _identity(run.path)
     try:
         if name == "wandb":
-            # Beside the run's files, not wherever the program was started.
+            # Its files belong in the run directory, not in the working directory.
             tracker = WandBTracker(_PROJECT, id=known, name=run.path.name, resume="allow", dir=str(run.path))
         else:
             tracker = TrackioTracker(_PROJECT, name=f"{run.path.name}-{known}", resume="allow")
         tracker.start()
         tracker.store_init_configuration(json.loads(run.settings.model_dump_json()))
-    except Exception as error:  # a missing key, no network: each service has errors of its own
+    except Exception as error:  # a missing key, no network, …: each service has its own error classes
         raise ConfigError(f"trackers: {name} cannot be started: {' '.join(str(error).split())}") from None
     return tracker
 
 
 def _identity(run: Path) -> str:
-    """What a service knows the run by, the same when it is resumed."""
+    """The id of the run on a service; the same after a resume."""
     file = run / _TRACKED
     if not file.exists():
         write_json(file, {"id": secrets.token_hex(4), "told": 0})

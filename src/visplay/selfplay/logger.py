@@ -86,7 +86,7 @@ class RunLogger:
         self._spent[phase].append(seconds)
         line = self.run.metrics.append(phase, iteration, step, values, {"seconds": seconds})
         if self._trackers is not None:
-            self._trackers.tell(line)
+            self._trackers.log(line)
         # On a terminal the live line is enough for single steps; elsewhere one line in ten keeps a log short.
         count = self.schedule.steps(phase, iteration)
         if step + 1 == count or (self._status is None and (step + 1) % 10 == 0):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from visplay.lab.language import TEMPLATES, Noun, Query, write
 from visplay.lab.scene import COLORS, SHAPES
-from visplay.labeling.language.meaning import OPPOSITES, Kind, Meaning, plain_question, read_meaning
+from visplay.labeling.language.meaning import OPPOSITES, Kind, Meaning, read_meaning, simple_question
 
 KINDS: dict[str, Kind] = {
     "color": "attribute", "shape": "which", "exists": "exists", "absent": "exists", "count": "count", "more": "more",
@@ -112,14 +112,14 @@ def test_what_is_not_plain_is_not_read(question: str) -> None:
     ],
 )
 def test_a_meaning_is_written_and_read_back(meaning: Meaning, question: str) -> None:
-    assert plain_question(meaning) == question
+    assert simple_question(meaning) == question
     assert read_meaning(question) == meaning
 
 
 @given(st.text(max_size=300) | st.text("aeht -'isn?", max_size=300))
 def test_any_text_is_read_or_refused(text: str) -> None:
     meaning = read_meaning(text)
-    assert meaning is None or read_meaning(plain_question(meaning)) == meaning
+    assert meaning is None or read_meaning(simple_question(meaning)) == meaning
 
 
 def test_reading_takes_no_time_on_hostile_texts() -> None:

@@ -12,7 +12,7 @@ from tests.parity.families import FAMILIES
 from tests.tools.plan.shapes import qwen_3b, qwen_7b
 from visplay.config import Settings, load_settings
 from visplay.distributed.controller import Controller
-from visplay.generation.batching import Bounds
+from visplay.generation.batching import BatchLimits
 from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
@@ -169,7 +169,7 @@ def test_peak_of_a_rollout(
     # The start of a prompt is shared by all.
     tree = TokenTree.build([e.token_ids for e in encoded[:prompts]])
     assumed = Assumed(image, image, prompt_tokens=(len(tree) - image) // prompts)
-    bounds = Bounds(512, len(tree) if alone else 65536)
+    bounds = BatchLimits(512, len(tree) if alone else 65536)
     with LiveBytes() as live:
         TransformersEngine(reasoner, 0, bounds.answers, bounds.tokens).generate(requests, sampling)
     asking = Asking("votes", 1, 2, prompts, prompts * answers, 40, 40, sampling)

@@ -15,7 +15,7 @@ from tests.tools.plan.shapes import qwen_3b
 from visplay.cli.main import main
 from visplay.config import Settings, load_settings
 from visplay.errors import ConfigError
-from visplay.generation.batching import Bounds, Size, cut
+from visplay.generation.batching import BatchLimits, ItemSize, make_batches
 from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM
 from visplay.tools.plan.memory import largest_batch, largest_micro_batch
@@ -147,7 +147,7 @@ def test_what_is_measured_is_counted(model_folder: Path) -> None:
     (batch,) = (batch for asking, batch, _ in before.rollouts if asking.name == "measuring")
     assert batch.trees == 64 and before.rollout_bytes > without.rollout_bytes
     assert before.costs == without.costs
-    few = Batch.of(measuring(_few_items(), Assumed(), 64)[0], Assumed(), Bounds(64, 10**6), tree=True)
+    few = Batch.of(measuring(_few_items(), Assumed(), 64)[0], Assumed(), BatchLimits(64, 10**6), tree=True)
     assert few.trees == 2 * 3
 
 
@@ -163,15 +163,15 @@ def _few_items() -> Settings:
         st.integers(1, 5),
         st.integers(1, 9),
     ),
-    st.builds(Bounds, st.integers(1, 60), st.integers(1, 9000)),
+    st.builds(BatchLimits, st.integers(1, 60), st.integers(1, 9000)),
 )
-def test_a_batch_is_told_as_it_is_cut(tree: bool, asked: tuple[int, int, int], bounds: Bounds) -> None:
+def test_a_batch_is_told_as_it_is_cut(tree: bool, asked: tuple[int, int, int], bounds: BatchLimits) -> None:
     images, prompts, answers = asked
     asking = Asking("votes", 1, images, prompts, answers, 1, 1, Sampling())
     told = Batch.of(asking, Assumed(64, 64, 20), bounds, tree)
     rows = min(answers, bounds.answers) if tree else 1
-    each = Size(rows, 64 + 20 * (prompts if tree else 1))
-    cuts = list(cut([each] * (images * (1 if tree else answers)), lambda one: one, bounds))
+    each = ItemSize(rows, 64 + 20 * (prompts if tree else 1))
+    cuts = list(make_batches([each] * (images * (1 if tree else answers)), lambda one: one, bounds))
     assert (told.trees, told.answers, told.shared) == (len(cuts[0]), rows, each.tokens)
 
 

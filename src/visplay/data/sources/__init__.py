@@ -1,1 +1,1 @@
-"""Image sources: a file for each. The lab adds those whose truth it knows."""
+"""Image sources, one file each. `visplay.lab.sources` has those with known scenes."""

@@ -13,7 +13,7 @@ from visplay.errors import JudgeError
 from visplay.evaluation.judge.cache import Cache, Case
 from visplay.evaluation.judge.prompt import PROMPT_VERSION, Verdict, judge_messages, read_verdict
 from visplay.evaluation.judge.settings import JudgeSettings
-from visplay.generation.openai_client import ClientPolicy, Endpoint, together
+from visplay.generation.openai_client import ClientPolicy, Endpoint, gather_limited
 from visplay.types import Item
 
 KEY_VARIABLE = "VISPLAY_JUDGE_KEY"
@@ -82,7 +82,7 @@ class Judge:
     async def _ask(self, cases: Sequence[Case]) -> dict[Case, str]:
         async with self._server.client() as client:
             jobs = {case.key: partial(self._reply, client, case) for case in cases}
-            found = await together(jobs, self.settings.concurrency)
+            found = await gather_limited(jobs, self.settings.concurrency)
         return {case: found[case.key] for case in cases}
 
     async def _reply(self, client: httpx2.AsyncClient, case: Case) -> str:

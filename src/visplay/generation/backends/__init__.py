@@ -1,1 +1,1 @@
-"""A file for each engine that the settings `engine` and `vote_engine` may name. Importing them loads no model code."""
+"""The engines of the settings `engine` and `vote_engine`, one file each. Importing them loads no model code."""

@@ -1,4 +1,4 @@
-"""The engine `transformers`: generation in this process, on token trees where they are valid for the model."""
+"""The engine `transformers`: generation in this process, on token trees if they are valid for the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from visplay.interfaces.engine import Engine, EngineBackend
 
 
 class TransformersBackend(EngineBackend, type="transformers"):
-    """transformers in this process; needs no further package."""
+    """transformers in this process; needs no other package."""
 
     batch: int = Field(256, ge=1, description="completions decoded at once")
     tokens: int = Field(

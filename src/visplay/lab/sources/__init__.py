@@ -1,1 +1,1 @@
-"""Image sources whose truth the lab knows; an observer measures labels against it, and training never sees it."""
+"""Image sources with known scenes, for the observer's metrics; training never sees the scenes."""

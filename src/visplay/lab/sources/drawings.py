@@ -11,7 +11,7 @@ from visplay.lab.truth import Truth, drawn
 
 
 class LabSource(ImageSource, type="lab"):
-    """Drawings of the lab, made from the run's seed; the truth about them is known."""
+    """Drawings of the lab, generated from the run's seed; their scenes are known."""
 
     style: str = Field(description=f"one of {', '.join(SOURCES)}: one to three things per image, or one ('single')")
     count: int = Field(LAB_DRAWINGS, ge=1, description="number of drawings")
@@ -27,13 +27,13 @@ class LabSource(ImageSource, type="lab"):
         return Catalogue(str(self), kept_drawings(self.style, self.count, seed)[0])
 
     def observer(self, seed: int) -> Observer:
-        # Labelers and gates are imported here, because a wrong setting must be found without them.
+        # Imported late, so that settings can be checked without importing labelers and gates.
         from visplay.lab.observer import LabObserver
 
         return LabObserver(self.truth(seed))
 
     def truth(self, seed: int) -> Truth:
-        """The oracle bound to these drawings; for measurement alone."""
+        """The true answers for these drawings; for measurement only."""
         return Truth(drawn(kept_drawings(self.style, self.count, seed)[1]))
 
     def __str__(self) -> str:

@@ -9,19 +9,19 @@ from visplay.lab.truth import Truth, read_flat_scene
 
 
 class EasyVQASource(ImageSource, type="easy-vqa"):
-    """The training images of the easy-vqa package, each with one flat shape; their labels stay closed."""
+    """The training images of the easy-vqa package, each with one flat shape; their labels are not read."""
 
     def open(self, seed: int) -> Catalogue:
         return easy_vqa()
 
     def observer(self, seed: int) -> Observer:
-        # Labelers and gates are imported here, because a wrong setting must be found without them.
+        # Imported late, so that settings can be checked without importing labelers and gates.
         from visplay.lab.observer import LabObserver
 
         return LabObserver(self.truth(seed))
 
     def truth(self, seed: int) -> Truth:
-        """The oracle bound to these images, whose scenes are read from the pixels; for measurement alone."""
+        """The true answers for these images, whose scenes are read from the pixels; for measurement only."""
         return Truth(read_flat_scene)
 
     def __str__(self) -> str:

@@ -1,11 +1,11 @@
-"""The suite `lab`: generated questions about drawings, a task in a style."""
+"""The suite `lab`: generated questions about drawings, one suite per task and style."""
 
 from __future__ import annotations
 
 from pydantic import Field, field_validator
 
 from visplay.interfaces.suite import SuiteSource
-from visplay.lab.draw import LOOKS
+from visplay.lab.draw import STYLE_NAMES
 from visplay.lab.suites.tasks import TASKS, lab_suites
 from visplay.types import Suite
 
@@ -23,13 +23,17 @@ class LabSuites(SuiteSource, type="lab"):
         task, style, *rest = [*part.split("/"), "", ""][: max(2, part.count("/") + 1)]
         if rest:
             raise ValueError(f"no suite 'lab/{part}'; choose lab, lab/TASK or lab/TASK/STYLE")
-        if (task and task not in TASKS) or (style and style not in LOOKS):
-            raise ValueError(f"no suite 'lab/{part}'; tasks are {', '.join(TASKS)}, styles are {', '.join(LOOKS)}")
+        if (task and task not in TASKS) or (style and style not in STYLE_NAMES):
+            raise ValueError(
+                f"no suite 'lab/{part}'; tasks are {', '.join(TASKS)}, styles are {', '.join(STYLE_NAMES)}"
+            )
         return part
 
     def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
         task, _, style = self.part.partition("/")
-        return tuple(lab_suites(seed, items or ITEMS, [task] if task else list(TASKS), [style] if style else LOOKS))
+        return tuple(
+            lab_suites(seed, items or ITEMS, [task] if task else list(TASKS), [style] if style else STYLE_NAMES)
+        )
 
     def __str__(self) -> str:
         return f"lab/{self.part}" if self.part else "lab"

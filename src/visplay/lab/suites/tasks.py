@@ -1,8 +1,8 @@
-"""Labelled suites of the lab, generated from a seed: a task in a look, `lab/<task>/<look>`.
+"""Labelled suites of the lab, generated from a seed: `lab/<task>/<style>`.
 
-Tasks: what pretraining taught (colour, shape, existence, counting), what needs two things
-(comparison, relation), pairs never seen in pretraining (composition), things that are
-not there (hallucination), and one thing alone of any pair (single), as easy-vqa draws it.
+The tasks are those of pretraining (color, shape, existence, counting), tasks with two things (comparison, relation),
+pairs of colour and shape that pretraining never drew (composition), absent things (hallucination), and a single thing
+of any pair (single), as in easy-vqa.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from visplay.lab.draw import LOOKS, STYLES, draw, png
+from visplay.lab.draw import STYLE_NAMES, STYLES, draw, png
 from visplay.lab.language import Kind, Noun, Query, write
 from visplay.lab.oracle import answer
 from visplay.lab.questions import RELATIONS, SIZES, absent_noun, random_query
 from visplay.lab.scene import ALL_PAIRS, SEEN_PAIRS, UNSEEN_PAIRS, Scene, random_scene
 from visplay.types import ImageRef, Item, Suite
 
-QUESTIONS_PER_PICTURE = 4
+QUESTIONS_PER_IMAGE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a suite asks: question kinds, the numbers of things, the pairs on the image."""
+    """Kinds of questions, numbers of things per image, pairs of colour and shape, and whether all nouns are absent."""
 
     kinds: tuple[Kind, ...]
     counts: tuple[int, ...] = (1, 2, 3)
@@ -46,27 +46,27 @@ TASKS: dict[str, Task] = {
 
 
 def lab_suites(
-    seed: int, items_per_suite: int, tasks: Sequence[str] = tuple(TASKS), looks: Sequence[str] = LOOKS
+    seed: int, items_per_suite: int, tasks: Sequence[str] = tuple(TASKS), style_names: Sequence[str] = STYLE_NAMES
 ) -> list[Suite]:
-    """One suite a task and look; the same seed gives the same drawings, questions and ids.
+    """One suite per task and style; the same seed gives the same drawings, questions and ids.
 
     Raises:
-        KeyError: an unknown task or look.
+        KeyError: a task or style is unknown.
     """
-    return [_suite(task, look, seed, items_per_suite) for task in tasks for look in looks]
+    return [_suite(task, style_name, seed, items_per_suite) for task in tasks for style_name in style_names]
 
 
-def _suite(task: str, look: str, seed: int, size: int) -> Suite:
-    name = f"lab/{task}/{look}"
-    rng = np.random.default_rng([seed, 2, list(TASKS).index(task), LOOKS.index(look)])
+def _suite(task: str, style_name: str, seed: int, size: int) -> Suite:
+    name = f"lab/{task}/{style_name}"
+    rng = np.random.default_rng([seed, 2, list(TASKS).index(task), STYLE_NAMES.index(style_name)])
     items: list[Item] = []
     drawing = 0
     while len(items) < size:
-        scene = _scene(TASKS[task], look, rng)
-        image = ImageRef(f"{name}/{seed}/{drawing}", png(draw(scene, look, rng)))
+        scene = _scene(TASKS[task], style_name, rng)
+        image = ImageRef(f"{name}/{seed}/{drawing}", png(draw(scene, style_name, rng)))
         drawing += 1
         asked: set[str] = set()
-        for _ in range(QUESTIONS_PER_PICTURE):
+        for _ in range(QUESTIONS_PER_IMAGE):
             query = _query(TASKS[task], scene, rng)
             text = "" if query is None else write(query, rng)
             if query is None or text in asked or len(items) == size:
@@ -76,8 +76,8 @@ def _suite(task: str, look: str, seed: int, size: int) -> Suite:
     return Suite(name, tuple(items))
 
 
-def _scene(task: Task, look: str, rng: np.random.Generator) -> Scene:
-    style = STYLES[look]
+def _scene(task: Task, style_name: str, rng: np.random.Generator) -> Scene:
+    style = STYLES[style_name]
     return random_scene(rng, int(rng.choice(task.counts)), task.pairs, style.sizes, style.turned)
 
 

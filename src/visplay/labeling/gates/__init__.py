@@ -1,1 +1,1 @@
-"""Gates between a labelled question and the silver set: a file for each reason to reject a question."""
+"""Gates, one file each. A gate rejects labelled questions from the silver set for one reason."""

@@ -1,4 +1,4 @@
-"""The gate `answered`: an answer that says there is no answer teaches nothing."""
+"""The gate `answered`: rejects questions that the Reasoner declines to answer."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ class Band(Gate, type="band"):
     high: float = Field(0.75, ge=0, le=1, description="highest confidence kept (paper 0.75, official 0.8)")
     chance_corrected: bool = Field(
         False,
-        description="compare `low` with the confidence above chance, where the possible answers can be counted: half "
-        "of the votes agree on a coin flip",
+        description="compare `low` with the confidence above chance, if the possible answers can be counted: for a "
+        "yes/no question, chance is 0.5",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The gate `needs_image`: a question with the same answer before another image teaches nothing about this one."""
+"""The gate `needs_image`: rejects questions that have the same answer for other images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from visplay.types import Candidate, ImageRef, Question
 
 
 class NeedsImage(Gate, type="needs_image"):
-    """Rejects a question whose silver answer also wins before other images of the set."""
+    """Asks a question about other images of the set; rejects it if too many of the answers are its silver answer."""
 
     compares: ClassVar[bool] = True
 
-    votes: int = Field(4, ge=1, description="other images that a question is put before, one answer each")
+    votes: int = Field(4, ge=1, description="other images that the question is asked about, one answer each")
     max_agreement: float = Field(0.5, ge=0, lt=1, description="largest share of them that may give the silver answer")
 
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
@@ -30,10 +30,10 @@ class NeedsImage(Gate, type="needs_image"):
         answers = voter.votes([question for those in asked.values() for question in those], 1)
         found: dict[str, str] = {}
         for candidate in candidates:
-            there = [answers[question.id][0].answer for question in asked[candidate.question.id]]
-            same = sum(answer is not None and match(answer, candidate.result.answer or "") for answer in there)
-            if same > self.max_agreement * len(there):
-                found[candidate.question.id] = f"{same} of {len(there)} other images give the same answer"
+            others = [answers[question.id][0].answer for question in asked[candidate.question.id]]
+            same = sum(answer is not None and match(answer, candidate.result.answer or "") for answer in others)
+            if same > self.max_agreement * len(others):
+                found[candidate.question.id] = f"{same} of {len(others)} other images give the same answer"
         return found
 
     def requests(self, questions: int) -> tuple[ExtraRequests, ...]:
@@ -41,9 +41,9 @@ class NeedsImage(Gate, type="needs_image"):
         return (ExtraRequests("votes", 1, asked, asked),)
 
     def _elsewhere(self, question: Question, images: list[ImageRef], index: dict[ImageRef, int]) -> list[Question]:
-        """The question before the images that follow its own; no random number, so a resumed run agrees."""
-        here = index[question.image]
-        others = [images[(here + step) % len(images)] for step in range(1, min(self.votes, len(images) - 1) + 1)]
+        """The question about the next images; without random numbers, so that a resumed run makes the same choice."""
+        own = index[question.image]
+        others = [images[(own + step) % len(images)] for step in range(1, min(self.votes, len(images) - 1) + 1)]
         return [
             Question(f"{question.id}~elsewhere{n}", other, question.type, question.text)
             for n, other in enumerate(others)

@@ -1,4 +1,4 @@
-"""The gate `parsable`: a question whose meaning is unknown cannot be checked, so it would pass other gates easily."""
+"""The gate `parsable`: rejects questions outside the grammar, because other gates cannot check their answers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from visplay.types import Candidate
 class Parsable(Gate, type="parsable"):
     """Rejects a question that the grammar in `visplay.labeling.language` cannot parse.
 
-    A Questioner that is rewarded for doubt drifts towards slips of grammar: they make the Reasoner doubt, and no list
-    of facts can contradict them. Few questions about photographs are parsable, so the gate suits small worlds.
+    A Questioner that is rewarded for uncertainty drifts towards ungrammatical questions: they lower the Reasoner's
+    confidence, and the labeler `facts` cannot check them. Few questions about photographs are parsable, so the gate is
+    for images with few kinds of things.
     """
 
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
-        unread = (c.question for c in candidates if read_meaning(c.question.text) is None)
-        return {question.id: f"'{question.text}' is not in the grammar" for question in unread}
+        unparsed = (c.question for c in candidates if read_meaning(c.question.text) is None)
+        return {question.id: f"'{question.text}' is not in the grammar" for question in unparsed}

@@ -1,4 +1,4 @@
-"""The gate `self_check`: a claim must not be denied when the Reasoner is asked it as a yes/no question."""
+"""The gate `self_check`: asks the Reasoner yes/no questions that follow from its answer, to find contradictions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from visplay.labeling.language.claims import Claim, claims
 from visplay.labeling.language.statement import state
 from visplay.types import Augmentation, Candidate, Question, Vote
 
-_CLAIMS = 2  # yes/no questions that an answer settles, at the most
+_CLAIMS = 2  # largest number of claims of an answer
 
 
 class SelfCheck(Gate, type="self_check"):
-    """Asks the Reasoner what a silver answer claims, and rejects the question if the replies deny it.
+    """Asks the Reasoner about each claim of a silver answer, and rejects the question if too many replies deny it.
 
-    A question that the grammar cannot parse, or whose answer claims nothing that yes and no can settle, passes.
+    A question that the grammar cannot parse, or whose answer has no yes/no claim, passes.
     """
 
     votes: int = Field(4, ge=1, description="replies to each claim")
@@ -33,21 +33,21 @@ class SelfCheck(Gate, type="self_check"):
         replies = self._ask(voter, claimed, candidates)
         found: dict[str, str] = {}
         for candidate in candidates:
-            said = [
+            boxed = [
                 (claim, vote.answer)
                 for claim in claimed[candidate.question.id]
                 for vote in replies[candidate.question.image.id, claim.question]
                 if vote.answer is not None and not is_refusal(vote.answer)
             ]
-            denied = sum(claim.denied_by(answer) for claim, answer in said)
-            if denied > self.max_denials * len(said):
-                found[candidate.question.id] = f"{denied} of {len(said)} replies deny it"
+            denied = sum(claim.denied_by(answer) for claim, answer in boxed)
+            if denied > self.max_denials * len(boxed):
+                found[candidate.question.id] = f"{denied} of {len(boxed)} replies deny it"
         return found
 
     def _ask(
         self, voter: Voter, claimed: Mapping[str, Sequence[Claim]], candidates: Sequence[Candidate]
     ) -> dict[tuple[str, str], tuple[Vote, ...]]:
-        """Replies by image id and wording; a wording is asked once per image."""
+        """Replies by image id and text of the claim; each text is asked once per image."""
         asked: dict[tuple[str, str], Question] = {}
         for candidate in candidates:
             question = candidate.question

@@ -1,1 +1,1 @@
-"""Labelers: a file for each way from the Reasoner's answers to a silver answer."""
+"""Labelers, one file each. A labeler turns the Reasoner's answers into a silver answer."""

@@ -1,4 +1,4 @@
-"""The labeler `facts`: a majority that must agree with what the Reasoner lists when it is only asked what it sees."""
+"""The labeler `facts`: a majority vote that must agree with the Reasoner's lists of the things on the image."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pydantic import Field
 from visplay.answers import match, vote
 from visplay.interfaces.labeler import ExtraRequests, Labeler, Voter
 from visplay.labeling.labelers.majority import count_votes
-from visplay.labeling.language.listed import answer_from, supposes_wrongly
+from visplay.labeling.language.listed import answer_from, has_false_presupposition
 from visplay.labeling.language.meaning import read_meaning
 from visplay.types import Augmentation, Candidate, Question, VoteResult
 
 
 class Facts(Labeler, type="facts"):
-    """Compares the majority with the answers computed from lists of the things on each image.
+    """Compares the majority with answers that are computed from the Reasoner's lists of the things on the image.
 
-    A question that the grammar cannot parse keeps its majority.
+    If the grammar cannot parse a question, its majority is the silver answer.
     """
 
     augmentations: tuple[Augmentation, ...] = Field(
@@ -25,7 +25,7 @@ class Facts(Labeler, type="facts"):
         min_length=1,
         description="augmentations of the image that votes and lists are spread over",
     )
-    lists: int = Field(4, ge=1, description="lists of what is seen, per image")
+    lists: int = Field(4, ge=1, description="lists of the things on an image, per image")
 
     def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
         given = voter.votes(questions, votes, self.augmentations)
@@ -38,7 +38,7 @@ class Facts(Labeler, type="facts"):
             if meaning is not None:
                 lists = seen[question.image.id]
                 voted = checked(voted, [answer_from(facts, meaning) for facts in lists])
-                voted = supposing(voted, [supposes_wrongly(facts, meaning) for facts in lists])
+                voted = reject_if_presupposed(voted, [has_false_presupposition(facts, meaning) for facts in lists])
             candidates.append(Candidate(question, given[question.id], voted))
         return candidates
 
@@ -51,18 +51,18 @@ class Facts(Labeler, type="facts"):
         )
 
 
-def supposing(voted: VoteResult, wrongly: Sequence[bool | None]) -> VoteResult:
-    """`voted`, or no answer if most lists that can decide say that the question supposes what is not there."""
-    decided = [wrong for wrong in wrongly if wrong is not None]
+def reject_if_presupposed(voted: VoteResult, false_presuppositions: Sequence[bool | None]) -> VoteResult:
+    """`voted`; without its answer if the question has a false presupposition by most lists that can decide it."""
+    decided = [wrong for wrong in false_presuppositions if wrong is not None]
     if 2 * sum(decided) <= len(decided):
         return voted
     return VoteResult(voted.question_id, None, 0.0, voted.votes, voted.unboxed)
 
 
 def checked(voted: VoteResult, computed: Sequence[str | None]) -> VoteResult:
-    """`voted` with the smaller of both shares if the majority of computed answers agrees, else no answer.
+    """`voted`, with the smaller of both confidences, if the majority of the computed answers agrees; else no answer.
 
-    Without a computed answer, `voted` is returned as it is.
+    Without a computed answer, `voted` is unchanged.
     """
     answer, share, _ = vote(computed)
     if answer is None or voted.answer is None:

@@ -12,7 +12,7 @@ from visplay.types import Augmentation, Candidate, Question, Vote, VoteResult
 
 
 class Majority(Labeler, type="majority"):
-    """The majority over all votes; spread over augmentations, it outvotes what one version of an image suggests."""
+    """The majority over all votes. Votes over several augmentations are less sensitive to one version of an image."""
 
     augmentations: tuple[Augmentation, ...] = Field(
         ("plain",), min_length=1, description="augmentations of the image that votes are spread over (paper: plain)"
@@ -28,6 +28,6 @@ class Majority(Labeler, type="majority"):
 
 
 def count_votes(question: Question, votes: Sequence[Vote]) -> VoteResult:
-    """The majority over `votes`; an unboxed answer is no vote but counts in the total."""
+    """The majority over `votes`; unboxed answers count only in the total."""
     answer, confidence, unboxed = vote([v.answer for v in votes])
     return VoteResult(question.id, answer, confidence, len(votes), unboxed)

@@ -1,1 +1,1 @@
-"""Plain English: what a question asks, what an answer to it says, and what follows from that."""
+"""A grammar for simple English questions: the meaning of a question, and the statement and claims of its answer."""

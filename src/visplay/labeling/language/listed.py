@@ -1,4 +1,4 @@
-"""What follows from a list of everything that an image shows: "red car, two small dogs, man with a hat"."""
+"""Answers from a list of all things on an image, such as "red car, two small dogs, man with a hat"."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from visplay.answers import normalise
 from visplay.labeling.language.meaning import Meaning
-from visplay.labeling.language.nouns import ANYTHING, COLORS, SIZES, fold, names, one
+from visplay.labeling.language.nouns import ANYTHING, COLORS, SIZES, fold, names, to_singular
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something listed: its properties and name, and how many of it, None where a list does not say."""
+    """An entry of a list: a noun phrase and the number of such things, None if the list does not give it."""
 
     phrase: str
     number: int | None
@@ -25,7 +25,7 @@ _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
 def things(facts: Sequence[str]) -> list[Thing]:
-    """What phrases list: "two red cars" is one thing twice, "man with a hat" are two things."""
+    """The entries of a list; "two red cars" gives one entry with number 2, "man with a hat" gives two entries."""
     listed = [_thing(part) for fact in facts for part in _JOINED.split(fact.lower())]
     return [thing for thing in listed if thing.phrase and thing.number != 0]
 
@@ -36,12 +36,12 @@ def _thing(text: str) -> Thing:
     number = normalise(words[0]).value if len(words) > 1 else None
     if number is not None:
         return Thing(" ".join(words[1:]), int(number))
-    many = bool(lead and lead["some"]) or one("".join(words[-1:])) != "".join(words[-1:])
+    many = bool(lead and lead["some"]) or to_singular("".join(words[-1:])) != "".join(words[-1:])
     return Thing(" ".join(words), None if many else 1)
 
 
 def answer_from(facts: Sequence[str], meaning: Meaning) -> str | None:
-    """The answer that a list of everything on the image gives, None where the list does not settle it."""
+    """The answer that follows from a list of all things on the image; None if no answer follows."""
     listed = things(facts)
     first = meaning.nouns[0]
     match meaning.kind:
@@ -58,16 +58,16 @@ def answer_from(facts: Sequence[str], meaning: Meaning) -> str | None:
             colors = COLORS.intersection(fold(word) for word in _only(first, listed))
             return next(iter(colors)) if len(colors) == 1 else None
         case "which":
-            said = COLORS | SIZES | ANYTHING | {fold(word) for word in first.split()}
-            return " ".join(word for word in _only(first, listed) if fold(word) not in said) or None
+            known = COLORS | SIZES | ANYTHING | {fold(word) for word in first.split()}
+            return " ".join(word for word in _only(first, listed) if fold(word) not in known) or None
         case _:
             return None
 
 
-def supposes_wrongly(facts: Sequence[str], meaning: Meaning) -> bool | None:
-    """Whether a question speaks of "the" thing, or of two, where a list has none of it or several.
+def has_false_presupposition(facts: Sequence[str], meaning: Meaning) -> bool | None:
+    """Whether a question is about "the" thing, but the list has no such thing or several.
 
-    None where the list does not tell, or the question supposes nothing.
+    None if the list does not decide it, or the question has no presupposition.
     """
     if meaning.kind not in ("attribute", "which", "relation"):
         return None
@@ -94,7 +94,7 @@ def _number(noun: str, listed: Sequence[Thing]) -> int | None:
 
 
 def _only(noun: str, listed: Sequence[Thing]) -> list[str]:
-    """The words of the one thing that a noun names; none where there is no such thing, or more than one."""
+    """The words of the only thing that a noun describes; empty if there is no such thing or more than one."""
     if _number(noun, listed) != 1:
         return []
     return next(thing.phrase.split() for thing in listed if names(noun, thing.phrase))

@@ -1,6 +1,6 @@
-"""What a question asks, where its English is plain enough to tell, and plain questions written from what is meant.
+"""Parses simple English questions into their meaning, and writes a question for a meaning.
 
-Every pattern stands between fixed words and bounded noun phrases, so reading is linear in the length of a question.
+Every pattern has fixed words and noun phrases of bounded length, so parsing takes time linear in a question's length.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from visplay.labeling.language.nouns import COLORS, KINDS, PROPERTIES, article, 
 
 Kind = Literal["attribute", "which", "exists", "count", "more", "relation"]
 
-_LONGEST = 200  # letters; what is longer is not plain
+_LONGEST = 200  # characters; longer questions are not parsed
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a question asks.
+    """The meaning of a question.
 
     Attributes:
-        kind: "attribute": the property `word` of a thing; "which": the name of a thing; "exists", "count"; "more":
+        kind: "attribute": the property `word` of a thing; "which": the name of a thing; "exists"; "count"; "more":
             whether there are more of the first noun than of the second; "relation": whether the first thing is
             `word` the second.
-        nouns: the one or two noun phrases asked about, singular and in lower case ("red circle").
-        negated: whether "exists" asks for there being none.
-        word: the property ("color") or the relation ("left of"), empty for other kinds.
+        nouns: one or two noun phrases, singular and in lower case ("red circle").
+        negated: for "exists", whether the question is whether there is none.
+        word: the property ("color") or the relation ("left of"); empty for other kinds.
     """
 
     kind: Kind
@@ -45,14 +45,12 @@ _PAIRS = (
     ("wider than", "narrower than"),
 )
 OPPOSITES = {**dict(_PAIRS), **{second: first for first, second in _PAIRS}}
-"""The relation that holds the other way round: A is left of B where B is right of A."""
-SCALES = {word: first for first, second in _PAIRS for word in (first, second)}
-"""What a relation compares by, named by one of the two relations that do."""
+"""The converse of each relation: A is left of B if B is right of A."""
 _SAME_AS = {
     "over": "above", "under": "below", "beneath": "below", "underneath": "below", "larger than": "bigger than",
 }  # fmt: skip
 
-# {a} and {b} are nouns, as short as the rest allows; {augmentation} and {seen} say that the image is asked about.
+# {a} and {b} match nouns, as short as possible; {augmentation} and {seen} match phrases that refer to the image.
 _PARTS = {
     "{image}": r"(?:the|this) (?:image|picture|photo|photograph|scene|drawing)",
     "{augmentation}": r"(?: visible| present| shown)?(?: (?:in|on) {image})?",
@@ -96,7 +94,7 @@ _READ = tuple((kind, _compiled(pattern)) for kind, pattern in _PATTERNS)
 
 
 def read_meaning(question: str) -> Meaning | None:
-    """What a question asks, None where its wording is not plain enough to tell."""
+    """The meaning of a question; None if the grammar cannot parse it."""
     if len(question) > _LONGEST:
         return None
     text = " ".join(question.lower().replace("colour", "color").split()).rstrip("?. ")
@@ -117,9 +115,9 @@ def _meaning(kind: Kind, parts: Mapping[str, str | None], text: str) -> Meaning 
     if len(known) < len(nouns) or negations > 1:
         return None
     if kind == "attribute" and word == "color" and not COLORS.isdisjoint(known[0].split()):
-        return None  # answers itself
+        return None  # the question contains its answer
     if kind == "which" and known[0].split()[-1] not in KINDS:
-        return None  # "what is the weather?" asks for no thing
+        return None  # "what is the weather?" does not ask for a thing
     if parts.get("more") == "fewer":
         known = known[::-1]
     return Meaning(kind, known, negated=bool(negations), word=_SAME_AS.get(word, word))
@@ -127,12 +125,12 @@ def _meaning(kind: Kind, parts: Mapping[str, str | None], text: str) -> Meaning 
 
 def _thing(text: str) -> str | None:
     noun = read_noun(text)
-    # Colours and sizes can be asked about, but are not things that an image shows; shapes are.
+    # Properties such as colour and size are not things on an image; shapes are.
     return None if noun is None or noun.split()[-1] in PROPERTIES - KINDS else noun
 
 
-def plain_question(meaning: Meaning) -> str:
-    """A question that asks this in plain words; `read_meaning` reads it back."""
+def simple_question(meaning: Meaning) -> str:
+    """A question with this meaning; `read_meaning` can parse it."""
     first, *rest = meaning.nouns
     second = rest[0] if rest else ""
     match meaning.kind:

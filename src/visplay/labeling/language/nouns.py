@@ -1,6 +1,6 @@
-"""Noun phrases of plain English: one or many, and which thing a noun names.
+"""English noun phrases: singular, plural, and whether a noun describes a thing.
 
-A phrase ends in its head: "small brown dog". Left out: synonyms ("car", "automobile").
+The last word of a phrase is its head: "small brown dog". Left out: synonyms ("car", "automobile").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ COLORS = frozenset(
 )
 SIZES = frozenset("small little tiny big large huge tall short long wide narrow".split())  # noqa: SIM905
 PROPERTIES = frozenset("color shape size material pattern texture".split())  # noqa: SIM905
-# Heads that name anything at all, heads that name any of a kind, and people: a dog is an object and may be a pet.
+# Heads that describe any thing, heads that describe a category of things, and people: a dog is an object, maybe a pet.
 ANYTHING = frozenset("shape object thing item".split())  # noqa: SIM905
 KINDS = ANYTHING | frozenset(
     "animal pet bird insect vehicle fruit vegetable food drink dish plant flower device instrument tool toy "  # noqa: SIM905
@@ -24,12 +24,12 @@ KINDS = ANYTHING | frozenset(
 _PEOPLE = frozenset("person man woman boy girl child kid baby guy lady adult".split())  # noqa: SIM905
 
 _SPELLING = {"grey": "gray", "colour": "color"}
-_MANY = {"man": "men", "woman": "women", "person": "people", "child": "children", "mouse": "mice", "foot": "feet",
+_PLURALS = {"man": "men", "woman": "women", "person": "people", "child": "children", "mouse": "mice", "foot": "feet",
          "tooth": "teeth", "goose": "geese", "leaf": "leaves", "knife": "knives", "wolf": "wolves", "shelf": "shelves",
          "loaf": "loaves", "sheep": "sheep", "deer": "deer", "fish": "fish"}  # fmt: skip
-_ONE = {many: one for one, many in _MANY.items()}
+_SINGULARS = {many: one for one, many in _PLURALS.items()}
 
-# What no plain noun phrase holds: words that make a sentence, point, compare, or count.
+# Words that a simple noun phrase does not contain.
 _NOT_IN_NOUNS = frozenset(
     "a an the this that these those it its they them their he she his her you your i we my our "  # noqa: SIM905
     "is are was were be been do does did has have had can could will would should may "
@@ -48,27 +48,27 @@ _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 
 def read_noun(text: str) -> str | None:
-    """A noun phrase of one to four words as its singular, in lower case; None for anything else."""
+    """The singular of a noun phrase of one to four words, in lower case; None for any other text."""
     words = [_SPELLING.get(word, word) for word in text.lower().split()]
     if not 1 <= len(words) <= 4 or not all(_WORD.fullmatch(word) for word in words):
         return None
-    # "man running" says what a thing does, and its head is not the last word.
-    acts = any(word.endswith("ing") and one(word) not in _THINGS_IN_ING for word in words[1:])
-    if acts or not _NOT_IN_NOUNS.isdisjoint(words):
+    # In "man running" the head is not the last word.
+    participle = any(word.endswith("ing") and to_singular(word) not in _THINGS_IN_ING for word in words[1:])
+    if participle or not _NOT_IN_NOUNS.isdisjoint(words):
         return None
-    return " ".join((*words[:-1], one(words[-1])))
+    return " ".join((*words[:-1], to_singular(words[-1])))
 
 
-def one(word: str) -> str:
-    """The singular of a noun, by rule; where the rule cannot tell, the noun as it is."""
-    return _ONE.get(word) or singular(word)
+def to_singular(word: str) -> str:
+    """The singular of a noun, by rules; a noun that no rule covers is unchanged."""
+    return _SINGULARS.get(word) or singular(word)
 
 
 def plural(noun: str) -> str:
     """The plural of a singular noun phrase: "red crosses"."""
     *before, head = noun.split()
-    if head in _MANY:
-        many = _MANY[head]
+    if head in _PLURALS:
+        many = _PLURALS[head]
     elif re.search(r"(?:s|x|z|ch|sh)$", head):
         many = head + "es"
     elif re.search(r"[^aeiou]y$", head):
@@ -79,29 +79,29 @@ def plural(noun: str) -> str:
 
 
 def article(noun: str) -> str:
-    """A noun phrase with "a" or "an" before it."""
+    """The noun phrase with "a" or "an"."""
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def fold(word: str) -> str:
-    """What a word is compared by: one with its plural, also where it is unsure which of both it is."""
+    """A form of a word that is equal for singular and plural, even if the rules cannot tell them apart."""
     word = _SPELLING.get(word, word)
-    return one(word).rstrip("s") or word
+    return to_singular(word).rstrip("s") or word
 
 
 def names(noun: str, phrase: str) -> bool | None:
-    """Whether `noun` names the thing that `phrase` describes: "circle", "red shape" and "red circle" a "red circle".
+    """Whether `noun` describes the thing in `phrase`; a "red circle" is a "circle", a "red shape" and a "red circle".
 
-    None where the phrase does not say enough: "red circle" and a "circle", "animal" and a "brown dog", "boy" and a
-    "child".
+    None if the phrase does not decide it: a "circle" may be a "red circle", a "brown dog" an "animal", a "child" a
+    "boy".
     """
     *asked, head = (fold(word) for word in noun.split())
-    *told, name = (fold(word) for word in phrase.split())
+    *stated, name = (fold(word) for word in phrase.split())
     if head not in ANYTHING and head != name and not (head == "person" and name in _PEOPLE):
         unsure = head in KINDS or name in ANYTHING or {head, name} <= _PEOPLE
         return None if unsure else False
-    missing = set(asked) - {*told, name}
+    missing = set(asked) - {*stated, name}
     if not missing:
         return True
-    # A thing of one colour is not of another; of any other property nobody need have spoken.
-    return False if missing & COLORS and COLORS.intersection(told) else None
+    # A thing has only one colour. Other properties may hold although the phrase does not state them.
+    return False if missing & COLORS and COLORS.intersection(stated) else None

@@ -1,4 +1,4 @@
-"""What a question with its answer says about an image."""
+"""The statement about an image that a question and its answer make."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHADES = frozenset({"light", "dark", "bright", "pale", "deep"})
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """There are from `least` to `most` of what `noun` names; None for no limit."""
+    """The number of things that `noun` describes is between `least` and `most`; None: no upper limit."""
 
     noun: str
     least: int
@@ -22,11 +22,11 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A question with an answer to it.
+    """A question with its answer.
 
     Attributes:
-        amount: how many there are of what, as "exists", "count", "attribute" and "which" say it.
-        holds: whether "more" or "relation" is so.
+        amount: number of things, for the kinds "exists", "count", "attribute" and "which".
+        holds: whether the relation holds, for the kinds "more" and "relation".
     """
 
     question: str
@@ -37,34 +37,34 @@ class Statement:
 
 
 def state(question: str, answer: str) -> Statement | None:
-    """What is said by this answer; None where the question is not plain, or the answer does not fit it."""
-    meaning, said = read_meaning(question), normalise(answer)
+    """The statement of a question and its answer; None if the question cannot be parsed or the answer does not fit."""
+    meaning, given = read_meaning(question), normalise(answer)
     if meaning is None or is_refusal(answer):
         return None
-    yes = said.core == "yes" if said.kind == "yes/no" else None
+    yes = given.core == "yes" if given.kind == "yes/no" else None
     amount: Amount | None = None
     match meaning.kind:
         case "exists" if yes is not None:
-            there = yes != meaning.negated
-            amount = Amount(meaning.nouns[0], int(there), None if there else 0)
-        case "count" if said.value is not None and said.value >= 0 and said.value.denominator == 1:
-            amount = Amount(meaning.nouns[0], int(said.value), int(said.value))
+            present = yes != meaning.negated
+            amount = Amount(meaning.nouns[0], int(present), None if present else 0)
+        case "count" if given.value is not None and given.value >= 0 and given.value.denominator == 1:
+            amount = Amount(meaning.nouns[0], int(given.value), int(given.value))
         case "attribute" | "which":
-            noun = _named(meaning, said)
+            noun = _named(meaning, given)
             amount = Amount(noun, 1) if noun else None
         case "more" | "relation" if yes is not None:
             return Statement(question, answer, meaning, holds=yes)
     return Statement(question, answer, meaning, amount) if amount else None
 
 
-def _named(meaning: Meaning, said: Answer) -> str | None:
-    """The thing that an answer names: "red circle" for a circle's colour red, and for a red shape that is a circle."""
-    noun, words = meaning.nouns[0], said.core.split() if said.kind == "phrase" else []
+def _named(meaning: Meaning, answer: Answer) -> str | None:
+    """The thing of an answer: "red circle" for the answer "red" about a circle, or "circle" about a red shape."""
+    noun, words = meaning.nouns[0], answer.core.split() if answer.kind == "phrase" else []
     if meaning.kind == "which":
-        plain = read_noun(said.core) if words else None
-        if plain is None or plain.split()[-1] in COLORS | ANYTHING:
+        named = read_noun(answer.core) if words else None
+        if named is None or named.split()[-1] in COLORS | ANYTHING:
             return None
-        return read_noun(" ".join((*(w for w in noun.split()[:-1] if w not in plain.split()), plain)))
+        return read_noun(" ".join((*(w for w in noun.split()[:-1] if w not in named.split()), named)))
     colors = COLORS.intersection(words)
     if meaning.word != "color" or len(colors) != 1 or not _SHADES.issuperset(set(words) - colors):
         return None

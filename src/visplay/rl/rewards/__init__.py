@@ -1,1 +1,1 @@
-"""Rewards: pure functions on plain values, without a model, and the components that settings name."""
+"""Rewards: pure functions that need no model, and the components of the settings that use them."""

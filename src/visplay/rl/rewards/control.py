@@ -1,4 +1,4 @@
-"""A reward without information, for the control runs that a gain must beat."""
+"""An uninformative reward, for control runs."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from hashlib import blake2b
 
 
 def random_reward(key: str) -> float:
-    """0.0 or 1.0 with equal chance, decided by `key` alone."""
+    """0.0 or 1.0 with equal probability, a function of `key` only."""
     return float(blake2b(key.encode(), digest_size=1).digest()[0] & 1)

@@ -1,9 +1,8 @@
-"""How much of its group a question's cluster takes up: questions that repeat one another pay.
+"""The diversity penalty: the share of a group that is in the cluster of a question.
 
-Distance is 1 − BLEU, clusters come from average linkage, as in the code that the method builds
-on. BLEU equals NLTK's `sentence_bleu(…, smoothing_function=SmoothingFunction().method1)` with
-uniform weights on 1- to 4-grams; tokens are `text.split()`, case kept. So two equal texts of
-fewer than four tokens do not reach BLEU 1, as with NLTK.
+As in the method's published code, the distance is 1 − BLEU and the clustering uses average linkage. BLEU equals NLTK's
+`sentence_bleu(…, smoothing_function=SmoothingFunction().method1)` with uniform weights on 1- to 4-grams; tokens are
+`text.split()`, with case. As with NLTK, the BLEU of two equal texts with fewer than four tokens is below 1.
 
 Shapes: G texts, D distinct ones, U distinct lengths, F distinct n-gram occurrences.
 """
@@ -18,18 +17,18 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array
 
 _LONGEST_NGRAM = 4
-_EPSILON = 0.1  # NLTK's method 1: what an n-gram order without any match counts as
+_EPSILON = 0.1  # NLTK's method 1: number of matches that replaces 0
 
 
 def diversity(texts: Sequence[str], weight: float = 1.0, threshold: float = 0.5) -> list[float]:
     """r_div = λ · |cluster| / G of each text, in the order of `texts`; between λ/G and λ.
 
     Args:
-        texts: the questions compared: those of one image, or of a whole batch.
+        texts: the questions of an image or of a batch.
         weight: λ, at least 0.
-        threshold: mean distance 1 − BLEU below which clusters join, in (0, 1].
+        threshold: mean distance 1 − BLEU below which clusters merge, in (0, 1].
     Raises:
-        ValueError: a negative weight or a threshold out of its bounds.
+        ValueError: the weight is negative, or the threshold is outside (0, 1].
     """
     if not weight >= 0:
         raise ValueError(f"diversity weight {weight} is negative; use 0 to switch the penalty off")
@@ -41,11 +40,11 @@ def diversity(texts: Sequence[str], weight: float = 1.0, threshold: float = 0.5)
 def clusters(texts: Sequence[str], threshold: float = 0.5) -> np.ndarray:
     """Cluster of each text, int64 (G,), numbered from 0 by first appearance.
 
-    Clusters whose average distance is at or above `threshold` stay apart, as with scikit-learn's
+    Clusters merge if their average distance is below `threshold`, as in scikit-learn's
     `AgglomerativeClustering(distance_threshold=…)`.
 
     Raises:
-        ValueError: `threshold` is not in (0, 1].
+        ValueError: `threshold` is outside (0, 1].
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"diversity threshold {threshold} is not in (0, 1]; it is a distance 1 - BLEU")
@@ -53,7 +52,7 @@ def clusters(texts: Sequence[str], threshold: float = 0.5) -> np.ndarray:
         return np.zeros(len(texts), dtype=np.int64)
     rows_G, bleu_DD = _distinct(texts)
     merges = linkage(_condensed(1.0 - bleu_DD, rows_G), method="average")
-    # fcluster joins at the threshold too, scikit-learn only below it.
+    # fcluster also merges at the threshold, scikit-learn only below it.
     found_G = fcluster(merges, np.nextafter(threshold, 0.0), criterion="distance")
     _, first_G, labels_G = np.unique(found_G, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first_G))[labels_G].astype(np.int64)
@@ -62,22 +61,22 @@ def clusters(texts: Sequence[str], threshold: float = 0.5) -> np.ndarray:
 def bleu_matrix(texts: Sequence[str]) -> np.ndarray:
     """Symmetric BLEU of all pairs, float64 (G, G) in [0, 1].
 
-    Entry (i, j) is the mean of BLEU(i against j) and BLEU(j against i). A text without tokens has
-    BLEU 0 with everything, itself included.
+    Entry (i, j) is the mean of BLEU(i against j) and BLEU(j against i). A text without tokens has BLEU 0 with all
+    texts, including itself.
     """
     rows_G, bleu_DD = _distinct(texts)
     return np.asarray(bleu_DD[rows_G[:, None], rows_G])
 
 
 def _distinct(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Each text's row, int64 (G,), in the BLEU of the distinct ones, float64 (D, D)."""
+    """The row of each text among the distinct texts, int64 (G,), and their symmetric BLEU, float64 (D, D)."""
     row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     rows_G = np.array([row_of[text] for text in texts], dtype=np.int64)
     return rows_G, _distinct_bleu([text.split() for text in row_of])
 
 
 def _condensed(distance_DD: np.ndarray, rows_G: np.ndarray) -> np.ndarray:
-    """Distances of all pairs i < j in SciPy's condensed form, without a matrix of all texts on the way."""
+    """Distances of all pairs i < j in SciPy's condensed form, without a (G, G) matrix."""
     size = len(rows_G)
     pairs = np.empty(size * (size - 1) // 2)
     end = 0
@@ -88,12 +87,15 @@ def _condensed(distance_DD: np.ndarray, rows_G: np.ndarray) -> np.ndarray:
 
 
 def _distinct_bleu(tokens: Sequence[Sequence[str]]) -> np.ndarray:
-    """BLEU is the geometric mean of matches, which two texts share, times what their lengths alone decide."""
+    """Symmetric BLEU of distinct texts, float64 (D, D).
+
+    BLEU is the geometric mean of the n-gram matches, which is symmetric, times a factor of the two lengths.
+    """
     size = len(tokens)
     length_D = np.array([len(words) for words in tokens], dtype=np.int64)
     log_matches_DD = np.zeros((size, size))
     no_common_word_DD = np.zeros((size, size), dtype=bool)
-    # Counts are small whole numbers: their logarithms come from a table.
+    # Counts are small integers, so a table has their logarithms.
     counts = np.arange(length_D.max(initial=0) + 1, dtype=np.float64)
     counts[0] = _EPSILON
     log_counts = np.log(counts)
@@ -121,7 +123,7 @@ def _length_factor(length_D: np.ndarray) -> np.ndarray:
 def _clipped_matches(tokens: Sequence[Sequence[str]], n: int) -> np.ndarray:
     """Σ over n-grams of the smaller of its counts in two texts, int32 (G, G).
 
-    The k-th occurrence of an n-gram is a feature of its own, so the sum of minima is a dot product.
+    Each k-th occurrence of an n-gram is a separate binary feature, so the sum of minima is a dot product.
     """
     column: dict[tuple[tuple[str, ...], int], int] = {}
     rows: list[int] = []

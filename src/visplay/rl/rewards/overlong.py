@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def overlong_penalty(tokens: int, max_tokens: int, buffer: int) -> float:
-    """What is added to the reward of a completion for its length, from 0 to -1.
+    """The penalty for a completion's length, from 0 to -1, which is added to its reward.
 
-    It is 0 up to `max_tokens - buffer` tokens, and falls linearly over the buffer to -1 at `max_tokens`.
+    It is 0 up to `max_tokens - buffer` tokens, then decreases linearly to -1 at `max_tokens`.
 
     Args:
         tokens: length of the completion.

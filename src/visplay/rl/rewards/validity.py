@@ -1,4 +1,4 @@
-r"""Does a Reasoner's text have the form it was asked for: `<think>…</think> \boxed{…}`?"""
+r"""The format score of the Reasoner's text, `<think>…</think> \boxed{…}`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from visplay.answers import boxed_spans
 
 
 def format_score(text: str) -> float:
-    r"""1.0 when the final part of `text` holds exactly one `\boxed{…}` and it is not blank, else 0.0.
+    r"""1.0 if the final part of `text` has exactly one `\boxed{…}` and it is not blank, else 0.0.
 
-    The final part is what follows `</think>`; the whole text when there is no think block. Boxes
-    inside the block do not count. A block that is never closed, or a second one, scores 0.0. The
-    opening tag may be missing, since a chat template can put it into the prompt.
+    The final part is the text after `</think>`, or the whole text without a think block. Boxes inside the block do not
+    count. An unclosed or a second block scores 0.0. The opening tag may be missing, because a chat template can write
+    it into the prompt.
     """
     thought, _, final = text.rpartition("</think>")
     if "<think>" in final or "</think>" in thought or thought.count("<think>") > 1:

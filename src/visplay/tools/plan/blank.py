@@ -59,7 +59,7 @@ class Blank(TreeModel):
     @property
     def axes(self) -> int:
         """Axes of rotary positions."""
-        return 3 if self._counts_axes else 1
+        return 3 if self._has_rope_index else 1
 
     def attend(self, dense: bool) -> None:
         """Count attention as the kernel with a dense mask takes memory, or as FlexAttention does."""

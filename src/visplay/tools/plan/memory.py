@@ -13,7 +13,7 @@ from math import ceil
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.models.cache import ROOM
 from visplay.models.image_cache import MOST_BYTES
-from visplay.models.tree_model import LOOK_AT_ONCE
+from visplay.models.tree_model import VISION_BATCH_SIZE
 from visplay.tools.plan.workload import Asking, Batch
 
 _GIB = 2**30
@@ -146,7 +146,7 @@ def rollout_peak(shape: Shape, prefill: float, draw: float, asking: Asking, imag
         draw: bytes at the peak of drawing an answer's next token.
         image: tokens of an image.
     """
-    rows, looked = batch.all_answers, min(batch.trees, LOOK_AT_ONCE) if shape.tree else batch.trees
+    rows, looked = batch.all_answers, min(batch.trees, VISION_BATCH_SIZE) if shape.tree else batch.trees
     # One softmax over all that an answer sees: scores of both parts and joined, in float32, and back.
     attending = rows * shape.heads * (batch.shared + asking.limit) * (3 * shape.width + 4)
     return Peak(

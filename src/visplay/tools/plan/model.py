@@ -32,7 +32,7 @@ class Measured:
         gradients, optimizer: of one role, bytes of the gradients, and of AdamW's state with its float32 weights; of
             several processes that of the one whose share of the weights is largest.
         step: bytes that an optimizer step takes for a moment beside them.
-        plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
+        padded_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
         prefill: bytes at the peak of computing a token of images and prompts, its keys and values included.
         activations: of a number of tokens, the bytes that their forward and backward pass holds at its peak.
         draw: of a way of sampling, bytes at the peak of drawing a token, an answer.
@@ -43,7 +43,7 @@ class Measured:
 
     def __init__(self, name: str, config: PreTrainedConfig, settings: Settings, processes: int = 1) -> None:
         blank = Blank.of(name, config, settings.dtype, settings.trust_remote_code)
-        self.plain_because = blank.plain_because
+        self.padded_because = blank.padded_because
         self.parameters = count(blank)
         self.base = _bytes([*blank.model.parameters(), *blank.model.buffers()])
         if settings.four_bit:
@@ -65,7 +65,7 @@ class Measured:
         if processes > 1:  # a gradient is added in float32
             self.step = max(self.step, 4 * max(parameter.numel() for parameter in trained))
         # On a GPU the mask of a tree is one of blocks.
-        self.dense = settings.device == "cpu" or bool(self.plain_because)
+        self.dense = settings.device == "cpu" or bool(self.padded_because)
         cast(Blank, self._policy.vlm).attend(self.dense)
         self.shape = shape_of(blank, self.dense)
         self._entropy = settings.rl.entropy > 0
@@ -116,7 +116,7 @@ def shape_of(blank: Blank, dense: bool) -> Shape:
         width=width,
         # A block holds a few tensors as wide as its widest layer.
         vision_bytes=4 * max(linear, default=0) * width * _patches(blank),
-        tree=not blank.plain_because,
+        tree=not blank.padded_because,
         dense=dense,
     )
 

@@ -19,7 +19,7 @@ from transformers import AutoConfig, GenerationConfig, PreTrainedConfig
 from visplay.config import Settings
 from visplay.errors import ConfigError
 from visplay.generation.backends.vllm import VLLMBackend
-from visplay.generation.batching import Bounds
+from visplay.generation.batching import BatchLimits
 from visplay.models.image_cache import ImageCache
 from visplay.models.processor import Processor
 from visplay.models.vlm import check_model
@@ -44,7 +44,7 @@ from visplay.tools.plan.workload import (
     Parameters,
     Work,
     askings,
-    bounds_of,
+    limits_of,
     measuring,
     shared,
     work,
@@ -63,7 +63,7 @@ class Update:
 
     Attributes:
         group: tokens of the largest group, which no micro-batch cuts, with all answers as long as they may get; on
-            the plain path of one answer.
+            the padded path of one answer.
         micro_batch: tokens of the largest micro-batch: as set, or those of the group if it is larger.
         activations: bytes of its forward and backward pass.
         optimizer_step: bytes that AdamW takes for a moment.
@@ -83,7 +83,7 @@ class Plan:
         memory: bytes of the device.
         processes: those that share the work, each on a device of its own.
         trainable: weights of its own that a role trains, numbers.
-        plain_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
+        padded_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
         dense: attention takes a dense mask; else FlexAttention.
         rollouts: each way of asking, measuring too, with its largest batch and its peak, in bytes beyond what stands.
         vllm: what vLLM holds, where it generates in the place of these rollouts.
@@ -100,7 +100,7 @@ class Plan:
     processes: int
     parameters: Parameters
     trainable: int
-    plain_because: str
+    padded_because: str
     dense: bool
     standing: Standing
     rollouts: tuple[tuple[Asking, Batch, Peak], ...]
@@ -176,7 +176,7 @@ def make_plan(
     generated = (*asked, *measuring(settings, assumed, longest))
     rollouts = _Rollouts(model, tuple(shared(asking, processes) for asking in generated), assumed)
     usable = memory - RESERVED
-    bounds, fitting = rollouts.largest(bounds_of(settings), usable - standing.rollout), 0
+    limits, fitting = rollouts.largest(limits_of(settings), usable - standing.rollout), 0
     backend = settings.engine if isinstance(settings.engine, VLLMBackend) else None
     vllm = vllm_share(backend, memory, model.base, model.shape.token_bytes) if backend else None
     update = _update(model, settings, asked, assumed)
@@ -191,15 +191,15 @@ def make_plan(
         processes,
         model.parameters,
         model.trainable,
-        model.plain_because,
+        model.padded_because,
         model.dense,
         standing,
-        tuple(rollouts.peaks(bounds_of(settings))),
+        tuple(rollouts.peaks(limits_of(settings))),
         vllm,
         update,
         fitting,
-        bounds.answers,
-        bounds.tokens,
+        limits.answers,
+        limits.tokens,
         tuple((a, work(a, model.parameters, settings, assumed, model.shape.tree, processes)) for a in asked),
     )
 
@@ -212,36 +212,40 @@ class _Rollouts:
     asked: tuple[Asking, ...]
     assumed: Assumed
 
-    def peaks(self, bounds: Bounds) -> Iterator[tuple[Asking, Batch, Peak]]:
+    def peaks(self, limits: BatchLimits) -> Iterator[tuple[Asking, Batch, Peak]]:
         """Each way of asking with its largest batch and its peak."""
         model, image = self.model, self.assumed.most_image_tokens
         for asking in self.asked:
-            batch = Batch.of(asking, self.assumed, bounds, model.shape.tree)
+            batch = Batch.of(asking, self.assumed, limits, model.shape.tree)
             draw = model.draw(asking.sampling)
             yield asking, batch, rollout_peak(model.shape, model.prefill, draw, asking, image, batch)
 
-    def reading(self, bounds: Bounds) -> int:
+    def reading(self, limits: BatchLimits) -> int:
         """Bytes at the peak of all that comes before an answer's first token."""
-        return max((max(peak.looking, peak.reading) for _, _, peak in self.peaks(bounds)), default=0)
+        return max((max(peak.looking, peak.reading) for _, _, peak in self.peaks(limits)), default=0)
 
-    def all(self, bounds: Bounds) -> int:
+    def all(self, limits: BatchLimits) -> int:
         """Bytes at the peak."""
-        return max((peak.total for _, _, peak in self.peaks(bounds)), default=0)
+        return max((peak.total for _, _, peak in self.peaks(limits)), default=0)
 
-    def largest(self, bounds: Bounds, free: int) -> Bounds:
+    def largest(self, limits: BatchLimits, free: int) -> BatchLimits:
         """The most tokens whose reading fits, however few answers there are to an image; the most answers that fit.
 
-        Where reading does not fit with `bounds`, such answers as fit with no more tokens than do.
+        Where reading does not fit with `limits`, such answers as fit with no more tokens than do.
         """
-        tokens = largest_batch(lambda n: self.reading(Bounds(_NO_BOUND, n)), free, self._most(_NO_BOUND).tokens)
+        tokens = largest_batch(lambda n: self.reading(BatchLimits(_NO_BOUND, n)), free, self._most(_NO_BOUND).tokens)
         tokens = tokens // 64 * 64 or tokens
-        few = bounds.tokens if self.reading(bounds) <= free else tokens
-        return Bounds(largest_batch(lambda n: self.all(Bounds(n, few)), free, self._most(few).answers), tokens)
+        few = limits.tokens if self.reading(limits) <= free else tokens
+        return BatchLimits(
+            largest_batch(lambda n: self.all(BatchLimits(n, few)), free, self._most(few).answers), tokens
+        )
 
-    def _most(self, tokens: int) -> Bounds:
+    def _most(self, tokens: int) -> BatchLimits:
         """The most answers and tokens in a batch of so many tokens."""
-        batches = [batch for _, batch, _ in self.peaks(Bounds(_NO_BOUND, tokens))]
-        return Bounds(max((b.all_answers for b in batches), default=0), max((b.tokens for b in batches), default=0))
+        batches = [batch for _, batch, _ in self.peaks(BatchLimits(_NO_BOUND, tokens))]
+        return BatchLimits(
+            max((b.all_answers for b in batches), default=0), max((b.tokens for b in batches), default=0)
+        )
 
 
 def plan_model(
@@ -291,7 +295,7 @@ def _update(model: Measured, settings: Settings, asked: tuple[Asking, ...], assu
 
 
 def _activations(model: Measured, group: int, tokens: int) -> int:
-    """Bytes of a micro-batch: one tree, or as many answers on the plain path."""
+    """Bytes of a micro-batch: one tree, or as many answers on the padded path."""
     width = tokens if model.shape.tree else min(tokens, group)
     return model.activations(tokens) + mask_bytes(model.shape, tokens // width, width)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from visplay.tools.plan.memory import VLLMShare
 from visplay.tools.plan.plan import RESERVED, Plan
-from visplay.tools.plan.workload import Work, bounds_of, total
+from visplay.tools.plan.workload import Work, limits_of, total
 
 _WIDTH = 34
 _SHARES = {True: "gpu_memory_utilization", False: "kv_cache_gib"}
@@ -85,7 +85,7 @@ def _smaller_rollout(plan: Plan) -> str:
         parts.append(f"engine.tokens={plan.generation_tokens}")
     if not plan.generation_batch:
         parts.append("shorter answers, max_tokens")
-    elif plan.generation_batch < bounds_of(plan.settings).answers:
+    elif plan.generation_batch < limits_of(plan.settings).answers:
         parts.append(f"engine.batch={plan.generation_batch}")
     return f"set {' and '.join(parts)}"
 
@@ -99,7 +99,7 @@ def _smaller_update(plan: Plan) -> str:
     start = plan.assumed.most_image_tokens + plan.assumed.prompt_tokens
     parts = []
     for asking, _, _ in plan.rollouts:
-        answers = 1 if plan.plain_because else asking.answers
+        answers = 1 if plan.padded_because else asking.answers
         limit = (plan.micro_batch - start) // answers
         if asking.trained and limit < asking.limit:
             parts.append(f"{_ROLES[asking.name]}.sampling.max_tokens={limit}")
@@ -115,7 +115,7 @@ def _model(plan: Plan) -> Iterator[str]:
     yield _row("  decoder, without embeddings", f"{p.decoder:,}")
     yield _row("  vision tower", f"{p.vision:,}")
     yield _row("trained, a role", f"{plan.trainable:,} ({plan.trainable / p.total:.1%})")
-    path = f"plain path: {plan.plain_because}" if plan.plain_because else "token trees, if the run's probe agrees"
+    path = f"padded path: {plan.padded_because}" if plan.padded_because else "token trees, if the run's probe agrees"
     yield _row("path", path)
     yield _row("attention", "dense mask" if plan.dense else "FlexAttention, if it runs on the device")
 

@@ -13,7 +13,7 @@ from math import ceil
 from visplay.config import Settings
 from visplay.errors import ConfigError
 from visplay.generation.backends.transformers import TransformersBackend
-from visplay.generation.batching import Bounds
+from visplay.generation.batching import BatchLimits
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import ExtraRequests, Labeler
@@ -23,10 +23,10 @@ TFLOPS = 60.0
 _MANY = 10**6  # more images than are asked about at once
 
 
-def bounds_of(settings: Settings) -> Bounds:
+def limits_of(settings: Settings) -> BatchLimits:
     """What the embedded engine decodes at once; its defaults where another engine generates."""
     backend = settings.engine if isinstance(settings.engine, TransformersBackend) else TransformersBackend()
-    return Bounds(backend.batch, backend.tokens)
+    return BatchLimits(backend.batch, backend.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Batch:
     shared: int
 
     @classmethod
-    def of(cls, asking: Asking, assumed: Assumed, bounds: Bounds, tree: bool) -> Batch:
+    def of(cls, asking: Asking, assumed: Assumed, bounds: BatchLimits, tree: bool) -> Batch:
         """The largest that the bounds let be cut from what is asked; without trees each answer is one of its own."""
         answers = min(asking.answers, bounds.answers) if tree else 1
         shared = assumed.most_image_tokens + (asking.prompts if tree else 1) * assumed.prompt_tokens
@@ -259,7 +259,7 @@ def work(
     learning = passes * (size.decoder * trained + size.head * (generated if asking.trained else 0))
     rate = assumed.tflops * 1e12
     share = shared(asking, processes)
-    batch = Batch.of(share, assumed, bounds_of(settings), tree)
+    batch = Batch.of(share, assumed, limits_of(settings), tree)
     steps = share.calls * ceil(share.images * share.answers / batch.all_answers) * share.limit
     seconds = max(writing / rate, processes * steps * assumed.step_ms / 1e3) + learning / rate
     return Work(generated, read, trained, writing + learning, seconds / 3600)

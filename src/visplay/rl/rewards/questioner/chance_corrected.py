@@ -13,7 +13,7 @@ class ChanceCorrectedReward(QuestionerReward, type="chance_corrected"):
     """The paper's reward on confidence above chance, for questions that pass `questioner.gates`.
 
     The paper's reward pays most for an even split between two answers; this reward pays 0 for it, because k options
-    that are guessed among give a confidence of 1/k. A question earns 0 if a gate rejects it or it has no silver answer.
+    to guess among give a confidence of 1/k. A question that a gate rejects, or without a silver answer, earns 0.
     """
 
     uses_gates: ClassVar[bool] = True
