@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visplay.data.folder import folder
-from visplay.data.sources.folder import FolderSource
+from visplay.data.sources.folder import FolderSource, folder
 from visplay.errors import ImageError
 from visplay.types import ImageRef
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visplay.config import check_settings
-from visplay.data.folder import folder
-from visplay.data.sources.folder import FolderSource
+from visplay.data.sources.folder import FolderSource, folder
 from visplay.errors import ConfigError
 from visplay.interfaces.component import read_component
 from visplay.interfaces.image_source import ImageSource

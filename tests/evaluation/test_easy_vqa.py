@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from visplay.data.easy_vqa import easy_vqa as unlabeled
 from visplay.evaluation.open_suites import draw_items
 from visplay.evaluation.runner import evaluate
 from visplay.evaluation.suites.easy_vqa import easy_vqa_suites
 from visplay.interfaces.engine import Sampling
+from visplay.lab.sources.easy_vqa import easy_vqa as unlabeled
 from visplay.types import Request
 
 from .truth_table import TruthTable, wording

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visplay.data.easy_vqa import easy_vqa
 from visplay.errors import EvaluationError, ImageError
 from visplay.evaluation.open_suites import open_suites
 from visplay.interfaces.component import read_component
@@ -15,6 +14,7 @@ from visplay.lab.draw import STYLE_NAMES, draw
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read
 from visplay.lab.scene import UNSEEN_PAIRS, Scene, Thing
+from visplay.lab.sources.easy_vqa import easy_vqa
 from visplay.lab.suites.lab import LabSuites
 from visplay.lab.suites.tasks import TASKS, lab_suites
 from visplay.lab.truth import Truth, read_flat_scene

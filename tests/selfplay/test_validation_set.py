@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.selfplay.test_rollback import pinned, same, weights
 from visplay.cli.main import main
 from visplay.config import AcceptanceSettings, ReasonerSettings, Settings, load_settings
-from visplay.data.folder import folder as folder_of
+from visplay.data.sources.folder import folder as folder_of
 from visplay.errors import EvaluationError
 from visplay.evaluation.summary import selected_iteration
 from visplay.interfaces.engine import Sampling

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.parity.folders import teach, write_folder
-from visplay.data.folder import folder as images_in
+from visplay.data.sources.folder import folder as images_in
 
 pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from visplay.data.folder import fault
+from visplay.data.sources.folder import fault
 from visplay.interfaces.image_source import Skipped
 from visplay.types import ImageRef
 

@@ -1,11 +1,19 @@
-"""The image source `easy-vqa`: the 4,000 training images of the easy-vqa package."""
+"""The image source `easy-vqa`: the 4,000 training images of the easy-vqa package, without their questions and answers.
+
+The package is located and not imported, so its questions and answers are not read. Source: V. Zhou, "easy-VQA", a data
+set of 64 x 64 drawings of one shape each.
+"""
 
 from __future__ import annotations
 
-from visplay.data.easy_vqa import easy_vqa
+from importlib.util import find_spec
+from pathlib import Path
+
+from visplay.errors import ImageError
 from visplay.interfaces.image_source import Catalogue, ImageSource
 from visplay.interfaces.observer import Observer
 from visplay.lab.truth import Truth, read_flat_scene
+from visplay.types import ImageRef
 
 
 class EasyVQASource(ImageSource, type="easy-vqa"):
@@ -26,3 +34,19 @@ class EasyVQASource(ImageSource, type="easy-vqa"):
 
     def __str__(self) -> str:
         return "easy-vqa"
+
+
+def easy_vqa() -> Catalogue:
+    """All training images, ordered by number, with ids such as "easy-vqa/17".
+
+    Raises:
+        ImageError: the package is not installed, or has no images.
+    """
+    spec = find_spec("easy_vqa")
+    if spec is None or spec.origin is None:
+        raise ImageError("the package easy-vqa is not installed; run: pip install easy-vqa")
+    files = (Path(spec.origin).parent / "data" / "train" / "images").glob("*.png")
+    images = tuple(ImageRef(f"easy-vqa/{file.stem}", file) for file in sorted(files, key=lambda f: int(f.stem)))
+    if not images:
+        raise ImageError("the package easy-vqa has no training images; run: pip install --force-reinstall easy-vqa")
+    return Catalogue("easy-vqa", images)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from visplay.data.easy_vqa import easy_vqa
 from visplay.interfaces.image_source import Catalogue
-from visplay.lab.sources.easy_vqa import EasyVQASource
+from visplay.lab.sources.easy_vqa import EasyVQASource, easy_vqa
 
 # An audit hook sees every file the interpreter opens, by whatever library.
 WATCHED = """
