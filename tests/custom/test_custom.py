@@ -90,7 +90,6 @@ def test_the_run_keeps_their_settings(run: Path) -> None:
     assert str(again.images) == "discs" and again.images.observer(0) is None
 
 
-@pytest.mark.xfail(strict=True, reason="no setting names an advantage estimator yet")
 def test_the_trainer_uses_the_users_advantages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_here(monkeypatch)
     seen: list[list[tuple[float, ...]]] = []
