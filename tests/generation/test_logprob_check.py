@@ -1,4 +1,4 @@
-"""The proof of an engine, on completions of the embedded one, whose weights are the trainer's."""
+"""The logprob check, on completions of the transformers engine, whose weights are the trainer's."""
 
 from __future__ import annotations
 
