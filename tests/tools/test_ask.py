@@ -147,7 +147,7 @@ def test_a_broken_or_missing_image_is_named_and_the_others_go_on(
     [
         (["lab", "--votes", "0"], "silver.votes"),
         (["lab", "--questions", "0"], "silver.questions_per_image"),
-        (["lab", "--question", " "], "--question is blank"),
+        (["lab", "--question", " "], "the question is blank"),
         (["lab", "--preset", "best"], "no preset 'best'"),
         (["lab", "--set", "model=./other"], "leave model out of --set"),
         (["./none"], "no model folder './none'"),
