@@ -17,7 +17,10 @@ from visplay.types import Candidate, Completion, ImageRef, Question, Request, Si
 
 SETTINGS = (
     *("images=lab/single", "iterations=2", "questioner.steps=2", "reasoner.steps=3", "acceptance.images=2"),
-    *("evaluation.suites=[lab/single]", "silver.gates=[answered, needs_image, band]"),
+    *(
+        "evaluation.suites=[lab/single]",
+        "silver.gates=[answered, needs_image, {type: band, low: 0.6, high: 1.0, chance_corrected: true}]",
+    ),
 )
 
 

@@ -100,6 +100,7 @@ def _leave_report(run: Path, console: Console) -> None:
 def _show(run: Run, console: Console) -> None:
     from visplay.evaluation.report import accuracy_table, lead_lines, run_tables
     from visplay.evaluation.results import run_measurements
+    from visplay.selfplay.verdict import Verdict
 
     base, iterations = run_measurements(run.path)
     summary = run.summary
@@ -112,9 +113,9 @@ def _show(run: Run, console: Console) -> None:
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
         console.print(f"silver set of iteration {number}: {facts}", highlight=False)
-    for verdict in summary["acceptance"]:
-        facts = ", ".join(_fact(k, v) for k, v in verdict.items() if isinstance(v, (bool, int, float)))
-        console.print(f"verdict: {facts}", highlight=False)
+    for verdict in map(Verdict.from_metrics, summary["acceptance"]):
+        facts = ", ".join(_fact(k, v) for k, v in verdict.as_metrics().items() if isinstance(v, (bool, int, float)))
+        console.print(f"verdict: iteration {verdict.iteration}, {facts}", highlight=False)
     for name, control in summary["controls"].items():
         console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
         for line in lead_lines(control["lead"]):
