@@ -173,7 +173,7 @@ def test_what_cannot_be_measured_is_named() -> None:
         with pytest.raises(EvaluationError, match=message):
             evaluate(engine, suites, wording, GREEDY, "greedy")
     assert not engine.calls
-    with pytest.raises(EvaluationError, match="no suite 'mmmu'; choose from"):
+    with pytest.raises(EvaluationError, match="no suite 'mmmu'; choose one of"):
         open_suites(["mmmu"], seed=0)
     with pytest.raises(ValueError, match="two items with the same id"):
         Suite("s", (one, other))

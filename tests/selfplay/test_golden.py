@@ -20,6 +20,7 @@ from rich.console import Console
 from tests.tiny_runs import TINY
 from visplay.config import load_settings
 from visplay.lab.drawings import drawings
+from visplay.lab.observer import LabObserver
 from visplay.lab.suites.tasks import lab_suites
 from visplay.lab.truth import Truth, drawn
 from visplay.runs import RunDirectory, read_metrics
@@ -29,7 +30,7 @@ from visplay.selfplay.run import run_evolution
 GOLDEN = Path(__file__).with_name("golden.jsonl")
 CHANGES = [
     *("iterations=2", "questioner.steps=2", "questioner.learning_rate=1e-5", "rl.learning_rate=1e-5"),
-    *("silver.labeler=facts", "silver.augmentations=[plain,smaller]", "reasoner.reward=silver"),
+    *("silver.labeler={type: facts, augmentations: [plain, smaller]}", "reasoner.reward=silver"),
     *("acceptance.images=4", "acceptance.questions_per_image=1", "acceptance.votes=2"),
     *("evaluation.sampled=true", "evaluation.pass_k=2", "evaluation.paper_comparison=4"),
 ]
@@ -50,7 +51,7 @@ def test_the_metrics_of_a_short_evolution_are_the_stored_ones(tmp_path: Path) ->
     images, scenes = drawings("clean", 20, 0)
     suites = tuple(lab_suites(0, 2, ["color", "counting"], ["pastel"]))
     with RunDirectory.create(tmp_path / "run", settings) as run:
-        run_evolution(run, RunInputs(images, suites, Truth(drawn(scenes))), Console(quiet=True))
+        run_evolution(run, RunInputs(images, suites, LabObserver(Truth(drawn(scenes)))), Console(quiet=True))
     found = [without_time(line) for line in read_metrics(tmp_path / "run" / "metrics.jsonl")]
     if os.environ.get("VISPLAY_RENEW_GOLDEN"):
         GOLDEN.write_text("".join(json.dumps(line) + "\n" for line in found), encoding="utf-8")

@@ -21,6 +21,7 @@ SMALL = (
     "silver.images=100",
     "reasoner.steps=7",
     "reasoner.questions_per_step=24",
+    "reasoner.augmentations=[brighter]",
     "rl.learning_rate=1e-4",
     "evaluation.sampled=false",
 )

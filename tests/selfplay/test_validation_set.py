@@ -208,15 +208,15 @@ def test_each_iteration_is_held_against_the_last_accepted_one_and_the_best_is_re
     for t, (known, accepted, against, best) in enumerate(steps):
         engine.known = known
         if accepted is None:
-            assert acceptance.freeze(nobody, nobody) == ()
+            assert acceptance.freeze(nobody, nobody, nobody) == ()
             continue
         state = acceptance.state()
-        found = acceptance.judge(nobody, nobody, t)
+        found = acceptance.judge(nobody, nobody, nobody, t)
         assert (found.accepted, found.against, acceptance.best) == (accepted, against, best), t
         assert found.validation is not None and found.validation_items == 30
         again = gate(tmp_path / "a", engine, tolerance=0.05)
         again.restore(state)
-        assert again.judge(nobody, nobody, t) == found and again.state() == acceptance.state()
+        assert again.judge(nobody, nobody, nobody, t) == found and again.state() == acceptance.state()
     assert acceptance.last_accepted == 6 and {request.prompt for request in engine.asked} == {
         Prompts().answer("Is it?")
     }

@@ -58,6 +58,11 @@ class ImageSource(Component, seam="image_source"):
         """What measures labels and verdicts against the truth; None where the truth about the images is not known."""
         return None
 
+    @property
+    def public_name(self) -> str:
+        """The name that a model card may publish: it says nothing of this machine."""
+        return str(self)
+
     @classmethod
     def from_text(cls, text: str) -> Mapping[str, Any] | Self:
         """`easy-vqa`, `lab/STYLE`, or a folder (`./easy-vqa` is a folder)."""

@@ -85,7 +85,7 @@ def base_license(model: str) -> dict[str, str]:
 
 
 def public_name(name: str) -> str:
-    """A hub id or the name of a source as it is; of a path its last part, which tells nothing of this machine."""
+    """A hub id as it is; of a path its last part, which tells nothing of this machine."""
     is_path = Path(name).expanduser().is_absolute() or name.startswith(".") or Path(name).exists()
     return Path(name).resolve().name if is_path else name
 
@@ -104,7 +104,7 @@ def _about(
         handed = f"{iteration or 'none'} of {ran}; later ones were accepted, but answered fewer labelled items"
     else:
         handed = f"none of {ran} was accepted, so these are the weights of the base"
-    source = public_name(str(settings.images)) + (f", {images} of their names" if images else "")
+    source = settings.images.public_name + (f", {images} of their names" if images else "")
     held_out = "; others were held out to judge by" if settings.acceptance.images else ""
     named = license_.get("license_name", license_.get("license"))
     licence = named or "its model card names none; look it up before you pass these weights on"

@@ -38,6 +38,10 @@ class FolderSource(ImageSource, type="folder"):
     def open(self, seed: int) -> Catalogue:
         return folder(self.path)
 
+    @property
+    def public_name(self) -> str:
+        return self.path.resolve().name
+
     def __str__(self) -> str:
         return str(self.path)
 
