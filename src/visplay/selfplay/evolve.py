@@ -51,9 +51,8 @@ def evolve(
     catalogue = settings.images.open(settings.seed)
     console.print(f"{len(catalogue.images)} images from {catalogue.source}")
     if catalogue.skipped:
-        console.print(
-            "1 file was skipped:" if len(catalogue.skipped) == 1 else f"{len(catalogue.skipped)} were skipped:"
-        )
+        count = len(catalogue.skipped)
+        console.print("1 file was skipped:" if count == 1 else f"{count} files were skipped:")
     for one in catalogue.skipped[:_SHOWN_SKIPPED]:
         console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
     if len(catalogue.skipped) > _SHOWN_SKIPPED:
