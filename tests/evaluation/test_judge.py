@@ -19,10 +19,9 @@ from sklearn.metrics import cohen_kappa_score
 from tests.chat_server import Body, ChatServer, free_port, serving
 from visplay.cli.main import main
 from visplay.errors import ConfigError, JudgeError, VisplayError
-from visplay.evaluation.judge import Judge, Judged, Judgement, judged_lines, judged_summary
-from visplay.evaluation.judge.client import KEY_VARIABLE
+from visplay.evaluation.judge.client import Judge
+from visplay.evaluation.judge.judged import judged_figures, judged_lines, judged_summary
 from visplay.evaluation.judge.prompt import judge_messages, read_verdict
-from visplay.evaluation.judge.settings import JudgeSettings, judge_settings
 from visplay.evaluation.statistics import cohens_kappa
 from visplay.types import ImageRef, Item
 
@@ -55,19 +54,8 @@ def server() -> Iterator[ChatServer]:
 
 
 def judge(server: ChatServer, cache: Path, **values: Any) -> Judge:
-    return Judge(
-        JudgeSettings(
-            **{
-                "url": server.url,
-                "cache": cache,
-                "retries": 2,
-                "wait_s": 5,
-                "timeout_s": 20,
-                "concurrency": 4,
-                **values,
-            }
-        )
-    )
+    limits = {"retries": 2, "wait_s": 5, "timeout_s": 20, "concurrency": 4, **values}
+    return Judge(server.url, limits.pop("model", None), cache, **limits)
 
 
 def items(count: int) -> list[Item]:
@@ -141,11 +129,12 @@ def test_a_verdict_is_the_last_line_and_the_only_one(reply: str, verdict: str | 
 def test_what_was_judged_is_not_asked_again(server: ChatServer, tmp_path: Path) -> None:
     asked = items(6)
     given_answers = answers(asked, wrong=2) | {"s/5": " "}
-    found = judge(server, tmp_path).judge_items(asked, given_answers)
-    assert [found[item.id].verdict for item in asked] == ["wrong", "wrong", "right", "right", "right", "wrong"]
-    assert len(server.bodies) == 5, "who said nothing is wrong, and nobody need say so"
+    found = judge(server, tmp_path).replies(asked, given_answers)
+    said = [read_verdict(found[item.id]) for item in asked[:5]]
+    assert said == ["wrong", "wrong", "right", "right", "right"]
+    assert len(server.bodies) == len(found) == 5, "who said nothing is wrong, and nobody need say so"
     assert all(body["temperature"] == 0 and body["model"] == "base" and body["n"] == 1 for body in server.bodies)
-    assert judge(server, tmp_path).judge_items(asked, given_answers) == found and len(server.bodies) == 5
+    assert judge(server, tmp_path).replies(asked, given_answers) == found and len(server.bodies) == 5
     # Whatever a verdict depends on makes another one: the answer, the reference, the question, the model.
     changed = [
         (asked[0], "another thing"),
@@ -154,41 +143,40 @@ def test_what_was_judged_is_not_asked_again(server: ChatServer, tmp_path: Path) 
         (Item("c", PICTURE, asked[3].question, "n3", ("n3", "n4")), "it is n3"),
     ]
     for number, (item, said) in enumerate(changed, start=6):
-        judge(server, tmp_path).judge_items([item], {item.id: said})
+        judge(server, tmp_path).replies([item], {item.id: said})
         assert len(server.bodies) == number
     server.models.append({"id": "other"})
-    judge(server, tmp_path, model="other").judge_items(asked[:1], given_answers)
+    judge(server, tmp_path, model="other").replies(asked[:1], given_answers)
     assert server.bodies[-1]["model"] == "other" and len(server.bodies) == 10
 
 
 def test_items_of_one_content_are_asked_once(server: ChatServer, tmp_path: Path) -> None:
     twins = [Item(name, PICTURE, "Which?", "red") for name in ("a", "b")]
-    found = judge(server, tmp_path).judge_items(twins, {"a": "red", "b": "red"})
-    assert [found[name].verdict for name in ("a", "b")] == ["right", "right"] and len(server.bodies) == 1
+    found = judge(server, tmp_path).replies(twins, {"a": "red", "b": "red"})
+    assert [read_verdict(found[name]) for name in ("a", "b")] == ["right", "right"] and len(server.bodies) == 1
 
 
 def test_a_damaged_entry_is_asked_for_again(server: ChatServer, tmp_path: Path) -> None:
     asked = items(4)
-    first = judge(server, tmp_path).judge_items(asked, answers(asked))
+    first = judge(server, tmp_path).replies(asked, answers(asked))
     files = sorted(tmp_path.glob("*/*.json"))
     assert len(files) == 4
     entry = json.loads(files[2].read_text())
     files[0].write_bytes(b"")
     files[1].write_text("[]")
-    files[2].write_text(json.dumps(entry | {"answer": "what nobody said"}))
-    assert judge(server, tmp_path).judge_items(asked, answers(asked)) == first and len(server.bodies) == 4 + 3
+    files[2].write_text(json.dumps(entry | {"request": "what nobody sent"}))
+    assert judge(server, tmp_path).replies(asked, answers(asked)) == first and len(server.bodies) == 4 + 3
 
 
 SECOND = """
 import sys
 from pathlib import Path
-from visplay.evaluation.judge import Judge
-from visplay.evaluation.judge.settings import JudgeSettings
+from visplay.evaluation.judge.client import Judge
 from visplay.types import Item, ImageRef
 items = [Item(f"s/{n}", ImageRef("p", b""), f"Which number is {n}?", f"n{n}") for n in range(40)]
-judge = Judge(JudgeSettings(url=sys.argv[1], cache=Path(sys.argv[2])))
-found = judge.judge_items(items, {item.id: item.answer for item in items})
-assert all(one.verdict == "right" for one in found.values())
+judge = Judge(sys.argv[1], None, Path(sys.argv[2]))
+found = judge.replies(items, {item.id: item.answer for item in items})
+assert all(reply.endswith("right") for reply in found.values())
 """
 
 
@@ -202,7 +190,7 @@ def test_processes_share_a_cache(server: ChatServer, tmp_path: Path) -> None:
     assert 40 <= count <= 80 and len(list(tmp_path.glob("*/*.json"))) == 40
     assert not [file for file in tmp_path.glob("*/.*")], "no draft is left"
     asked = items(40)
-    judge(server, tmp_path).judge_items(asked, {item.id: item.answer for item in asked})
+    judge(server, tmp_path).replies(asked, {item.id: item.answer for item in asked})
     assert len(server.bodies) == count
 
 
@@ -210,14 +198,14 @@ def test_processes_share_a_cache(server: ChatServer, tmp_path: Path) -> None:
 def test_a_passing_fault_is_outlasted(server: ChatServer, tmp_path: Path, fault: int | str) -> None:
     server.fault = lambda body, before: fault if body and before < 1 else None
     asked = items(3)
-    found = judge(server, tmp_path).judge_items(asked, answers(asked))
-    assert {one.verdict for one in found.values()} == {"right"} and list(server.tries.values()) == [2, 2, 2]
+    found = judge(server, tmp_path).replies(asked, answers(asked))
+    assert {read_verdict(reply) for reply in found.values()} == {"right"} and list(server.tries.values()) == [2, 2, 2]
 
 
 def test_a_lasting_fault_is_one_line(server: ChatServer, tmp_path: Path) -> None:
     server.fault = lambda body, before: 503 if body else None
     with pytest.raises(JudgeError) as error:
-        judge(server, tmp_path, retries=1).judge_items(items(3), answers(items(3)))
+        judge(server, tmp_path, retries=1).replies(items(3), answers(items(3)))
     one_line(error, server.url, "status 503", "2 tries", "verdicts that are kept")
 
 
@@ -225,7 +213,7 @@ def test_a_server_that_hangs_is_one_line(server: ChatServer, tmp_path: Path) -> 
     server.seconds = lambda: 10.0
     begun = time.monotonic()
     with pytest.raises(JudgeError) as error:
-        judge(server, tmp_path, timeout_s=0.3).judge_items(items(3), answers(items(3)))
+        judge(server, tmp_path, timeout_s=0.3).replies(items(3), answers(items(3)))
     one_line(error, server.url, "within 0.3 s")
     assert time.monotonic() - begun < 6
 
@@ -243,7 +231,7 @@ def test_a_reply_that_is_none_is_one_line(
 ) -> None:
     server.shape = shape
     with pytest.raises(JudgeError) as error:
-        judge(server, tmp_path).judge_items(items(1), answers(items(1)))
+        judge(server, tmp_path).replies(items(1), answers(items(1)))
     one_line(error, server.url, said)
     assert not list(tmp_path.glob("*/*"))
 
@@ -256,26 +244,26 @@ def test_what_was_judged_before_the_server_went_is_kept(server: ChatServer, tmp_
     server.fault = fault
     asked = items(20)
     with pytest.raises(JudgeError) as error:
-        judge(server, tmp_path, retries=1, concurrency=2).judge_items(asked, answers(asked))
+        judge(server, tmp_path, retries=1, concurrency=2).replies(asked, answers(asked))
     one_line(error, server.url, "went away", "verdicts that are kept")
     kept = len(list(tmp_path.glob("*/*.json")))
     assert 6 <= kept < 20
     with serving(ChatServer()) as again:
         again.say = by_rule
-        found = judge(again, tmp_path).judge_items(asked, answers(asked))
-        assert {one.verdict for one in found.values()} == {"right"} and len(again.bodies) == 20 - kept
+        found = judge(again, tmp_path).replies(asked, answers(asked))
+        assert {read_verdict(reply) for reply in found.values()} == {"right"} and len(again.bodies) == 20 - kept
 
 
 def test_a_server_that_never_starts_is_one_line(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(JudgeError) as error:
-        Judge(JudgeSettings(url=url, cache=tmp_path, wait_s=0.4)).wait()
+        Judge(url, None, tmp_path, wait_s=0.4)
     one_line(error, url, "after 0.4 s", "--judge")
 
 
 def test_a_model_that_is_not_served_is_one_line(server: ChatServer, tmp_path: Path) -> None:
     with pytest.raises(JudgeError) as error:
-        judge(server, tmp_path, model="gpt").wait()
+        judge(server, tmp_path, model="gpt")
     one_line(error, "base", "--judge-model 'gpt'")
 
 
@@ -287,52 +275,50 @@ def test_a_cache_that_cannot_be_is_one_line(server: ChatServer, tmp_path: Path) 
 
 
 def test_the_key_is_sent_and_never_told(server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY_VARIABLE, "open sesame")
-    judge(server, tmp_path).judge_items(items(1), answers(items(1)))
+    monkeypatch.setenv("VISPLAY_JUDGE_KEY", "open sesame")
+    judge(server, tmp_path).replies(items(1), answers(items(1)))
     assert server.keys == ["Bearer open sesame"]
     assert not any(b"sesame" in file.read_bytes() for file in tmp_path.glob("*/*"))
     server.fault = lambda body, before: 401 if body else None
     server.complaint = lambda status: "no such key: open sesame"
     with pytest.raises(JudgeError) as error:
-        judge(server, tmp_path).judge_items(items(2), answers(items(2)))
+        judge(server, tmp_path).replies(items(2), answers(items(2)))
     one_line(error, "status 401", "***")
     assert "sesame" not in str(error.value)
-    with pytest.raises(ConfigError, match=KEY_VARIABLE) as wrong:
-        judge_settings("https://user:sesame@judge.example", None, tmp_path)
+    with pytest.raises(ConfigError, match="VISPLAY_JUDGE_KEY") as wrong:
+        Judge("https://user:sesame@judge.example", None, tmp_path)
     assert "sesame" not in str(wrong.value)
 
 
-def judgements(verdicts: dict[str, Any]) -> tuple[Judgement, ...]:
-    return tuple(Judgement(name, verdict, f"say {verdict}") for name, verdict in verdicts.items())
+def replies(verdicts: dict[str, str | None]) -> dict[str, str]:
+    """What a judge says to give these verdicts."""
+    return {name: f"verdict: {verdict}" for name, verdict in verdicts.items()}
 
 
 def test_what_is_undecided_is_counted_shown_and_in_no_accuracy() -> None:
-    ours = Judged(
-        "s",
-        judgements({"a": "right", "b": "wrong", "c": None, "d": "right", "e": "right"}),
-        {"a": True, "b": False, "c": True, "d": False, "e": True},
-    )
-    base = Judged(
-        "s",
-        judgements({"a": "wrong", "b": "wrong", "c": "right", "d": None, "e": "right"}),
-        dict.fromkeys("abcde", False),
-    )
-    assert ours.accuracy == 3 / 4 and ours.agreement == 3 / 4 and ours.kappa == pytest.approx(0.5)
-    line, shown = judged_lines({"s": ours}, {"s": base})
+    rules = {"a": True, "b": False, "c": True, "d": False, "e": True}
+    # Nothing was answered to b.
+    ours = judged_figures(replies({"a": "right", "c": None, "d": "right", "e": "right"}), rules)
+    before = {"a": "wrong", "b": "wrong", "c": "right", "d": None, "e": "right"}
+    base = judged_figures(replies(before), dict.fromkeys("abcde", False))
+    summary = judged_summary({"s": ours}, {"s": base})
+    figures = summary["s"]
+    assert figures["accuracy"] == 3 / 4
+    assert figures["agreement"] == {"share": 3 / 4, "kappa": pytest.approx(0.5), "n": 4}
+    line, shown = judged_lines(summary)
     assert (
         "75.0 % [" in line and "of 4 items, 1 undecided, agrees with the rules on 75.0 % (kappa 0.50, 4 items)" in line
     )
     assert line.endswith("from the base on 3 items") and "+33.3" in line
-    assert shown == '  undecided c: "say None"'
-    figures = judged_summary({"s": ours}, {"s": base})["s"]
+    assert shown == '  undecided c: "verdict: None"'
     assert figures["n"] == 4 and figures["undecided"] == 1 and figures["difference"]["n"] == 3
-    assert figures["verdicts"]["c"] is None and figures["replies_without_verdict"] == {"c": "say None"}
+    assert figures["verdicts"]["c"] is None and figures["replies_without_verdict"] == {"c": "verdict: None"}
     json.dumps(figures, allow_nan=False)
 
 
 def test_where_nothing_is_decided_there_is_no_figure() -> None:
-    none = Judged("s", judgements(dict.fromkeys("abcdefg")), dict.fromkeys("abcdefg", True))
-    first, *rest = judged_lines({"s": none}, {"s": none})
+    none = judged_figures(replies(dict.fromkeys("abcdefg")), dict.fromkeys("abcdefg", True))
+    first, *rest = judged_lines(judged_summary({"s": none}, {"s": none}))
     assert first == "s, judged: 7 undecided" and len(rest) == 6 and rest[-1] == "  and 2 more undecided"
     assert judged_summary({"s": none})["s"]["accuracy"] is None
 

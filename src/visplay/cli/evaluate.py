@@ -21,7 +21,7 @@ from visplay.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from visplay.evaluation.judge import Judge
+    from visplay.evaluation.judge.client import Judge
 
 
 def add(commands: Commands) -> None:
@@ -53,6 +53,7 @@ def add(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from visplay.evaluation.judge.judged import judged_lines
     from visplay.evaluation.report import report_tables
     from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner, write_report
 
@@ -89,9 +90,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     for row in skipped:
         print(f"skipped {row}")
     if judge:
-        judged, lines = scores.judged(judge)
+        judged = scores.judged(judge)
         write_report(options.out, {**report, "judge": judged})
-        print(*lines, sep="\n")
+        print(*judged_lines(judged["suites"]), sep="\n")
     print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
     return 0
 
@@ -116,16 +117,15 @@ def _check(options: argparse.Namespace) -> None:
 def _open_judge(options: argparse.Namespace) -> Judge | None:
     """The judge, ready to be asked; None where none is wanted."""
     from visplay.errors import ConfigError
-    from visplay.evaluation.judge import Judge
-    from visplay.evaluation.judge.settings import judge_settings
+    from visplay.evaluation.judge.client import Judge
 
     if options.judge is None:
         if options.judge_model or options.judge_cache:
             raise ConfigError("--judge-model and --judge-cache belong to a judge; name its server by --judge URL")
         return None
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visplay" / "judge"
-    judge = Judge(judge_settings(options.judge, options.judge_model, options.judge_cache or cache))
-    print(f"judged by {judge.wait()}")
+    judge = Judge(options.judge, options.judge_model, options.judge_cache or cache)
+    print(f"judged by {judge.model}")
     return judge
 
 

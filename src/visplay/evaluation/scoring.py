@@ -10,11 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visplay.config import Settings
 from visplay.errors import ConfigError, EvaluationError
-from visplay.evaluation.judge import Judge, judge_results, judged_lines, judged_summary
+from visplay.evaluation.judge.judged import judge_results, judged_summary
+from visplay.evaluation.judge.prompt import PROMPT_VERSION
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
@@ -24,6 +25,9 @@ from visplay.generation.factory import check_engines, inference_engine
 from visplay.interfaces.suite import SuiteSource
 from visplay.roles.open import check_openable, open_roles, own_settings
 from visplay.types import Suite
+
+if TYPE_CHECKING:
+    from visplay.evaluation.judge.client import Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,15 @@ class Scores:
             "macro": macro_summary(self.base, [self.model]),
         }
 
-    def judged(self, judge: Judge) -> tuple[dict[str, Any], list[str]]:
-        """What a judge says of the greedy answers: for a report, and as lines to show.
+    def judged(self, judge: Judge) -> dict[str, Any]:
+        """What a judge says of the greedy answers, for a report.
 
         Raises:
             JudgeError: the judge cannot be asked.
         """
         after = judge_results(judge, self.suites, self.model.greedy)
         before = judge_results(judge, self.suites, self.base.greedy) if self.base else None
-        return judge.named() | {"suites": judged_summary(after, before)}, list(judged_lines(after, before))
+        return {"model": judge.model, "prompt": PROMPT_VERSION, "suites": judged_summary(after, before)}
 
 
 def score_reasoner(

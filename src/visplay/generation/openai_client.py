@@ -1,66 +1,110 @@
-"""HTTP client of an OpenAI-compatible server, with time limits and retries.
-
-`ClientPolicy` holds the limits, the class of error, and the names of the settings that error messages mention.
-"""
+"""HTTP client of an OpenAI-compatible server, with time limits and retries."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasPath, BaseModel, Field, ValidationError
+
+from visplay.errors import VisplayError
+from visplay.generation.settings import EndpointSettings
 
 _CONNECT_S = 10.0
 _POLL_S = 0.25
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ClientPolicy:
-    """Time limits, retries and error messages of a client.
-
-    Attributes:
-        key_variable: environment variable with the server's API key, if it needs one. It is not a setting, because
-            settings are written to files.
-        wait_s: longest wait for a server that is starting, seconds.
-        timeout_s: longest wait for the reply to one request, seconds.
-        retries: further tries of a request that got no reply, or status 429 or 5xx.
-        error: class of all errors; its message is one line.
-        address, model: names of the settings for the server's address and the model.
-        if_absent, if_late, if_gone: what the user can do if the server never answers, answers too late, or
-            disconnects.
-    """
-
-    key_variable: str
-    wait_s: float
-    timeout_s: float
-    retries: int
-    error: type[ValueError]
-    address: str
-    model: str
-    if_absent: str
-    if_late: str
-    if_gone: str
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Reply = TypeVar("Reply", bound=BaseModel)
 
 
 class Endpoint:
-    """An OpenAI-compatible server; its methods raise only `policy.error`."""
+    """An OpenAI-compatible server; its methods raise only `settings.error`."""
 
-    def __init__(self, url: str, policy: ClientPolicy) -> None:
-        self.url = url.rstrip("/").removesuffix("/v1")
-        self.policy = policy
+    def __init__(self, settings: EndpointSettings) -> None:
+        self.settings = settings
+        self.url = settings.url.rstrip("/").removesuffix("/v1")
 
-    def client(self) -> httpx2.AsyncClient:
-        """A new HTTP client, for use in one event loop."""
-        key = self._key()
+    def run(self, job: Callable[[httpx2.AsyncClient], Awaitable[Result]]) -> Result:
+        """The result of `job` with a new HTTP client, in an event loop of its own."""
+
+        async def run() -> Result:
+            async with self._client() as client:
+                return await job(client)
+
+        return asyncio.run(run())
+
+    def map(self, job: Callable[[httpx2.AsyncClient, Item], Awaitable[Result]], items: Sequence[Item]) -> list[Result]:
+        """The result of `job` for every item, in order; at most `settings.concurrency` jobs run at a time."""
+
+        async def run(client: httpx2.AsyncClient) -> list[Result]:
+            slots = asyncio.Semaphore(self.settings.concurrency)
+
+            async def limited(item: Item) -> Result:
+                async with slots:
+                    return await job(client, item)
+
+            # The first error ends the event loop, and with it the other jobs, which usually fail for the same reason.
+            return await asyncio.gather(*(limited(item) for item in items))
+
+        return self.run(run)
+
+    def wait(self) -> str:
+        """Wait until the server answers; returns the model to use: `settings.model`, or the first served model."""
+        reply = self.run(self._first_reply)
+        # LoRA adapters are listed too; their parent is the model.
+        names = [model.id for model in self._read(_Models, reply).data if not model.parent]
+        name = self.settings.model or next(iter(names), "")
+        if name not in names:
+            raise self.error(f"serves {names}, not {self.settings.model_name} '{name}'")
+        return name
+
+    async def _first_reply(self, client: httpx2.AsyncClient) -> httpx2.Response:
+        problem = "accepts connections and does not answer"
+        try:
+            async with asyncio.timeout(self.settings.wait_s):
+                while True:
+                    try:
+                        return await _exchange(client, "GET", "/v1/models")
+                    except _TryAgain as error:
+                        problem = str(error)
+                        await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            waited = f"is not ready after {self.settings.wait_s:g} s (it {problem})"
+            raise self.error(f"{waited}; {self.settings.if_absent}") from None
+
+    async def post(self, client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> httpx2.Response:
+        """The reply to a POST request, which is sent again after no reply, status 429 or 5xx."""
+        tries = self.settings.retries + 1
+        problem = ""
+        for attempt in range(tries):
+            if attempt:
+                await asyncio.sleep(backoff_seconds(attempt))
+            try:
+                async with asyncio.timeout(self.settings.timeout_s):
+                    return await _exchange(client, "POST", path, body)
+            except _TryAgain as error:
+                problem = str(error)
+            except TimeoutError:
+                late = f"gave no answer within {self.settings.timeout_s:g} s"
+                raise self.error(f"{late}; {self.settings.if_late}") from None
+        raise self.error(f"{problem} ({tries} {'tries' if tries > 1 else 'try'}); {self.settings.if_gone}")
+
+    async def chat(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> list[Choice]:
+        """The `body["n"]` answers to a chat request, by index."""
+        choices = self._read(_Chat, await self.post(client, "/v1/chat/completions", body)).choices
+        if len(choices) != body["n"]:
+            raise self.error(f"gave {len(choices)} answers instead of {body['n']}; it must support `n`")
+        return sorted(choices, key=lambda choice: choice.index)
+
+    def _client(self) -> httpx2.AsyncClient:
+        key = os.environ.get(self.settings.key_variable)
         try:
             return httpx2.AsyncClient(
                 base_url=self.url,
@@ -69,105 +113,21 @@ class Endpoint:
                 limits=httpx2.Limits(),
             )
         except httpx2.InvalidURL as error:
-            raise self._error(f"{self.policy.address} '{self.url}' is no address: {error}") from None
+            raise self.error(f"has no valid address: {error}") from None
 
-    def wait(self, wanted: str | None) -> str:
-        """As `wait_for_model`, outside of an event loop."""
-
-        async def wait() -> str:
-            async with self.client() as client:
-                return await self.wait_for_model(client, wanted)
-
-        return asyncio.run(wait())
-
-    async def wait_for_model(self, client: httpx2.AsyncClient, wanted: str | None) -> str:
-        """Wait until the server answers; returns the name of the model to use: `wanted`, or the first served model."""
-        problem = "accepts connections and does not answer"
-        try:
-            async with asyncio.timeout(self.policy.wait_s):
-                while True:
-                    try:
-                        reply = await _exchange(client, "GET", "/v1/models")
-                        break
-                    except _TryAgain as error:
-                        problem = str(error)
-                    await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            waited = f"no server is ready at {self.url} after {self.policy.wait_s:g} s (it {problem})"
-            raise self._error(f"{waited}; {self.policy.if_absent}") from None
-        try:
-            served = _Models.model_validate_json(self.checked_content(reply)).data
-        except ValidationError:
-            raise self._not_compatible(reply) from None
-        # LoRA adapters are listed too; their parent is the model.
-        names = [model.id for model in served if not model.parent]
-        name = wanted or next(iter(names), "")
-        if name not in names:
-            raise self._error(f"the server at {self.url} serves {names}, not {self.policy.model} '{name}'")
-        return name
-
-    async def post(self, client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> httpx2.Response:
-        """The reply to a POST request, with retries."""
-        problem = ""
-        for attempt in range(self.policy.retries + 1):
-            if attempt:
-                await asyncio.sleep(backoff_seconds(attempt))
-            try:
-                async with asyncio.timeout(self.policy.timeout_s):
-                    return await _exchange(client, "POST", path, body)
-            except _TryAgain as error:
-                problem = str(error)
-            except TimeoutError:
-                late = f"the server at {self.url} gave no answer within {self.policy.timeout_s:g} s"
-                raise self._error(f"{late}; {self.policy.if_late}") from None
-        tries = "1 try" if self.policy.retries == 0 else f"{self.policy.retries + 1} tries"
-        raise self._error(f"the server at {self.url} {problem} ({tries}); {self.policy.if_gone}")
-
-    async def chat(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> tuple[Choice, ...]:
-        """The `body["n"]` answers to a chat request, by index."""
-        reply = await self.post(client, "/v1/chat/completions", body)
-        try:
-            choices = Chat.model_validate_json(self.checked_content(reply)).choices
-        except ValidationError:
-            raise self._not_compatible(reply) from None
-        if len(choices) != body["n"]:
-            got = f"the server at {self.url} gave {len(choices)} answers instead of {body['n']}"
-            raise self._error(f"{got}; it must support `n`")
-        return tuple(sorted(choices, key=lambda choice: choice.index))
-
-    def checked_content(self, reply: httpx2.Response) -> bytes:
-        """The content of a reply with status 200; any other status is an error."""
+    def _read(self, kind: type[Reply], reply: httpx2.Response) -> Reply:
         if reply.status_code != 200:
-            raise self._error(f"the server at {self.url} refused a request: {describe_reply(reply)}")
-        return reply.content
+            raise self.error(f"refused a request: {describe_reply(reply)}")
+        try:
+            return kind.model_validate_json(reply.content)
+        except ValidationError:
+            raise self.error(f"is no OpenAI-compatible server: {describe_reply(reply)}") from None
 
-    def _not_compatible(self, reply: httpx2.Response) -> ValueError:
-        return self._error(f"{self.url} is no OpenAI-compatible server: {describe_reply(reply)}")
-
-    def _error(self, text: str) -> ValueError:
-        # A server may quote the key that it rejects.
-        key = self._key()
-        return self.policy.error(text.replace(key, "***") if key else text)
-
-    def _key(self) -> str | None:
-        return os.environ.get(self.policy.key_variable)
-
-
-async def gather_limited(jobs: Mapping[str, Callable[[], Coroutine[Any, Any, T]]], concurrency: int) -> dict[str, T]:
-    """Results of all jobs by name; at most `concurrency` jobs run at a time. The first error cancels the others."""
-    slots = asyncio.Semaphore(concurrency)
-
-    async def limited(job: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        async with slots:
-            return await job()
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(limited(job)) for name, job in jobs.items()}
-    except ExceptionGroup as failures:
-        # The other jobs usually fail for the same reason.
-        raise failures.exceptions[0] from None
-    return {name: task.result() for name, task in tasks.items()}
+    def error(self, problem: str) -> VisplayError:
+        """An error of this server; the API key, which a server may quote, is not shown."""
+        text = f"the server at {self.url} {problem}"
+        key = os.environ.get(self.settings.key_variable)
+        return self.settings.error(text.replace(key, "***") if key else text)
 
 
 def backoff_seconds(attempt: int) -> float:
@@ -180,9 +140,9 @@ def backoff_seconds(attempt: int) -> float:
 def describe_reply(reply: httpx2.Response) -> str:
     """The status and the message of a reply, in one line."""
     text = reply.text
-    with suppress(ValidationError):
-        found = _Problem.model_validate_json(reply.content)
-        text = (found.error and found.error.message) or found.message or text
+    with suppress(ValueError, TypeError, AttributeError, KeyError):  # not JSON, or of another shape
+        found = reply.json()
+        text = str(found.get("error", found)["message"])
     text = " ".join(text.split())
     return f"status {reply.status_code}, {text if len(text) <= 300 else text[:297] + '...'}"
 
@@ -209,45 +169,21 @@ class _Served(BaseModel):
 
 
 class _Models(BaseModel):
-    data: tuple[_Served, ...]
+    data: list[_Served]
 
 
-class Token(BaseModel):
-    """A token of an answer; natural-log probability."""
-
+class _Token(BaseModel):
     logprob: float
 
 
-class Logprobs(BaseModel):
-    """The tokens of an answer, in order."""
-
-    content: tuple[Token, ...] | None = None
-
-
-class Message(BaseModel):
-    """The text of an answer."""
-
-    content: str | None = None
-
-
 class Choice(BaseModel):
-    """An answer."""
+    """An answer; `tokens` have natural-log probabilities, and are None if the server gives none."""
 
     index: int
-    message: Message
+    text: str | None = Field(None, validation_alias=AliasPath("message", "content"))
     finish_reason: str | None = None
-    logprobs: Logprobs | None = None
+    tokens: list[_Token] | None = Field(None, validation_alias=AliasPath("logprobs", "content"))
 
 
-class Chat(BaseModel):
-    """The reply to a chat request."""
-
-    choices: tuple[Choice, ...]
-
-
-class _Error(BaseModel):
-    message: str | None = None
-
-
-class _Problem(_Error):
-    error: _Error | None = None
+class _Chat(BaseModel):
+    choices: list[Choice]

@@ -1,102 +1,111 @@
-"""Has a language model judge answers, through any OpenAI-compatible server."""
+"""Has a language model judge answers, through any OpenAI-compatible server, and keeps its replies on disk."""
 
 from __future__ import annotations
 
-import asyncio
+import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
 
 import httpx2
+from pydantic import ValidationError
 
-from visplay.errors import JudgeError
-from visplay.evaluation.judge.cache import Cache, Case
-from visplay.evaluation.judge.prompt import PROMPT_VERSION, Verdict, judge_messages, read_verdict
-from visplay.evaluation.judge.settings import JudgeSettings
-from visplay.generation.openai_client import ClientPolicy, Endpoint, gather_limited
+from visplay.errors import ConfigError, JudgeError
+from visplay.evaluation.judge.prompt import judge_messages
+from visplay.generation.openai_client import Endpoint
+from visplay.generation.settings import EndpointSettings
+from visplay.interfaces.component import problems
 from visplay.types import Item
 
-KEY_VARIABLE = "VISPLAY_JUDGE_KEY"
-"""Environment variable with the server's key; it is neither written down nor shown."""
 
+class JudgeSettings(EndpointSettings):
+    """Settings of the server whose model judges."""
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What was said of an item's answer; `verdict` is None when `reply` holds none, so that it is undecided.
+    key_variable = "VISPLAY_JUDGE_KEY"
+    error = JudgeError
+    model_name = "--judge-model"
+    if_absent = "start it, or name another by --judge"
+    if_late = "the same command goes on with the verdicts that are kept"
+    if_gone = "start it again, then the same command goes on with the verdicts that are kept"
 
-    An item without an answer is wrong, and nobody was asked: `reply` is empty.
-    """
-
-    item_id: str
-    verdict: Verdict | None
-    reply: str
+    concurrency: int = 8
+    timeout_s: float = 120.0
+    wait_s: float = 60.0
+    retries: int = 5
+    max_tokens: int = 1024  # a reasoning model thinks in them
+    cache: Path
 
 
 class Judge:
-    """A model behind a server, asked at temperature 0, and a cache of what it said.
+    """A model behind a server, asked at temperature 0.
 
+    The same request is never sent twice: each reply is a file below `settings.cache`, named by the hash of the request,
+    which holds the model's name, the prompt and the texts. Any number of processes may share the folder.
+
+    Arguments are those of `JudgeSettings`.
+
+    Attributes:
+        model: the name of the model that judges.
     Raises:
-        JudgeError: the cache's folder cannot be used.
+        ConfigError: the address is not valid, or holds a key.
+        JudgeError: the cache's folder cannot be used, the server did not answer in time, or it does not serve `model`.
     """
 
-    def __init__(self, settings: JudgeSettings) -> None:
-        self.settings = settings
-        self._server = Endpoint(settings.url, _policy(settings))
-        self._model: str | None = None
+    def __init__(self, url: str, model: str | None, cache: Path, **limits: Any) -> None:
         try:
-            self._cache = Cache(settings.cache)
+            self.settings = JudgeSettings(url=url, model=model, cache=cache, **limits)
+        except ValidationError as error:
+            raise ConfigError(f"--judge: {problems(error)}") from None
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unwritten(error) from None
+        self._server = Endpoint(self.settings)
+        self.model = self._server.wait()
 
-    def wait(self) -> str:
-        """The name of the model that judges, as soon as its server answers.
-
-        Raises:
-            JudgeError: it did not answer in time, or does not serve `settings.model`.
-        """
-        self._model = self._server.wait(self.settings.model)
-        return self._model
-
-    def named(self) -> dict[str, str | None]:
-        """What verdicts come from, for a report: the model, and the version of what it is told."""
-        return {"model": self._model, "prompt": PROMPT_VERSION}
-
-    def judge_items(self, items: Sequence[Item], answers: Mapping[str, str]) -> dict[str, Judgement]:
-        """A judgement of each item, by id. What the cache holds is not asked again, and every reply is kept at once.
+    def replies(self, items: Sequence[Item], answers: Mapping[str, str]) -> dict[str, str]:
+        """What the judge says of each answer, by item id; an item without an answer is left out.
 
         Args:
             answers: what a model said, by item id; blank where it said nothing.
         Raises:
-            JudgeError: the server went away, refused a request, or took longer than allowed.
+            JudgeError: the server went away, refused a request, or took too long; replies until then are kept.
         """
-        model = self._model or self.wait()
-        cases = {item.id: self._case(item, answers[item.id], model) for item in items if answers[item.id].strip()}
-        replies = {case: reply for case in cases.values() if (reply := self._cache.get(case)) is not None}
-        left = {case: None for case in cases.values() if case not in replies}
-        if left:
-            replies |= asyncio.run(self._ask(list(left)))
-        nothing = {item.id: Judgement(item.id, "wrong", "") for item in items}
-        said = {name: Judgement(name, read_verdict(replies[case]), replies[case]) for name, case in cases.items()}
-        return nothing | said
+        requests = {item.id: self._request(item, answers[item.id]) for item in items if answers[item.id].strip()}
+        distinct = list(dict.fromkeys(requests.values()))
+        found = dict(zip(distinct, self._server.map(self._reply, distinct), strict=True))
+        return {item_id: found[request] for item_id, request in requests.items()}
 
-    async def _ask(self, cases: Sequence[Case]) -> dict[Case, str]:
-        async with self._server.client() as client:
-            jobs = {case.key: partial(self._reply, client, case) for case in cases}
-            found = await gather_limited(jobs, self.settings.concurrency)
-        return {case: found[case.key] for case in cases}
-
-    async def _reply(self, client: httpx2.AsyncClient, case: Case) -> str:
+    def _request(self, item: Item, answer: str) -> str:
         body = {
-            "model": case.judge,
-            "messages": judge_messages(case.question, case.choices, case.reference, case.answer),
+            "model": self.model,
+            "messages": judge_messages(item.question, item.choices, item.answer, answer),
             "n": 1,
             "temperature": 0.0,
             "max_tokens": self.settings.max_tokens,
         }
+        return json.dumps(body)
+
+    async def _reply(self, client: httpx2.AsyncClient, request: str) -> str:
+        key = blake2b(request.encode(), digest_size=20).hexdigest()
+        file = self.settings.cache / key[:2] / f"{key}.json"
+        body = json.loads(request)
+        with suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            if kept["request"] == body:
+                return str(kept["reply"])
         (choice,) = await self._server.chat(client, body)
-        reply = choice.message.content or ""
+        reply = choice.text or ""
         try:
-            self._cache.put(case, reply)
+            file.parent.mkdir(exist_ok=True)
+            # A draft of its own, because another process may be writing the same file.
+            with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=".", delete=False) as draft:
+                json.dump({"request": body, "reply": reply}, draft, indent=1)
+            os.replace(draft.name, file)
         except OSError as error:
             raise self._unwritten(error) from None
         return reply
@@ -104,22 +113,3 @@ class Judge:
     def _unwritten(self, error: OSError) -> JudgeError:
         reason = (error.strerror or str(error)).lower()
         return JudgeError(f"cannot keep verdicts in {self.settings.cache} ({reason}); name a folder by --judge-cache")
-
-    @staticmethod
-    def _case(item: Item, answer: str, model: str) -> Case:
-        return Case(model, PROMPT_VERSION, item.question, item.choices, item.answer, answer)
-
-
-def _policy(settings: JudgeSettings) -> ClientPolicy:
-    return ClientPolicy(
-        key_variable=KEY_VARIABLE,
-        wait_s=settings.wait_s,
-        timeout_s=settings.timeout_s,
-        retries=settings.retries,
-        error=JudgeError,
-        address="--judge",
-        model="--judge-model",
-        if_absent="start it, or name another by --judge",
-        if_late="the same command goes on with the verdicts that are kept",
-        if_gone="start it again, then the same command goes on with the verdicts that are kept",
-    )

@@ -8,12 +8,8 @@ line of its own, a judge that repeats it has given no verdict either.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Literal
-
-Verdict = Literal["right", "wrong"]
 
 _TASK = """\
 You grade answers to questions about images that you do not see. You are given a JSON object: a question, its \
@@ -28,10 +24,10 @@ or exactly
 verdict: wrong"""
 _REMINDER = "That was the data. Grade its answer, and end with the line of the verdict."
 _LONGEST = 8000  # characters of an answer; its end counts, where a model says what it settles on
-_VERDICT = re.compile(r"verdict: (right|wrong)")
+_VERDICTS = ("verdict: right", "verdict: wrong")
 
 PROMPT_VERSION = blake2b(f"{_TASK}\n{_REMINDER}\n{_LONGEST}".encode(), digest_size=6).hexdigest()
-"""Changes with the wording, so that a verdict on another one is never taken from a cache."""
+"""Changes with the wording; reports name it."""
 
 
 def judge_messages(question: str, choices: Sequence[str], reference: str, answer: str) -> list[dict[str, str]]:
@@ -45,16 +41,14 @@ def judge_messages(question: str, choices: Sequence[str], reference: str, answer
     ]
 
 
-def read_verdict(reply: str) -> Verdict | None:
-    """The verdict of a judge's reply; None where its last line is none, or it gave several.
+def read_verdict(reply: str) -> str | None:
+    """Whether a judge's reply says `right` or `wrong`; None where its last line is no verdict, or it gave several.
 
     Case and marks of emphasis do not matter; a reasoning model's thoughts are left out.
     """
     lines = [line.strip(" \t\r*`.").casefold() for line in reply.rpartition("</think>")[2].strip().split("\n")]
-    found = [line for line in lines if _VERDICT.fullmatch(line)]
-    if len(found) != 1 or lines[-1] != found[0]:
-        return None
-    return "right" if found[0].endswith("right") else "wrong"
+    found = [line for line in lines if line in _VERDICTS]
+    return found[0].removeprefix("verdict: ") if found == lines[-1:] else None
 
 
 def _quoted(data: object) -> str:

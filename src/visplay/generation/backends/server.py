@@ -16,9 +16,9 @@ class ServerBackend(ServerSettings, type="server"):
     trainable: ClassVar[bool] = False
 
     def check(self) -> None:
-        from visplay.generation.server import wait_for_server
+        from visplay.generation.openai_client import Endpoint
 
-        wait_for_server(self)
+        Endpoint(self).wait()
 
     def check_run(self, run: Any, trained: bool) -> None:
         if trained and run.tune == "full":
