@@ -45,7 +45,6 @@ def add(commands: Commands) -> None:
     evaluate.add_argument("--judge", metavar="URL", help="OpenAI-compatible server that judges greedy answers")
     evaluate.add_argument("--judge-model", metavar="NAME", help="default: the first model of the server")
     evaluate.add_argument("--judge-cache", type=Path, metavar="DIR", help="default: ~/.cache/visplay/judge")
-    evaluate.add_argument("--dry-run", action="store_true", help="with --tasks: only print what they need")
     add_preset(evaluate, None, "for a model: ")
     add_engine(evaluate)
     add_set(evaluate)
@@ -104,9 +103,7 @@ def _check(options: argparse.Namespace) -> None:
     check_at_least_one("--items", options.items)
     if options.k < 0:
         raise ConfigError("--k must be at least 1")
-    if options.dry_run and not options.tasks:
-        raise ConfigError("--dry-run is for --tasks")
-    if options.out is None and not options.dry_run:
+    if options.out is None:
         raise ConfigError("--out is missing; say where the figures go")
     if options.tasks and options.judge:
         raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own choice")
@@ -130,17 +127,11 @@ def _open_judge(options: argparse.Namespace) -> Judge | None:
 
 
 def _evaluate_tasks(options: argparse.Namespace) -> int:
-    from visplay.evaluation.lmms.evaluate import dry_run, evaluate_tasks
+    from visplay.evaluation.lmms.evaluate import evaluate_tasks
     from visplay.roles.open import own_settings
 
-    if options.dry_run:
-        lines = dry_run(options.tasks, options.seed, options.items)
-    else:
-        settings = own_settings(options.model, options.preset, options.set)
-        asked = (options.tasks, options.items, options.seed, options.out)
-        lines = evaluate_tasks(options.model, options.base, *asked, settings)
-    for line in lines:
-        print(line)
-    if not options.dry_run:
-        print(f"every answer is in {options.out}")
+    settings = own_settings(options.model, options.preset, options.set)
+    table = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.out, settings)
+    table.show(Console(soft_wrap=True))
+    print(f"every answer is in {options.out}")
     return 0

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.evaluation.truth_table import TruthTable
 from visplay.errors import EvaluationError
-from visplay.evaluation.lmms.answering import Answerer, Asked
+from visplay.evaluation.lmms.answering import Answerer
 from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.types import Request
@@ -27,9 +27,9 @@ def test_wording_images_and_whole_texts() -> None:
     engine = TruthTable(lambda request, _: None if "mumble" in request.prompt else "red")
     answerer = Answerer(engine, PROMPTS, max_tokens=9, batch=2)
     asked = [
-        Asked("t", 0, "<image 1> colour?", (image(0),)),
-        Asked("t", 1, "mumble?", (image(0), image(1))),
-        Asked("u", 0, "colour?", (image(1, "L"),)),
+        answerer.request("t", 0, "<image 1> colour?", [image(0)]),
+        answerer.request("t", 1, "mumble?", [image(0), image(1)]),
+        answerer.request("u", 0, "colour?", [image(1, "L")]),
     ]
     said = list(answerer.answers(asked))
     assert [(s.given, s.finished) for s in said] == [("red", True), (None, False), ("red", True)]
@@ -48,20 +48,18 @@ def test_wording_images_and_whole_texts() -> None:
 def test_an_item_without_a_image_is_refused_by_name(shown: tuple[Image.Image, ...], reason: str) -> None:
     answerer = Answerer(TruthTable(lambda request, _: "red"), PROMPTS, None, 8)
     with pytest.raises(EvaluationError, match=f"item 3 of clips shows {reason}"):
-        list(answerer.answers([Asked("clips", 3, "?", shown)]))
+        answerer.request("clips", 3, "?", shown)
 
 
 def test_questions_are_taken_as_they_are_needed() -> None:
     taken = []
+    answerer = Answerer(TruthTable(lambda request, _: request.id), PROMPTS, None, 2)
 
-    def items() -> Iterator[Asked]:
+    def requests() -> Iterator[Request]:
         for number in range(6):
             taken.append(number)
-            yield Asked("t", number, "?", (image(number),))
+            yield answerer.request("t", number, "?", [image(number)])
 
-    def answer(request: Request, _: Sampling) -> str:
-        return request.id
-
-    answers = Answerer(TruthTable(answer), PROMPTS, None, 2).answers(items())
+    answers = answerer.answers(requests())
     assert next(answers).given == "lmms/t/0" and taken == [0, 1]
     assert [said.given for said in answers] == [f"lmms/t/{number}" for number in range(1, 6)]

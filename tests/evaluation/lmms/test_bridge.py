@@ -1,15 +1,18 @@
-"""lmms-eval itself asks and scores: its figures are those of a run's table and of our evaluator, item by item.
+"""lmms-eval itself asks and scores: its figures are those of our evaluator, item by item.
 
 Run by `make test-eval`; nothing here needs a network, and nothing asks for one.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,24 +20,18 @@ from typing import Any
 import pytest
 
 import visplay
-from tests.evaluation.truth_table import TruthTable, wording
 from visplay.cli.main import main
 from visplay.errors import EvaluationError
-from visplay.evaluation.lmms.answering import Answerer
-from visplay.evaluation.lmms.harness import Harness
-from visplay.evaluation.lmms.local import METRIC, task_name, write_tasks
+from visplay.evaluation.lmms import evaluate
+from visplay.evaluation.lmms.harness import SHIPPED, Harness
 from visplay.evaluation.results import Measurement
-from visplay.evaluation.runner import measure
-from visplay.interfaces.engine import Sampling
+from visplay.evaluation.statistics import paired_difference, wilson_interval
 from visplay.lab.suites.tasks import lab_suites
-from visplay.roles.prompts import Prompts
-from visplay.types import ImageList, Item, Request, Suite
+from visplay.types import ImageRef
 
 pytestmark = pytest.mark.skipif(find_spec("lmms_eval") is None, reason="lmms-eval is not installed: make test-eval")
 
 ITEMS = 20
-SUITES = ["easy_vqa", "easy_vqa_open", "lab/color/pastel", "lab/counting/clean"]
-NAMED = ["easy_vqa", "lab/color/pastel", "lab/counting/clean"]
 _CALLED: list[Any] = []
 
 
@@ -67,120 +64,139 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "reasoner.questions_per_step=8",
         "reasoner.reward=random",
         "rl.learning_rate=1e-3",
-        "evaluation.sampled=false",
-        f"evaluation.suites=[{','.join(NAMED)}]",
-        f"evaluation.items_per_suite={ITEMS}",
+        "evaluation.suites=[]",
     ]
     settings = [f"--set={change}" for change in changes]
     assert main(["evolve", "--images=lab/clean", "--preset=paper", "--iterations=1", *settings, f"--out={folder}"]) == 0
     return folder
 
 
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    """Questions about the lab's colors, each with two options."""
+    [suite] = lab_suites(0, ITEMS, ["color"], ["pastel"])
+    colors = sorted({item.answer for item in suite.items})
+    found = []
+    for place, item in enumerate(suite.items):
+        other = next(color for color in colors[place % len(colors) :] + colors if color != item.answer)
+        options = sorted([item.answer, other])
+        answer = "AB"[options.index(item.answer)]
+        found.append({"image": item.image, "question": item.question, "choices": options, "answer": answer})
+    return found
+
+
+def write_task(folder: Path, rows: list[dict[str, Any]], *changes: str) -> None:
+    """The task `made_up`: the rows in the columns of VisNumBench, whose rules score them."""
+    from datasets import Dataset, Image
+
+    docs = [
+        {
+            "image": row["image"].load(),
+            "question": row["question"],
+            "option": " ".join(f"({letter}) {text}" for letter, text in zip("ab", row["choices"], strict=True)),
+            "answer": row["answer"],
+        }
+        for row in rows
+    ]
+    folder.mkdir(exist_ok=True)
+    Dataset.from_list(docs).cast_column("image", Image()).to_parquet(folder / "made_up.parquet")
+    task = [f"include: {SHIPPED / 'visnumbench.yaml'}", "task: made_up", "dataset_path: parquet"]
+    data = ["dataset_kwargs:", "  data_files:", "    train: made_up.parquet"]
+    changed = tuple(change.split(":")[0] for change in changes)
+    kept = [line for line in [*task, *data] if not line.startswith(changed or ("#",))]
+    (folder / "made_up.yaml").write_text("\n".join([*kept, *changes]) + "\n")
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`visplay eval` finds the task `made_up`."""
+    write_task(tmp_path / "tasks", rows)
+    monkeypatch.setattr(evaluate, "Harness", partial(Harness, folder=tmp_path / "tasks"))
+
+
 def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def test_run_table_eval_and_lmms_eval_agree_to_the_item(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_lmms_eval_and_our_evaluator_agree_to_the_item(
+    run: Path, rows: list[dict[str, Any]], made_up: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "out"
+    out, data = tmp_path / "out", tmp_path / "same.jsonl"
+    data.write_text("".join(json.dumps(row | {"image": stored(row["image"])}) + "\n" for row in rows))
     capsys.readouterr()
-    assert main(["eval", str(run), "--tasks", *NAMED, f"--items={ITEMS}", f"--out={out}"]) == 0
+    assert main(["eval", str(run), "--tasks", "made_up", f"--out={out}"]) == 0
     table = capsys.readouterr().out
-    assert main(["eval", str(run), "--base=lab", "--suites", *NAMED, f"--items={ITEMS}", f"--out={out}.json"]) == 0
-    ours = json.loads(Path(f"{out}.json").read_text())["suites"]
-    in_run = json.loads((run / "summary.json").read_text())["suites"]
+    assert main(["eval", str(run), "--base=lab", f"--data={data}", f"--out={out}.json"]) == 0
     report = json.loads((out / "report.json").read_text())
+    assert (report["model"], report["base"], list(report["tasks"])) == (str(run), "lab", ["made_up"])
 
-    assert list(report["tasks"]) == [task_name(suite) for suite in SUITES]
-    for label, iteration in (("base", 0), ("evolved", 1)):
-        measured = Measurement.load(run / "measurements" / f"iteration-{iteration}.jsonl").greedy
-        rows = lines(out / label / "answers.jsonl")
-        for suite in SUITES:
-            told = {r["item"]: (r["given"], r["correct"]) for r in rows if r["task"] == task_name(suite)}
-            assert told == {mark.item_id: (mark.given, mark.correct) for mark in measured[suite].answered}
-            figures = report["tasks"][task_name(suite)][label]
-            assert figures["n"] == len(told) == ITEMS
-            assert figures["lmms_eval"] == {METRIC: pytest.approx(measured[suite].accuracy)}
-            assert figures["accuracy"] == measured[suite].accuracy
-            for found in (ours[suite], in_run[suite]):
-                other = found["base"] if label == "base" else found["iterations"][0]
-                assert (other["accuracy"], other["ci95"]) == (figures["accuracy"], figures["ci95"])
-                assert other.get("difference") == figures.get("difference")
+    marks = {}
+    for label, answers in (("base", "out.base.answers.jsonl"), ("evolved", "out.answers.jsonl")):
+        found = lines(out / label / "answers.jsonl")
+        [measured] = Measurement.load(tmp_path / answers).greedy.values()
+        assert [row["given"] for row in found] == [mark.given for mark in measured.answered]
+        boxed = [
+            (row["correct"], mark.correct) for row, mark in zip(found, measured.answered, strict=True) if mark.given
+        ]
+        assert boxed and all(theirs == ours for theirs, ours in boxed)
+        marks[label] = {row["item"]: row["correct"] for row in found}
+        figures = report["tasks"]["made_up"][label]
+        right = sum(marks[label].values())
+        assert figures["n"] == len(found) == ITEMS
+        assert figures["accuracy"] == pytest.approx(right / ITEMS)
+        assert figures["lmms_eval"] == {"accuracy": pytest.approx(right / ITEMS)}
+        assert figures["ci95"] == list(wilson_interval(right, ITEMS))
     # Agreement says something only where the models differ, and where they are neither always right nor always wrong.
     given = [[row["given"] for row in lines(out / label / "answers.jsonl")] for label in ("base", "evolved")]
     assert given[0] != given[1]
-    assert any(0 < figures["base"]["accuracy"] < 1 for figures in report["tasks"].values())
+    assert any(0 < sum(each.values()) < ITEMS for each in marks.values())
 
-    for suite in SUITES:
-        [base, evolved] = [line for line in table.splitlines() if line.startswith(task_name(suite) + " ")]
-        change = report["tasks"][task_name(suite)]["evolved"]["difference"]["mean"]
-        assert base.split()[1:3] == ["20", "base"] and evolved.split()[1:3] == ["20", "evolved"]
-        assert f"{100 * change:+.1f} [" in evolved and METRIC in evolved
+    difference = paired_difference(marks["base"], marks["evolved"])
+    told = report["tasks"]["made_up"]["evolved"]["difference"]
+    assert told == asdict(difference) | {"ci95": list(difference.ci95)}
+    [base, evolved] = [line for line in table.splitlines() if line.startswith("made_up ")]
+    assert base.split()[1:3] == ["20", "base"] and evolved.split()[1:3] == ["20", "evolved"]
+    assert f"{100 * difference.mean:+.1f} [" in evolved and "accuracy" in evolved
+
+
+def stored(image: ImageRef) -> str:
+    assert isinstance(image.data, bytes)
+    return base64.b64encode(image.data).decode()
 
 
 def test_answers_are_kept_whole_and_a_used_folder_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rows: list[dict[str, Any]], made_up: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["eval", "lab", "--tasks", "lab/color/clean", "--items=2", f"--out={tmp_path}"]
+    out = tmp_path / "out"
+    arguments = ["eval", "lab", "--tasks", "made_up", "--items=2", f"--out={out}"]
     assert main(arguments) == 0
-    rows = lines(tmp_path / "model" / "answers.jsonl")
-    [suite] = lab_suites(0, 2, ["color"], ["clean"])
-    assert [row["item"] for row in rows] == [item.id for item in suite.items]
-    for row, item in zip(rows, suite.items, strict=True):
-        assert row["prompt"] == item.question and row["target"] == item.answer
-        assert f"\\boxed{{{row['given']}}}" in row["text"] and row["scores"] == {METRIC: float(row["correct"])}
+    found = lines(out / "model" / "answers.jsonl")
+    assert [row["item"] for row in found] == ["made_up/0", "made_up/1"]
+    for answer, row in zip(found, rows, strict=False):
+        assert row["question"] in answer["prompt"] and answer["target"] == row["answer"]
+        assert answer["given"] is None or f"\\boxed{{{answer['given']}}}" in answer["text"]
+        assert answer["scores"] == {"accuracy": float(answer["correct"])}
     capsys.readouterr()
     assert main(arguments) == 2
-    assert capsys.readouterr().err == f"visplay: {tmp_path} is in use; choose a new folder\n"
-    assert lines(tmp_path / "model" / "answers.jsonl") == rows
-
-
-def test_several_images_choices_and_unboxed_answers(tmp_path: Path) -> None:
-    one, two = (suite.items[0].image for suite in lab_suites(0, 1, ["color"], ["clean", "pastel"]))
-    suite = Suite(
-        "mixed",
-        (
-            Item("both", ImageList.of([one, two]), "colour?", "red"),
-            Item("lettered", one, "colour?", "B", ("blue", "red")),
-            Item("unboxed", one, "mumble?", "I see."),
-            Item("wrong", two, "colour?", "green"),
-        ),
-    )
-
-    def answer(request: Request, _: Sampling) -> str | None:
-        return None if "mumble" in request.prompt else "red"
-
-    ours = measure(TruthTable(answer), [suite], wording, None, sampled=False).greedy["mixed"]
-    [name] = write_tasks([suite], tmp_path)
-    engine = TruthTable(answer)
-    answerer = Answerer(engine, Prompts(reasoner="{question} \\boxed{}"), None, 3)
-    [found] = Harness(tmp_path, builtin=False).evaluate(answerer, name, None, tmp_path)
-    assert found.marks == ours.marks() == {"both": True, "lettered": True, "unboxed": False, "wrong": False}
-    assert found.reported == {METRIC: 0.5}
-    parts = {r.id: len(r.image.parts) for requests, _ in engine.calls for r in requests}
-    assert list(parts.values()) == [2, 1, 1, 1]
-    [cut] = Harness(tmp_path, builtin=False).evaluate(answerer, name, 2, tmp_path)
-    assert cut.marks == {"both": True, "lettered": True}
+    assert capsys.readouterr().err == f"visplay: {out} is in use; choose a new folder\n"
+    assert lines(out / "model" / "answers.jsonl") == found
 
 
 @pytest.mark.parametrize(
-    ("task", "message"),
+    ("change", "message"),
     [
         ("output_type: multiple_choice", "asks for multiple_choice"),
         ("dataset_path: nobody/nothing", "cannot be loaded"),
         ("test_split: elsewhere", "cannot be loaded"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_before_a_model_is_loaded(task: str, message: str, tmp_path: Path) -> None:
-    [name] = write_tasks(lab_suites(0, 2, ["color"], ["clean"]), tmp_path)
-    key = task.split(":")[0]
-    file = tmp_path / f"{name}.yaml"
-    kept = [line for line in file.read_text().splitlines() if not line.startswith((key, "generation_kwargs", "  max_"))]
-    kept = [line for line in kept if line.strip() not in ("do_sample: false", "whole_text: true")]
-    file.write_text("\n".join([*kept, task]) + "\n")
+def test_what_cannot_be_asked_is_refused_before_a_model_is_loaded(
+    change: str, message: str, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    without = ["generation_kwargs: null"] if change.startswith("output_type") else []
+    write_task(tmp_path, rows[:2], change, *without)
     with pytest.raises(EvaluationError, match=message) as caught:
-        Harness(tmp_path, builtin=False).check([name])
+        Harness(["made_up"], tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -190,12 +206,10 @@ def test_an_unknown_task_is_one_line_with_the_nearest_names(tmp_path: Path, caps
     assert error.startswith("visplay: lmms-eval has no task 'realworldqaa'; is it one of realworldqa")
 
 
-def test_lmms_evals_own_program_finds_our_models(tmp_path: Path) -> None:
-    [suite] = lab_suites(0, ITEMS, ["single"], ["pastel"])
-    [name] = write_tasks([suite], tmp_path / "tasks")
+def test_lmms_evals_own_program_finds_our_models(rows: list[dict[str, Any]], made_up: None, tmp_path: Path) -> None:
     arguments = [
         "--model_args=pretrained=lab",
-        f"--tasks={name}",
+        "--tasks=made_up",
         f"--include_path={tmp_path / 'tasks'}",
         f"--output_path={tmp_path / 'theirs'}",
     ]
@@ -204,7 +218,7 @@ def test_lmms_evals_own_program_finds_our_models(tmp_path: Path) -> None:
     done = subprocess.run(program, capture_output=True, text=True, env=here, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     [file] = (tmp_path / "theirs").rglob("*_results.json")
-    theirs = json.loads(file.read_text())["results"][name][f"{METRIC},none"]
-    assert main(["eval", "lab", "--suites=lab/single/pastel", f"--items={ITEMS}", f"--out={tmp_path / 'o.json'}"]) == 0
-    [ours] = json.loads((tmp_path / "o.json").read_text())["suites"]["lab/single/pastel"]["iterations"]
+    theirs = json.loads(file.read_text())["results"]["made_up"]["accuracy,none"]
+    assert main(["eval", "lab", "--tasks=made_up", f"--out={tmp_path / 'ours'}"]) == 0
+    ours = json.loads((tmp_path / "ours" / "report.json").read_text())["tasks"]["made_up"]["model"]
     assert theirs == pytest.approx(ours["accuracy"]) and 0 < theirs < 1

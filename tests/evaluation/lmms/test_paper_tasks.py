@@ -20,9 +20,9 @@ from PIL import Image as Images
 
 from tests.evaluation.truth_table import TruthTable
 from visplay.evaluation.lmms.answering import Answerer
-from visplay.evaluation.lmms.harness import Found, Harness
-from visplay.evaluation.lmms.paper import PAPER
-from visplay.evaluation.lmms.report import tasks_summary
+from visplay.evaluation.lmms.evaluate import compare_tasks
+from visplay.evaluation.lmms.harness import SHIPPED, Found, Harness
+from visplay.evaluation.lmms.paper import TASKS
 from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.types import Request
@@ -88,6 +88,13 @@ ITEMS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
 }
+_SPLITS = {
+    "mmmu_val": "validation",
+    "visnumbench": "train",
+    "mathverse_testmini": "testmini",
+    "hallusion_bench_image": "image",
+    "mmstar": "val",
+}
 _IMAGE = {"mmmu_val": "image_1", "mathvision_test": "decoded_image"}
 
 
@@ -132,24 +139,24 @@ def write(folder: Path) -> list[str]:
     """The task files with our items in the place of their data."""
     from datasets import Dataset, Image
 
-    theirs, ours = resources.files("lmms_eval") / "tasks", resources.files("visplay.evaluation.lmms") / "tasks"
-    for benchmark in PAPER:
-        file, rows = ITEMS[benchmark.task]
-        column = _IMAGE.get(benchmark.task, "image")
+    theirs = resources.files("lmms_eval") / "tasks"
+    for task in TASKS:
+        file, rows = ITEMS[task]
+        column = _IMAGE.get(task, "image")
         data = Dataset.from_list([{**row, column: RED} for row in rows]).cast_column(column, Image())
-        data.to_parquet(folder / f"{benchmark.task}.parquet")
+        data.to_parquet(folder / f"{task}.parquet")
         lines = [
-            f"include: {theirs / file if file else ours / 'visnumbench.yaml'}",
-            f"task: made_up_{benchmark.task}",
+            f"include: {theirs / file if file else SHIPPED / 'visnumbench.yaml'}",
+            f"task: made_up_{task}",
             "tag: made_up",
             "dataset_path: parquet",
             "dataset_name: null",
             "dataset_kwargs:",
             "  data_files:",
-            f"    {benchmark.split}: {benchmark.task}.parquet",
+            f"    {_SPLITS.get(task, 'test')}: {task}.parquet",
         ]
-        (folder / f"{benchmark.task}.yaml").write_text("\n".join(lines) + "\n")
-    return [f"made_up_{benchmark.task}" for benchmark in PAPER]
+        (folder / f"{task}.yaml").write_text("\n".join(lines) + "\n")
+    return [f"made_up_{task}" for task in TASKS]
 
 
 def answer(request: Request, _: Sampling) -> str:
@@ -161,23 +168,22 @@ def answer(request: Request, _: Sampling) -> str:
 def found(judge: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
     folder = tmp_path_factory.mktemp("paper")
     names = write(folder)
-    harness = Harness(folder, builtin=False)
-    harness.check(names)
+    harness = Harness(names, folder)
     answerer = Answerer(TruthTable(answer), Prompts(reasoner="{question}\n\\boxed{}"), None, 8)
     results = [each for name in names for each in harness.evaluate(answerer, name, None, folder)]
     assert [each.task for each in results] == names
     return {each.task.removeprefix("made_up_"): each for each in results}
 
 
-@pytest.mark.parametrize("task", [b.task for b in PAPER if b.task != "mmvet"])
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "mmvet"])
 def test_single_items_are_marked_by_each_benchmarks_own_rule(task: str, found: dict[str, Found]) -> None:
-    assert [a.said.given for a in found[task].answers] == ["B", "A"]
+    assert [answer["given"] for answer in found[task].answers] == ["B", "A"]
     assert found[task].marks == {f"made_up_{task}/0": True, f"made_up_{task}/1": False}
 
 
 def test_a_judges_degrees_are_reported_and_claim_nothing(found: dict[str, Found]) -> None:
     assert found["mmvet"].marks is None
-    figures = tasks_summary({"base": [found["mmvet"]], "evolved": [found["mmvet"]]})["made_up_mmvet"]["evolved"]
+    figures = compare_tasks({"base": [found["mmvet"]], "evolved": [found["mmvet"]]})[0]["made_up_mmvet"]["evolved"]
     assert figures == {"n": 2, "lmms_eval": {"gpt_eval_score": pytest.approx(40.0)}}
 
 
@@ -199,7 +205,7 @@ def test_lmms_evals_own_figures_are_kept(task: str, metric: str, value: float, f
 
 def test_a_change_is_paired_by_item(found: dict[str, Found]) -> None:
     both = list(found.values())
-    summary = tasks_summary({"base": both, "evolved": both})
+    summary, _ = compare_tasks({"base": both, "evolved": both})
     changes = {task: figures["evolved"].get("difference") for task, figures in summary.items()}
     assert [task for task, change in changes.items() if change is None] == ["made_up_mmvet"]
     assert all(change["mean"] == 0 for change in changes.values() if change)

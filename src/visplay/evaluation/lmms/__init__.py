@@ -1,1 +1,1 @@
-"""The bridge to lmms-eval: its benchmarks asked through our engine, our suites as its tasks."""
+"""The bridge to lmms-eval: its benchmarks, asked through our engine and scored by its rules."""

@@ -1,9 +1,9 @@
-"""A Reasoner that answers what a benchmark asks: our wording, our engine, greedily."""
+"""A Reasoner that answers the questions of a benchmark: with its own prompt and engine, greedily."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
@@ -21,18 +21,8 @@ from visplay.types import ImageList, ImageRef, Request, upright_rgb
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What one item of a task shows and asks; `item` is its place in the task's data."""
-
-    task: str
-    item: int
-    text: str
-    images: tuple[Image.Image, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Said:
-    """The whole text that came back; `given` is what it boxes, None when it boxes nothing."""
+    """An answer; `given` is what it boxes, None when it boxes nothing."""
 
     prompt: str
     text: str
@@ -40,52 +30,45 @@ class Said:
     finished: bool
 
 
+@dataclass(frozen=True, slots=True)
 class Answerer:
-    """Puts questions to an engine in the Reasoner's wording.
+    """Puts questions to an engine with the Reasoner's prompt."""
 
-    Args:
-        max_tokens: longest answer, tokens; None for the model's own limit.
-        batch: questions held in memory with their images at once.
-    """
-
-    def __init__(self, engine: Engine, prompts: Prompts, max_tokens: int | None, batch: int) -> None:
-        self.engine = engine
-        self.prompts = prompts
-        self.sampling = Sampling(max_tokens=max_tokens)
-        self.batch = batch
+    engine: Engine
+    prompts: Prompts
+    max_tokens: int | None  # of an answer; None for the model's own limit
+    batch: int  # questions held in memory with their images at once
 
     @classmethod
     def of(cls, policy: Policy, prompts: Prompts, settings: Settings) -> Answerer:
-        """One that decodes in this process, as `visplay eval --suites` does."""
+        """An answerer that decodes in this process, as `visplay eval --suites` does."""
         engine = settings.engine.vote_engine(policy, settings)
         return cls(engine, prompts, settings.reasoner.sampling.max_tokens, settings.engine.batch_size)
 
-    def answers(self, asked: Iterable[Asked]) -> Iterator[Said]:
-        """The most probable answer to each, in order.
+    def request(self, task: str, item: int, text: str, images: Sequence[Image.Image]) -> Request:
+        """The request for one item of a task; `item` is its place in the task's data.
 
         Raises:
-            EvaluationError: an item shows no image, or something else than images.
+            EvaluationError: the item shows no image, or something else than images.
         """
-        left = iter(asked)
+        if not images or not all(isinstance(image, Image.Image) for image in images):
+            shown = "something else than images" if images else "nothing"
+            raise EvaluationError(f"item {item} of {task} shows {shown}; leave that task out")
+        refs = ImageList.of([_lossless(image) for image in images])
+        return Request(f"lmms/{task}/{item}", refs, self.prompts.answer(without_marks(text)), greedy=True)
+
+    def answers(self, requests: Iterable[Request]) -> Iterator[Said]:
+        """The most probable answer to each request, in order."""
+        left = iter(requests)
         while batch := tuple(islice(left, self.batch)):
-            requests = [self._request(one) for one in batch]
-            completions = self.engine.generate(requests, self.sampling)
-            for request in requests:
+            completions = self.engine.generate(batch, Sampling(max_tokens=self.max_tokens))
+            for request in batch:
                 (completion,) = completions[request.id]
-                text = completion.text
-                yield Said(request.prompt, text, extract_boxed(text), completion.finished)
-
-    def _request(self, asked: Asked) -> Request:
-        name = f"{asked.task}/{asked.item}"
-        if not asked.images or not all(isinstance(image, Image.Image) for image in asked.images):
-            shown = "nothing" if not asked.images else "something else than images"
-            raise EvaluationError(f"item {asked.item} of {asked.task} shows {shown}; leave that task out")
-        image = ImageList.of([_image(image) for image in asked.images])
-        return Request(f"lmms/{name}", image, self.prompts.answer(without_marks(asked.text)), greedy=True)
+                yield Said(request.prompt, completion.text, extract_boxed(completion.text), completion.finished)
 
 
-def _image(image: Image.Image) -> ImageRef:
-    """The image without loss; equal images have equal ids, so an engine looks at them once."""
+def _lossless(image: Image.Image) -> ImageRef:
+    """Equal images have equal ids, so an engine encodes them once."""
     buffer = io.BytesIO()
     upright_rgb(image).save(buffer, "PNG", compress_level=1)
     data = buffer.getvalue()

@@ -24,12 +24,19 @@ def doc_to_visual(doc: Mapping[str, Any]) -> list[Any]:
 
 def doc_to_text(doc: Mapping[str, Any], lmms_eval_specific_kwargs: Mapping[str, str]) -> str:
     """The question, its options lettered below it."""
-    return lettered(_question(doc), options(doc)) + lmms_eval_specific_kwargs["post_prompt"]
+    return lettered(str(doc.get("question") or doc["text"]), options(doc)) + lmms_eval_specific_kwargs["post_prompt"]
 
 
 def doc_to_target(doc: Mapping[str, Any]) -> str:
-    """The letter of the right option."""
-    return LETTERS[_wanted(doc)]
+    """The letter of the right option: `answer` is its letter, or letter and text, or its text."""
+    answer = str(doc["answer"]).strip()
+    first = _FIRST_LETTER.match(answer)
+    if first:
+        return first.group(1).upper()
+    place = named_option(answer, options(doc))
+    if place is None:
+        raise ValueError(f"VisNumBench: answer {answer!r} is none of the options")
+    return LETTERS[place]
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
@@ -37,11 +44,10 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     from lmms_eval.tasks._task_utils.mcq_extract import extract_mcq_answer
 
     choices = options(doc)
-    given = named_option(extract_boxed(results[0]) or results[0], choices)
-    if given is None:
-        letter = extract_mcq_answer(results[0], choices=list(LETTERS[: len(choices)]))
-        given = LETTERS.index(letter) if letter else None
-    return {"accuracy": float(given == _wanted(doc))}
+    place = named_option(extract_boxed(results[0]) or results[0], choices)
+    letters = list(LETTERS[: len(choices)])
+    given = extract_mcq_answer(results[0], choices=letters) if place is None else letters[place]
+    return {"accuracy": float(given == doc_to_target(doc))}
 
 
 def options(doc: Mapping[str, Any]) -> list[str]:
@@ -55,19 +61,3 @@ def options(doc: Mapping[str, Any]) -> list[str]:
     if len(found) < 2:
         raise ValueError(f"VisNumBench: no options in {written!r}")
     return found
-
-
-def _question(doc: Mapping[str, Any]) -> str:
-    return str(doc.get("question") or doc["text"])
-
-
-def _wanted(doc: Mapping[str, Any]) -> int:
-    """Place of the right option: `answer` is its letter, or letter and text, or its text."""
-    answer = str(doc["answer"]).strip()
-    first = _FIRST_LETTER.match(answer)
-    if first:
-        return LETTERS.index(first.group(1).upper())
-    place = named_option(answer, options(doc))
-    if place is None:
-        raise ValueError(f"VisNumBench: answer {answer!r} is none of the options")
-    return place
