@@ -23,15 +23,40 @@ import visplay
 from visplay.cli.main import main
 from visplay.errors import EvaluationError
 from visplay.evaluation.lmms import evaluate
-from visplay.evaluation.lmms.harness import SHIPPED, Harness
+from visplay.evaluation.lmms.harness import Harness
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.statistics import paired_difference, wilson_interval
 from visplay.lab.suites.tasks import lab_suites
-from visplay.types import ImageRef
+from visplay.types import ImageRef, Item
 
 pytestmark = pytest.mark.skipif(find_spec("lmms_eval") is None, reason="lmms-eval is not installed: make test-eval")
 
 ITEMS = 20
+TASK = """\
+task: made_up
+dataset_path: parquet
+dataset_kwargs: {data_files: {test: made_up.parquet}}
+test_split: test
+output_type: generate_until
+doc_to_visual: !function made_up.images
+doc_to_text: !function made_up.text
+doc_to_target: answer
+process_results: !function made_up.score
+generation_kwargs: {max_new_tokens: 16}
+metric_list: [{metric: accuracy, aggregation: mean, higher_is_better: true}]
+"""
+FUNCTIONS = """
+def images(doc):
+    return [doc["image"]]
+
+
+def text(doc, *_):
+    return doc["question"]
+
+
+def score(doc, results):
+    return {"accuracy": float(results[0].strip() == doc["answer"])}
+"""
 _CALLED: list[Any] = []
 
 
@@ -72,45 +97,29 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[dict[str, Any]]:
-    """Questions about the lab's colors, each with two options."""
+def items() -> list[Item]:
+    """Questions about the lab's colors, which the tiny model answers in words."""
     [suite] = lab_suites(0, ITEMS, ["color"], ["pastel"])
-    colors = sorted({item.answer for item in suite.items})
-    found = []
-    for place, item in enumerate(suite.items):
-        other = next(color for color in colors[place % len(colors) :] + colors if color != item.answer)
-        options = sorted([item.answer, other])
-        answer = "AB"[options.index(item.answer)]
-        found.append({"image": item.image, "question": item.question, "choices": options, "answer": answer})
-    return found
+    return list(suite.items)
 
 
-def write_task(folder: Path, rows: list[dict[str, Any]], *changes: str) -> None:
-    """The task `made_up`: the rows in the columns of VisNumBench, whose rules score them."""
+def write_task(folder: Path, items: list[Item], *changes: str) -> None:
+    """The task `made_up`, which is right where the answer is the reference to the letter."""
     from datasets import Dataset, Image
 
-    docs = [
-        {
-            "image": row["image"].load(),
-            "question": row["question"],
-            "option": " ".join(f"({letter}) {text}" for letter, text in zip("ab", row["choices"], strict=True)),
-            "answer": row["answer"],
-        }
-        for row in rows
-    ]
+    docs = [{"image": item.image.load(), "question": item.question, "answer": item.answer} for item in items]
     folder.mkdir(exist_ok=True)
     Dataset.from_list(docs).cast_column("image", Image()).to_parquet(folder / "made_up.parquet")
-    task = [f"include: {SHIPPED / 'visnumbench.yaml'}", "task: made_up", "dataset_path: parquet"]
-    data = ["dataset_kwargs:", "  data_files:", "    train: made_up.parquet"]
+    (folder / "made_up.py").write_text(FUNCTIONS)
     changed = tuple(change.split(":")[0] for change in changes)
-    kept = [line for line in [*task, *data] if not line.startswith(changed or ("#",))]
+    kept = [line for line in TASK.splitlines() if not (changed and line.startswith(changed))]
     (folder / "made_up.yaml").write_text("\n".join([*kept, *changes]) + "\n")
 
 
 @pytest.fixture
-def made_up(tmp_path: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def made_up(tmp_path: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     """`visplay eval` finds the task `made_up`."""
-    write_task(tmp_path / "tasks", rows)
+    write_task(tmp_path / "tasks", items)
     monkeypatch.setattr(evaluate, "Harness", partial(Harness, folder=tmp_path / "tasks"))
 
 
@@ -119,10 +128,11 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 def test_lmms_eval_and_our_evaluator_agree_to_the_item(
-    run: Path, rows: list[dict[str, Any]], made_up: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, items: list[Item], made_up: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, data = tmp_path / "out", tmp_path / "same.jsonl"
-    data.write_text("".join(json.dumps(row | {"image": stored(row["image"])}) + "\n" for row in rows))
+    labelled = [{"image": stored(i.image), "question": i.question, "answer": i.answer} for i in items]
+    data.write_text("".join(json.dumps(row) + "\n" for row in labelled))
     capsys.readouterr()
     assert main(["eval", str(run), "--tasks", "made_up", f"--out={out}"]) == 0
     table = capsys.readouterr().out
@@ -165,16 +175,16 @@ def stored(image: ImageRef) -> str:
 
 
 def test_answers_are_kept_whole_and_a_used_folder_is_refused(
-    rows: list[dict[str, Any]], made_up: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    items: list[Item], made_up: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     arguments = ["eval", "lab", "--tasks", "made_up", "--items=2", f"--out={out}"]
     assert main(arguments) == 0
     found = lines(out / "model" / "answers.jsonl")
     assert [row["item"] for row in found] == ["made_up/0", "made_up/1"]
-    for answer, row in zip(found, rows, strict=False):
-        assert row["question"] in answer["prompt"] and answer["target"] == row["answer"]
-        assert answer["given"] is None or f"\\boxed{{{answer['given']}}}" in answer["text"]
+    for answer, item in zip(found, items, strict=False):
+        assert answer["prompt"] == item.question and answer["target"] == item.answer
+        assert f"\\boxed{{{answer['given']}}}" in answer["text"]
         assert answer["scores"] == {"accuracy": float(answer["correct"])}
     capsys.readouterr()
     assert main(arguments) == 2
@@ -191,10 +201,9 @@ def test_answers_are_kept_whole_and_a_used_folder_is_refused(
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_a_model_is_loaded(
-    change: str, message: str, rows: list[dict[str, Any]], tmp_path: Path
+    change: str, message: str, items: list[Item], tmp_path: Path
 ) -> None:
-    without = ["generation_kwargs: null"] if change.startswith("output_type") else []
-    write_task(tmp_path, rows[:2], change, *without)
+    write_task(tmp_path, items[:2], change)
     with pytest.raises(EvaluationError, match=message) as caught:
         Harness(["made_up"], tmp_path)
     assert "\n" not in str(caught.value)
@@ -206,7 +215,7 @@ def test_an_unknown_task_is_one_line_with_the_nearest_names(tmp_path: Path, caps
     assert error.startswith("visplay: lmms-eval has no task 'realworldqaa'; is it one of realworldqa")
 
 
-def test_lmms_evals_own_program_finds_our_models(rows: list[dict[str, Any]], made_up: None, tmp_path: Path) -> None:
+def test_lmms_evals_own_program_finds_our_models(items: list[Item], made_up: None, tmp_path: Path) -> None:
     arguments = [
         "--model_args=pretrained=lab",
         "--tasks=made_up",
