@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from visplay.interfaces.gate import Gate as Gate
     from visplay.interfaces.image_source import Catalogue as Catalogue
     from visplay.interfaces.image_source import ImageSource as ImageSource
+    from visplay.interfaces.image_source import Observer as Observer
     from visplay.interfaces.labeler import Labeler as Labeler
     from visplay.interfaces.labeler import Voter as Voter
     from visplay.interfaces.loss import PolicyLoss as PolicyLoss
-    from visplay.interfaces.observer import Observer as Observer
     from visplay.interfaces.reward import QuestionerReward as QuestionerReward
     from visplay.interfaces.reward import QuestionOutcome as QuestionOutcome
     from visplay.interfaces.reward import ReasonerReward as ReasonerReward
@@ -60,10 +60,9 @@ _EXPORTS = {
     "visplay.interfaces.advantages": ("AdvantageEstimator", "GroupRewards"),
     "visplay.interfaces.engine": ("Engine", "EngineBackend", "Sampling"),
     "visplay.interfaces.gate": ("Gate",),
-    "visplay.interfaces.image_source": ("Catalogue", "ImageSource"),
+    "visplay.interfaces.image_source": ("Catalogue", "ImageSource", "Observer"),
     "visplay.interfaces.labeler": ("Labeler", "Voter"),
     "visplay.interfaces.loss": ("PolicyLoss",),
-    "visplay.interfaces.observer": ("Observer",),
     "visplay.interfaces.reward": ("QuestionOutcome", "QuestionerReward", "ReasonerReward"),
     "visplay.interfaces.suite": ("SuiteSource",),
     "visplay.selfplay.evolve": ("evolve",),

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.tiny_runs import tiny_run
 from visplay.cli.main import main
 from visplay.config import load_settings
-from visplay.data.files import read_files
+from visplay.data.sources.folder import read_files
 from visplay.errors import ConfigError
 from visplay.lab.drawings import drawings
 from visplay.labeling.labelers.majority import Majority

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    from visplay.data.files import read_files
+    from visplay.data.sources.folder import read_files
     from visplay.tools.ask import ask, asking_settings, reply_lines, visible
 
     counts = {"silver.questions_per_image": options.questions, "silver.votes": options.votes}

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from visplay.config.moved import moved_keys
 from visplay.config.settings import Settings
 from visplay.errors import ConfigError
-from visplay.interfaces.component import Chosen, Section, problems, spelled_out
+from visplay.interfaces.component import Component, Section, problems
 
 
 def preset_names() -> list[str]:
@@ -144,18 +144,17 @@ def _spelled_out(value: Any, field: FieldInfo | None) -> Any:
     return _component(value, seam)
 
 
-def _component(value: Any, seam: str | None) -> Any:
+def _component(value: Any, seam: type[Component] | None) -> Any:
     if seam is not None and isinstance(value, str):
-        return spelled_out(seam, value)
+        meant = seam.from_text(value)
+        return meant.as_settings() if isinstance(meant, Component) else dict(meant)
     return dict(value) if seam is not None and isinstance(value, dict) else value
 
 
-def _seam(field: FieldInfo) -> str | None:
-    """The seam of the component, or of the components, that a setting holds."""
-    notes = [*field.metadata]
-    for part in get_args(field.annotation):
-        notes += getattr(part, "__metadata__", ())
-    return next((note.seam for note in notes if isinstance(note, Chosen)), None)
+def _seam(field: FieldInfo) -> type[Component] | None:
+    """The base class of the component, or of the components, that a setting holds."""
+    parts = (field.annotation, *get_args(field.annotation))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, Component)), None)
 
 
 def _presets() -> Traversable:

@@ -11,15 +11,15 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from visplay.interfaces.advantages import AnyAdvantageEstimator
+from visplay.interfaces.advantages import AdvantageEstimator
 from visplay.interfaces.component import Section, by_name
-from visplay.interfaces.engine import AnyEngineBackend, Sampling
-from visplay.interfaces.gate import AnyGate
-from visplay.interfaces.image_source import AnyImageSource
-from visplay.interfaces.labeler import AnyLabeler
-from visplay.interfaces.loss import AnyPolicyLoss
-from visplay.interfaces.reward import AnyQuestionerReward, AnyReasonerReward
-from visplay.interfaces.suite import AnySuite
+from visplay.interfaces.engine import EngineBackend, Sampling
+from visplay.interfaces.gate import Gate
+from visplay.interfaces.image_source import ImageSource
+from visplay.interfaces.labeler import Labeler
+from visplay.interfaces.loss import PolicyLoss
+from visplay.interfaces.reward import QuestionerReward, ReasonerReward
+from visplay.interfaces.suite import SuiteSource
 from visplay.types import Augmentation
 
 Averaging = Literal["sequence", "token", "constant"]
@@ -46,9 +46,9 @@ class QuestionerSettings(Section):
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 10)")
     learning_rate: float | None = Field(None, gt=0, le=1, description="the Questioner's own; null: rl.learning_rate")
     kl: float | None = Field(None, ge=0, description="the Questioner's own KL weight; null: rl.kl")
-    reward: AnyQuestionerReward = by_name("paper", "the reward; 'format' and 'random' are controls")
-    labeler: AnyLabeler | None = Field(None, description="labeler whose confidence is rewarded; null: silver.labeler")
-    gates: tuple[AnyGate, ...] = by_name(("answered",), "gates that a question must pass, for a reward that uses gates")
+    reward: QuestionerReward = by_name("paper", "the reward; 'format' and 'random' are controls")
+    labeler: Labeler | None = Field(None, description="labeler whose confidence is rewarded; null: silver.labeler")
+    gates: tuple[Gate, ...] = by_name(("answered",), "gates that a question must pass, for a reward that uses gates")
     diversity: DiversitySettings = Field(default_factory=DiversitySettings)
     history_size: int = Field(
         0, ge=0, description="questions of earlier steps that are remembered; repeating them is penalised (paper: 0)"
@@ -72,9 +72,9 @@ class SilverSettings(Section):
         None, ge=1, description="images per iteration, drawn without replacement; null for all of them"
     )
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions per image")
-    labeler: AnyLabeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
+    labeler: Labeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 9)")
-    gates: tuple[AnyGate, ...] = by_name(("band",), "gates that a labelled question must pass, in order (paper: band)")
+    gates: tuple[Gate, ...] = by_name(("band",), "gates that a labelled question must pass, in order (paper: band)")
 
 
 class ReasonerSettings(Section):
@@ -83,7 +83,7 @@ class ReasonerSettings(Section):
     steps: int = Field(20, ge=0, description="training steps per phase (paper: 20 at 3B, 10 at 7B)")
     questions_per_step: int = Field(64, ge=1, description="silver questions per step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, answers per question (paper, official: 8)")
-    reward: AnyReasonerReward = by_name("silver", "the reward; 'format' and 'random' are controls")
+    reward: ReasonerReward = by_name("silver", "the reward; 'format' and 'random' are controls")
     augmentations: tuple[Augmentation, ...] = Field(
         ("plain",),
         min_length=1,
@@ -121,8 +121,8 @@ class RLSettings(Section):
     optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': 8-bit states (bitsandbytes)")
     weight_decay: float = Field(0.01, ge=0, description="weight decay (official: 0.01)")
     max_grad_norm: float = Field(1.0, gt=0, description="norm at which the gradient is clipped (official: 1.0)")
-    advantages: AnyAdvantageEstimator = by_name("group_norm", "how rewards become advantages (paper: group_norm)")
-    loss: AnyPolicyLoss = by_name("ppo_clip", "the policy loss (paper: ppo_clip)")
+    advantages: AdvantageEstimator = by_name("group_norm", "how rewards become advantages (paper: group_norm)")
+    loss: PolicyLoss = by_name("ppo_clip", "the policy loss (paper: ppo_clip)")
     averaging: Averaging = Field(
         "sequence",
         description="how token losses are averaged: per sequence (GRPO), over all tokens (DAPO), or by the constant "
@@ -177,7 +177,7 @@ class AcceptanceSettings(Section):
 class EvaluationSettings(Section):
     """What is measured after each iteration; training never reads it."""
 
-    suites: tuple[AnySuite, ...] = by_name(("easy_vqa", "lab"), "labelled suites")
+    suites: tuple[SuiteSource, ...] = by_name(("easy_vqa", "lab"), "labelled suites")
     items_per_suite: int | None = Field(None, ge=1, description="the most items per suite; null for all")
     sampled: bool = Field(True, description="also measure one answer at temperature 1")
     before: bool = Field(True, description="measure the base first (needed for paired differences)")
@@ -208,7 +208,7 @@ class Settings(Section):
     """The settings of a whole run."""
 
     model: str = Field("lab", description="'lab', a folder, or a hub id")
-    images: AnyImageSource = by_name("easy-vqa", "'easy-vqa', a folder, or drawings of the lab such as 'lab/single'")
+    images: ImageSource = by_name("easy-vqa", "'easy-vqa', a folder, or drawings of the lab such as 'lab/single'")
     prompts: Path | None = Field(
         None, description="YAML file with the prompts of both roles; null: the model's or ours"
     )
@@ -227,8 +227,8 @@ class Settings(Section):
     gradient_checkpointing: bool = Field(False, description="recompute activations in the backward pass")
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
     checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
-    engine: AnyEngineBackend = by_name("transformers", "the engine that generates what is trained on")
-    vote_engine: AnyEngineBackend | None = Field(
+    engine: EngineBackend = by_name("transformers", "the engine that generates what is trained on")
+    vote_engine: EngineBackend | None = Field(
         None, description="another engine for completions that nobody trains on, such as votes; null: `engine`"
     )
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(

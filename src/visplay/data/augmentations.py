@@ -1,13 +1,16 @@
-"""Augmentations: versions of an image with the same content and a slightly different appearance.
+"""Augmentations: versions of an image with the same content and a slightly different appearance; and blank images.
 
-Two of them change the answers of some questions: `mirrored` swaps left and right, and `recoloured` changes colours.
+Two augmentations change the answers of some questions: `mirrored` swaps left and right, and `recoloured` changes
+colours.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
@@ -18,6 +21,7 @@ SHIFT = 0.06  # of width and height
 SHRINK = 0.85
 CROP = 0.06  # of width and height, on each side
 DIMMER, DARKER, BRIGHTER = 0.8, 0.6, 1.15  # of the brightness
+GREY = (128, 128, 128)
 
 # Words of questions about sides, positions, clocks or text, which a mirror changes.
 _SIDED = re.compile(
@@ -48,6 +52,25 @@ def augmented(image: ImageRef, augmentation: Augmentation) -> ImageRef:
     if augmentation == "plain":
         return image
     return ImageList.of([AugmentedImage(f"{part.id}~{augmentation}", part.data, augmentation) for part in image.parts])
+
+
+def blank_like(image: ImageRef) -> ImageRef:
+    """A grey image of the same size, or an album of grey images for an album; blanks of one size are equal.
+
+    It measures what a model answers without seeing the image. Some families need an image in every prompt, and others
+    were rarely trained without one, so the prompt keeps its format and length.
+
+    Raises:
+        OSError: the image cannot be read.
+    """
+    return ImageList.of([_blank(*part.load().size) for part in image.parts])
+
+
+@lru_cache(maxsize=256)
+def _blank(width: int, height: int) -> ImageRef:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), GREY).save(buffer, "PNG")
+    return ImageRef(f"blank/{width}x{height}", buffer.getvalue())
 
 
 def preserves_answer(augmentation: Augmentation, question: str) -> bool:

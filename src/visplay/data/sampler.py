@@ -14,13 +14,15 @@ from visplay.types import ImageRef
 class Sampler:
     """Draws from `images` without replacement; after all were drawn, a new round begins.
 
-    Round r is a permutation from the random stream "sampler/round r". The stream therefore depends only on seed and
-    images, with one exception: if a draw reaches into the next round, images that it has already go to the end of that
-    round. So no draw of at most all images contains an image twice.
+    Round r is a permutation from the random stream "sampler/round r", so draws depend only on seed and images. If a
+    draw reaches into the next round, images that it has already go to the end of that round, so that no draw of at most
+    all images contains an image twice.
+
+    Raises:
+        ImageError: there are no images.
     """
 
     def __init__(self, images: Sequence[ImageRef], seed: int) -> None:
-        """Raises ImageError if `images` is empty."""
         if not images:
             raise ImageError("there are no images to draw from")
         self._images = tuple(images)

@@ -99,7 +99,7 @@ class Measurement:
         passes: right when any of `k` answers at temperature 1 is; perhaps on fewer items.
         majority: right when the majority of the same `k` answers is.
         k: answers an item of `passes` and `majority`; 0 when they were not asked for.
-        no_image: the most probable answer to the same questions on blank images; see `visplay.data.blank`.
+        no_image: the most probable answer to the same questions on blank images; see `visplay.data.augmentations`.
     Raises:
         ValueError: `passes` without `k`, or `k` without `passes`.
     """

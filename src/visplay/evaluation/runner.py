@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from visplay.data.blank import blank_like
+from visplay.data.augmentations import blank_like
 from visplay.errors import EvaluationError
 from visplay.evaluation.grading import Verdict, best, commonest, score
 from visplay.evaluation.results import Measurement, SuiteResult

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from visplay.interfaces.component import Chosen, Component
+from visplay.interfaces.component import Component
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRewards:
-    """The rewards of the completions of one prompt.
-
-    Example: `GroupRewards((1.0, 0.0, 0.0, 1.0))`.
+    """The rewards of the completions of one prompt, at least two, such as `GroupRewards((1.0, 0.0, 0.0, 1.0))`.
 
     Attributes:
-        rewards: one per completion.
         baseline: mean and standard deviation of recent rewards; an estimator may compare a group of equal rewards with
-            it. None where there is none, and then such a group has advantage 0.
-    Raises:
-        ValueError: fewer than two rewards, which cannot be compared.
+            it. Without it, such a group has advantage 0.
     """
 
     rewards: tuple[float, ...]
@@ -35,13 +29,8 @@ class AdvantageEstimator(Component, seam="advantages"):
     """Turns the rewards of all groups of a training step into advantages."""
 
     def estimate(self, groups: Sequence[GroupRewards]) -> list[tuple[float, ...]]:
-        """One advantage per completion, group by group, in order.
+        """One advantage per completion, group by group, for all groups of one training step, in order.
 
-        Args:
-            groups: all groups of one training step, which may be several optimizer updates; each holds at least two
-                rewards.
+        A step may be several optimizer updates.
         """
         raise NotImplementedError
-
-
-AnyAdvantageEstimator = Annotated[AdvantageEstimator, Chosen("advantages")]

@@ -1,8 +1,8 @@
 """Components: the parts of a run that a setting names and a user can replace.
 
 A seam is a kind of component. `class Gate(Component, seam="gate")` opens a seam. `class Band(Gate, type="band")` adds a
-component to it. The fields of a component are its settings, so YAML, `--set`, `visplay components` and the
-documentation read them from the class. YAML names a component in one of three ways:
+component to it, and a setting `gate: Gate` holds one. The fields of a component are its settings, so YAML, `--set`,
+`visplay components` and the documentation read them from the class. YAML names a component in one of three ways:
 
     gates:
       - answered                                   # its name, with default settings
@@ -18,11 +18,12 @@ import os
 import pkgutil
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from inspect import cleandoc
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 BUILT_IN: dict[str, tuple[str, ...]] = {
@@ -39,6 +40,8 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
 """Packages whose modules hold the built-in components of each seam; every module in them is imported."""
 
 CUSTOM = "custom"
+_BASES: dict[str, type[Component]] = {}
+_REGISTERED: dict[str, dict[str, type[Component]]] = {}
 
 
 class Section(BaseModel):
@@ -48,15 +51,12 @@ class Section(BaseModel):
 
 
 class Component(Section):
-    """A replaceable part of a run; its fields are its settings.
-
-    Attributes:
-        seam: the kind of component, such as "gate".
-        type: the name that settings use; "custom" for a class that a user gives by its import path.
-    """
+    """A replaceable part of a run; its fields are its settings."""
 
     seam: ClassVar[str] = ""
+    """The kind of component, such as "gate"."""
     type: ClassVar[str] = CUSTOM
+    """The name that settings use; "custom" for a class that a user gives by its import path."""
 
     def __init_subclass__(cls, *, seam: str = "", type: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -69,10 +69,20 @@ class Component(Section):
             _BASES[seam] = cls
         cls.type = type or CUSTOM
         if type:
-            known = _REGISTERED.setdefault(cls.seam, {})
-            if type in known and _path(known[type]) != _path(cls):
-                raise TypeError(f"{cls.seam} '{type}' is defined twice: {_path(known[type])} and {_path(cls)}")
-            known[type] = cls
+            first = _REGISTERED.setdefault(cls.seam, {}).setdefault(type, cls)
+            if _path(first) != _path(cls):
+                raise TypeError(f"{cls.seam} '{type}' is defined twice: {_path(first)} and {_path(cls)}")
+            _REGISTERED[cls.seam][type] = cls
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A setting whose annotation is the base class of a seam takes whatever `read_component` takes."""
+        if _BASES.get(cls.seam) is not cls:
+            return handler(source)
+        return core_schema.no_info_plain_validator_function(
+            partial(read_component, cls.seam),
+            serialization=core_schema.plain_serializer_function_ser_schema(Component.as_settings),
+        )
 
     @property
     def name(self) -> str:
@@ -97,10 +107,6 @@ class Component(Section):
         return head | self.model_dump(mode="json")
 
 
-_BASES: dict[str, type[Component]] = {}
-_REGISTERED: dict[str, dict[str, type[Component]]] = {}
-
-
 def components(seam: str) -> dict[str, type[Component]]:
     """The named components of a seam, by name, in alphabetical order."""
     for package in BUILT_IN.get(seam, ()):
@@ -118,35 +124,25 @@ def read_component(seam: str, value: Any) -> Component:
     Raises:
         ValueError: no such component, or a wrong setting of it; the message is one line.
     """
-    base = _base(seam)
+    known, base, kind = components(seam), _BASES[seam], seam.replace("_", " ")
     if isinstance(value, str):
         value = base.from_text(value)
     if isinstance(value, base):
         return value
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-        raise ValueError(f"name the {_spoken(seam)} by its type: one of {', '.join(components(seam))}, or custom")
+        raise ValueError(f"name the {kind} by its type: one of {', '.join(known)}, or custom")
     settings = dict(value)
     name = settings.pop("type")
-    if name == CUSTOM:
-        chosen = _imported(base, settings.pop("import_path", None))
-    else:
-        known = components(seam)
-        if name not in known:
-            raise ValueError(
-                f"no {_spoken(seam)} '{name}'; choose one of {', '.join(known)}, or "
-                "{type: custom, import_path: 'package.module:Class'}"
-            )
-        chosen = known[name]
+    if name != CUSTOM and name not in known:
+        raise ValueError(
+            f"no {kind} '{name}'; choose one of {', '.join(known)}, or "
+            "{type: custom, import_path: 'package.module:Class'}"
+        )
+    chosen = _imported(base, settings.pop("import_path", None)) if name == CUSTOM else known[name]
     try:
         return chosen.model_validate(settings)
     except ValidationError as error:
-        raise ValueError(f"{_spoken(seam)} '{name}': {problems(error)}") from None
-
-
-def spelled_out(seam: str, text: str) -> dict[str, Any]:
-    """The type and the settings that a single word of YAML means."""
-    meant = _base(seam).from_text(text)
-    return meant.as_settings() if isinstance(meant, Component) else dict(meant)
+        raise ValueError(f"{kind} '{name}': {problems(error)}") from None
 
 
 def problems(error: ValidationError) -> str:
@@ -164,36 +160,14 @@ def by_name(default: str | tuple[str, ...], description: str) -> Any:
     return Field(default=default, description=description)
 
 
-class Chosen:
-    """Annotation of a setting that holds a component: `Annotated[Gate, Chosen("gate")]`."""
-
-    def __init__(self, seam: str) -> None:
-        self.seam = seam
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            lambda value: read_component(self.seam, value),
-            serialization=core_schema.plain_serializer_function_ser_schema(Component.as_settings),
-        )
-
-
-def _base(seam: str) -> type[Component]:
-    if seam not in _BASES:
-        components(seam)  # imports the base class
-    return _BASES[seam]
-
-
 def _imported(base: type[Component], import_path: Any) -> type[Component]:
     """The user's class; the working directory is searched as well."""
-    module, separator, name = str(import_path or "").partition(":")
-    if not separator or not module or not name:
+    if not all(str(import_path or "").partition(":")):
         raise ValueError("type: custom needs import_path: 'package.module:Class'")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        found: Any = pkgutil.resolve_name(import_path)
     # The module is the user's: whatever it raises is shown in the one line that names it.
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
@@ -205,7 +179,3 @@ def _imported(base: type[Component], import_path: Any) -> type[Component]:
 
 def _path(component: type[Component]) -> str:
     return f"{component.__module__}:{component.__qualname__}"
-
-
-def _spoken(seam: str) -> str:
-    return seam.replace("_", " ")

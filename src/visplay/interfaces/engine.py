@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from visplay.interfaces.component import Chosen, Component, Section
+from visplay.interfaces.component import Component, Section
 from visplay.types import Completion, Request
 
 
@@ -31,25 +31,19 @@ class Engine(Protocol):
         Raises:
             ValueError: two requests have the same id.
         """
-        ...
 
     def metrics(self) -> dict[str, float]:
-        """Metrics of the last call, such as the measured difference to the trainer's log-probabilities."""
-        ...
+        """Metrics of the last call, such as the difference to the trainer's log-probabilities."""
 
     def close(self) -> None:
         """Free what the engine holds beside the policy. Closing twice is allowed."""
-        ...
 
 
 class EngineBackend(Component, seam="engine"):
-    """How completions are generated; makes the engines of a run.
-
-    Attributes:
-        trainable: the engine returns the tokens and log-probabilities that training needs.
-    """
+    """How completions are generated; makes the engines of a run."""
 
     trainable: ClassVar[bool] = True
+    """The engine returns the tokens and log-probabilities that training needs."""
 
     @property
     def batch_size(self) -> int:
@@ -65,30 +59,24 @@ class EngineBackend(Component, seam="engine"):
         """
 
     def check_run(self, run: Any, trained: bool) -> None:
-        """Refuse other settings of the run that do not fit this backend.
+        """Refuse other settings of the run, a `visplay.config.Settings`, that do not fit this backend.
 
         Args:
-            run: the run's `visplay.config.Settings`.
             trained: False if no weights are trained, as for `visplay eval`.
         Raises:
             ValueError: one line that says which settings do not fit, and what to change.
         """
 
     def engines(self, base: Any, policies: Sequence[Any], run: Any) -> list[Engine]:
-        """One engine per policy, in their order, whose completions may be trained on.
+        """One engine per `visplay.models.policy.Policy`, in their order, whose completions may be trained on.
 
         Args:
             base: the `visplay.models.vlm.VLM` that every policy began as.
-            policies: `visplay.models.policy.Policy`.
-            run: the run's `visplay.config.Settings`.
         Raises:
             EngineError: the backend cannot run the model, or its completions cannot be trained on.
         """
         raise NotImplementedError
 
     def vote_engine(self, policy: Any, run: Any) -> Engine:
-        """An engine for completions that nobody trains on, such as votes; arguments as in `engines`."""
+        """An engine for completions that nobody trains on, such as votes."""
         return self.engines(policy.vlm, [policy], run)[0]
-
-
-AnyEngineBackend = Annotated[EngineBackend, Chosen("engine")]

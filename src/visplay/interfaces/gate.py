@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from visplay.interfaces.component import Chosen, Component
+from visplay.interfaces.component import Component
 from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.types import Candidate
 
 
 class Gate(Component, seam="gate"):
-    """Keeps a candidate, or rejects it for a reason; it never sees the truth.
-
-    Attributes:
-        compares: the verdict depends on the other candidates of a silver set, so a single question has none.
-    """
+    """Keeps a candidate, or rejects it for a reason; it never sees the truth."""
 
     compares: ClassVar[bool] = False
+    """The verdict depends on the other candidates of a silver set, so a single question has none."""
 
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
         """The reason in a few words, by question id, of every rejected candidate; the others pass.
 
-        Args:
-            candidates: what passed the gates before this one; each has a silver answer.
-            voter: the Reasoner, for a gate that asks again.
+        All candidates passed the gates before this one and have a silver answer. A gate may ask the `voter` again.
         """
         raise NotImplementedError
 
     def requests(self, questions: int) -> tuple[ExtraRequests, ...]:
         """What `reject` asks about an image with that many questions, at the most."""
         return ()
-
-
-AnyGate = Annotated[Gate, Chosen("gate")]

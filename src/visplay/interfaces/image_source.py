@@ -1,25 +1,21 @@
-"""The seam of image sources: where the unlabeled images come from."""
+"""The seam of image sources: where the unlabeled images come from, and who measures against their truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Any, Protocol, Self
 
-from visplay.interfaces.component import Chosen, Component
-from visplay.interfaces.observer import Observer
-from visplay.types import ImageRef
+from visplay.interfaces.component import Component
+from visplay.interfaces.labeler import Voter
+from visplay.types import Candidate, ImageRef, Question
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or folder that could not be used.
+    """A file or folder that could not be used: its path in the source, "/" between the parts, and one line why.
 
     Example: `Skipped("2024/beach.heic", "not an image, or of a format that cannot be read")`.
-
-    Attributes:
-        path: relative to the source, "/" between its parts.
-        reason: one line.
     """
 
     path: str
@@ -41,21 +37,39 @@ class Catalogue:
     skipped: tuple[Skipped, ...] = ()
 
 
+class Observer(Protocol):
+    """Measures what a phase made against a truth that training never sees; no phase reads the metrics."""
+
+    def on_silver_set(
+        self, candidates: Sequence[Candidate], kept: Collection[str], voter: Voter, votes: int, compared: int
+    ) -> Mapping[str, Any]:
+        """Metrics of a silver set, such as the share of true labels.
+
+        Args:
+            kept: ids of the questions in the silver set.
+            votes: answers per question.
+            compared: the first so many candidates are also labelled in another way, for comparison.
+        """
+
+    def on_verdict(
+        self, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
+    ) -> Mapping[str, Any]:
+        """How true the earlier and the present answers to the frozen questions are; answers by question id."""
+
+
 class ImageSource(Component, seam="image_source"):
     """A source of unlabeled images."""
 
     def open(self, seed: int) -> Catalogue:
-        """All images of the source.
+        """All images of the source; one that draws its images uses the run's seed.
 
-        Args:
-            seed: of the run; a source that draws its images uses it.
         Raises:
             ImageError: the source cannot be used.
         """
         raise NotImplementedError
 
     def observer(self, seed: int) -> Observer | None:
-        """What measures labels and verdicts against the truth; None where the truth about the images is not known."""
+        """What measures labels and verdicts against the truth; None where the truth is not known."""
         return None
 
     @property
@@ -71,6 +85,3 @@ class ImageSource(Component, seam="image_source"):
         if text.startswith("lab/"):
             return {"type": "lab", "style": text.removeprefix("lab/")}
         return {"type": "folder", "path": text}
-
-
-AnyImageSource = Annotated[ImageSource, Chosen("image_source")]

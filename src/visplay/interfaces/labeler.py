@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Literal, Protocol
 
-from visplay.interfaces.component import Chosen, Component
+from visplay.interfaces.component import Component
 from visplay.types import Augmentation, Candidate, Question, Vote
 
 
@@ -17,13 +17,11 @@ class Voter(Protocol):
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> Mapping[str, tuple[Vote, ...]]:
         """`m` sampled answers to each question, by question id, spread evenly over augmentations of its image."""
-        ...
 
     def facts(
         self, questions: Sequence[Question], n: int, augmentations: Sequence[Augmentation]
     ) -> Mapping[str, tuple[tuple[str, ...], ...]]:
         """Up to `n` lists of the things on each question's image, by image id."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,7 @@ class ExtraRequests:
     Attributes:
         kind: "votes" are answers to questions, "lists" are lists of what is seen.
         versions: versions of the image that are encoded.
-        prompts: prompts on each version.
-        completions: completions on each version, over all of its prompts.
+        prompts, completions: on each version; the completions are those of all prompts.
     """
 
     kind: Literal["votes", "lists"]
@@ -50,18 +47,12 @@ class Labeler(Component, seam="labeler"):
     """Puts questions to the Reasoner and decides their silver answers."""
 
     def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
-        """Each question with its votes and their result, in order.
+        """Each question with its votes, so many answers of the Reasoner, and their result, in order.
 
-        A result without an answer says that the question has no silver answer; it is never learned from.
-
-        Args:
-            votes: Reasoner answers per question.
+        A question whose result has no answer has no silver answer, and is never learned from.
         """
         raise NotImplementedError
 
     def requests(self, questions: int, votes: int) -> tuple[ExtraRequests, ...]:
         """What `label` asks about an image with that many questions."""
         return (ExtraRequests("votes", 1, questions, questions * votes),)
-
-
-AnyLabeler = Annotated[Labeler, Chosen("labeler")]

@@ -5,9 +5,9 @@ Shapes: S sequences, T completion tokens, padded on the right.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from visplay.interfaces.component import Chosen, Component
+from visplay.interfaces.component import Component
 
 if TYPE_CHECKING:
     import torch
@@ -27,11 +27,8 @@ class PolicyLoss(Component, seam="loss"):
 
         Args:
             logprobs_ST: float32, log-probabilities in nats of the sampled tokens under the policy; has a gradient.
-            old_logprobs_ST: float32, the same under the policy that sampled the tokens.
-            advantages_S: float32, one per sequence.
-            mask_ST: bool, False at padding; what stands there is ignored.
+            old_logprobs_ST: the same under the policy that sampled the tokens.
+            advantages_S: float32.
+            mask_ST: bool, False at padding, which is ignored.
         """
         raise NotImplementedError
-
-
-AnyPolicyLoss = Annotated[PolicyLoss, Chosen("loss")]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from visplay.interfaces.component import Chosen, Component
+from visplay.interfaces.component import Component
 from visplay.types import Completion, Question, SilverItem, VoteResult
 
 
@@ -15,9 +15,8 @@ class QuestionOutcome:
 
     Attributes:
         key: names the completion among all of all runs (seed, request, index), for rewards that draw random numbers.
-        completion: what the Questioner wrote.
-        question: the question in it; None when the completion is not in the agreed form.
-        result: the Reasoner's vote; None without a question.
+        question: the question in the completion, if it is in the agreed form.
+        result: the Reasoner's vote on the question.
         rejected: a gate of `questioner.gates` rejected the question; False where the reward uses no gates.
         penalty: r_div of the paper plus the penalty for what was asked in earlier steps, at least 0.
     """
@@ -36,13 +35,10 @@ class QuestionOutcome:
 
 
 class QuestionerReward(Component, seam="questioner_reward"):
-    """Rewards a completion of the Questioner.
-
-    Attributes:
-        uses_gates: the questions of a step pass `questioner.gates` before they are rewarded.
-    """
+    """Rewards a completion of the Questioner."""
 
     uses_gates: ClassVar[bool] = False
+    """The questions of a step pass `questioner.gates` before they are rewarded."""
 
     def reward(self, outcome: QuestionOutcome) -> float:
         """The reward; `outcome.penalty` is 0 when the page asks what the question alone would earn."""
@@ -53,13 +49,5 @@ class ReasonerReward(Component, seam="reasoner_reward"):
     """Rewards a completion of the Reasoner."""
 
     def reward(self, completion: Completion, item: SilverItem, key: str) -> float:
-        """The reward of an answer to a silver question.
-
-        Args:
-            key: names the completion among all of all runs, for rewards that draw random numbers.
-        """
+        """The reward of an answer to a silver question; `key` as in `QuestionOutcome`."""
         raise NotImplementedError
-
-
-AnyQuestionerReward = Annotated[QuestionerReward, Chosen("questioner_reward")]
-AnyReasonerReward = Annotated[ReasonerReward, Chosen("reasoner_reward")]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from visplay.interfaces.component import Chosen, Component
+from visplay.interfaces.component import Component
 from visplay.types import Suite
 
 
@@ -13,10 +13,9 @@ class SuiteSource(Component, seam="suite"):
     """Labelled questions under a name."""
 
     def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
-        """The suites of this source, in a fixed order.
+        """The suites of this source, in a fixed order; `seed` is that of generated items.
 
         Args:
-            seed: of generated items.
             items: the most items per suite that the caller uses; None for all. A source may return more.
         Raises:
             EvaluationError: the items cannot be read.
@@ -30,6 +29,3 @@ class SuiteSource(Component, seam="suite"):
         if head == "lab":
             return {"type": "lab", "part": part}
         return {"type": "file", "path": text} if "." in text else {"type": text}
-
-
-AnySuite = Annotated[SuiteSource, Chosen("suite")]

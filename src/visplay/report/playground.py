@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from visplay.config import load_settings
-from visplay.data.files import read_files
+from visplay.data.sources.folder import read_files
 from visplay.errors import ConfigError, RunError
 from visplay.types import ImageRef, Question
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from visplay.config import Settings
 from visplay.data.random_streams import random_stream
 from visplay.data.sampler import Sampler
-from visplay.interfaces.observer import Observer
+from visplay.interfaces.image_source import Observer
 from visplay.labeling.silver_file import read_silver, silver_file
 from visplay.runs.checkpointer import Checkpointer
 from visplay.selfplay.acceptance import Acceptance

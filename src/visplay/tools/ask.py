@@ -13,7 +13,7 @@ from pathlib import Path
 
 from visplay.answers import match, vote
 from visplay.config import Settings
-from visplay.data.files import read_files
+from visplay.data.sources.folder import read_files
 from visplay.errors import ConfigError, ImageError
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.labeling.apply_gates import apply_gates

@@ -20,11 +20,9 @@ from visplay.models.policy import Policy, new_policy
 from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.rl.trainer import Trainer
-from visplay.tools.plan.blank import Blank
-from visplay.tools.plan.memory import Shape, kv_bytes, mask_bytes, optimizer_bytes, rollout_peak
-from visplay.tools.plan.model import Measured, count, shape_of
-from visplay.tools.plan.passes import LiveBytes
-from visplay.tools.plan.workload import Asking, Assumed, Batch
+from visplay.tools.plan.blank import LiveBytes
+from visplay.tools.plan.model import Measured, optimizer_bytes
+from visplay.tools.plan.workload import Assumed, Batch, Generation
 from visplay.types import ImageRef, Request
 
 ON_CPU = ("device=cpu", "lora.rank=4")
@@ -50,19 +48,19 @@ def _policies(folder: Path, settings: Settings) -> tuple[VLM, list[Policy]]:
 def test_parameters_of_every_family(family: str) -> None:
     model = FAMILIES[family]().model
     measured = Measured(family, model.config, _settings("tune=full"))
-    assert measured.parameters.total == sum(p.numel() for p in model.parameters())
+    assert measured.total == sum(p.numel() for p in model.parameters())
     assert measured.base == sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
-    assert 0 < measured.parameters.decoder < measured.parameters.total
-    assert measured.parameters.vision > 0
+    assert 0 < measured.decoder < measured.total
+    assert measured.vision > 0
 
 
 @pytest.mark.parametrize(("config", "billions"), [(qwen_3b(), 3.75), (qwen_7b(), 8.29)])
 def test_parameters_of_released_shapes(config: Qwen2_5_VLConfig, billions: float) -> None:
-    blank = Blank.of("qwen", config, "bfloat16")
-    assert count(blank).total / 1e9 == pytest.approx(billions, abs=0.005)
+    measured = Measured("qwen", config, _settings("dtype=bfloat16"))
+    assert measured.total / 1e9 == pytest.approx(billions, abs=0.005)
     text = config.get_text_config()
     cached = 2 * text.num_hidden_layers * text.num_key_value_heads * 128 * 2
-    assert shape_of(blank, dense=False).token_bytes == cached
+    assert measured.token_bytes == cached
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -114,17 +112,19 @@ def test_state_of_one_of_several_processes(model_folder: Path, tune: str, dtype:
     assert sum(held) == _measured(model_folder, settings).optimizer > 2 * max(held)
 
 
-def test_keys_and_values_are_those_of_the_cache() -> None:
-    shape = Shape(3, 4, 2, 8, 32, 4, 0, tree=True, dense=True)
-    trees, shared, answers, own = 2, 11, 5, 70
+def test_keys_and_values_are_those_of_the_cache(model_folder: Path) -> None:
+    text = AutoConfig.from_pretrained(model_folder).get_text_config()
+    layers, groups = text.num_hidden_layers, text.num_key_value_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    batch, own = Batch(trees=2, answers=5, shared=11), 70
     with LiveBytes() as live:
         cache = TreeCache()
-        for layer in range(shape.layers):
-            cache.update(*(torch.zeros(trees, shape.groups, shared, shape.head_size) for _ in range(2)), layer)
+        for layer in range(layers):
+            cache.update(*(torch.zeros(batch.trees, groups, batch.shared, size) for _ in range(2)), layer)
         for _ in range(own):
-            for layer in range(shape.layers):
-                cache.update(*(torch.zeros(trees, shape.groups, answers, shape.head_size) for _ in range(2)), layer)
-        assert live.now == kv_bytes(shape, trees, shared, answers, own)
+            for layer in range(layers):
+                cache.update(*(torch.zeros(batch.trees, groups, batch.answers, size) for _ in range(2)), layer)
+        assert live.now == _measured(model_folder, _settings()).kv_bytes(batch, own)
 
 
 @pytest.mark.parametrize(("tune", "entropy"), [("lora", 0.0), ("lora", 0.01), ("full", 0.0)])
@@ -142,8 +142,7 @@ def test_activations_of_an_update(model_folder: Path, images: tuple[ImageRef, ..
         with LiveBytes() as live:
             scores = vlm.logprobs([tree], [prompt.pixels], [[1]], entropy > 0)
             (scores.logprobs_ST.sum() + scores.entropy_ST.sum()).backward()
-    told = measured.activations(len(ids)) + mask_bytes(measured.shape, 1, len(ids))
-    assert 0.99 * live.peak <= told <= 1.07 * live.peak
+    assert 0.99 * live.peak <= measured.activations(len(ids), len(ids)) <= 1.07 * live.peak
 
 
 @pytest.mark.parametrize("alone", [False, True])
@@ -172,11 +171,10 @@ def test_peak_of_a_rollout(
     bounds = BatchLimits(512, len(tree) if alone else 65536)
     with LiveBytes() as live:
         TransformersEngine(reasoner, 0, bounds.answers, bounds.tokens).generate(requests, sampling)
-    asking = Asking("votes", 1, 2, prompts, prompts * answers, 40, 40, sampling)
-    batch = Batch.of(asking, assumed, bounds, tree=True)
+    generation = Generation("votes", 1, 2, prompts, prompts * answers, 40, sampling)
+    batch = Batch.of(generation, assumed, bounds, tree=True)
     assert batch.trees == (1 if alone else 2)
-    told = rollout_peak(measured.shape, measured.prefill, measured.draw(sampling), asking, image, batch)
-    assert told.total == pytest.approx(live.peak, rel=0.1)
+    assert measured.rollout_peak(generation, batch).total == pytest.approx(live.peak, rel=0.1)
 
 
 def test_eight_bits_save_six_of_eight_bytes() -> None:
@@ -186,7 +184,7 @@ def test_eight_bits_save_six_of_eight_bytes() -> None:
 
 def test_recomputed_activations_are_fewer(model_folder: Path) -> None:
     kept, again = (
-        _measured(model_folder, _settings("tune=lora", f"gradient_checkpointing={on}")).activations(512)
+        _measured(model_folder, _settings("tune=lora", f"gradient_checkpointing={on}")).activations(512, 512)
         for on in ("false", "true")
     )
     assert again < 0.7 * kept

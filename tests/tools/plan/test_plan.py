@@ -18,24 +18,22 @@ from visplay.errors import ConfigError
 from visplay.generation.batching import BatchLimits, ItemSize, make_batches
 from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM
-from visplay.tools.plan.memory import largest_batch, largest_micro_batch
-from visplay.tools.plan.plan import Plan, count_image_tokens, make_plan, read_bytes
+from visplay.tools.plan.plan import Plan, count_image_tokens, largest_micro_batch, read_bytes
 from visplay.tools.plan.table import conclusion, plan_lines
-from visplay.tools.plan.workload import Asking, Assumed, Batch, Parameters, askings, measuring, total, work
+from visplay.tools.plan.workload import Assumed, Batch, Cost, Generation, cost, generations, total
 from visplay.types import ImageRef
 
 SMALL = 60 * 10**6 + 10**9
 
 
 def _asked(settings: Settings, images: int | None = None) -> dict[str, int]:
-    return {asking.name: asking.all_answers for asking in askings(settings, images, Assumed(), 1024)}
+    return {generation.name: generation.all_answers for generation in generations(settings, images, Assumed())}
 
 
 def _plan(folder: Path, memory: int, *overrides: str) -> Plan:
     settings = load_settings("paper", ["tune=lora", "device=cpu", "silver.images=100", *overrides])
-    return make_plan(
-        str(folder), AutoConfig.from_pretrained(folder), settings, memory, assumed=Assumed(64, 64), longest=64
-    )
+    config = AutoConfig.from_pretrained(folder)
+    return Plan(str(folder), config, settings, memory, assumed=Assumed(64, 64, longest=64))
 
 
 def test_answers_of_an_iteration_are_counted_from_the_settings() -> None:
@@ -85,16 +83,19 @@ def test_how_many_images_there_are_must_be_known() -> None:
 def test_work_is_two_operations_a_weight_and_token() -> None:
     settings = load_settings("paper", ["tune=full", "rl.kl=0", "questioner.steps=1", "questioner.images_per_step=1"])
     assumed = Assumed(image_tokens=100, prompt_tokens=20, question_tokens=10, tflops=1.0, step_ms=0)
-    question = askings(settings, 1, assumed, 1024)[0]
-    size = Parameters(total=1300, decoder=1000, head=200, vision=100)
-    cost = work(question, size, settings, assumed, tree=True)
+    question = generations(settings, 1, assumed)[0]
+
+    def work(assumed: Assumed, tree: bool) -> Cost:
+        return cost(question, (1000, 200), settings, assumed, tree, 1)
+
+    whole = work(assumed, tree=True)
     g = settings.questioner.group_size
-    assert (cost.generated, cost.read, cost.trained) == (10 * g, 120, 120 + 10 * g)
-    assert cost.flops == 2 * (1000 * (120 + 10 * g) + 200 * 10 * g) * (1 + 3)
-    assert cost.hours == pytest.approx(cost.flops / 1e12 / 3600)
-    apart = work(question, size, settings, assumed, tree=False)
-    assert apart.read == 120 * g and total([cost, apart]).read == 120 * (g + 1)
-    slow = work(question, size, settings, Assumed(step_ms=1000), tree=True)
+    assert (whole.generated, whole.read, whole.trained) == (10 * g, 120, 120 + 10 * g)
+    assert whole.flops == 2 * (1000 * (120 + 10 * g) + 200 * 10 * g) * (1 + 3)
+    assert whole.hours == pytest.approx(whole.flops / 1e12 / 3600)
+    apart = work(assumed, tree=False)
+    assert apart.read == 120 * g and total([whole, apart]).read == 120 * (g + 1)
+    slow = work(Assumed(step_ms=1000), tree=True)
     assert slow.hours > 1024 / 3600  # a step of a second, up to the limit of an answer
 
 
@@ -103,8 +104,6 @@ def test_the_largest_that_fits_fits_and_the_next_does_not(free: int) -> None:
     def peak(tokens: int) -> int:
         return 5000 + 70 * tokens + tokens**2 // 100
 
-    batch = largest_batch(peak, free, 10**6)
-    assert (batch == 0 or peak(batch) <= free) and peak(batch + 1) > free
     found = largest_micro_batch(peak, free, 1024)
     assert found % 64 == 0 and (found == 0 or peak(found) <= free)
     assert peak(found + 64 + found // 50) > free
@@ -121,8 +120,8 @@ def test_what_the_plan_says_fits_fits(model_folder: Path) -> None:
     advice = conclusion(plan)
     assert "\n" not in advice and advice.startswith("does not fit in 1.06 GB: ")
     changes = re.findall(r"[a-z_.]+=\d+", advice)
-    told = (f"engine.tokens={plan.generation_tokens}", f"engine.batch={plan.generation_batch}")
-    assert changes == [f"rl.micro_batch_tokens={plan.micro_batch}", *told]
+    told = (f"engine.tokens={plan.fitting.tokens}", f"engine.batch={plan.fitting.answers}")
+    assert changes == [f"rl.micro_batch_tokens={plan.fitting_micro_batch}", *told]
     fits = _plan(model_folder, SMALL, *changes)
     assert 0 <= fits.free < 0.1 * SMALL and conclusion(fits).startswith("fits in 1.06 GB with")
 
@@ -133,26 +132,20 @@ def test_memory_falls_and_time_grows_with_fewer_tokens_at_once(model_folder: Pat
     assert plans[0].rollout_bytes > 2 * plans[2].rollout_bytes > 2 * plans[3].rollout_bytes
     hours = [total(cost for _, cost in plan.costs).hours for plan in plans]
     assert sorted(hours) == hours and hours[3] > hours[0]
-    for asking, batch, _ in plans[2].rollouts:
-        assert batch.tokens <= 4096 and batch.all_answers <= 256, asking.name
+    for generation, batch, _ in plans[2].rollouts:
+        assert batch.tokens <= 4096 and batch.all_answers <= 256, generation.name
     assert all(batch.trees == 1 for _, batch, _ in plans[3].rollouts)
-    assert len({plan.generation_tokens for plan in plans}) == 1, "what fits does not depend on what is set"
+    assert len({plan.fitting.tokens for plan in plans}) == 1, "what fits does not depend on what is set"
 
 
 def test_what_is_measured_is_counted(model_folder: Path) -> None:
     several = ("questioner.group_size=8", "silver.questions_per_image=8", "engine.batch=64")
     without, before = (_plan(model_folder, SMALL, *several, f"evaluation.suites={s}") for s in ("[]", "[lab]"))
-    assert "measuring" not in {asking.name for asking, _, _ in without.rollouts}
+    assert "measuring" not in {generation.name for generation, _, _ in without.rollouts}
     # One answer per image, so eight times as many images at once.
-    (batch,) = (batch for asking, batch, _ in before.rollouts if asking.name == "measuring")
+    (batch,) = (batch for generation, batch, _ in before.rollouts if generation.name == "measuring")
     assert batch.trees == 64 and before.rollout_bytes > without.rollout_bytes
     assert before.costs == without.costs
-    few = Batch.of(measuring(_few_items(), Assumed(), 64)[0], Assumed(), BatchLimits(64, 10**6), tree=True)
-    assert few.trees == 2 * 3
-
-
-def _few_items() -> Settings:
-    return load_settings("paper", ["evaluation.items_per_suite=3"])
 
 
 @pytest.mark.parametrize("tree", [True, False])
@@ -167,8 +160,7 @@ def _few_items() -> Settings:
 )
 def test_a_batch_is_told_as_it_is_cut(tree: bool, asked: tuple[int, int, int], bounds: BatchLimits) -> None:
     images, prompts, answers = asked
-    asking = Asking("votes", 1, images, prompts, answers, 1, 1, Sampling())
-    told = Batch.of(asking, Assumed(64, 64, 20), bounds, tree)
+    told = Batch.of(Generation("votes", 1, images, prompts, answers, 1, Sampling()), Assumed(64, 64, 20), bounds, tree)
     rows = min(answers, bounds.answers) if tree else 1
     each = ItemSize(rows, 64 + 20 * (prompts if tree else 1))
     cuts = list(make_batches([each] * (images * (1 if tree else answers)), lambda one: one, bounds))
@@ -184,15 +176,15 @@ def test_a_group_that_no_micro_batch_cuts_is_told(model_folder: Path) -> None:
 def test_a_image_that_is_too_long_is_told(model_folder: Path) -> None:
     settings = load_settings("paper", ["tune=lora", "device=cpu", "silver.images=100"])
     config = AutoConfig.from_pretrained(model_folder)
-    plan = make_plan("tiny", config, settings, 22 * 10**8, assumed=Assumed(9000, 9000), longest=64)
-    assert plan.generation_tokens == plan.generation_batch == 0
+    plan = Plan("tiny", config, settings, 22 * 10**8, assumed=Assumed(9000, 9000, longest=64))
+    assert plan.fitting.tokens == plan.fitting.answers == 0
     assert "the rollout takes" in conclusion(plan) and "max_pixels" in conclusion(plan).partition("the rollout")[2]
 
 
 def test_a_group_that_is_too_large_is_answered_by_less_activations_then_by_shorter_answers(model_folder: Path) -> None:
     long = ("reasoner.sampling.max_tokens=1000", "engine.batch=1")
     plan = _plan(model_folder, SMALL, *long)
-    assert plan.update is not None and plan.micro_batch < plan.update.group
+    assert plan.fitting_micro_batch < plan.group
     assert "set gradient_checkpointing=true" in conclusion(plan)
     advice = conclusion(_plan(model_folder, SMALL, *long, "gradient_checkpointing=true"))
     limit = advice.partition("reasoner.sampling.max_tokens=")[2].partition(",")[0]
@@ -202,23 +194,23 @@ def test_a_group_that_is_too_large_is_answered_by_less_activations_then_by_short
 
 def test_the_idle_optimizer_is_counted_where_it_is(model_folder: Path) -> None:
     both, one = (_plan(model_folder, SMALL, "tune=full", f"idle={where}") for where in ("device", "cpu"))
-    assert both.standing.away == 0 and one.standing.away == one.standing.optimizer
-    assert both.standing.update == one.standing.update + one.standing.away
-    assert both.standing.roles == one.standing.roles and both.standing.base == one.standing.base
+    assert both.away == 0 and one.away == one.states
+    assert both.standing == one.standing + one.away
+    assert both.model.roles == one.model.roles and both.model.base == one.model.base
     told = "\n".join(plan_lines(one))
     assert "adamw states of one role" in told and "the other's, in CPU memory" in told
     assert "idle=cpu" in conclusion(_plan(model_folder, 10**9 + 10**5, "tune=full", "idle=device"))
-    assert _plan(model_folder, SMALL, "idle=cpu").standing.away == 0, "adapters stay where they are"
+    assert _plan(model_folder, SMALL, "idle=cpu").away == 0, "adapters stay where they are"
 
 
 def test_several_processes_hold_less_each_and_take_less_time_together(model_folder: Path) -> None:
     settings = load_settings("paper", ["tune=full", "device=cpu", "silver.images=100"])
     config = AutoConfig.from_pretrained(model_folder)
     one, four = (
-        make_plan("tiny", config, settings, 10**10, assumed=Assumed(64, 64), longest=64, processes=n) for n in (1, 4)
+        Plan("tiny", config, settings, 10**10, assumed=Assumed(64, 64, longest=64), processes=n) for n in (1, 4)
     )
-    assert four.standing.optimizer < one.standing.optimizer / 2
-    assert four.standing.base == one.standing.base and four.standing.gradients == one.standing.gradients
+    assert four.states < one.states / 2
+    assert four.model.base == one.model.base and four.model.gradients == one.model.gradients
     hours = [total(cost for _, cost in plan.costs).hours for plan in (one, four)]
     assert hours[1] / 4 < hours[0] and hours[1] >= hours[0]
     (line,) = (line for line in plan_lines(four) if "GPUs at once" in line)
@@ -234,14 +226,14 @@ def _with_vllm(folder: Path, memory: int, *overrides: str) -> tuple[Plan, str]:
 def test_vllm_takes_its_share_while_it_generates_and_gives_it_back(model_folder: Path) -> None:
     memory = 4 * 10**9
     plan, _ = _with_vllm(model_folder, memory, "engine.gpu_memory_utilization=0.25")
-    assert plan.rollout_bytes == plan.standing.rollout + 10**9
+    assert plan.rollout_bytes == plan.standing + 10**9
     asleep = plan.update_bytes
     awake, _ = _with_vllm(model_folder, memory, "engine.gpu_memory_utilization=0.25", "engine.sleep=false")
-    assert awake.update_bytes == asleep + 10**9 and awake.micro_batch < plan.micro_batch
-    assert plan.vllm is not None and plan.vllm.away == plan.standing.base
+    assert awake.update_bytes == asleep + 10**9 and awake.fitting_micro_batch < plan.fitting_micro_batch
     lines = list(plan_lines(plan))
-    assert [line for line in lines if "vLLM while it generates" in line and f"{plan.vllm.tokens:,} tokens" in line]
+    assert [line for line in lines if "vLLM while it generates" in line and f"{plan.vllm_tokens:,} tokens" in line]
     assert not [line for line in lines if "engine.batch" in line]
+    assert [line for line in lines if "its weights then, in CPU memory" in line]
 
 
 @pytest.mark.parametrize("setting, advised", [("gpu_memory_utilization=0.9", r"0\.\d+"), ("kv_cache_gib=3", r"\d\.\d")])
@@ -257,7 +249,7 @@ def test_what_is_advised_to_vllm_fits(model_folder: Path, setting: str, advised:
 def test_too_little_for_vllm_is_told(model_folder: Path) -> None:
     memory = 4 * 10**9
     small, _ = _with_vllm(model_folder, memory)
-    share = (small.standing.base + 20 * 2**10) / memory
+    share = (small.model.base + 20 * 2**10) / memory
     _, told = _with_vllm(model_folder, memory, f"engine.gpu_memory_utilization={share}")
     assert "vLLM has room for" in told and told.endswith("raise engine.gpu_memory_utilization")
     _, told = _with_vllm(model_folder, memory, "engine.gpu_memory_utilization=0.0001")
@@ -274,9 +266,9 @@ def test_a_model_of_3b_is_told_in_lines_with_units() -> None:
     config.text_config.num_hidden_layers = 2  # the others are alike
     config.text_config.layer_types = config.text_config.layer_types[:2]
     settings = load_settings("paper", ["tune=lora", "dtype=bfloat16", "silver.images=1000"])
-    plan = make_plan("qwen", config, settings, 24 * 10**9)
+    plan = Plan("qwen", config, settings, 24 * 10**9)
     lines = list(plan_lines(plan))
-    assert not plan.dense and any("FlexAttention" in line for line in lines)
+    assert not plan.model.dense and any("FlexAttention" in line for line in lines)
     for row in ("weights of the base", "adapters of both roles", "gradients of one role", "peak of the update"):
         assert any(row in line and ("GB" in line or "MB" in line) for line in lines), row
     assert lines[-1] == conclusion(plan) and "24.0 GB" in lines[-1]

@@ -11,7 +11,7 @@ from transformers import Qwen2_5_VLConfig
 
 from tests.tools.plan.shapes import qwen_3b, qwen_7b
 from visplay.config import load_settings
-from visplay.tools.plan.plan import Plan, make_plan
+from visplay.tools.plan.plan import Plan
 from visplay.tools.plan.table import conclusion
 from visplay.tools.plan.workload import Assumed, total
 
@@ -23,7 +23,7 @@ GB = 10**9
 def planned(name: str, config: Qwen2_5_VLConfig, tokens: int, memory: int, processes: int, *changes: str) -> Plan:
     settings = load_settings(str(FOLDER / name), changes)
     assumed = Assumed(tokens, tokens)
-    return make_plan(name, config, settings, memory * GB, assumed=assumed, processes=processes)
+    return Plan(name, config, settings, memory * GB, assumed=assumed, processes=processes)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The image source `folder`: all images below a folder; each file is decoded once to find those that cannot be used.
+"""The image source `folder`, and images of listed files; each file is decoded once to find those that cannot be used.
 
 Left out: archives, videos, all but the first frame of animations and multi-page files, colour profiles.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 
-from visplay.errors import ImageError
+from visplay.errors import ImageError, one_line
 from visplay.interfaces.image_source import Catalogue, ImageSource, Skipped
 from visplay.types import ImageRef, upright_rgb
 
@@ -47,10 +47,9 @@ class FolderSource(ImageSource, type="folder"):
 
 
 def folder(path: str | Path) -> Catalogue:
-    """The readable images below `path`, ordered by id; hidden files and folders are ignored.
+    """The readable images below `path`, ordered by id, which is the path below the folder with "/" between its parts.
 
-    An image's id is its path relative to the folder, with "/" between the parts. Links are followed, and each folder is
-    visited once.
+    Hidden files and folders are ignored. Links are followed, and each folder is visited once.
 
     Raises:
         ImageError: the folder does not exist, is a file, or has no readable image.
@@ -61,15 +60,10 @@ def folder(path: str | Path) -> Catalogue:
     if not root.is_dir():
         raise ImageError(f"{path} is a file; give the folder that contains the images")
     found = sorted(_walk(root))
-    with warnings.catch_warnings(), ThreadPoolExecutor(_WORKERS) as pool:
-        # Pillow only warns about images up to twice its size limit; warnings about metadata do not matter.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        reasons = list(pool.map(lambda entry: entry[2] or fault(entry[1]), found))
-    checked = [(id_, file, reason) for (id_, file, _), reason in zip(found, reasons, strict=True)]
-    images = tuple(ImageRef(id_, file) for id_, file, reason in checked if not reason)
-    skipped = tuple(Skipped(id_, reason) for id_, _, reason in checked if reason)
-    if not checked:
+    reasons = _faults([file for _, file in found])
+    images = tuple(ImageRef(id_, file) for (id_, file), reason in zip(found, reasons, strict=True) if not reason)
+    skipped = tuple(Skipped(id_, reason) for (id_, _), reason in zip(found, reasons, strict=True) if reason)
+    if not found:
         raise ImageError(f"no images in {path} (looked for {', '.join(SUFFIXES)})")
     if not images:
         first = f"{skipped[0].path}: {skipped[0].reason}"
@@ -77,8 +71,16 @@ def folder(path: str | Path) -> Catalogue:
     return Catalogue(str(path), images, skipped)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, Path, str]]:
-    """Id, path and known fault ("" if none) of each image file and each unreadable folder."""
+def read_files(paths: Sequence[str]) -> tuple[tuple[ImageRef, ...], tuple[Skipped, ...]]:
+    """The readable images, in order and without repetitions, and the other files; an image's id is its path."""
+    distinct = list(dict.fromkeys(paths))
+    faults = dict(zip(distinct, _faults([Path(path) for path in distinct]), strict=True))
+    images = tuple(ImageRef(path, Path(path)) for path, fault in faults.items() if not fault)
+    return images, tuple(Skipped(path, fault) for path, fault in faults.items() if fault)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, Path]]:
+    """Id and path of each image file and each unreadable folder."""
     unreadable: list[OSError] = []
     seen: set[tuple[int, int]] = set()
     for place, subfolders, names in os.walk(root, onerror=unreadable.append, followlinks=True):
@@ -91,10 +93,8 @@ def _walk(root: Path) -> Iterator[tuple[str, Path, str]]:
         subfolders[:] = [name for name in sorted(subfolders) if not name.startswith(".")]
         for file in (Path(place, name) for name in names if not name.startswith(".")):
             if file.suffix.lower() in SUFFIXES:
-                yield _id(file, root), file, ""
-    for error in unreadable:
-        folder_ = Path(error.filename)
-        yield _id(folder_, root), folder_, f"folder cannot be read: {(error.strerror or 'unknown error').lower()}"
+                yield _id(file, root), file
+    yield from ((_id(Path(error.filename), root), Path(error.filename)) for error in unreadable)
 
 
 def _id(path: Path, root: Path) -> str:
@@ -102,11 +102,21 @@ def _id(path: Path, root: Path) -> str:
     return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
 
 
-def fault(file: Path) -> str:
-    """Why `file` cannot be used, in one line; "" if it can."""
+def _faults(files: Sequence[Path]) -> list[str]:
+    """Why each file cannot be used, in one line; "" if it can."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(_WORKERS) as pool:
+        # Pillow only warns about images up to twice its size limit; warnings about metadata do not matter.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return list(pool.map(_fault, files))
+
+
+def _fault(file: Path) -> str:
     try:
+        if file.is_dir() and not os.access(file, os.R_OK | os.X_OK):
+            return "folder cannot be read"
         if not file.is_file():
-            return "broken link" if file.is_symlink() else "not a regular file"
+            return "not a regular file" if file.exists() else "broken link" if file.is_symlink() else "no such file"
         if file.stat().st_size == 0:
             return "empty file"
         with Image.open(file, formats=FORMATS) as image:
@@ -126,5 +136,5 @@ def fault(file: Path) -> str:
         return "permission denied"
     # Decoders raise many classes for broken files: OSError, SyntaxError, struct.error, …
     except Exception as error:
-        return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"
+        return f"cannot be decoded: {one_line(error)}"
     return ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from visplay.interfaces.image_source import Catalogue, ImageSource
-from visplay.interfaces.observer import Observer
+from visplay.interfaces.image_source import Catalogue, ImageSource, Observer
 from visplay.lab.drawings import LAB_DRAWINGS, SOURCES, kept_drawings
 from visplay.lab.truth import Truth, drawn
 

@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from visplay.errors import ImageError
-from visplay.interfaces.image_source import Catalogue, ImageSource
-from visplay.interfaces.observer import Observer
+from visplay.interfaces.image_source import Catalogue, ImageSource, Observer
 from visplay.lab.truth import Truth, read_flat_scene
 from visplay.types import ImageRef
 

@@ -1,114 +1,167 @@
-"""A model without weights: what a run would build, on torch's meta device, where tensors have shapes and no numbers.
+"""A model without weights, on torch's meta device, where tensors have shapes and no numbers; and what its passes hold.
 
-Its roles are made by `models/policy.py` itself, so what is counted here is what a run holds.
+transformers' own passes run, with their casts, their copies and what autograd keeps, and the storages that operators
+return are counted. Left out: what kernels allocate and free within one operator, the mask, the vision tower, and
+decoding; `memory.py` adds the last three by arithmetic.
 
-Shapes: B trees, L tokens, H query heads, G key-value heads, D head size.
+Shapes: B trees, L tokens, A axes of rotary positions, M scored tokens, H hidden size, V vocabulary, N answers; in
+attention H query heads and D head size.
 """
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, cast
 
 import torch
-from PIL import Image
-from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForImageTextToText, PreTrainedConfig
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AttentionInterface, AutoModelForImageTextToText, PreTrainedConfig
 from transformers.integrations.sdpa_attention import repeat_kv
-from transformers.masking_utils import sdpa_mask
 
-from visplay.config import Settings
-from visplay.errors import ModelError
+from visplay.errors import ModelError, one_line
+from visplay.generation.sampling import draw
+from visplay.interfaces.engine import Sampling
+from visplay.models.cache import TreeCache
 from visplay.models.image_cache import ImageCache
-from visplay.models.policy import Policy, role_of
+from visplay.models.policy import Policy
+from visplay.models.scores import CHUNK_NUMBERS, score_tokens
 from visplay.models.tree_model import TreeModel
-from visplay.models.vlm import VLM
 
-# As PyTorch's kernels remember it: FlexAttention takes few keys for many queries, the one with a dense mask does not.
-FUSED, DENSE = "visplay_blank_fused", "visplay_blank_dense"
+# Both keep for their gradient what PyTorch's kernels keep. FlexAttention takes few keys for many queries as they are;
+# the kernel with a dense mask repeats them.
+_FLEX, _DENSE = "visplay_blank_flex", "visplay_blank_dense"
+_META = torch.device("meta")
 
 
 class Blank(TreeModel):
     """A model of which only the shapes are known."""
 
     def __init__(self, name: str, model: Any) -> None:
-        super().__init__(model, 0, ImageCache(_no_image))
+        super().__init__(model, 0, cast(ImageCache, None))  # it sees no images
         self.name = name
 
     @classmethod
     def of(cls, name: str, config: PreTrainedConfig, dtype: str, trust_remote_code: bool = False) -> Blank:
-        """The model of a configuration.
-
-        Args:
-            dtype: name of a torch dtype.
-            trust_remote_code: run code that comes with the model.
-        Raises:
-            ModelError: transformers cannot build it.
-        """
+        """The model of a configuration; raises ModelError if transformers cannot build it."""
         try:
-            with torch.device("meta"):
+            with _META:
                 model = AutoModelForImageTextToText.from_config(
                     config, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
                 )
         except (ValueError, KeyError, AttributeError, TypeError, ImportError, RuntimeError) as error:
-            raise ModelError(f"cannot build '{name}' from its configuration: {' '.join(str(error).split())}") from None
+            raise ModelError(f"cannot build '{name}' from its configuration: {one_line(error)}") from None
         return cls(name, model.eval())
 
     def with_model(self, model: Any) -> Blank:
         """The same around a copy of the model."""
         return Blank(self.name, model)
 
-    @property
-    def axes(self) -> int:
-        """Axes of rotary positions."""
-        return 3 if self._has_rope_index else 1
-
     def attend(self, dense: bool) -> None:
         """Count attention as the kernel with a dense mask takes memory, or as FlexAttention does."""
-        self.model.set_attn_implementation({"text_config": DENSE if dense else FUSED})
+        self.model.set_attn_implementation({"text_config": _DENSE if dense else _FLEX})
+
+    def decode(self, tokens: int, cache: TreeCache | None = None) -> torch.Tensor:
+        """Last hidden states of so many tokens, (1, L, H)."""
+        position_ids = _ids(3, 1, tokens) if self._has_rope_index else _ids(1, tokens)
+        output = self.model.get_decoder()(
+            inputs_embeds=self.model.get_input_embeddings()(_ids(1, tokens)),
+            position_ids=position_ids,
+            attention_mask=torch.empty(1, 1, 1, 1, device=_META),  # a mask of four axes is taken as it is
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        hidden_1LH: torch.Tensor = output.last_hidden_state
+        return hidden_1LH
 
 
-def roles(blank: Blank, settings: Settings) -> tuple[Policy, Policy]:
-    """Questioner and Reasoner as a run makes them of its base."""
-    base = cast(VLM, blank)  # a policy asks for nothing that needs text or images
-    questioner, reasoner = (role_of(base, role, settings) for role in ("questioner", "reasoner"))
-    # PEFT leaves the second adapter where it made it; on a real device it follows the base, as the first one does.
-    for policy in (questioner, reasoner):
-        policy.model.to(device="meta")
-    return questioner, reasoner
+class LiveBytes(TorchDispatchMode):
+    """Within a `with` block, bytes of tensors that were made in it and are still held: `now`, and at the `peak`."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._held: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        given = {storage._cdata for storage in _storages((args, kwargs))}
+        output = function(*args, **kwargs)
+        for storage in _storages(output):
+            # Views and results written into what was there before take nothing.
+            if storage._cdata not in given and storage._cdata not in self._held:
+                self._held[storage._cdata] = storage.nbytes()
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self._release, storage._cdata).atexit = False
+        return output
+
+    def _release(self, name: int) -> None:
+        self.now -= self._held.pop(name)
 
 
-class _Attend(torch.autograd.Function):
-    """What a fused attention keeps for its gradient, without its numbers."""
+def update_bytes(policy: Policy, tokens: int, entropy_gradient: bool) -> int:
+    """Peak of the forward and backward pass of a micro-batch, beyond weights and their gradients.
 
-    @staticmethod
-    def forward(ctx: Any, query_BHLD: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        output_BHLD = torch.empty_like(query_BHLD)
-        sums_BHL = query_BHLD.new_empty(query_BHLD.shape[:-1], dtype=torch.float32)
-        ctx.save_for_backward(query_BHLD, keys, values, output_BHLD, sums_BHL)
-        return output_BHLD
+    Every token is scored, which is more than a tree of answers on an image asks for.
+    """
+    blank, trainable = cast(Blank, policy.vlm), policy.trainable()
+    for parameter in trainable:
+        parameter.grad = torch.empty_like(parameter)  # as after the first micro-batch
+    policy.model.train()
+    with policy.active(), LiveBytes() as live:
+        hidden_1LH = blank.decode(tokens)
+        hidden_MH = hidden_1LH[0][_ids(tokens)]
+        # Chunks come one after the other, so two of them have the peak of many.
+        few = 2 * CHUNK_NUMBERS // len(blank.head.weight) + 2
+        score_tokens(hidden_MH[:few], _ids(min(few, tokens)), blank.head, entropy_gradient).sum().backward()
+    policy.model.eval()
+    for parameter in trainable:
+        parameter.grad = None
+    return int(live.peak)
 
-    @staticmethod
-    def backward(ctx: Any, *_: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(torch.empty_like(tensor) for tensor in ctx.saved_tensors[:3])
+
+def prefill_bytes(policy: Policy, tokens: int) -> int:
+    """Peak of computing images and prompts, their keys and values included."""
+    with policy.active(), torch.no_grad(), LiveBytes() as live:
+        cast(Blank, policy.vlm).decode(tokens, TreeCache())
+    return int(live.peak)
 
 
-def _fused(
+def draw_bytes(policy: Policy, answers: int, sampling: Sampling) -> int:
+    """Peak of drawing the next token of so many answers."""
+    head = policy.vlm.head.weight
+    with torch.no_grad(), LiveBytes() as live:
+        logits_NV = policy.vlm.logits(torch.empty(answers, head.shape[1], dtype=head.dtype, device=_META))
+        uniform_N = torch.empty(answers, dtype=torch.float64, device=_META)
+        draw(logits_NV, uniform_N, sampling, _ids(2), torch.empty(answers, dtype=torch.bool, device=_META))
+    return int(live.peak)
+
+
+def _ids(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, dtype=torch.int64, device=_META)
+
+
+def _storages(tree: Any) -> list[torch.UntypedStorage]:
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def _flex(
     module: torch.nn.Module, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any
 ) -> tuple[torch.Tensor, None]:
-    output: torch.Tensor = _Attend.apply(query, keys, values)  # type: ignore[no-untyped-call]
-    return output.transpose(1, 2), None
+    # PyTorch's fused attention whose shapes the meta device knows: it keeps its output and one float32 sum per row.
+    output_BHLD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, keys, values)[0]
+    return output_BHLD.transpose(1, 2), None
 
 
 def _dense(
     module: torch.nn.Module, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any
 ) -> tuple[torch.Tensor, None]:
     times = query.shape[1] // keys.shape[1]
-    return _fused(module, query, repeat_kv(keys, times), repeat_kv(values, times))
+    return _flex(module, query, repeat_kv(keys, times), repeat_kv(values, times))
 
 
-def _no_image(images: list[Image.Image]) -> tuple[dict[str, torch.Tensor], list[str]]:
-    raise NotImplementedError("a model without weights sees no images")
-
-
-for _kind, _attention in ((FUSED, _fused), (DENSE, _dense)):
-    AttentionInterface.register(_kind, _attention)
-    AttentionMaskInterface.register(_kind, sdpa_mask)
+AttentionInterface.register(_FLEX, _flex)
+AttentionInterface.register(_DENSE, _dense)

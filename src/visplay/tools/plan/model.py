@@ -1,41 +1,59 @@
-"""A model's needs as functions of tokens and answers, measured on the meta device for the settings of a run."""
+"""What a model holds under the settings of a run: bytes, counted on the meta device.
+
+Keys and values, masks and the attention of a decoding step are arithmetic. Left out: the vision tower, which takes less
+than the prefill of its images.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import cast
+from math import ceil
+from typing import NamedTuple, cast
 
 import torch
 from transformers import PreTrainedConfig
 
 from visplay.config import Settings
 from visplay.distributed.controller import Controller
-from visplay.interfaces.engine import Sampling
-from visplay.tools.plan.blank import Blank, roles
-from visplay.tools.plan.memory import Shape, four_bit_bytes, optimizer_bytes
-from visplay.tools.plan.passes import draw_bytes, prefill_bytes, update_bytes
-from visplay.tools.plan.workload import Parameters
+from visplay.models.cache import ROOM
+from visplay.models.policy import role_of
+from visplay.models.vlm import VLM
+from visplay.tools.plan.blank import Blank, draw_bytes, prefill_bytes, update_bytes
+from visplay.tools.plan.workload import Batch, Generation
 
 # Memory grows in proportion from here on.
 _TOKENS = 1024
 _ANSWERS = 64
 
 
+class Peak(NamedTuple):
+    """Bytes of a rollout beyond what is always held: in the prefill, of all keys and values, of a decoding step."""
+
+    prefill: int
+    cache: int
+    step: int
+
+    @property
+    def total(self) -> int:
+        return max(self.prefill, self.cache + self.step)
+
+
 class Measured:
-    """What the roles of a run hold.
+    """What the roles of a run hold: numbers of weights, and bytes.
 
     Attributes:
-        parameters: of the base.
-        trainable: weights of its own that a role trains, numbers.
-        base, roles: bytes of the base, and of what both roles have beside it.
+        total, decoder, head, vision: weights of the base: all, the decoder's layers, the layer to the vocabulary, and
+            all before the decoder. A weight that is used twice counts once in the total.
+        trainable: weights that a role trains.
+        base, roles: bytes of the base, and of what both roles have beside it: adapters, or copies of weights.
         gradients, optimizer: of one role, bytes of the gradients, and of AdamW's state with its float32 weights; of
             several processes that of the one whose share of the weights is largest.
         step: bytes that an optimizer step takes for a moment beside them.
-        padded_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
+        padded_because: why token trees are ruled out; empty if they are not, which a run's probe then checks.
+        dense: attention takes a dense mask; else FlexAttention.
+        token_bytes, feature_bytes: keys and values, and vision features, of a token.
         prefill: bytes at the peak of computing a token of images and prompts, its keys and values included.
-        activations: of a number of tokens, the bytes that their forward and backward pass holds at its peak.
-        draw: of a way of sampling, bytes at the peak of drawing a token, an answer.
 
     Raises:
         ModelError: the model cannot be built from its configuration, or takes no adapters.
@@ -44,18 +62,35 @@ class Measured:
     def __init__(self, name: str, config: PreTrainedConfig, settings: Settings, processes: int = 1) -> None:
         blank = Blank.of(name, config, settings.dtype, settings.trust_remote_code)
         self.padded_because = blank.padded_because
-        self.parameters = count(blank)
+        # On a GPU the mask of a tree is one of blocks.
+        self.dense = settings.device == "cpu" or bool(self.padded_because)
+        embeddings = {id(p) for p in blank.model.get_input_embeddings().parameters()}
+        self.total = _numbers(blank.model.parameters())
+        self.decoder = _numbers(p for p in blank.model.get_decoder().parameters() if id(p) not in embeddings)
+        self.head = _numbers(blank.head.parameters())
+        self.vision = _numbers(blank.vision_parameters())
         self.base = _bytes([*blank.model.parameters(), *blank.model.buffers()])
         if settings.four_bit:
             self.base -= _saved_by_four_bits(blank)
+
+        text, self._width = blank.model.config.get_text_config(), blank.model.dtype.itemsize
+        self._heads = text.num_attention_heads
+        head_size = getattr(text, "head_dim", None) or text.hidden_size // self._heads
+        self.token_bytes = 2 * text.num_hidden_layers * text.num_key_value_heads * head_size * self._width
+        self.feature_bytes = text.hidden_size * self._width
+
         known = {id(parameter) for parameter in blank.model.parameters()}
-        policies = roles(blank, settings)
-        own = {id(p): p for policy in policies for p in policy.model.parameters() if id(p) not in known}
-        self.roles = _bytes(own.values())
-        self._policy = policies[1]
+        # A policy asks the VLM for nothing that needs text or images.
+        roles = [role_of(cast(VLM, blank), role, settings) for role in ("questioner", "reasoner")]
+        for role in roles:
+            role.model.to(device="meta")  # PEFT makes the second adapter on the CPU
+        self.roles = _bytes(
+            {id(p): p for role in roles for p in role.model.parameters() if id(p) not in known}.values()
+        )
+        self._policy = roles[1]
         trained = self._policy.trainable()
-        self.trainable = sum(parameter.numel() for parameter in trained)
-        self.gradients = _bytes(trained)
+        self.trainable, self.gradients = _numbers(trained), _bytes(trained)
+
         share = _largest_share(trained, processes)
         sizes = [parameter.numel() for parameter in share]
         masters = sum(4 * p.numel() for p in share if p.dtype != torch.float32)
@@ -64,74 +99,70 @@ class Measured:
         self.step = max(0, 4 * sum(sizes) - _bytes(share)) + 8 * max(sizes, default=0)
         if processes > 1:  # a gradient is added in float32
             self.step = max(self.step, 4 * max(parameter.numel() for parameter in trained))
-        # On a GPU the mask of a tree is one of blocks.
-        self.dense = settings.device == "cpu" or bool(self.padded_because)
+
         cast(Blank, self._policy.vlm).attend(self.dense)
-        self.shape = shape_of(blank, self.dense)
         self._entropy = settings.rl.entropy > 0
         self.prefill = prefill_bytes(self._policy, _TOKENS) / _TOKENS
-        self.activations = cache(self._activations)
-        self.draw = cache(self._draw)
+        self._update_bytes = cache(update_bytes)
+        self._draw_bytes = cache(draw_bytes)
 
-    def _activations(self, tokens: int) -> int:
-        return update_bytes(self._policy, tokens, self._entropy)
+    def activations(self, tokens: int, group: int) -> int:
+        """Peak of the passes of a micro-batch: one tree, or rows of at most `group` tokens on the padded path."""
+        width = min(tokens, group) if self.padded_because else tokens
+        return self._update_bytes(self._policy, tokens, self._entropy) + self.mask_bytes(tokens // width, width)
 
-    def _draw(self, sampling: Sampling) -> float:
-        return draw_bytes(self._policy, _ANSWERS, sampling) / _ANSWERS
+    def rollout_peak(self, generation: Generation, batch: Batch) -> Peak:
+        """What a batch takes when all of its completions are as long as they may get."""
+        # One softmax over all that an answer sees: scores of both parts and joined, in float32, and back.
+        seen = batch.shared + generation.limit
+        attention = batch.all_answers * self._heads * seen * (3 * self._width + 4)
+        draw = self._draw_bytes(self._policy, _ANSWERS, generation.sampling) / _ANSWERS
+        return Peak(
+            prefill=ceil(self.prefill * batch.tokens) + self.mask_bytes(batch.trees, batch.shared),
+            cache=self.kv_bytes(batch, generation.limit - 1),
+            step=max(attention, ceil(draw * batch.all_answers)),
+        )
+
+    def kv_bytes(self, batch: Batch, own: int) -> int:
+        """Keys and values of a batch whose answers have `own` tokens of their own."""
+        if self.padded_because:
+            return self.token_bytes * batch.all_answers * (batch.shared + own)
+        room = ROOM if own else 0  # a full buffer doubles
+        while room < own:
+            room *= 2
+        return self.token_bytes * (batch.tokens + batch.all_answers * room)
+
+    def mask_bytes(self, rows: int, tokens: int) -> int:
+        """A dense mask, as truth values and as numbers to add."""
+        return rows * tokens**2 * (1 + self._width) if self.dense else 0
+
+
+def optimizer_bytes(tensors: Iterable[int], eight_bit: bool) -> int:
+    """AdamW's state of tensors of so many weights.
+
+    Two float32 moments and a float32 count; or, by bitsandbytes, two bytes per weight and a float32 scale for every
+    256 of each moment, but float32 moments for tensors of fewer than 4,096 weights.
+    """
+    if not eight_bit:
+        return sum(8 * size + 4 for size in tensors)
+    return sum(8 * size if size < 4096 else 2 * (size + 4 * ceil(size / 256)) for size in tensors)
+
+
+def _saved_by_four_bits(blank: Blank) -> int:
+    """Bytes fewer when the decoder's linear layers are stored in NF4, of which one at a time is computed with.
+
+    A weight takes half a byte, and every 64 weights a float32 scale.
+    """
+    weights = [m.weight for m in blank.model.get_decoder().modules() if isinstance(m, torch.nn.Linear)]
+    stored = sum(ceil(w.numel() / 2) + 4 * ceil(w.numel() / 64) for w in weights)
+    return _bytes(weights) - stored - max(w.nbytes for w in weights)
 
 
 def _largest_share(trained: Sequence[torch.nn.Parameter], processes: int) -> list[torch.nn.Parameter]:
     """The weights of which one of the processes keeps the optimizer's state."""
     owners = Controller(0, processes).partition([parameter.numel() for parameter in trained])
-    shares: list[list[torch.nn.Parameter]] = [[] for _ in range(processes)]
-    for parameter, owner in zip(trained, owners, strict=True):
-        shares[owner].append(parameter)
+    shares = [[p for p, owner in zip(trained, owners, strict=True) if owner == rank] for rank in range(processes)]
     return max(shares, key=_numbers)
-
-
-def count(blank: Blank) -> Parameters:
-    """Weights by what they are for; one that is used twice counts once in the total."""
-    embeddings = {id(p) for p in blank.model.get_input_embeddings().parameters()}
-    decoder = [p for p in blank.model.get_decoder().parameters() if id(p) not in embeddings]
-    return Parameters(
-        total=_numbers(blank.model.parameters()),
-        decoder=_numbers(decoder),
-        head=_numbers(blank.head.parameters()),
-        vision=_numbers(blank.vision_parameters()),
-    )
-
-
-def shape_of(blank: Blank, dense: bool) -> Shape:
-    """What the arithmetic of memory asks of the decoder; see `Shape`."""
-    text = blank.model.config.get_text_config()
-    heads = text.num_attention_heads
-    width = blank.model.dtype.itemsize
-    linear = [m.out_features for part in blank.vision for m in part.modules() if isinstance(m, torch.nn.Linear)]
-    return Shape(
-        layers=text.num_hidden_layers,
-        heads=heads,
-        groups=text.num_key_value_heads,
-        head_size=getattr(text, "head_dim", None) or text.hidden_size // heads,
-        hidden=text.hidden_size,
-        width=width,
-        # A block holds a few tensors as wide as its widest layer.
-        vision_bytes=4 * max(linear, default=0) * width * _patches(blank),
-        tree=not blank.padded_because,
-        dense=dense,
-    )
-
-
-def _saved_by_four_bits(blank: Blank) -> int:
-    """Bytes fewer when the decoder's linear layers are stored in NF4, of which one at a time is computed with."""
-    weights = [m.weight for m in blank.model.get_decoder().modules() if isinstance(m, torch.nn.Linear)]
-    return sum(w.nbytes - four_bit_bytes(w.numel()) for w in weights) - max(w.nbytes for w in weights)
-
-
-def _patches(blank: Blank) -> int:
-    """Patches that become one token of the language model."""
-    config = blank.model.config
-    merged = getattr(config.vision_config, "spatial_merge_size", None) or getattr(config, "scale_factor", None)
-    return int(merged or round(1 / getattr(config, "downsample_ratio", 1))) ** 2
 
 
 def _numbers(parameters: Iterable[torch.Tensor]) -> int:

@@ -1,15 +1,14 @@
-"""A run's needs put together: what stands, what it peaks at, what would fit, what an iteration costs.
+"""What a run needs: the memory of its device at the peaks, what would fit, and what an iteration costs.
 
-Memory is told for the worst case, in which every answer is as long as it may get; work for answers of assumed mean
-length. Left out: what measuring on suites costs, and the activations of a vision tower that is
-trained.
+Memory is that of the worst case, in which every completion is as long as it may get; cost assumes mean lengths. Left
+out: the cost of measuring on suites, and the activations of a vision tower that is trained.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import fmean
 
@@ -17,235 +16,135 @@ import torch
 from transformers import AutoConfig, GenerationConfig, PreTrainedConfig
 
 from visplay.config import Settings
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, one_line
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.generation.batching import BatchLimits
-from visplay.models.image_cache import ImageCache
+from visplay.models.image_cache import MOST_BYTES, ImageCache
 from visplay.models.processor import Processor
 from visplay.models.vlm import check_model
-from visplay.tools.plan.memory import (
-    Peak,
-    Standing,
-    VLLMShare,
-    feature_bytes,
-    largest_batch,
-    largest_micro_batch,
-    mask_bytes,
-    rollout_peak,
-    vllm_share,
-)
-from visplay.tools.plan.model import Measured
-from visplay.tools.plan.workload import (
-    IMAGE_TOKENS,
-    TFLOPS,
-    Asking,
-    Assumed,
-    Batch,
-    Parameters,
-    Work,
-    askings,
-    limits_of,
-    measuring,
-    shared,
-    work,
-)
+from visplay.tools.plan.model import Measured, Peak
+from visplay.tools.plan.workload import Assumed, Batch, Generation, cost, generations, limits_of, measuring
 from visplay.types import ImageRef
 
+RESERVED = 10**9  # bytes for the driver, its kernels and what the allocator cannot use
 _NO_BOUND = 2**62
 _UNITS = {"": 10**9, "GB": 10**9, "GIB": 2**30, "MB": 10**6, "MIB": 2**20}
-_LOOKED_AT = 32  # images whose tokens are counted
-RESERVED = 10**9  # bytes for the driver, its kernels and what the allocator cannot use
+_SAMPLE = 32  # images whose tokens are counted
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """The update of a role.
-
-    Attributes:
-        group: tokens of the largest group, which no micro-batch cuts, with all answers as long as they may get; on
-            the padded path of one answer.
-        micro_batch: tokens of the largest micro-batch: as set, or those of the group if it is larger.
-        activations: bytes of its forward and backward pass.
-        optimizer_step: bytes that AdamW takes for a moment.
-    """
-
-    group: int
-    micro_batch: int
-    activations: int
-    optimizer_step: int
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run needs.
+    """What a run needs, in bytes of a device of `memory` bytes, of which `processes` have one each.
 
     Attributes:
-        memory: bytes of the device.
-        processes: those that share the work, each on a device of its own.
-        trainable: weights of its own that a role trains, numbers.
-        padded_because: why token trees are ruled out; empty where they are not, which a run's probe then checks.
-        dense: attention takes a dense mask; else FlexAttention.
-        rollouts: each way of asking, measuring too, with its largest batch and its peak, in bytes beyond what stands.
-        vllm: what vLLM holds, where it generates in the place of these rollouts.
-        update: None where nothing is trained.
-        micro_batch, generation_batch, generation_tokens: the largest that fit; 0 where nothing fits. See
-            `_Rollouts.largest`.
-        costs: each way of asking with its work.
+        features: vision features that are kept.
+        states, away: the optimizer's states on the device, and those that wait in CPU memory.
+        standing: held all the time.
+        costs: the completions of an iteration with what they cost.
+        rollouts: the completions, those for measuring too, with their largest batch and its peak.
+        fitting: the most prompt tokens of a batch that fit, and the most answers with them; 0 if none do.
+        vllm: settings of vLLM where it generates in the place of these rollouts.
+        vllm_awake, vllm_asleep: held by vLLM while it generates, and while the trainer computes.
+        vllm_tokens: room for keys and values, at the most: vLLM's passes take some of it.
+        group: tokens of the largest group, which no micro-batch cuts, of completions as long as they may get; on the
+            padded path of one completion. 0 if nothing is trained.
+        micro_batch, activations: tokens and passes of the largest micro-batch: as set, or the group if it is larger.
+        fitting_micro_batch: tokens of the largest that fits; 0 if none does.
     """
 
-    name: str
-    settings: Settings
-    assumed: Assumed
-    memory: int
-    processes: int
-    parameters: Parameters
-    trainable: int
-    padded_because: str
-    dense: bool
-    standing: Standing
-    rollouts: tuple[tuple[Asking, Batch, Peak], ...]
-    vllm: VLLMShare | None
-    update: Update | None
-    micro_batch: int
-    generation_batch: int
-    generation_tokens: int
-    costs: tuple[tuple[Asking, Work], ...]
+    def __init__(
+        self,
+        name: str,
+        config: PreTrainedConfig,
+        settings: Settings,
+        memory: int,
+        *,
+        images: int | None = None,
+        assumed: Assumed | None = None,
+        processes: int = 1,
+    ) -> None:
+        """Plan from a model's configuration; `images` is their number, if known.
 
-    @property
-    def vllm_backend(self) -> VLLMBackend:
-        """Settings of the vLLM of `vllm`."""
-        assert isinstance(self.settings.engine, VLLMBackend)
-        return self.settings.engine
+        Raises:
+            ConfigError: the number of images is needed and not known.
+            ModelError: see `Measured`.
+        """
+        self.name, self.settings, self.memory, self.processes = name, settings, memory, processes
+        self.usable = memory - RESERVED
+        self.assumed = assumed = assumed or Assumed()
+        generated = generations(settings, images, assumed)
+        self.model = model = Measured(name, config, settings, processes)
+        tree = not model.padded_because
+        self.costs = [(g, cost(g, (model.decoder, model.head), settings, assumed, tree, processes)) for g in generated]
 
-    @property
-    def usable(self) -> int:
-        return self.memory - RESERVED
+        shown = max(generation.all_images for generation in generated)
+        self.features = int(min(MOST_BYTES, shown * assumed.image_tokens * model.feature_bytes))
+        self.away = model.optimizer if settings.tune == "full" and settings.idle == "cpu" else 0
+        self.states = 2 * model.optimizer - self.away
+        self.standing = model.base + model.roles + self.states + self.features
+
+        self._generated = [g.share(processes) for g in (*generated, *measuring(settings, assumed))]
+        self.rollouts = self._rollouts(limits_of(settings))
+        self.fitting = self._fitting_limits()
+        self.vllm = settings.engine if isinstance(settings.engine, VLLMBackend) else None
+        self.vllm_awake = self.vllm_asleep = self.vllm_tokens = 0
+        if self.vllm:
+            self.vllm_awake = int(self.vllm.gpu_memory_utilization * memory)
+            if self.vllm.kv_cache_gib is not None:
+                self.vllm_awake = model.base + int(self.vllm.kv_cache_gib * 2**30)
+            self.vllm_asleep = 0 if self.vllm.sleep else self.vllm_awake
+            self.vllm_tokens = max(0, self.vllm_awake - model.base) // model.token_bytes
+
+        self.group = self.micro_batch = self.activations = self.fitting_micro_batch = 0
+        start = assumed.most_image_tokens + assumed.prompt_tokens
+        groups = [start + (g.answers if tree else 1) * g.limit for g in generated if g.trained]
+        if groups:
+            self.group, self.micro_batch = max(groups), max(settings.rl.micro_batch_tokens, *groups)
+            peak = partial(model.activations, group=self.group)
+            self.activations = peak(self.micro_batch)
+            free = self.usable - self.standing - model.gradients - self.vllm_asleep
+            self.fitting_micro_batch = largest_micro_batch(peak, free, self.micro_batch)
 
     @property
     def rollout_bytes(self) -> int:
         """All that is held at the peak of the rollout that needs most."""
-        if self.vllm:
-            return self.standing.rollout + self.vllm.awake
-        return self.standing.rollout + max((peak.total for _, _, peak in self.rollouts), default=0)
+        return self.standing + (self.vllm_awake if self.vllm else max(peak.total for *_, peak in self.rollouts))
 
     @property
     def update_bytes(self) -> int:
         """All that is held at the peak of the update."""
-        held = max(self.update.activations, self.update.optimizer_step) if self.update else 0
-        return self.standing.update + held + (self.vllm.asleep if self.vllm else 0)
+        most = max(self.activations, self.model.step) if self.group else 0
+        return self.standing + self.model.gradients + most + self.vllm_asleep
 
     @property
     def free(self) -> int:
         """What the higher peak leaves; negative where it does not fit."""
         return self.usable - max(self.rollout_bytes, self.update_bytes)
 
+    def _rollouts(self, limits: BatchLimits) -> list[tuple[Generation, Batch, Peak]]:
+        tree = not self.model.padded_because
+        batches = [(g, Batch.of(g, self.assumed, limits, tree)) for g in self._generated]
+        return [(g, batch, self.model.rollout_peak(g, batch)) for g, batch in batches]
 
-def make_plan(
-    name: str,
-    config: PreTrainedConfig,
-    settings: Settings,
-    memory: int,
-    *,
-    images: int | None = None,
-    assumed: Assumed | None = None,
-    longest: int = 1024,
-    processes: int = 1,
-) -> Plan:
-    """Plan a run.
+    def _fitting_limits(self) -> BatchLimits:
+        """The most tokens of a prefill that fits, however few answers an image has, and the most answers that fit.
 
-    Args:
-        name: of the model, for messages.
-        config: of the model; nothing else of it is needed.
-        memory: bytes of the device.
-        images: how many there are, where that is known.
-        longest: an answer's tokens at the most where the settings name no limit.
-        processes: those that share the work, each on a device of its own with so much memory.
-    Raises:
-        ConfigError: the number of images is needed and not known.
-        ModelError: see `Measured`.
-    """
-    assumed = assumed or Assumed()
-    asked = askings(settings, images, assumed, longest)
-    model = Measured(name, config, settings, processes)
-    shown = max((asking.all_images for asking in asked), default=0)
-    features = feature_bytes(shown, assumed.image_tokens, model.shape)
-    idle = model.optimizer if settings.tune == "full" and settings.idle == "cpu" else 0
-    states = 2 * model.optimizer - idle
-    standing = Standing(model.base, model.roles, model.gradients, states, features, idle)
-
-    generated = (*asked, *measuring(settings, assumed, longest))
-    rollouts = _Rollouts(model, tuple(shared(asking, processes) for asking in generated), assumed)
-    usable = memory - RESERVED
-    limits, fitting = rollouts.largest(limits_of(settings), usable - standing.rollout), 0
-    backend = settings.engine if isinstance(settings.engine, VLLMBackend) else None
-    vllm = vllm_share(backend, memory, model.base, model.shape.token_bytes) if backend else None
-    update = _update(model, settings, asked, assumed)
-    if update:
-        held, free = partial(_activations, model, update.group), usable - standing.update - (vllm.asleep if vllm else 0)
-        fitting = largest_micro_batch(held, free, update.micro_batch)
-    return Plan(
-        name,
-        settings,
-        assumed,
-        memory,
-        processes,
-        model.parameters,
-        model.trainable,
-        model.padded_because,
-        model.dense,
-        standing,
-        tuple(rollouts.peaks(limits_of(settings))),
-        vllm,
-        update,
-        fitting,
-        limits.answers,
-        limits.tokens,
-        tuple((a, work(a, model.parameters, settings, assumed, model.shape.tree, processes)) for a in asked),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Rollouts:
-    """What is asked, as functions of how much of it is decoded at once."""
-
-    model: Measured
-    asked: tuple[Asking, ...]
-    assumed: Assumed
-
-    def peaks(self, limits: BatchLimits) -> Iterator[tuple[Asking, Batch, Peak]]:
-        """Each way of asking with its largest batch and its peak."""
-        model, image = self.model, self.assumed.most_image_tokens
-        for asking in self.asked:
-            batch = Batch.of(asking, self.assumed, limits, model.shape.tree)
-            draw = model.draw(asking.sampling)
-            yield asking, batch, rollout_peak(model.shape, model.prefill, draw, asking, image, batch)
-
-    def reading(self, limits: BatchLimits) -> int:
-        """Bytes at the peak of all that comes before an answer's first token."""
-        return max((max(peak.looking, peak.reading) for _, _, peak in self.peaks(limits)), default=0)
-
-    def all(self, limits: BatchLimits) -> int:
-        """Bytes at the peak."""
-        return max((peak.total for _, _, peak in self.peaks(limits)), default=0)
-
-    def largest(self, limits: BatchLimits, free: int) -> BatchLimits:
-        """The most tokens whose reading fits, however few answers there are to an image; the most answers that fit.
-
-        Where reading does not fit with `limits`, such answers as fit with no more tokens than do.
+        Where the prefill does not fit as it is set, the answers are those beside no more tokens than fit.
         """
-        tokens = largest_batch(lambda n: self.reading(BatchLimits(_NO_BOUND, n)), free, self._most(_NO_BOUND).tokens)
-        tokens = tokens // 64 * 64 or tokens
-        few = limits.tokens if self.reading(limits) <= free else tokens
-        return BatchLimits(
-            largest_batch(lambda n: self.all(BatchLimits(n, few)), free, self._most(few).answers), tokens
-        )
+        free, limits = self.usable - self.standing, limits_of(self.settings)
 
-    def _most(self, tokens: int) -> BatchLimits:
-        """The most answers and tokens in a batch of so many tokens."""
-        batches = [batch for _, batch, _ in self.peaks(BatchLimits(_NO_BOUND, tokens))]
-        return BatchLimits(
-            max((b.all_answers for b in batches), default=0), max((b.tokens for b in batches), default=0)
-        )
+        def prefill(tokens: int, answers: int = _NO_BOUND) -> int:
+            return max(peak.prefill for *_, peak in self._rollouts(BatchLimits(answers, tokens)))
+
+        most = max(batch.tokens for _, batch, _ in self._rollouts(BatchLimits(_NO_BOUND, _NO_BOUND)))
+        tokens = bisect_right(range(1, most + 1), free, key=prefill)
+        tokens = tokens // 64 * 64 or tokens
+        few = limits.tokens if prefill(limits.tokens, limits.answers) <= free else tokens
+
+        def total(answers: int) -> int:
+            return max(peak.total for *_, peak in self._rollouts(BatchLimits(answers, few)))
+
+        most = max(batch.all_answers for _, batch, _ in self._rollouts(BatchLimits(_NO_BOUND, few)))
+        return BatchLimits(bisect_right(range(1, most + 1), free, key=total), tokens)
 
 
 def plan_model(
@@ -254,104 +153,74 @@ def plan_model(
     images: Sequence[ImageRef] | None = None,
     memory: str | None = None,
     image_tokens: int | None = None,
-    tflops: float = TFLOPS,
+    tflops: float = Assumed.tflops,
     processes: int = 1,
 ) -> Plan:
-    """Plan a run of a folder or hub model.
+    """Plan a run of a folder or hub model; raises ConfigError and ModelError.
 
     Args:
-        images: those of the run; None where they are not known.
         memory: of the device, as text; None for that of the GPU here, else 24 GB.
         image_tokens: of an image; None to count those of `images`.
-        tflops: see `Assumed`.
-        processes: see `make_plan`.
-    Raises:
-        ConfigError: a size that is none, or tokens that cannot be counted.
-        ModelError: no such model, or one that cannot be used.
     """
     if tflops <= 0 or (image_tokens is not None and image_tokens < 1):
         raise ConfigError("--tflops must be above 0 and --image-tokens at least 1")
-    if processes < 1:
-        raise ConfigError("--processes must be at least 1")
-    size = read_bytes(memory) if memory else device_bytes()
-    config = read_config(name, settings.trust_remote_code)
-    if image_tokens is not None or images is None:
-        mean, most = (float(image_tokens or IMAGE_TOKENS), image_tokens or IMAGE_TOKENS)
+    if memory:
+        size = read_bytes(memory)
     else:
+        size = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 24 * 10**9
+    check_model(name, settings.trust_remote_code)
+    config = AutoConfig.from_pretrained(name, trust_remote_code=settings.trust_remote_code)
+    if image_tokens is None and images is not None:
         mean, most = count_image_tokens(name, config, settings, images)
-    assumed = Assumed(mean, most, tflops=tflops)
+    else:
+        mean = most = image_tokens or Assumed.most_image_tokens
+    try:
+        longest = GenerationConfig.from_pretrained(name).max_new_tokens
+    except (OSError, ValueError):
+        longest = None
+    assumed = Assumed(mean, most, longest=longest or Assumed.longest, tflops=tflops)
     count = None if images is None else len(images)
-    longest = longest_answer(name)
-    return make_plan(name, config, settings, size, images=count, assumed=assumed, longest=longest, processes=processes)
-
-
-def _update(model: Measured, settings: Settings, asked: tuple[Asking, ...], assumed: Assumed) -> Update | None:
-    start = assumed.most_image_tokens + assumed.prompt_tokens
-    groups = [start + (a.answers if model.shape.tree else 1) * a.limit for a in asked if a.trained]
-    if not groups:
-        return None
-    micro_batch = max(settings.rl.micro_batch_tokens, *groups)
-    return Update(max(groups), micro_batch, _activations(model, max(groups), micro_batch), model.step)
-
-
-def _activations(model: Measured, group: int, tokens: int) -> int:
-    """Bytes of a micro-batch: one tree, or as many answers on the padded path."""
-    width = tokens if model.shape.tree else min(tokens, group)
-    return model.activations(tokens) + mask_bytes(model.shape, tokens // width, width)
+    return Plan(name, config, settings, size, images=count, assumed=assumed, processes=processes)
 
 
 def read_bytes(text: str) -> int:
-    """Bytes of a text such as 24GB or 80GiB; a number alone means GB.
-
-    Raises:
-        ConfigError: it is no such text.
-    """
+    """Bytes of a text such as 24GB or 80GiB; a number alone means GB. Raises ConfigError for another text."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)", text.strip())
     if not found or found[2].upper() not in _UNITS or float(found[1]) == 0:
         raise ConfigError(f"'{text}' is no memory size; write it as 24GB or 24GiB")
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
-def device_bytes(otherwise: int = 24 * 10**9) -> int:
-    """Memory of the first GPU here."""
-    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else otherwise
-
-
-def read_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """The configuration of a folder or hub model.
-
-    Raises:
-        ModelError: it is missing, or no model for images and text.
-    """
-    check_model(name, trust_remote_code)
-    config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
-    return config
-
-
-def longest_answer(name: str, otherwise: int = 1024) -> int:
-    """Most tokens of an answer as the model's own settings of generation say."""
-    try:
-        return int(GenerationConfig.from_pretrained(name).max_new_tokens or otherwise)
-    except (OSError, ValueError):
-        return otherwise
-
-
 def count_image_tokens(
     name: str, config: PreTrainedConfig, settings: Settings, images: Sequence[ImageRef]
 ) -> tuple[float, int]:
-    """Mean and most tokens of an image, over some of them, as the family's own processor makes them.
-
-    Raises:
-        ConfigError: the processor cannot be had, or not with these bounds of an image's size.
-    """
-    some = images[:: -(-len(images) // _LOOKED_AT)]
+    """Mean and most tokens of an image, over a sample, as the model's own processor makes them."""
     try:
         processor = Processor.load(name, config, settings.trust_remote_code)
         processor.limit(settings.min_pixels, settings.max_pixels)
         cache = ImageCache(processor.prepare)
-        texts = ["".join(cache.get(image).texts) for image in some]
+        texts = ["".join(cache.get(image).texts) for image in images[:: -(-len(images) // _SAMPLE)]]
     except (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"cannot count the tokens of images; give --image-tokens N instead ({reason})") from None
+        raise ConfigError(
+            f"cannot count the tokens of images; give --image-tokens N instead ({one_line(error)})"
+        ) from None
     counts = [text.count(processor.image_token) for text in texts]
     return fmean(counts), max(counts)
+
+
+def largest_micro_batch(peak: Callable[[int], int], free: int, start: int, step: int = 64) -> int:
+    """The most tokens whose peak is within `free` bytes, to a hundredth or so, a multiple of `step`; 0 for none.
+
+    Args:
+        peak: nearly a line, and expensive; each guess is on the line through the last two.
+        start: the first guess.
+    """
+    before, tokens = start // 2, start
+    for _ in range(10):
+        slope = (peak(tokens) - peak(before)) / (tokens - before)
+        before, tokens = tokens, max(step, tokens + int((free - peak(tokens)) / slope))
+        if abs(tokens - before) <= before // 100:
+            break
+    while tokens >= step and peak(tokens) > free:
+        tokens -= max(step, tokens // 100)
+    return max(0, tokens) // step * step
