@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +15,7 @@ from tests.report.planted import SETTINGS, Written, asked, candidate, silver_set
 from visplay.config import load_settings
 from visplay.labeling.asked_records import synthesis_rows, write_record
 from visplay.labeling.silver_file import write_silver
-from visplay.report.gallery import Filter, Gallery, HeldOutAnswer, ImageList
+from visplay.report.gallery import Gallery, ImageList, Query
 from visplay.runs import RunDirectory
 from visplay.runs.schemas import ASKED
 from visplay.runs.state import write_json
@@ -32,62 +33,67 @@ def gallery(written: Written) -> Gallery:
     return Gallery(written.path)
 
 
-def ids(gallery: Gallery, wanted: Filter) -> list[str]:
-    return [row.id for row in gallery.find(wanted, "time").rows]
+def rows(gallery: Gallery, **wanted: Any) -> list[dict[str, Any]]:
+    return list(gallery.find(Query(**wanted))["rows"])
+
+
+def ids(gallery: Gallery, **wanted: Any) -> list[str]:
+    return [row["id"] for row in rows(gallery, **wanted)]
 
 
 def test_all_that_was_asked_is_there_in_the_order_in_which_it_was_asked(gallery: Gallery) -> None:
     names = ["1/questioner/0/p/1#0", "1/questioner/0/p/1#1"]
     names += [f"1/silver/p/{n}" for n in ("1#0", "1#1", "2#0", "2#1")]
     both = names + ["2" + name[1:] for name in names]
-    assert ids(gallery, Filter()) == both
-    assert [row.id for row in gallery.find(Filter()).rows] == both[::-1]
+    assert ids(gallery, order="time") == both
+    assert ids(gallery) == both[::-1]
     choices = gallery.choices()
-    assert (choices.total, choices.kept) == (12, 6)
-    assert choices.iterations == {1: 6, 2: 6} and choices.phases == {"silver": 8, "questioner": 4}
-    assert choices.types == {"multiple choice": 2, "numerical": 2, "open": 6}
-    assert choices.gates == {"invalid": 2, "band": 2, "unlabelled": 2}
+    assert (choices["total"], choices["kept"]) == (12, 6)
+    assert choices["iterations"] == {1: 6, 2: 6} and choices["phases"] == {"silver": 8, "questioner": 4}
+    assert choices["types"] == {"multiple choice": 2, "numerical": 2, "open": 6}
+    assert choices["gates"] == {"invalid": 2, "band": 2, "unlabelled": 2}
 
 
 @pytest.mark.parametrize(
     ("wanted", "count"),
     [
-        (Filter(iteration=1), 6),
-        (Filter(phase="questioner"), 4),
-        (Filter(type="numerical"), 2),
-        (Filter(kept=True), 6),
-        (Filter(kept=False, iteration=2), 3),
-        (Filter(gate="band"), 2),
-        (Filter(gate="unlabelled"), 2),
-        (Filter(gate="invalid"), 2),
-        (Filter(least=0.75, most=0.75), 2),
-        (Filter(least=0.5), 8),
-        (Filter(most=0.2), 4),
-        (Filter(image="p/2"), 4),
-        (Filter(image="p"), 0),
-        (Filter(text="how MANY"), 2),
-        (Filter(text="RUBBISH"), 2),
-        (Filter(text="i see it is blue"), 2),
-        (Filter(text="(.*"), 0),
-        (Filter(iteration=1, phase="silver", kept=True, type="open", text="shape"), 1),
-        (Filter(iteration=9), 0),
+        (Query(iteration=1), 6),
+        (Query(phase="questioner"), 4),
+        (Query(type="numerical"), 2),
+        (Query(kept=True), 6),
+        (Query(kept=False, iteration=2), 3),
+        (Query(gate="band"), 2),
+        (Query(gate="unlabelled"), 2),
+        (Query(gate="invalid"), 2),
+        (Query(least=0.75, most=0.75), 2),
+        (Query(least=0.5), 8),
+        (Query(most=0.2), 4),
+        (Query(image="p/2"), 4),
+        (Query(image="p"), 0),
+        (Query(text="how MANY"), 2),
+        (Query(text="RUBBISH"), 2),
+        (Query(text="i see it is blue"), 2),
+        (Query(text="(.*"), 0),
+        (Query(iteration=1, phase="silver", kept=True, type="open", text="shape"), 1),
+        (Query(iteration=9), 0),
     ],
 )
-def test_questions_are_found_by_what_is_asked_of_them(gallery: Gallery, wanted: Filter, count: int) -> None:
-    assert gallery.find(wanted).total == count == len(ids(gallery, wanted))
+def test_questions_are_found_by_what_is_asked_of_them(gallery: Gallery, wanted: Query, count: int) -> None:
+    found = gallery.find(wanted)
+    assert found["total"] == count == len(found["rows"])
 
 
 def test_a_list_is_sorted_and_cut(gallery: Gallery) -> None:
-    falling = [row.confidence for row in gallery.find(Filter(), "-confidence").rows]
+    falling = [row["confidence"] for row in rows(gallery, order="-confidence")]
     assert falling == sorted(falling, reverse=True) and falling[0] == 1.0
-    assert gallery.find(Filter(), "-reward").rows[0].reward == 0.375
-    assert gallery.find(Filter(), "reward").rows[0].reward == 0.0
-    texts = [row.question for row in gallery.find(Filter(), "text").rows]
+    assert rows(gallery, order="-reward")[0]["reward"] == 0.375
+    assert rows(gallery, order="reward")[0]["reward"] == 0.0
+    texts = [row["question"] for row in rows(gallery, order="text")]
     assert texts == sorted(texts)
-    whole = gallery.find(Filter(), "confidence").rows
-    pages = [gallery.find(Filter(), "confidence", start, 5) for start in (0, 5, 10, 15)]
-    assert tuple(row for page in pages for row in page.rows) == whole
-    assert [(page.start, page.total, len(page.rows)) for page in pages] == [
+    whole = rows(gallery, order="confidence")
+    pages = [gallery.find(Query(order="confidence", start=start, count=5)) for start in (0, 5, 10, 15)]
+    assert [row for page in pages for row in page["rows"]] == whole
+    assert [(page["start"], page["total"], len(page["rows"])) for page in pages] == [
         (0, 12, 5),
         (5, 12, 5),
         (10, 12, 2),
@@ -97,50 +103,42 @@ def test_a_list_is_sorted_and_cut(gallery: Gallery) -> None:
 
 def test_a_dropped_question_is_shown_with_its_votes_and_the_reason(gallery: Gallery) -> None:
     shown = gallery.item("1/silver/p/1#1")
-    assert shown is not None and shown.parts is None
-    assert (shown.row.gate, shown.row.kept, shown.row.answer) == ("band", False, "yes")
-    assert shown.reason == "1.00 is not within 0.60 to 0.90"
+    assert shown is not None and shown["reward"] is None
+    assert (shown["gate"], shown["kept"], shown["answer"]) == ("band", False, "yes")
+    assert shown["reason"] == "1.00 is not within 0.60 to 0.90"
     unlabelled = gallery.item("1/silver/p/2#0")
     assert unlabelled is not None
-    assert (unlabelled.row.gate, unlabelled.row.answer, unlabelled.unboxed) == ("unlabelled", None, 3)
-    assert (unlabelled.majority, unlabelled.majority_share) == ("1", 0.25)
-    assert unlabelled.reason == "the votes are at odds with what else was asked about the image"
+    assert (unlabelled["gate"], unlabelled["answer"], unlabelled["unboxed"]) == ("unlabelled", None, 3)
+    assert (unlabelled["majority"], unlabelled["majority_share"]) == ("1", 0.25)
+    assert unlabelled["reason"] == "the votes are at odds with what else was asked about the image"
     assert gallery.item("1/silver/p/9#9") is None
 
 
 def test_votes_are_shown_with_their_reasoning_and_who_agrees(gallery: Gallery) -> None:
     shown = gallery.item("2/silver/p/1#0")
-    assert shown is not None and (shown.majority, shown.majority_share) == ("red", 0.75)
-    assert [vote.agrees for vote in shown.votes] == [True, True, False, True]
-    assert (shown.votes[2].answer, shown.votes[2].text, shown.votes[2].augmentation) == (
-        "blue",
-        "I see it is blue",
-        "plain",
-    )
-    assert shown.votes[0].logprob == -0.5
+    assert shown is not None and (shown["majority"], shown["majority_share"]) == ("red", 0.75)
+    assert shown["agrees"] == [True, True, False, True]
+    assert shown["votes"] == ["red", "red", "blue", "red"] and shown["reasoning"][2] == "I see it is blue"
+    assert shown["augmentations"] == ["plain"] * 4 and shown["logprobs"] == [-0.5] * 4
 
 
 def test_a_reward_is_shown_with_its_parts(gallery: Gallery) -> None:
     shown = gallery.item("1/questioner/0/p/1#0")
-    assert shown is not None and shown.parts is not None
-    parts = shown.parts
-    assert (parts.base, parts.diversity_penalty, parts.history_penalty, parts.reward, parts.rule) == (
-        0.75,
-        0.25,
-        0.125,
-        0.375,
-        "chance_corrected",
-    )
+    assert shown is not None
+    parts = {"base_reward": 0.75, "diversity_penalty": 0.25, "history_penalty": 0.125, "reward": 0.375}
+    assert parts.items() <= shown.items() and shown["rule"] == "chance_corrected"
     rubbish = gallery.item("1/questioner/0/p/1#1")
-    assert rubbish is not None and rubbish.row.type == "" and rubbish.row.question == "rubbish"
-    assert (rubbish.row.gate, rubbish.reason, rubbish.votes) == ("invalid", "not in the agreed form", ())
+    assert rubbish is not None and rubbish["type"] == "" and rubbish["question"] == "rubbish"
+    assert (rubbish["gate"], rubbish["reason"], rubbish["agrees"]) == ("invalid", "not in the agreed form", [])
 
 
 def test_a_image_is_followed_through_the_iterations(written: Written, gallery: Gallery) -> None:
     story = gallery.story("p/1")
-    assert [(then.iteration, len(then.rows)) for then in story.iterations] == [(1, 4), (2, 4)]
-    assert set(gallery.storied()) == {"p/1", "p/2"} and story.anchored == ()
-    assert gallery.story("nowhere").iterations == ()
+    assert [(then["iteration"], len(then["rows"])) for then in story["iterations"]] == [(1, 4), (2, 4)]
+    assert set(gallery.storied()) == {"p/1", "p/2"} and story["anchored"] == []
+    assert gallery.story("nowhere")["iterations"] == []
+    short = gallery.story("p/1", most=3)["iterations"]
+    assert [(len(then["rows"]), then["more"]) for then in short] == [(3, 1), (3, 1)]
     folder = written.path / "acceptance"
     folder.mkdir()
     frozen = synthesis([candidate("acceptance/h/1#0", "what is it?", ["cat"] * 4, "h/1")], {})
@@ -149,37 +147,40 @@ def test_a_image_is_followed_through_the_iterations(written: Written, gallery: G
         write_json(folder / f"iteration-{iteration}.json", {"acceptance/h/1#0": {"answer": answer, "confidence": 0.5}})
         write_record(folder, StepId(iteration, "accept", 0), synthesis_rows(frozen))
     held = gallery.story("h/1")
-    assert [row.id for then in held.iterations for row in then.rows] == ["0/acceptance/h/1#0", "1/acceptance/h/1#0"]
-    assert [(one.question, one.held_out_answers) for one in held.anchored] == [
-        ("what is it?", (HeldOutAnswer(0, "cat", 0.5), HeldOutAnswer(1, "dog", 0.5)))
+    assert [row["id"] for then in held["iterations"] for row in then["rows"]] == [
+        "0/acceptance/h/1#0",
+        "1/acceptance/h/1#0",
     ]
+    (anchored,) = held["anchored"]
+    answers = [{"iteration": t, "answer": answer, "confidence": 0.5} for t, answer in enumerate(("cat", "dog"))]
+    assert anchored == {"question": "what is it?", "held_out_answers": answers}
 
 
 def test_what_comes_while_one_looks_is_seen_and_a_step_that_is_done_again_is_not_doubled(
     written: Written, gallery: Gallery
 ) -> None:
-    assert gallery.choices().total == 12
+    assert gallery.choices()["total"] == 12
     asked(written.path, 3, 0)
-    assert gallery.choices().total == 14
+    assert gallery.choices()["total"] == 14
     asked(written.path, 3, 0)
     (written.path / "asked" / "3-silver-0.parquet.part").write_bytes(b"half")
     (written.path / "asked" / "3-questioner-1.parquet").write_bytes(b"damaged")
-    assert gallery.choices().total == 14
+    assert gallery.choices()["total"] == 14
 
 
 def test_a_run_that_has_asked_nothing_yet_is_an_empty_gallery(written: Written) -> None:
     gallery = Gallery(written.path)
-    assert gallery.find(Filter(text="x"), "-confidence").rows == () and gallery.choices().total == 0
-    assert gallery.storied() == () and gallery.texts(1) == ()
+    assert rows(gallery, text="x", order="-confidence") == [] and gallery.choices()["total"] == 0
+    assert gallery.storied() == [] and gallery.texts(1) == []
 
 
 def test_texts_are_those_of_the_synthesis(gallery: Gallery) -> None:
-    assert gallery.texts(2) == (
+    assert gallery.texts(2) == [
         "what color is the circle?",
         "is it a circle?",
         "How many circles?",
         "what shape is it?",
-    )
+    ]
 
 
 def test_ten_thousand_questions_are_quick(tmp_path: Path) -> None:
@@ -200,19 +201,19 @@ def test_ten_thousand_questions_are_quick(tmp_path: Path) -> None:
         write_record(tmp_path / "run", StepId(iteration, "silver", 0), rows)
     begun = time.process_time()
     gallery = Gallery(tmp_path / "run")
-    assert gallery.find(Filter(), count=50).total == 10_000
+    assert gallery.find(Query())["total"] == 10_000
     first = time.process_time() - begun
     gallery.item("5/silver/7#0")  # what is loaded once is loaded
     spent = {}
     for wanted in (
-        Filter(text="1999 7"),
-        Filter(text="street", kept=True),
-        Filter(iteration=3, type="open", least=0.5),
+        Query(text="1999 7", order="-confidence"),
+        Query(text="street", kept=True, order="-confidence"),
+        Query(iteration=3, type="open", least=0.5, order="-confidence"),
     ):
         begun = time.process_time()
-        found = gallery.find(wanted, "-confidence", count=50)
+        found = gallery.find(wanted)
         spent[repr(wanted)] = time.process_time() - begun
-        assert found.total > 0 and gallery.item(found.rows[0].id) is not None
+        assert found["total"] > 0 and gallery.item(found["rows"][0]["id"]) is not None
     assert first < 1.0 and max(spent.values()) < 0.2, (first, spent)
 
 
@@ -226,7 +227,7 @@ def test_images_are_small_whole_and_only_those_of_the_run() -> None:
     first = album.thumbnail("easy-vqa/17", 256)
     assert first is not None
     with Image.open(io.BytesIO(first)) as shown:
-        assert (shown.format, shown.size) == ("PNG", (256, 256))
+        assert (shown.format, shown.size) == ("WEBP", (256, 256))
     small = album.thumbnail("easy-vqa/17", 40)
     assert small is not None and Image.open(io.BytesIO(small)).size == (40, 40)
     assert album.thumbnail("easy-vqa/9999999") is None and album.thumbnail("../../config.yaml") is None

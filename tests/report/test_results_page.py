@@ -11,7 +11,7 @@ from visplay.report.run_data import RunView
 
 def page_of(written: Written) -> str:
     page = RunView(written.path).read()
-    return results_markdown(page, signs(page, {1: Gallery(written.path).texts(1)}))
+    return results_markdown(page, signs(page, Gallery(written.path).texts(1)))
 
 
 def test_figures_stand_in_tables(written: Written) -> None:

@@ -16,11 +16,10 @@ from visplay.config import load_settings
 from visplay.errors import RunError
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import suites_summary
-from visplay.report.run_data import RunView, as_json, duration
+from visplay.report.run_data import RunView, duration
 from visplay.runs import RunDirectory, in_use
 from visplay.runs.state import write_json
 from visplay.selfplay.schedule import INPUTS_FILE, InputCounts
-from visplay.selfplay.verdict import Change
 
 HOLDER = """
 import sys
@@ -36,8 +35,8 @@ def test_where_a_run_is_follows_from_its_last_line(written: Written) -> None:
     places = []
 
     def note() -> None:
-        status = view.read().status
-        places.append((status.state, status.iteration, status.phase, status.step, status.steps))
+        status = view.read()["status"]
+        places.append((status["state"], status["iteration"], status["phase"], status["step"], status["steps"]))
 
     note()
     written.measure(0, 5)
@@ -58,14 +57,14 @@ def test_where_a_run_is_follows_from_its_last_line(written: Written) -> None:
         ("running", 1, "silver", 1, 1),
         ("running", 1, "reasoner", 1, 3),
     ]
-    assert view.read().status.words == "running: iteration 1 of 2, the Reasoner learns, step 1 of 3"
-    assert view.read().status.done == pytest.approx(5 / 18)
+    assert view.read()["status"]["words"] == "running: iteration 1 of 2, the Reasoner learns, step 1 of 3"
+    assert view.read()["status"]["done"] == pytest.approx(5 / 18)
 
 
 def test_without_a_silver_set_the_reasoner_has_nothing_to_do(written: Written) -> None:
     written.begin()
     written.silver(1, silver_set(), kept=0)
-    assert RunView(written.path).read().status.phase == "measure"
+    assert RunView(written.path).read()["status"]["phase"] == "measure"
 
 
 def test_time_left_is_known_once_every_phase_was_seen(written: Written) -> None:
@@ -73,21 +72,21 @@ def test_time_left_is_known_once_every_phase_was_seen(written: Written) -> None:
     written.begin()
     for step in range(2):
         written.line("questioner", 1, step, seconds=3.0)
-        assert view.read().status.seconds_left is None
+        assert view.read()["status"]["seconds_left"] is None
     written.silver(1, silver_set())
     for step in range(3):
         written.line("reasoner", 1, step, seconds=5.0)
     written.measure(1, 6)
-    left = view.read().status.seconds_left
+    left = view.read()["status"]["seconds_left"]
     # Acceptance now, then a whole iteration: 2 + (2 x 3 + 2 + 3 x 5 + 2 + 2), less what the step under way has had.
     assert left is not None and 27.0 <= left <= 29.0
-    assert "about 2" in view.read().status.words and "seconds left" in view.read().status.words
+    assert "about 2" in view.read()["status"]["words"] and "seconds left" in view.read()["status"]["words"]
 
 
 def test_only_a_run_that_a_process_holds_is_going(tmp_path: Path) -> None:
     path = tmp_path / "run"
     RunDirectory.create(path, load_settings("default", SETTINGS)).close()
-    assert not in_use(path) and RunView(path).read().status.state == "stopped"
+    assert not in_use(path) and RunView(path).read()["status"]["state"] == "stopped"
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)],
         env={"PYTHONPATH": ":".join(sys.path)},
@@ -96,10 +95,12 @@ def test_only_a_run_that_a_process_holds_is_going(tmp_path: Path) -> None:
         text=True,
     )
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    assert in_use(path) and RunView(path).read().status.state == "running"
+    assert in_use(path) and RunView(path).read()["status"]["state"] == "running"
     holder.communicate("")
     assert not in_use(path)
-    assert RunView(path).read().status.words.startswith("stopped: before the first iteration, suites are measured")
+    assert (
+        RunView(path).read()["status"]["words"].startswith("stopped: before the first iteration, suites are measured")
+    )
 
 
 def test_looking_never_keeps_a_run_out(tmp_path: Path) -> None:
@@ -138,63 +139,65 @@ def test_a_line_that_is_being_written_waits_for_the_next_look(written: Written) 
     with (written.path / "metrics.jsonl").open("ab") as file:
         file.write(b'{"phase": "questioner", "iteration": 1, "st')
         file.flush()
-        (curve,) = [curve for curve in view.read().curves if curve.name == "reward"]
-        assert curve.y == (0.5,)
+        (curve,) = [curve for curve in view.read()["curves"] if curve["name"] == "reward"]
+        assert curve["y"] == [0.5]
         file.write(b'ep": 1, "reward": 0.75, "time": {}}\n')
-    (curve,) = [curve for curve in view.read().curves if curve.name == "reward"]
-    assert (curve.x, curve.step, curve.y) == ((1, 2), (0, 1), (0.5, 0.75))
+    (curve,) = [curve for curve in view.read()["curves"] if curve["name"] == "reward"]
+    assert (curve["step"], curve["y"]) == ([0, 1], [0.5, 0.75])
 
 
-def test_steps_of_a_curve_grow_through_the_run(written: Written) -> None:
+def test_a_curve_goes_through_the_run(written: Written) -> None:
     for iteration in (1, 2):
         for step in range(2):
             written.line("questioner", iteration, step, reward=iteration + step / 10, kl=None, note="x")
         for step in range(3):
             written.line("reasoner", iteration, step, reward=0.5)
-    curves = {(curve.phase, curve.name): curve for curve in RunView(written.path).read().curves}
-    assert curves.keys() == {(p, n) for p in ("questioner", "reasoner") for n in ("reward", "seconds")}
-    assert curves["questioner", "reward"].x == (1, 2, 3, 4)
-    assert curves["questioner", "reward"].iteration == (1, 1, 2, 2)
-    assert curves["questioner", "reward"].y == (1.0, 1.1, 2.0, 2.1)
-    assert curves["reasoner", "reward"].x == (1, 2, 3, 4, 5, 6)
+    curves = {(curve["phase"], curve["name"]): curve for curve in RunView(written.path).read()["curves"]}
+    assert curves.keys() == {("questioner", "reward"), ("reasoner", "reward")}
+    assert curves["questioner", "reward"]["iteration"] == [1, 1, 2, 2]
+    assert curves["questioner", "reward"]["y"] == [1.0, 1.1, 2.0, 2.1]
+    assert curves["reasoner", "reward"]["step"] == [0, 1, 2, 0, 1, 2]
 
 
 def test_suites_of_a_going_run_are_those_of_its_summary(written: Written) -> None:
     view = RunView(written.path)
     written.measure(0, 5)
-    series, _ = view.read().suites  # the other is read tolerantly
-    assert (series.suite, series.decoding, series.task, series.iterations) == ("lab/single", "greedy", None, ())
-    assert series.base is not None and (series.base.accuracy, series.base.n, series.base.change) == (0.5, 10, None)
+    series, _ = view.read()["suites"]  # the other is read tolerantly
+    assert (series["suite"], series["decoding"], series["task"]) == ("lab/single", "greedy", None)
+    assert series["base"].keys() == {"iteration", "accuracy", "ci95", "n"} and series["iterations"] == []
+    assert (series["base"]["accuracy"], series["base"]["n"]) == (0.5, 10)
     written.measure(1, 8)
     # Marks whose line is still to come may be half written.
     (written.path / "measurements" / "iteration-2.jsonl").write_text('{"decoding": "greedy", "su')
-    going = view.read().suites
-    (after,) = going[0].iterations
-    assert (after.iteration, after.accuracy) == (1, 0.8)
-    assert after.change == pytest.approx(0.3) and after.low < 0.8 < after.high
+    going = view.read()["suites"]
+    (after,) = going[0]["iterations"]
+    assert (after["iteration"], after["accuracy"]) == (1, 0.8)
+    assert after["difference"]["mean"] == pytest.approx(0.3) and after["ci95"][0] < 0.8 < after["ci95"][1]
     base, one = (Measurement.load(written.path / "measurements" / f"iteration-{t}.jsonl") for t in (0, 1))
     written.run.write_summary({"suites": suites_summary(base, [one]), "seconds": 60.0})
-    assert view.read().suites == going
+    assert view.read()["suites"] == json.loads(json.dumps(going))
 
 
 def test_a_finished_run_says_so(written: Written) -> None:
     written.begin()
     written.run.write_summary({"suites": {}, "seconds": 4000.0})
-    status = RunView(written.path).read().status
-    assert (status.state, status.done, status.seconds_left) == ("finished", 1.0, None)
-    assert status.words == "finished after 67 minutes"
+    status = RunView(written.path).read()["status"]
+    assert (status["state"], status["done"], status["seconds_left"]) == ("finished", 1.0, None)
+    assert status["words"] == "finished after 67 minutes"
 
 
 def test_silver_sets_are_told_with_every_gate_and_the_band(written: Written) -> None:
     written.begin()
     written.silver(1, silver_set(), label_accuracy=0.5, answerable=1.0)
-    (panel,) = RunView(written.path).read().silver
-    assert (panel.asked, panel.candidates, panel.kept, panel.unlabelled) == (4, 4, 2, 1)
-    assert panel.dropped == {"answered": 0, "needs_image": 0, "band": 1} and next(iter(panel.dropped)) == "answered"
-    assert sum(panel.histogram) == 4 and panel.histogram[9] == 1
-    assert panel.band == (0.6, 1.0) and panel.band_above_chance
-    assert panel.types == {"multiple choice": 1, "numerical": 1, "open": 2}
-    assert (panel.label_accuracy, panel.paper_kept) == (0.5, None)
+    (panel,) = RunView(written.path).read()["silver"]
+    assert (panel["asked"], panel["candidates"], panel["kept"], panel["unlabelled"]) == (4, 4, 2, 1)
+    assert (
+        panel["dropped"] == {"answered": 0, "needs_image": 0, "band": 1} and next(iter(panel["dropped"])) == "answered"
+    )
+    assert sum(panel["confidence_histogram"]) == 4 and panel["confidence_histogram"][9] == 1
+    assert panel["band"] == [0.6, 1.0] and panel["band_above_chance"]
+    assert panel["types"] == {"multiple choice": 1, "numerical": 1, "open": 2}
+    assert panel["label_accuracy"] == 0.5 and "paper_kept" not in panel
 
 
 def test_verdicts_are_told_with_what_the_labelled_items_say(written: Written) -> None:
@@ -202,35 +205,33 @@ def test_verdicts_are_told_with_what_the_labelled_items_say(written: Written) ->
     labelled = {"validation_change": -0.1, "validation_ci95": [-0.2, -0.05], "validation_p_mcnemar": 0.01}
     labelled |= {"validation_items": 24, "validation_accuracy": 0.5}
     written.line("accept", 1, 0, accepted=False, against=0, kept_change=-0.5, kept_ci95=[-0.7, None], **labelled)
-    page = RunView(written.path).read()
-    (verdict,) = page.verdicts
-    assert (verdict.iteration, verdict.accepted, verdict.against) == (1, False, 0)
-    assert verdict.kept == Change(-0.5, -0.7, None) and verdict.agreement is None
-    assert verdict.validation == Change(-0.1, -0.2, -0.05) and verdict.validation_items == 24
-    assert as_json(page)["verdicts"][0]["validation"] == {"mean": -0.1, "low": -0.2, "high": -0.05}
+    (verdict,) = RunView(written.path).read()["verdicts"]
+    assert (verdict["iteration"], verdict["accepted"], verdict["against"]) == (1, False, 0)
+    assert (verdict["kept_change"], verdict["kept_ci95"]) == (-0.5, [-0.7, None]) and "agreement_change" not in verdict
+    assert verdict["validation_ci95"] == [-0.2, -0.05] and verdict["validation_items"] == 24
 
 
 def test_the_page_plans_by_what_the_run_counted(written: Written) -> None:
     """Of four images none is held out, so no verdict is waited for; without suites nothing is measured."""
     view = RunView(written.path)
-    assert view.read().status.phase == "measure", "the settings ask for suites and held-out images"
+    assert view.read()["status"]["phase"] == "measure", "the settings ask for suites and held-out images"
     write_json(written.path / INPUTS_FILE, asdict(InputCounts(images=4, held_out=0, validation_items=0, suites=0)))
-    assert view.read().status.phase == "questioner"
+    assert view.read()["status"]["phase"] == "questioner"
     for t in (1, 2):
         for step in range(2):
             written.line("questioner", t, step)
         written.silver(t, silver_set())
         for step in range(3):
             written.line("reasoner", t, step)
-    status = view.read().status
-    assert status.done == 1 and status.seconds_left == 0
+    status = view.read()["status"]
+    assert status["done"] == 1 and status["seconds_left"] == 0
 
 
 def test_all_of_it_is_json_and_nothing_tells_of_this_machine(written: Written) -> None:
     written.begin()
     written.silver(1, silver_set())
-    text = json.dumps(as_json(RunView(written.path).read()), allow_nan=False)
-    assert json.loads(text)["silver"][0]["kept"] == 2
+    text = json.dumps(RunView(written.path).overview(), allow_nan=False)
+    assert json.loads(text)["page"]["silver"][0]["kept"] == 2
     assert str(written.path) not in text
 
 

@@ -11,7 +11,7 @@ from datasets import load_dataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from visplay.cli.main import main
-from visplay.report.gallery import Filter, Gallery
+from visplay.report.gallery import Gallery, Query
 from visplay.report.health import signs
 from visplay.report.results_page import results_markdown
 from visplay.report.run_data import RunView
@@ -38,28 +38,28 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_record_is_what_the_metrics_count(finished: Path) -> None:
     gallery = Gallery(finished)
     lines = {(line["phase"], line["iteration"]): line for line in read_metrics(finished / "metrics.jsonl")}
-    silver = gallery.find(Filter(phase="silver"), count=1000).rows
+    silver = gallery.find(Query(phase="silver", count=1000))["rows"]
     told = lines["silver", 1]
-    assert (len(silver), sum(row.kept for row in silver)) == (told["candidates"], told["kept"])
-    gates = Counter(row.gate for row in silver if row.gate)
+    assert (len(silver), sum(row["kept"] for row in silver)) == (told["candidates"], told["kept"])
+    gates = Counter(row["gate"] for row in silver if row["gate"])
     assert gates == Counter({**told["dropped"], "unlabelled": told["unlabelled"]})
-    asked = gallery.find(Filter(phase="questioner"), count=1000).rows
-    rewards = [row.reward for row in asked if row.reward is not None]
+    asked = gallery.find(Query(phase="questioner", count=1000))["rows"]
+    rewards = [row["reward"] for row in asked if row["reward"] is not None]
     assert len(asked) == len(rewards) == 8
     assert sum(rewards) / 8 == pytest.approx(lines["questioner", 1]["reward"])
-    held = gallery.find(Filter(phase="accept"), count=1000).rows
-    assert {row.iteration for row in held} == {0, 1} and gallery.storied()
+    held = gallery.find(Query(phase="accept", count=1000))["rows"]
+    assert {row["iteration"] for row in held} == {0, 1} and gallery.storied()
 
 
 def test_the_parts_of_a_reward_come_to_the_reward(finished: Path) -> None:
     gallery = Gallery(finished)
-    for row in gallery.find(Filter(phase="questioner"), count=1000).rows:
-        shown = gallery.item(row.id)
-        assert shown is not None and shown.parts is not None
-        parts = shown.parts
-        assert parts.reward == pytest.approx(max(0.0, parts.base - parts.diversity_penalty - parts.history_penalty))
-        assert (parts.base == 0.0) or row.kept
-        assert len(shown.votes) == (2 if row.type else 0)
+    for row in gallery.find(Query(phase="questioner", count=1000))["rows"]:
+        shown = gallery.item(row["id"])
+        assert shown is not None
+        penalties = shown["diversity_penalty"] + shown["history_penalty"]
+        assert shown["reward"] == pytest.approx(max(0.0, shown["base_reward"] - penalties))
+        assert (shown["base_reward"] == 0.0) or row["kept"]
+        assert len(shown["votes"] or ()) == (2 if row["type"] else 0)
 
 
 def test_the_record_opens_as_a_data_set(finished: Path) -> None:
@@ -84,9 +84,9 @@ def test_every_metric_is_documented_and_told_to_tensorboard_by_that_name(finishe
 
 def test_a_finished_run_is_seen_whole(finished: Path) -> None:
     page = RunView(finished).read()
-    assert (page.status.state, page.status.done) == ("finished", 1.0)
-    assert page.suites[0].base is not None and len(page.suites[0].iterations) == 1
-    text = results_markdown(page, signs(page, {1: Gallery(finished).texts(1)}))
+    assert (page["status"]["state"], page["status"]["done"]) == ("finished", 1.0)
+    assert page["suites"][0]["base"] is not None and len(page["suites"][0]["iterations"]) == 1
+    text = results_markdown(page, signs(page, Gallery(finished).texts(1)))
     for part in (
         "# lab on lab/single, seed 0",
         "Finished after",
@@ -95,4 +95,4 @@ def test_a_finished_run_is_seen_whole(finished: Path) -> None:
         "## Acceptance",
     ):
         assert part in text
-    assert f"| 1 | {page.silver[0].asked} | {page.silver[0].valid} |" in text and str(finished) not in text
+    assert f"| 1 | {page['silver'][0]['asked']} | {page['silver'][0]['valid']} |" in text and str(finished) not in text

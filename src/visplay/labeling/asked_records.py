@@ -24,11 +24,6 @@ UNLABELLED = "unlabelled"
 """Values of the column `gate` for a completion without a question, and for a question without an answer."""
 
 
-def record_files(folder: Path) -> list[Path]:
-    """The record files in a run directory, in any order."""
-    return list((folder / "asked").glob("*.parquet"))
-
-
 def write_record(folder: Path, step: StepId, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write the records of a step; an existing file of the step is replaced atomically."""
     path = folder / "asked" / f"{step.iteration}-{step.phase}-{step.step}.parquet"

@@ -7,113 +7,99 @@ them where each takes more room.
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Iterator
+import hashlib
+import json
+import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from visplay.errors import RunError
-from visplay.report.api import Reader
-from visplay.report.assets import one_file
-from visplay.report.gallery import Filter
 from visplay.report.results_page import results_markdown
+from visplay.report.run_data import RunView
 from visplay.runs.state import write_whole
 
 MOST_BYTES = 5 * 2**20
 QUESTIONS, PICTURES = 320, 16  # of the sample at its largest; halved until the file is small enough
 OF_A_PICTURE = 6  # questions of an iteration about one image
-LONGEST = 4000  # characters of each text
+
 _SIDE = 192  # pixels of an image
+_LOADED = re.compile(r'<link rel="stylesheet" href="([^"]+)">|<script src="([^"]+)"></script>')
+_ICON = re.compile(r'\s*<link rel="icon"[^>]*>')
 
 
 def write_report(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> Path:
-    """Write the page of `run` into the file `to`, and `results.md` into its folder.
+    """Write the page of `run` into the file `to`, and `results.md` into its folder; returns where results.md is.
 
-    Returns:
-        where results.md is.
     Raises:
-        RunError: there is no run, `to` cannot be written, or not even a page without questions is small
-            enough.
+        RunError: there is no run, `to` cannot be written, or not even a page without questions is small enough.
         ConfigError: the run's config.yaml cannot be read.
     """
     if to.is_dir():
         raise RunError(f"{to} is a directory; name a file such as {to / 'report.html'}")
-    reader = Reader(run)
-    page, results = report_page(reader, most_bytes), to.with_name("results.md")
+    view, results = RunView(run), to.with_name("results.md")
+    overview = view.overview()
+    page = report_page(view, overview, most_bytes)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         write_whole(to, page)
-        write_whole(results, results_markdown(*reader.look()))
+        write_whole(results, results_markdown(overview["page"], overview["signs"]))
     except OSError as error:
         raise RunError(f"cannot write {to}: {(error.strerror or str(error)).lower()}") from None
     return results
 
 
-def report_page(reader: Reader, most_bytes: int = MOST_BYTES) -> str:
-    """The page with its data, the sample as large as `most_bytes` lets it be.
-
-    Raises:
-        RunError: even without a question it is larger.
-    """
-    overview, addresses = reader.overview(), dict[str, str]()
-    questions, images = QUESTIONS, PICTURES
+def report_page(view: RunView, overview: dict[str, Any], most_bytes: int = MOST_BYTES) -> str:
+    """The page with its data, the sample as large as `most_bytes` lets it be; `RunError` if none is small enough."""
+    questions, pictures, addresses = QUESTIONS, PICTURES, dict[str, str]()
     while True:
-        page = one_file({"run": overview, **_sample(reader, questions, images, addresses)})
+        page = _one_file({"run": overview, **_sample(view, questions, pictures, addresses)})
         if (size := len(page.encode())) <= most_bytes:
             return page
         if not questions:
             raise RunError(f"the report takes {size / 2**20:.1f} MiB without any question; allow more with --most-mib")
-        questions, images = questions // 2, images // 2
+        questions, pictures = questions // 2, pictures // 2
 
 
-def _sample(reader: Reader, questions: int, images: int, addresses: dict[str, str]) -> dict[str, Any]:
+def _sample(view: RunView, questions: int, pictures: int, addresses: dict[str, str]) -> dict[str, Any]:
     """Questions in full, some images through the iterations with theirs, and all those images, read once."""
-    stories = {image: reader.story(image, OF_A_PICTURE) for image in reader.storied()[:images]}
+    gallery = view.gallery
+    stories = {image: gallery.story(image, OF_A_PICTURE) for image in gallery.storied()[:pictures]}
     told = [row["id"] for story in stories.values() for then in story["iterations"] for row in then["rows"]]
-    shown = [reader.item(one) for one in dict.fromkeys([*_spread(reader, questions), *told])]
-    items = [_shortened(item) for item in shown if item is not None]
-    shown_images = dict.fromkeys([*stories, *(item["row"]["image"] for item in items)])
-    for image in shown_images:
+    shown = (gallery.item(one) for one in dict.fromkeys([*gallery.sample(questions), *told]))
+    items = [item for item in shown if item]
+    images = dict.fromkeys([*stories, *(item["image"] for item in items)])
+    for image in images:
         if image not in addresses:
-            addresses[image] = _address(reader.album.thumbnail(image, _SIDE))
-    return {"items": items, "stories": stories, "images": {image: addresses[image] for image in shown_images}}
+            content = view.images.thumbnail(image, _SIDE)
+            addresses[image] = f"data:image/webp;base64,{base64.b64encode(content).decode()}" if content else ""
+    return {"items": items, "stories": stories, "images": {image: addresses[image] for image in images}}
 
 
-def _spread(reader: Reader, questions: int) -> Iterator[str]:
-    """Ids over all iterations, kept and dropped, from the least confident to the most."""
-    parts = [
-        Filter(iteration=iteration, phase=phase, kept=kept)
-        for iteration in reader.gallery.choices().iterations
-        for phase in ("questioner", "silver")
-        for kept in (True, False)
-    ]
-    totals = [reader.find(part, "confidence", 0, 1)["total"] for part in parts]
-    filled = sum(total > 0 for total in totals)
-    for part, total in zip(parts, totals, strict=True):
-        wanted = min(total, questions // filled if filled else 0)
-        for place in range(wanted):
-            yield from (row["id"] for row in reader.find(part, "confidence", place * total // wanted, 1)["rows"])
+def _one_file(data: dict[str, Any]) -> str:
+    """index.html with scripts, styles and `data` inside: it loads nothing, and runs nothing but what it came with."""
+    folder = resources.files("visplay.report") / "page"
+    hashes: dict[str, list[str]] = {"style": [], "script": []}
 
+    def inside(found: re.Match[str]) -> str:
+        tag, name = ("style", found[1]) if found[1] else ("script", found[2])
+        content = (folder / name).read_text(encoding="utf-8")
+        if f"</{tag}" in content:
+            raise ValueError(f"{name} holds </{tag} and cannot be put into a page")
+        hashes[tag].append(f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'")
+        return f"<{tag}>{content}</{tag}>"
 
-def _shortened(value: Any) -> Any:
-    """The same with every text cut at `LONGEST` characters, and a word about what is left out."""
-    if isinstance(value, dict):
-        return {key: _shortened(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_shortened(each) for each in value]
-    if isinstance(value, str) and len(value) > LONGEST:
-        return f"{value[:LONGEST]} … ({len(value) - LONGEST} more characters)"
-    return value
-
-
-def _address(png: bytes | None) -> str:
-    """An image as the address that holds it, as JPEG where that is smaller; empty for none."""
-    if png is None:
-        return ""
-    packed = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as image:
-        image.convert("RGB").save(packed, "JPEG", quality=82)
-    content, kind = min((png, "png"), (packed.getvalue(), "jpeg"), key=lambda pair: len(pair[0]))
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    index = _ICON.sub("", (folder / "index.html").read_text(encoding="utf-8"))
+    index = _LOADED.sub(inside, index)
+    policy = (
+        f"default-src 'none'; script-src {' '.join(hashes['script'])}; style-src {' '.join(hashes['style'])}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    # A script of this type is data that no browser runs; a "<" in it could end it, so there is none.
+    block = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    for place, added in (
+        ('<meta charset="utf-8">', f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        ('<div id="page"></div>', f'<script type="application/json" id="report">{block}</script>'),
+    ):
+        index = index.replace(place, f"{place}\n    {added}", 1)
+    return index

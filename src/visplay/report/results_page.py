@@ -3,119 +3,97 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from visplay.evaluation.table import points
 from visplay.report.health import Sign
-from visplay.report.run_data import Accuracy, RunPage, SilverPanel, Status, SuiteSeries
-from visplay.selfplay.verdict import Change, Verdict
+
+Figures = Mapping[str, Any]
 
 _MARKS = re.compile(r"[\\`*|<>]|\](?=\()")  # all that could end a cell, or be more than text in one
+_SUITES = "Right answers in % with 95 % Wilson intervals; the change is paired by item, with its bootstrap interval."
+_ACCEPTANCE = "Changes in points, with 95 % intervals."
 
 
-def results_markdown(page: RunPage, signs: Sequence[Sign] = ()) -> str:
-    """Where the run is, its suites against the base, its silver sets and verdicts, and the signs of health."""
-    parts = (_head(page.status), _suites(page.suites), _silver(page.silver), _verdicts(page.verdicts), _health(signs))
-    return "\n\n".join(part for part in parts if part) + "\n"
+def results_markdown(page: Figures, signs: Sequence[Sign] = ()) -> str:
+    """What `RunView.read` tells: where the run is, its suites, silver sets and verdicts; and the signs of health."""
+    status, words = page["status"], page["status"]["words"]
+    parts = [f"# {status['model']} on {status['images']}, seed {status['seed']}\n\n{words[0].upper()}{words[1:]}."]
+    suites = [suite for suite in page["suites"] if suite["task"] is None]
+    for decoding in dict.fromkeys(suite["decoding"] for suite in suites):
+        rows = _suites([suite for suite in suites if suite["decoding"] == decoding])
+        parts.append(f"## Suites, {decoding}\n\n{_SUITES}\n\n{_table(rows)}")
+    if page["silver"]:
+        parts.append(f"## Silver sets\n\n{_table(_silver(page['silver']))}")
+    if page["verdicts"]:
+        parts.append(f"## Acceptance\n\n{_ACCEPTANCE}\n\n{_table(_verdicts(page['verdicts']))}")
+    if signs:
+        rows = [{"sign": sign["name"], "level": sign["level"], "": sign["words"]} for sign in signs]
+        parts.append(f"## Health\n\n{_table(rows)}")
+    return "\n\n".join(parts) + "\n"
 
 
-def _head(status: Status) -> str:
-    return f"# {status.model} on {status.images}, seed {status.seed}\n\n{status.words[0].upper()}{status.words[1:]}."
-
-
-def _suites(suites: Sequence[SuiteSeries]) -> str:
-    shown = [series for series in suites if series.task is None and (series.base or series.iterations)]
-    decodings = dict.fromkeys(series.decoding for series in shown)
-    return "\n\n".join(_decoded(name, [s for s in shown if s.decoding == name]) for name in decodings)
-
-
-def _decoded(decoding: str, series: Sequence[SuiteSeries]) -> str:
-    iterations = sorted({one.iteration for each in series for one in each.iterations})
+def _suites(suites: Sequence[Figures]) -> list[dict[str, Any]]:
+    numbers = sorted({one["iteration"] for suite in suites for one in suite["iterations"]})
     rows = []
-    for each in series:
-        by_iteration = {one.iteration: one for one in each.iterations}
-        measured = [each.base, *(by_iteration.get(t) for t in iterations)]
-        n = next(one.n for one in measured if one)
-        rows.append([each.suite, str(n), *(_accuracy(one) for one in measured), _change(measured[-1])])
-    head = ["suite", "items", "base", *(f"iteration {t}" for t in iterations), "change of the last, points"]
-    return (
-        f"## Suites, {decoding}\n\nRight answers in % with the 95 % Wilson interval; the change from the base is "
-        f"paired by item, with its 95 % bootstrap interval.\n\n{_table(head, rows)}"
-    )
+    for suite in suites:
+        measured = {one["iteration"]: one for one in (suite["base"], *suite["iterations"]) if one}
+        last = measured[max(measured)]
+        row = {"suite": suite["suite"], "items": last["n"]}
+        for t in (0, *numbers):
+            one = measured.get(t, {})
+            row[f"iteration {t}" if t else "base"] = _percent(one.get("accuracy"), one.get("ci95"))
+        change = last.get("difference", {})
+        rows.append(row | {"change of the last, points": _percent(change.get("mean"), change.get("ci95"), "+")})
+    return rows
 
 
-def _accuracy(measured: Accuracy | None) -> str:
-    if measured is None:
-        return ""
-    return f"{100 * measured.accuracy:.1f} [{100 * measured.low:.1f}, {100 * measured.high:.1f}]"
-
-
-def _change(last: Accuracy | None) -> str:
-    if last is None or last.change is None or last.change_low is None or last.change_high is None:
-        return ""
-    return points(last.change, (last.change_low, last.change_high))
-
-
-def _silver(silver: Sequence[SilverPanel]) -> str:
-    if not silver:
-        return ""
-    gates = list(dict.fromkeys(gate for panel in silver for gate in panel.dropped))
-    known = any(panel.label_accuracy is not None for panel in silver)
-    head = ["iteration", "asked", "valid", "distinct", "no answer", *(f"dropped: {gate}" for gate in gates), "kept"]
-    head += ["mean confidence", *(["answers true, %", "answerable, %"] if known else [])]
+def _silver(silver: Sequence[Figures]) -> list[dict[str, Any]]:
     rows = []
-    for panel in silver:
-        counts = [panel.iteration, panel.asked, panel.valid, panel.candidates, panel.unlabelled]
-        counts += [*(panel.dropped.get(gate, 0) for gate in gates), panel.kept]
-        confidence = "" if panel.mean_confidence is None else f"{panel.mean_confidence:.3f}"
-        true = [_share(panel.label_accuracy), _share(panel.answerable)] if known else []
-        rows.append([*(str(count) for count in counts), confidence, *true])
-    return f"## Silver sets\n\n{_table(head, rows)}"
+    for one in silver:
+        row = {"iteration": one["iteration"], "asked": one["asked"], "valid": one["valid"]}
+        row |= {"distinct": one["candidates"], "no answer": one["unlabelled"]}
+        row |= {f"dropped: {gate}": number for gate, number in one["dropped"].items()} | {"kept": one["kept"]}
+        row["mean confidence"] = "" if one["mean_confidence"] is None else f"{one['mean_confidence']:.3f}"
+        if any("label_accuracy" in each for each in silver):
+            row["answers true, %"] = _percent(one.get("label_accuracy"))
+            row["answerable, %"] = _percent(one.get("answerable"))
+        rows.append(row)
+    return rows
 
 
-def _verdicts(verdicts: Sequence[Verdict]) -> str:
-    if not verdicts:
+def _verdicts(verdicts: Sequence[Figures]) -> list[dict[str, Any]]:
+    rows = []
+    for one in verdicts:
+        row = {"iteration": one["iteration"], "verdict": "accepted" if one["accepted"] else "rolled back"}
+        row |= {"against": one.get("against") or "base", "trusted answers kept": _change(one, "kept")}
+        row |= {"agreement": _change(one, "agreement"), "questions with an answer": _change(one, "asking")}
+        if any("validation_change" in each for each in verdicts):
+            row["validation set"] = _change(one, "validation")
+            row["validation accuracy, %"] = _percent(one.get("validation_accuracy"))
+        if any("oracle_accepts" in each for each in verdicts):
+            said: dict[Any, str] = {True: "accepts", False: "rejects"}
+            row["a judge who knows the truth"] = said.get(one.get("oracle_accepts"), "")
+        rows.append(row)
+    return rows
+
+
+def _change(verdict: Figures, name: str) -> str:
+    return _percent(verdict.get(f"{name}_change"), verdict.get(f"{name}_ci95"), "+")
+
+
+def _percent(share: float | None, ci95: Sequence[float | None] | None = None, sign: str = "") -> str:
+    """A share, or with the sign "+" a change of one; without its interval where an end has no bound."""
+    if share is None:
         return ""
-    columns: dict[str, Callable[[Verdict], str]] = {
-        "iteration": lambda verdict: str(verdict.iteration),
-        "verdict": lambda verdict: "accepted" if verdict.accepted else "rolled back",
-        "against": lambda verdict: str(verdict.against) if verdict.against else "base",
-        "trusted answers kept": lambda verdict: _interval(verdict.kept),
-        "agreement": lambda verdict: _interval(verdict.agreement),
-        "questions with an answer": lambda verdict: _interval(verdict.asking),
-    }
-    if any(verdict.validation for verdict in verdicts):
-        columns["validation set"] = lambda verdict: _interval(verdict.validation)
-        columns["validation accuracy, %"] = lambda verdict: _share(verdict.validation_accuracy)
-    if any(verdict.oracle_accepts is not None for verdict in verdicts):
-        said = {True: "accepts", False: "rejects", None: ""}
-        columns["a judge who knows the truth"] = lambda verdict: said[verdict.oracle_accepts]
-    rows = [[cell(verdict) for cell in columns.values()] for verdict in verdicts]
-    return f"## Acceptance\n\nChanges in points, with 95 % intervals.\n\n{_table(list(columns), rows)}"
+    ends = [f"{100 * end:{sign}.1f}" for end in ci95 or () if end is not None]
+    return f"{100 * share:{sign}.1f}" + (f" [{', '.join(ends)}]" if len(ends) == 2 else "")
 
 
-def _interval(change: Change | None) -> str:
-    if change is None:
-        return ""
-    if change.low is None or change.high is None:
-        return f"{100 * change.mean:+.1f}"
-    return points(change.mean, (change.low, change.high))
-
-
-def _health(signs: Sequence[Sign]) -> str:
-    if not signs:
-        return ""
-    return f"## Health\n\n{_table(['sign', 'level', ''], [[sign.name, sign.level, sign.words] for sign in signs])}"
-
-
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; what a model wrote cannot break out of its cell."""
-    lines = (head, ["---"] * len(head), *rows)
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+def _table(rows: Sequence[Figures]) -> str:
+    """Rows by column as a Markdown table; what a model wrote cannot break out of its cell."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(_cell(str(cell)) for cell in line)} |" for line in lines)
 
 
 def _cell(text: str) -> str:

@@ -100,25 +100,26 @@ function span(low, high) {
 // A suite by iteration with its intervals; the base is a line with its interval as a band.
 function Intervals({ series }) {
   const all = [...(series.base ? [series.base] : []), ...series.iterations];
-  const ticks = span(Math.min(...all.map((one) => one.low)), Math.max(...all.map((one) => one.high)));
+  const ticks = span(Math.min(...all.map((one) => one.ci95[0])), Math.max(...all.map((one) => one.ci95[1])));
   const [low, high] = [ticks[0], ticks.at(-1)];
   const last = Math.max(1, ...all.map((one) => one.iteration));
   const x = (t) => LEFT + 14 + ((WIDE - LEFT - 28) * t) / last;
   const y = (share) => 8 + (HIGH - BOTTOM - 8) * (1 - (share - low) / (high - low));
   const final = series.iterations.at(-1);
-  const moved = final && final.change !== null ? `${points(final.change)} points [${points(final.change_low)}, ${points(final.change_high)}]` : "";
+  const change = final && final.difference;
+  const moved = change ? `${points(change.mean)} points [${change.ci95.map(points).join(", ")}]` : "";
   const says = `${series.suite}, ${series.decoding}: ${all.map((one) => `${one.iteration ? `iteration ${one.iteration}` : "base"} ${percent(one.accuracy)}`).join(", ")}`;
   return html`<figure class="chart">
     <figcaption><b>${series.suite}</b> <span>${percent((final || series.base).accuracy)}</span> <small>${moved}</small></figcaption>
     <svg viewBox=${`0 0 ${WIDE} ${HIGH}`} role="img" aria-label=${says}>
       ${ticks.map((tick) => html`<line class="grid" x1=${LEFT} x2=${WIDE} y1=${y(tick)} y2=${y(tick)} />
         <text class="tick" x=${LEFT - 5} y=${y(tick) + 4} text-anchor="end">${Math.round(100 * tick)}</text>`)}
-      ${series.base && html`<rect class="band" x=${LEFT} width=${WIDE - LEFT} y=${y(series.base.high)} height=${y(series.base.low) - y(series.base.high)} />
+      ${series.base && html`<rect class="band" x=${LEFT} width=${WIDE - LEFT} y=${y(series.base.ci95[1])} height=${y(series.base.ci95[0]) - y(series.base.ci95[1])} />
         <line class="base" x1=${LEFT} x2=${WIDE} y1=${y(series.base.accuracy)} y2=${y(series.base.accuracy)} />`}
       <polyline class="two" points=${all.map((one) => `${x(one.iteration)},${y(one.accuracy)}`).join(" ")} />
       ${all.map((one) => html`<g class=${one.iteration ? "two" : "base"}>
-        <title>${`${one.iteration ? `iteration ${one.iteration}` : "base"}: ${percent(one.accuracy)} [${percent(one.low)}, ${percent(one.high)}], n = ${one.n}`}</title>
-        <line class="whisker" x1=${x(one.iteration)} x2=${x(one.iteration)} y1=${y(one.low)} y2=${y(one.high)} />
+        <title>${`${one.iteration ? `iteration ${one.iteration}` : "base"}: ${percent(one.accuracy)} [${percent(one.ci95[0])}, ${percent(one.ci95[1])}], n = ${one.n}`}</title>
+        <line class="whisker" x1=${x(one.iteration)} x2=${x(one.iteration)} y1=${y(one.ci95[0])} y2=${y(one.ci95[1])} />
         <circle cx=${x(one.iteration)} cy=${y(one.accuracy)} r="4" />
         <text class="tick" x=${x(one.iteration)} y=${HIGH - 4} text-anchor="middle">${one.iteration || "base"}</text>
       </g>`)}
@@ -128,19 +129,20 @@ function Intervals({ series }) {
 
 // Candidates by confidence; the band is shaded, true label accuracy stands above the bars where it is known.
 function Histogram({ panel }) {
-  const most = Math.max(1, ...panel.histogram);
+  const histogram = panel.confidence_histogram;
+  const most = Math.max(1, ...histogram);
   const wide = WIDE - LEFT;
   const top = 22;
   const x = (share) => LEFT + wide * share;
   const y = (value) => top + (HIGH - BOTTOM - top) * (1 - value / most);
-  const bins = panel.histogram.length;
-  const truth = panel.label_accuracy_by_confidence;
-  const says = panel.histogram.map((value, i) => `${percent(i / bins, 0)} to ${percent((i + 1) / bins, 0)}: ${value}`).join(", ");
+  const bins = histogram.length;
+  const truth = panel.label_accuracy_by_confidence || [];
+  const says = histogram.map((value, i) => `${percent(i / bins, 0)} to ${percent((i + 1) / bins, 0)}: ${value}`).join(", ");
   return html`<svg class="histogram" viewBox=${`0 0 ${WIDE} ${HIGH}`} role="img" aria-label=${`candidates by confidence: ${says}`}>
     ${panel.band && html`<rect class="band kept" x=${x(panel.band[0])} width=${wide * (panel.band[1] - panel.band[0])} y="0" height=${HIGH - BOTTOM} />`}
     <text class="tick" x=${LEFT - 5} y=${y(most) + 4} text-anchor="end">${most}</text>
     <text class="tick" x=${LEFT - 5} y=${HIGH - BOTTOM} text-anchor="end">0</text>
-    ${panel.histogram.map((value, i) => html`<g>
+    ${histogram.map((value, i) => html`<g>
       <title>${`${percent(i / bins, 0)} to ${percent((i + 1) / bins, 0)}: ${several(value, "candidate")}${truth.length && truth[i] !== null ? `, ${percent(truth[i], 0)} of them true` : ""}`}</title>
       <rect class="bar" x=${x(i / bins) + 1.5} width=${wide / bins - 3} y=${y(value)} height=${HIGH - BOTTOM - y(value)} />
       ${truth.length > 0 && truth[i] !== null && html`<text class="tick" x=${x((i + 0.5) / bins)} y=${y(value) - 4} text-anchor="middle">${Math.round(100 * truth[i])}</text>`}

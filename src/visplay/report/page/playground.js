@@ -29,7 +29,7 @@ function Side({ title, said }) {
     ${said === null ? html`<p class="quiet">no answer: it is not there yet</p>` : html`
       <p class="answer">${said.answer === null ? html`<span class="quiet">no silver answer</span>` : html`<${Words} text=${said.answer} />`} <${Confidence} value=${said.confidence} /></p>
       <p class="quiet"><${Words} text=${said.verdict} /></p>
-      <ul class="counts">${said.counts.map((one) => html`<li><${Words} text=${one.answer} /> × ${one.count}</li>`)}${said.unboxed > 0 && html`<li>nothing boxed × ${said.unboxed}</li>`}</ul>
+      <ul class="counts">${said.counts.map(([answer, number]) => html`<li><${Words} text=${answer} /> × ${number}</li>`)}${said.unboxed > 0 && html`<li>nothing boxed × ${said.unboxed}</li>`}</ul>
       <details><summary>${several(said.votes.length, "vote")} with reasoning</summary><${Votes} votes=${said.votes} /></details>`}
   </div>`;
 }

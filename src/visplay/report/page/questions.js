@@ -23,6 +23,10 @@ function Card({ row, open, imaged = true }) {
   </article>`;
 }
 
+// The votes of a question in full, as the playground has them.
+const votesOf = (item) =>
+  (item.votes || []).map((answer, i) => ({ answer, text: item.reasoning[i], augmentation: item.augmentations[i], agrees: item.agrees[i] }));
+
 function Votes({ votes }) {
   return html`<ol class="votes">
     ${votes.map((vote) => html`<li class=${vote.agrees === undefined ? "" : vote.agrees ? "agrees" : "differs"}>
@@ -33,15 +37,15 @@ function Votes({ votes }) {
   </ol>`;
 }
 
-function Parts({ parts }) {
+function Parts({ item }) {
   const rows = [
-    ["base_reward", parts.base, "what it would earn if nothing resembled it"],
-    ["diversity_penalty", -parts.diversity_penalty, "for questions of its group that resemble it"],
-    ["history_penalty", -parts.history_penalty, "for having been asked in earlier steps"],
+    ["base_reward", item.base_reward, "what it would earn if nothing resembled it"],
+    ["diversity_penalty", -item.diversity_penalty, "for questions of its group that resemble it"],
+    ["history_penalty", -item.history_penalty, "for having been asked in earlier steps"],
   ].filter(([, value], i) => i === 0 || value);
   return html`<dl class="parts">
     ${rows.map(([name, value, why]) => html`<div><dt>${name} <small>${why}</small></dt><dd>${value < 0 ? `−${figure(-value)}` : figure(value)}</dd></div>`)}
-    <div class="sum"><dt>reward <small>rule “${parts.rule}”</small></dt><dd>${figure(parts.reward)}</dd></div>
+    <div class="sum"><dt>reward <small>rule “${item.rule}”</small></dt><dd>${figure(item.reward)}</dd></div>
   </dl>`;
 }
 
@@ -53,7 +57,7 @@ function Detail({ id, close, open, through }) {
     if (!dialog.current.open) dialog.current.showModal();
     dialog.current.scrollTop = 0;
   }, [id]);
-  const shown = item && item.row.id === id ? item : null;
+  const shown = item && item.id === id ? item : null;
   return html`<dialog ref=${dialog} class="detail" aria-label="a question in full" onClose=${close} onClick=${(event) => event.target === dialog.current && dialog.current.close()}>
     <button type="button" class="close" onClick=${() => dialog.current.close()}>close</button>
     ${error && html`<p class="failure" role="alert">${error}</p>`}
@@ -63,24 +67,24 @@ function Detail({ id, close, open, through }) {
 }
 
 function Full({ item, through }) {
-  const { row, votes, parts } = item;
+  const votes = votesOf(item);
   return html`
-    <p class="meta">${row.type || "no type"} · iteration ${row.iteration}, ${doing(row.phase)}${row.phase === "questioner" ? `, step ${row.step + 1}` : ""} · <${Verdict} row=${row} /></p>
-    <h2 class="long"><${Words} text=${row.question} /></h2>
+    <p class="meta">${item.type || "no type"} · iteration ${item.iteration}, ${doing(item.phase)}${item.phase === "questioner" ? `, step ${item.step + 1}` : ""} · <${Verdict} row=${item} /></p>
+    <h2 class="long"><${Words} text=${item.question} /></h2>
     <div class="columns">
       <div>
-        <${ImageRef} image=${row.image} side="512" alt=${told(row)} />
-        <p class="quiet"><${Words} text=${row.image} /></p>
-        <button type="button" onClick=${() => through(row.image)}>this image through the iterations</button>
+        <${ImageRef} image=${item.image} side="512" alt=${told(item)} />
+        <p class="quiet"><${Words} text=${item.image} /></p>
+        <button type="button" onClick=${() => through(item.image)}>this image through the iterations</button>
       </div>
       <div>
         <dl class="facts">
-          <div><dt>silver answer</dt><dd>${row.answer === null ? "none" : html`<${Words} text=${row.answer} />`}</dd></div>
-          <div><dt>confidence</dt><dd><${Confidence} value=${row.confidence} /></dd></div>
+          <div><dt>silver answer</dt><dd>${item.answer === null ? "none" : html`<${Words} text=${item.answer} />`}</dd></div>
+          <div><dt>confidence</dt><dd><${Confidence} value=${item.confidence} /></dd></div>
           <div><dt>majority of the votes</dt><dd>${item.majority === null ? "none" : html`<${Words} text=${item.majority} />`} <small>${percent(item.majority_share, 0)} of ${several(votes.length, "vote")}${item.unboxed ? `, ${item.unboxed} without a box` : ""}</small></dd></div>
           ${item.reason && html`<div><dt>dropped</dt><dd><${Words} text=${item.reason} /></dd></div>`}
         </dl>
-        ${parts && html`<h3>Reward and its parts</h3><${Parts} parts=${parts} />`}
+        ${item.reward !== null && html`<h3>Reward and its parts</h3><${Parts} item=${item} />`}
       </div>
     </div>
     <h3>${votes.length ? "Every vote with its reasoning" : "It was never put to the vote"}</h3>

@@ -86,8 +86,8 @@ function Suites({ suites }) {
 function SuiteTable({ shown }) {
   const last = Math.max(0, ...shown.flatMap((one) => one.iterations.map((each) => each.iteration)));
   const numbers = Array.from({ length: last }, (_, i) => i + 1);
-  const cell = (one) => (one ? html`${percent(one.accuracy)} <small>[${percent(one.low)}, ${percent(one.high)}]</small>` : "–");
-  const change = (one) => (one && one.change !== null ? html`${points(one.change)} <small>[${points(one.change_low)}, ${points(one.change_high)}]</small>` : "–");
+  const cell = (one) => (one ? html`${percent(one.accuracy)} <small>[${one.ci95.map((end) => percent(end)).join(", ")}]</small>` : "–");
+  const change = (one) => (one && one.difference ? html`${points(one.difference.mean)} <small>[${one.difference.ci95.map(points).join(", ")}]</small>` : "–");
   return html`<${Table} caption="suites by iteration" head=${["suite", "items", "base", ...numbers.map((t) => `iteration ${t}`), "change, points"]}
     rows=${shown.map((one) => [
       html`<span class=${one.task === null ? "" : "look"}>${one.suite}</span>`,
@@ -122,7 +122,7 @@ function Silver({ panels, show }) {
       <figure class="chart"><figcaption><b>Candidates by confidence</b></figcaption>
         <${Histogram} panel=${panel} />
         <p class="quiet">${panel.band ? html`Shaded: the band ${percent(panel.band[0], 0)} to ${percent(panel.band[1], 0)}${panel.band_above_chance ? ", counted above chance, so fewer are kept than the shade shows" : ""}.` : "This run has no band."}
-          ${panel.label_accuracy_by_confidence.length > 0 && " Above a bar: % of its answers that are true."}</p>
+          ${panel.label_accuracy_by_confidence && " Above a bar: % of its answers that are true."}</p>
       </figure>
       <figure class="chart"><figcaption><b>From asked to kept</b></figcaption><${Bars} rows=${flow} total=${panel.asked} />
         <button type="button" class="link" onClick=${() => show({ iteration: panel.iteration, phase: "silver", kept: "false" })}>see what was dropped</button></figure>
@@ -138,25 +138,28 @@ function Silver({ panels, show }) {
         percent(one.mean_confidence),
         percent(one.label_accuracy),
         percent(one.answerable),
-        one.paper_kept === null ? "–" : html`${percent(one.paper_label_accuracy)} <small>of ${one.paper_kept} kept</small>`,
+        one.paper_kept === undefined ? "–" : html`${percent(one.paper_label_accuracy)} <small>of ${one.paper_kept} kept</small>`,
       ])} />
   </section>`;
 }
 
 function Verdicts({ verdicts }) {
   if (!verdicts.length) return null;
-  const change = (value) => (value === null ? "–" : html`${points(value.mean)} ${value.low === null || value.high === null ? "" : html`<small>[${points(value.low)}, ${points(value.high)}]</small>`}`);
+  const change = (one, name) => {
+    const ci95 = one[`${name}_ci95`] || [null];
+    return one[`${name}_change`] === undefined ? "–" : html`${points(one[`${name}_change`])} ${ci95.includes(null) ? "" : html`<small>[${ci95.map(points).join(", ")}]</small>`}`;
+  };
   const columns = [
     ["iteration", (one) => one.iteration],
     ["verdict", (one) => html`<${Mark} level=${one.accepted ? "good" : "bad"}>${one.accepted ? "accepted" : "rolled back"}<//>`],
     ["against", (one) => one.against || "base"],
-    ["trusted answers kept", (one) => change(one.kept)],
-    ["agreement", (one) => change(one.agreement)],
-    ["questions with an answer", (one) => change(one.asking)],
+    ["trusted answers kept", (one) => change(one, "kept")],
+    ["agreement", (one) => change(one, "agreement")],
+    ["questions with an answer", (one) => change(one, "asking")],
   ];
-  const labelled = verdicts.some((one) => one.validation !== null);
-  if (labelled) columns.push(["validation set", (one) => html`${change(one.validation)} <small>${percent(one.validation_accuracy)} of ${one.validation_items} right</small>`]);
-  columns.push(["truth (lab)", (one) => change(one.true)]);
+  const labelled = verdicts.some((one) => one.validation_change !== undefined);
+  if (labelled) columns.push(["validation set", (one) => html`${change(one, "validation")} <small>${percent(one.validation_accuracy)} of ${one.validation_items} right</small>`]);
+  columns.push(["truth (lab)", (one) => change(one, "true")]);
   return html`<section>
     <h2>Verdicts</h2>
     <p class="quiet">Each iteration is judged on held-out images without labels${labelled ? ", and on your labelled items" : ""}; nothing trains on them. Changes in points against the last accepted iteration.</p>

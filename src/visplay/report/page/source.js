@@ -14,11 +14,7 @@ function serverSource() {
   }
 
   async function reason(answer) {
-    try {
-      return (await answer.json()).error || `the server answered ${answer.status}`;
-    } catch {
-      return `the server answered ${answer.status}`;
-    }
+    return (await answer.text()) || `the server answered ${answer.status}`;
   }
 
   return {
@@ -51,7 +47,7 @@ function serverSource() {
 
 // What a report holds: { run, items: [question in full], stories: {image: story}, images: {image: address} }.
 function fileSource(report) {
-  const items = new Map(report.items.map((item) => [item.row.id, item]));
+  const items = new Map(report.items.map((item) => [item.id, item]));
   const key = {
     time: (row, place) => place,
     confidence: (row) => row.confidence,
@@ -59,7 +55,7 @@ function fileSource(report) {
     text: (row) => row.question.toLowerCase(),
   };
 
-  function matches({ row, votes }, filter) {
+  function matches(row, filter) {
     const text = filter.text.toLowerCase();
     return (
       (filter.iteration === null || row.iteration === Number(filter.iteration)) &&
@@ -69,7 +65,7 @@ function fileSource(report) {
       (filter.kept === null || row.kept === (filter.kept === "true")) &&
       row.confidence >= filter.least &&
       row.confidence <= filter.most &&
-      (!text || [row.question, row.answer || "", ...votes.map((vote) => vote.text)].some((one) => one.toLowerCase().includes(text)))
+      (!text || [row.question, row.answer || "", ...(row.reasoning || [])].some((one) => one.toLowerCase().includes(text)))
     );
   }
 
@@ -80,10 +76,10 @@ function fileSource(report) {
       const falling = order.startsWith("-");
       const value = key[falling ? order.slice(1) : order];
       const keyed = report.items
-        .map((item, place) => [value(item.row, place), item])
+        .map((item, place) => [value(item, place), item])
         .filter(([, item]) => matches(item, filter));
       keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0) * (falling ? -1 : 1));
-      const rows = keyed.map(([, item]) => item.row);
+      const rows = keyed.map(([, item]) => item);
       return { rows: rows.slice(start, start + count), start, total: rows.length };
     },
     async item(id) {
