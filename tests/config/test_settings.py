@@ -26,9 +26,8 @@ from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority
 from visplay.rl.losses.ppo_clip import PPOClip
-from visplay.rl.rewards.questioner.official import OfficialReward
-from visplay.rl.rewards.questioner.paper import PaperReward
-from visplay.rl.rewards.reasoner.random import RandomReward
+from visplay.rl.rewards.questioner.confidence import OfficialReward, PaperReward
+from visplay.rl.rewards.reasoner.controls import RandomReward
 from visplay.rl.rewards.reasoner.silver import SilverReward
 
 COMPONENTS = ("labeler", "gate", "questioner_reward", "reasoner_reward", "engine", "image_source", "suite")

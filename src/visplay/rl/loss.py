@@ -1,12 +1,11 @@
 """The loss of one policy update on plain tensors: the policy loss, a KL penalty, an entropy bonus, and the averaging.
 
-Sources: GRPO (arXiv 2402.03300), Dr. GRPO (arXiv 2503.20783), DAPO (arXiv 2503.14476), the k3
-estimator of KL (J. Schulman, "Approximating KL divergence", 2020; "low_var_kl" in veRL), truncated
-importance sampling (F. Yao et al., "Your efficient RL framework secretly brings you off-policy RL
-training", 2025). The policy losses are in `rl/losses/`, the advantages in `rl/advantages/`.
+Sources: GRPO (arXiv 2402.03300), Dr. GRPO (arXiv 2503.20783), DAPO (arXiv 2503.14476), the k3 estimator of KL
+(J. Schulman, "Approximating KL divergence", 2020; "low_var_kl" in veRL), truncated importance sampling (F. Yao et al.,
+"Your efficient RL framework secretly brings you off-policy RL training", 2025).
 
-How tokens are averaged is a tensor of weights, made once for a whole update. So the loss
-of a part of the sequences is a part of the sum, and micro-batches need no correction.
+How tokens are averaged is a tensor of weights, made once for a whole update. So the loss of a part of the sequences is
+a part of the sum, and micro-batches need no correction.
 
 Shapes: S sequences, T completion tokens, padded on the right.
 """
@@ -27,24 +26,22 @@ def token_weights(lengths_S: torch.Tensor, averaging: Averaging, max_tokens: int
     * "sequence": the mean over sequences of the mean over a sequence's tokens, 1 / (S * length), as in GRPO.
     * "token": the mean over all tokens, 1 / sum of lengths, as in DAPO.
     * "constant": the mean over sequences of the sum over tokens / `max_tokens`, as in Dr. GRPO, so that a long
-      wrong answer is not punished less a token than a short one.
+      wrong answer is not punished less per token than a short one.
 
     Args:
         lengths_S: int64, completion tokens of each sequence, at least 1.
-        max_tokens: the length limit of sampling; needed by "constant" alone.
+        max_tokens: the length limit of sampling; needed by "constant" only.
     Raises:
-        ValueError: an unknown averaging, or "constant" without `max_tokens`.
+        ValueError: "constant" without `max_tokens`.
     """
     lengths_S = lengths_S.float()
     if averaging == "sequence":
         return 1 / (len(lengths_S) * lengths_S)
     if averaging == "token":
         return torch.full_like(lengths_S, 1 / float(lengths_S.sum()))
-    if averaging == "constant":
-        if max_tokens is None:
-            raise ValueError("averaging 'constant' needs max_tokens, the length limit of sampling")
-        return torch.full_like(lengths_S, 1 / (len(lengths_S) * max_tokens))
-    raise ValueError(f"no averaging '{averaging}'; choose sequence, token or constant")
+    if max_tokens is None:
+        raise ValueError("averaging 'constant' needs max_tokens, the length limit of sampling")
+    return torch.full_like(lengths_S, 1 / (len(lengths_S) * max_tokens))
 
 
 def importance_weights(
@@ -52,8 +49,8 @@ def importance_weights(
 ) -> torch.Tensor:
     """min(p / p_engine, cap) of each token, which has no gradient; 1 at padding.
 
-    An engine with kernels of its own samples from slightly other probabilities than the trainer's; weighted so,
-    its tokens count as if the trainer had sampled them, and the cap keeps rare ones from counting too much.
+    An engine with its own kernels samples from slightly other probabilities than the trainer's. With these weights its
+    tokens count as if the trainer had sampled them; the cap keeps rare tokens from counting too much.
 
     Args:
         logprobs_ST: under the policy that sampled, as the trainer computes them.
@@ -104,13 +101,9 @@ def grpo_loss(
         ref_logprobs_ST: under the reference, None to leave the penalty out.
         weights_S: see `token_weights`.
         mask_ST: bool, False at padding.
-        entropy_ST: H, entropy in nats of the distribution each token came from; needed by a bonus alone.
+        entropy_ST: H, entropy in nats of the distribution each token came from; needed by a bonus only.
         importance_ST: w, how much each token's policy loss counts, see `importance_weights`; None for 1.
-    Raises:
-        ValueError: a bonus without `entropy_ST`.
     """
-    if entropy and entropy_ST is None:
-        raise ValueError("an entropy bonus needs entropy_ST, the entropy of each token's distribution")
     cost_ST, clipped_ST = policy_loss.cost(logprobs_ST, old_logprobs_ST, advantages_S, mask_ST)
     if importance_ST is not None:
         cost_ST = cost_ST * importance_ST
@@ -120,7 +113,8 @@ def grpo_loss(
         k3_ST = torch.exp(gap_ST) - gap_ST - 1
         cost_ST = cost_ST + kl * k3_ST
         kl_sum = float(k3_ST.detach().sum())
-    if entropy_ST is not None and entropy:
+    if entropy:
+        assert entropy_ST is not None
         cost_ST = cost_ST - entropy * entropy_ST
     loss = torch.where(mask_ST, cost_ST * weights_S[:, None], 0).sum()
     return LossParts(loss, kl_sum, int((clipped_ST & mask_ST).sum()))

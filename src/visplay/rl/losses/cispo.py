@@ -12,7 +12,7 @@ from pydantic import Field
 from visplay.interfaces.loss import PolicyLoss
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
 
 class CISPO(PolicyLoss, type="cispo"):
@@ -27,12 +27,8 @@ class CISPO(PolicyLoss, type="cispo"):
     clip_high: float = Field(4.0, gt=0, description="weight is clipped above 1 + clip_high (arXiv 2510.13786: 3 to 7)")
 
     def cost(
-        self,
-        logprobs_ST: torch.Tensor,
-        old_logprobs_ST: torch.Tensor,
-        advantages_S: torch.Tensor,
-        mask_ST: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, logprobs_ST: Tensor, old_logprobs_ST: Tensor, advantages_S: Tensor, mask_ST: Tensor
+    ) -> tuple[Tensor, Tensor]:
         ratio_ST = (logprobs_ST - old_logprobs_ST).detach().where(mask_ST, 0).exp()
         weight_ST = ratio_ST.clamp(1 - self.clip_low if self.clip_low is not None else 0, 1 + self.clip_high)
         return -weight_ST * advantages_S[:, None] * logprobs_ST, weight_ST != ratio_ST

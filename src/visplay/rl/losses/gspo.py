@@ -12,7 +12,7 @@ from pydantic import Field
 from visplay.interfaces.loss import PolicyLoss
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
 
 class GSPO(PolicyLoss, type="gspo"):
@@ -26,12 +26,8 @@ class GSPO(PolicyLoss, type="gspo"):
     clip_high: float = Field(4e-4, gt=0, description="ratio is clipped above 1 + clip_high (paper: 4e-4)")
 
     def cost(
-        self,
-        logprobs_ST: torch.Tensor,
-        old_logprobs_ST: torch.Tensor,
-        advantages_S: torch.Tensor,
-        mask_ST: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, logprobs_ST: Tensor, old_logprobs_ST: Tensor, advantages_S: Tensor, mask_ST: Tensor
+    ) -> tuple[Tensor, Tensor]:
         gap_ST = (logprobs_ST - old_logprobs_ST).where(mask_ST, 0)
         ratio_S = (gap_ST.sum(1) / mask_ST.sum(1)).exp()
         free_S = ratio_S * advantages_S

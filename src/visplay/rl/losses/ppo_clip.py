@@ -12,7 +12,7 @@ from pydantic import Field
 from visplay.interfaces.loss import PolicyLoss
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
 
 class PPOClip(PolicyLoss, type="ppo_clip"):
@@ -29,12 +29,8 @@ class PPOClip(PolicyLoss, type="ppo_clip"):
     )
 
     def cost(
-        self,
-        logprobs_ST: torch.Tensor,
-        old_logprobs_ST: torch.Tensor,
-        advantages_S: torch.Tensor,
-        mask_ST: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, logprobs_ST: Tensor, old_logprobs_ST: Tensor, advantages_S: Tensor, mask_ST: Tensor
+    ) -> tuple[Tensor, Tensor]:
         advantages_S1 = advantages_S[:, None]
         ratio_ST = (logprobs_ST - old_logprobs_ST).where(mask_ST, 0).exp()
         free_ST = ratio_ST * advantages_S1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from visplay.answers import extract_boxed, match
 from visplay.interfaces.reward import ReasonerReward
-from visplay.rl.rewards.accuracy import reasoner_reward
+from visplay.rl.rewards.completion import format_score
 from visplay.types import Completion, SilverItem
 
 
@@ -15,4 +16,6 @@ class SilverReward(ReasonerReward, type="silver"):
     format_weight: float = Field(0.0, ge=0, le=1, description="w, share of the format reward (paper 0, official 0.1)")
 
     def reward(self, completion: Completion, item: SilverItem, key: str) -> float:
-        return reasoner_reward(completion.text, item.answer, self.format_weight)
+        given = extract_boxed(completion.text)
+        accuracy = float(given is not None and match(given, item.answer))
+        return (1.0 - self.format_weight) * accuracy + self.format_weight * format_score(completion.text)

@@ -1,4 +1,4 @@
-"""A Questioner's reward that coin flips and unanswerable questions do not earn."""
+"""The Questioner's rewards of the votes' confidence c: the paper's, its published code's, and one without guessing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,22 @@ from typing import ClassVar
 
 from visplay.answers import guesses
 from visplay.interfaces.reward import QuestionerReward, QuestionOutcome
-from visplay.rl.rewards.difficulty import above_chance, difficulty
+from visplay.rl.rewards.difficulty import above_chance, checked_share, difficulty
+
+
+class PaperReward(QuestionerReward, type="paper"):
+    """r = valid · max(0, r_unc − r_div), with r_unc = 1 − |2c − 1|; in [0, 1]. Source: arXiv 2511.15661, section 3."""
+
+    def reward(self, outcome: QuestionOutcome) -> float:
+        return max(0.0, difficulty(outcome.confidence) - outcome.penalty) if outcome.question else 0.0
+
+
+class OfficialReward(QuestionerReward, type="official"):
+    """min(c, 1 − c) − r_div; −1 − r_div for an invalid output."""
+
+    def reward(self, outcome: QuestionOutcome) -> float:
+        confidence = checked_share(outcome.confidence)
+        return (min(confidence, 1.0 - confidence) if outcome.question else -1.0) - outcome.penalty
 
 
 class ChanceCorrectedReward(QuestionerReward, type="chance_corrected"):

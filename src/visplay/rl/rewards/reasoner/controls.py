@@ -1,9 +1,9 @@
-"""A control: the Reasoner is rewarded for the format alone."""
+"""Controls: rewards of the Reasoner that know nothing of the silver answer."""
 
 from __future__ import annotations
 
 from visplay.interfaces.reward import ReasonerReward
-from visplay.rl.rewards.validity import format_score
+from visplay.rl.rewards.completion import format_score, random_reward
 from visplay.types import Completion, SilverItem
 
 
@@ -12,3 +12,10 @@ class FormatReward(ReasonerReward, type="format"):
 
     def reward(self, completion: Completion, item: SilverItem, key: str) -> float:
         return format_score(completion.text)
+
+
+class RandomReward(ReasonerReward, type="random"):
+    """0 or 1 with equal chance, whatever the completion says."""
+
+    def reward(self, completion: Completion, item: SilverItem, key: str) -> float:
+        return random_reward(key)
