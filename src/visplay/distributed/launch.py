@@ -1,7 +1,4 @@
-"""Starts the program in several processes of this machine, by torch's elastic launcher.
-
-On several machines, start `visplay evolve` with torchrun.
-"""
+"""Starts the program in several processes of this machine; on several machines, start it with torchrun."""
 
 from __future__ import annotations
 

@@ -1,19 +1,34 @@
-"""Batches for decoding, limited in answers (memory of the KV cache) and in prompt tokens (memory of the prefill).
+"""The order of requests, and batches for decoding.
 
-The limit on tokens matters where each image has a single question, as in a benchmark.
+Batches are limited in answers (memory of the KV cache) and in prompt tokens (memory of the prefill). The limit on
+tokens matters where each image has a single question, as in a benchmark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from visplay.types import Request
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
+def grouped_by_image(requests: Sequence[Request]) -> list[Request]:
+    """The requests, sorted by image, images in the order of their first request.
+
+    Each image is encoded once, and its keys and values are still in an engine's prefix cache for its next request.
+
+    Raises:
+        ValueError: two requests have the same id.
+    """
+    if len({request.id for request in requests}) < len(requests):
+        raise ValueError("two requests to generate have the same id; ids must be unique")
+    order = {image: place for place, image in enumerate(dict.fromkeys(r.image for r in requests))}
+    return sorted(requests, key=lambda request: order[request.image])
+
+
+class BatchLimits(NamedTuple):
     """Largest size of a batch, padding included. A batch with a single item may exceed it.
 
     Attributes:
@@ -25,8 +40,7 @@ class BatchLimits:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class ItemSize:
+class ItemSize(NamedTuple):
     """Size of an item: its answers, its prompt tokens, and its kind. A batch has items of one kind."""
 
     answers: int

@@ -6,7 +6,7 @@ Shapes: N completions, M of them that get a token in a step, T tokens, V vocabul
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +17,7 @@ from visplay.models.vlm import VLM
 from visplay.types import Completion, Request
 
 
-@dataclass(frozen=True, slots=True)
-class PendingCompletion:
+class PendingCompletion(NamedTuple):
     """A completion to decode: a request and the index among its `n` completions."""
 
     request: Request
@@ -34,7 +33,7 @@ class PendingCompletions:
         self._vlm = vlm
         self._sampling = sampling
         device, size = vlm.device, (len(pending), self.limit)
-        streams_NT = np.stack([uniforms(seed, p.request.id, p.index, self.limit) for p in pending])
+        streams_NT = np.stack([uniforms(seed, request.id, index, self.limit) for request, index in pending])
         self._uniform_NT = torch.from_numpy(streams_NT).to(device)
         self._greedy_N = torch.tensor([p.request.greedy for p in pending], device=device)
         self._eos = torch.tensor(vlm.eos_ids, device=device)
@@ -61,9 +60,7 @@ class PendingCompletions:
     def completions(self) -> Iterator[Completion]:
         """All completions with the tokens drawn so far, including the end-of-text token."""
         columns = (self._ids_NT, self._logprobs_NT, self._length_N, self.finished_N)
-        for pending, ids, logprobs, length, finished in zip(
-            self._pending, *(column.cpu().tolist() for column in columns), strict=True
-        ):
+        rows = zip(self._pending, *(column.tolist() for column in columns), strict=True)
+        for (request, index), ids, logprobs, length, finished in rows:
             tokens = tuple(ids[:length])
-            text = self._vlm.decode(tokens)
-            yield Completion(pending.request.id, pending.index, tokens, tuple(logprobs[:length]), text, finished)
+            yield Completion(request.id, index, tokens, tuple(logprobs[:length]), self._vlm.decode(tokens), finished)

@@ -27,7 +27,7 @@ class GeneratedSample:
 
     Attributes:
         prompt_ids: the engine's token ids of the prompt, including the image's placeholders.
-        temperature: temperature of the completion's log-probabilities, see `sampling.scored_temperature`.
+        temperature: of the completion's log-probabilities, see `sampling.scored_temperature`.
     """
 
     request: Request
@@ -40,8 +40,8 @@ def check_logprobs(policy: Policy, samples: Sequence[GeneratedSample], tolerance
     """Mean absolute difference between the log-probabilities of engine and trainer, nats per token.
 
     A training step may change the log-probabilities by less than rounding does, so the tolerance cannot detect an
-    engine that still samples from the base. Such an engine is nearer to the base than to the trainer. The check
-    therefore also fails if the difference to the base is less than half the difference to the trainer.
+    engine that still samples from the base. The check therefore also fails if the difference to the base is less than
+    half the difference to the trainer.
 
     Args:
         samples: at least one completion.
@@ -68,18 +68,16 @@ def check_logprobs(policy: Policy, samples: Sequence[GeneratedSample], tolerance
 @torch.inference_mode()
 def _difference(vlm: VLM, samples: Sequence[GeneratedSample]) -> float:
     vlm.model.eval()
-    return float(torch.cat([_token_differences(vlm, sample) for sample in samples]).mean())
-
-
-def _token_differences(vlm: VLM, sample: GeneratedSample) -> torch.Tensor:
-    request, completion = sample.request, sample.completion
-    prompt = vlm.encode(request.image, request.prompt)
-    if prompt.token_ids != sample.prompt_ids:
-        raise EngineError(
-            f"the engine and the trainer tokenise the prompt on {request.image.id} differently "
-            f"({len(sample.prompt_ids)} and {len(prompt.token_ids)} tokens); use engine: transformers for this model"
-        )
-    tree = TokenTree.build([(*prompt.token_ids, *completion.token_ids)])
-    start = len(prompt.token_ids)
-    scores = vlm.logprobs([tree], [prompt.pixels], [[start]], temperature=sample.temperature)
-    return (scores.logprobs_ST[0].cpu() - torch.tensor(completion.logprobs)).abs()
+    differences = []
+    for sample in samples:
+        image, ids = sample.request.image, sample.prompt_ids
+        prompt = vlm.encode(image, sample.request.prompt)
+        if prompt.token_ids != ids:
+            raise EngineError(
+                f"the engine and the trainer tokenise the prompt on {image.id} differently "
+                f"({len(ids)} and {len(prompt.token_ids)} tokens); use engine: transformers for this model"
+            )
+        tree = TokenTree.build([(*ids, *sample.completion.token_ids)])
+        scores = vlm.logprobs([tree], [prompt.pixels], [[len(ids)]], temperature=sample.temperature)
+        differences.append((scores.logprobs_ST[0].cpu() - torch.tensor(sample.completion.logprobs)).abs())
+    return float(torch.cat(differences).mean())

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from visplay.generation.batching import BatchLimits
+from visplay.generation.batching import BatchLimits, grouped_by_image
 from visplay.generation.decoding_state import PendingCompletion
-from visplay.generation.engine import grouped_by_image
 from visplay.generation.padded_decoding import decode_padded
 from visplay.generation.tree_decoding import decode_trees
 from visplay.interfaces.engine import Sampling

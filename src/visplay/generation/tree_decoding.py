@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from visplay.generation.batching import BatchLimits, ItemSize, make_batches
 from visplay.generation.decoding_state import PendingCompletion, PendingCompletions
@@ -35,32 +35,20 @@ def decode_trees(
     vlm: VLM, pending: Sequence[PendingCompletion], sampling: Sampling, seed: int, limits: BatchLimits
 ) -> Iterator[Completion]:
     """All completions, decoded in batches within `limits`; in no particular order."""
-    prompt_trees = (_PromptTree.of(vlm, group) for group in _group_by_image(pending, limits.answers))
+    prompt_trees = (_PromptTree.of(vlm, answers) for answers in _group_by_image(pending, limits.answers))
     for batch in make_batches(prompt_trees, _PromptTree.size, limits):
         yield from _decode(vlm, batch, sampling, seed)
 
 
-@dataclass(frozen=True, slots=True)
-class _ImageGroup:
-    """Completions of one image that are decoded on one tree."""
-
-    image: ImageRef
-    answers: tuple[PendingCompletion, ...]
-
-
-def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[_ImageGroup]:
+def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[list[PendingCompletion]]:
     """Groups of at most `rows` completions of one image, sorted by size, so that neighbours need little padding."""
     by_image: dict[ImageRef, list[PendingCompletion]] = {}
     for completion in pending:
         by_image.setdefault(completion.request.image, []).append(completion)
-    groups = [
-        _ImageGroup(image, tuple(answers[start : start + rows]))
-        for image, answers in by_image.items()
-        for start in range(0, len(answers), rows)
-    ]
+    groups = [answers[start : start + rows] for answers in by_image.values() for start in range(0, len(answers), rows)]
 
-    def size(group: _ImageGroup) -> tuple[int, int]:
-        return len(group.answers), sum(len(prompt) for prompt in {a.request.prompt for a in group.answers})
+    def size(answers: list[PendingCompletion]) -> tuple[int, int]:
+        return len(answers), sum(len(prompt) for prompt in {request.prompt for request, _ in answers})
 
     return sorted(groups, key=size, reverse=True)
 
@@ -74,21 +62,21 @@ class _PromptTree:
         position_R: int64, the rotary position of each answer's first token.
     """
 
-    answers: tuple[PendingCompletion, ...]
+    answers: list[PendingCompletion]
     tree: TokenTree
     pixels: Pixels
-    nodes_R: np.ndarray
-    position_R: np.ndarray
+    nodes_R: torch.Tensor
+    position_R: torch.Tensor
 
     @classmethod
-    def of(cls, vlm: VLM, group: _ImageGroup) -> _PromptTree:
-        prompts = {a.request.prompt: index for index, a in enumerate(group.answers)}
-        encoded = {prompt: vlm.encode(group.image, prompt) for prompt in prompts}
+    def of(cls, vlm: VLM, answers: list[PendingCompletion]) -> _PromptTree:
+        image = answers[0].request.image
+        encoded = {prompt: vlm.encode(image, prompt) for prompt in dict.fromkeys(r.prompt for r, _ in answers)}
         tree = TokenTree.build([e.token_ids for e in encoded.values()])
         pixels = next(iter(encoded.values())).pixels
-        ends = {prompt: path[-1] for prompt, path in zip(encoded, tree.paths, strict=True)}
-        nodes_R = np.array([ends[a.request.prompt] for a in group.answers], dtype=np.int64)
-        return cls(group.answers, tree, pixels, nodes_R, vlm.positions(tree, pixels)[0].numpy()[nodes_R] + 1)
+        ends = {prompt: int(path[-1]) for prompt, path in zip(encoded, tree.paths, strict=True)}
+        nodes_R = torch.tensor([ends[request.prompt] for request, _ in answers])
+        return cls(answers, tree, pixels, nodes_R, vlm.positions(tree, pixels)[0, nodes_R] + 1)
 
     def size(self) -> ItemSize:
         return ItemSize(len(self.answers), len(self.tree))
@@ -153,31 +141,23 @@ class _DecodingBatch:
 
 def _start(vlm: VLM, prompt_trees: Sequence[_PromptTree]) -> _DecodingBatch:
     """Prefill: compute images and prompts; returns the state before the first token of every answer."""
-    shape = len(prompt_trees), max(len(p.answers) for p in prompt_trees)
-    nodes_BR = np.zeros(shape, dtype=np.int64)
-    position_BR = np.zeros(shape, dtype=np.int64)
-    answer_BR = np.zeros(shape, dtype=np.int64)
-    live_BR = np.zeros(shape, dtype=bool)
-    count = 0
-    for row, prompt_tree in enumerate(prompt_trees):
-        size = len(prompt_tree.answers)
-        nodes_BR[row, :size] = prompt_tree.nodes_R
-        position_BR[row, :size] = prompt_tree.position_R
-        answer_BR[row, :size] = np.arange(count, count + size)
-        live_BR[row, :size] = True
-        count += size
+    counts = [len(p.answers) for p in prompt_trees]
+    nodes_BR = pad_sequence([p.nodes_R for p in prompt_trees], batch_first=True)
+    position_BR = pad_sequence([p.position_R for p in prompt_trees], batch_first=True)
+    answer_BR = pad_sequence(torch.arange(sum(counts)).split(counts), batch_first=True)
+    live_BR = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
     cache = TreeCache()
     hidden_BLH = vlm.hidden([p.tree for p in prompt_trees], [p.pixels for p in prompt_trees], cache)
-    sees_BRK = np.zeros((*shape, hidden_BLH.shape[1]), dtype=bool)
-    for row, prompt_tree in enumerate(prompt_trees):
-        sees_BRK[row, :, : len(prompt_tree.tree)] = prompt_tree.tree.ancestors_NL(nodes_BR[row])
+    sees_BRK = torch.zeros(*nodes_BR.shape, hidden_BLH.shape[1], dtype=torch.bool)
+    for sees_RK, nodes_R, p in zip(sees_BRK, nodes_BR, prompt_trees, strict=True):
+        sees_RK[:, : len(p.tree)] = torch.from_numpy(p.tree.ancestors_NL(nodes_R.numpy()))
     device = hidden_BLH.device
     trees_B1 = torch.arange(len(prompt_trees), device=device)[:, None]
     return _DecodingBatch(
-        answer_BR=torch.from_numpy(answer_BR).to(device),
-        live_BR=torch.from_numpy(live_BR).to(device),
-        position_BR=torch.from_numpy(position_BR).to(device),
-        sees_BRK=torch.from_numpy(sees_BRK).to(device),
-        hidden_BRH=hidden_BLH[trees_B1, torch.from_numpy(nodes_BR).to(device)],
+        answer_BR=answer_BR.to(device),
+        live_BR=live_BR.to(device),
+        position_BR=position_BR.to(device),
+        sees_BRK=sees_BRK.to(device),
+        hidden_BRH=hidden_BLH[trees_B1, nodes_BR.to(device)],
         cache=cache,
     )

@@ -15,7 +15,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +27,10 @@ from transformers.utils.hub import cached_file
 
 from visplay.config import Settings
 from visplay.errors import EngineError, one_line
-from visplay.generation.engine import grouped_by_image
+from visplay.generation.backends.vllm import VLLMBackend
+from visplay.generation.batching import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.sampling import request_seed, scored_temperature
-from visplay.generation.settings import VLLMSettings
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.vlm import VLM
@@ -50,12 +49,6 @@ _BANNED_LOGIT_BIAS = -100.0
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
 
 
-@dataclass(frozen=True, slots=True)
-class _Adapter:
-    version: int
-    request: Any
-
-
 class VLLM:
     """A vLLM instance that starts with the base's weights and loads those of a role on demand.
 
@@ -66,7 +59,7 @@ class VLLM:
         EngineError: vLLM cannot run this model here.
     """
 
-    def __init__(self, base: VLM, settings: Settings, backend: VLLMSettings) -> None:
+    def __init__(self, base: VLM, settings: Settings, backend: VLLMBackend) -> None:
         # In this process, so that weights need no transfer; without binding the trainer's threads to cores.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
@@ -79,7 +72,8 @@ class VLLM:
         self.processed = any(scored_temperature(sampling) != 1 for sampling in trained)
         self._folder = TemporaryDirectory(prefix="visplay-vllm-")
         self._adapter_ids = count(1)
-        self._adapters: dict[Policy, _Adapter] = {}
+        # The version of each role's adapter that was written last, and vLLM's name of it.
+        self._adapters: dict[Policy, tuple[int, Any]] = {}
         self._loaded_weights: tuple[Policy, int] | None = None
         self._base = base
         on_cpu = current_platform.is_cpu()
@@ -92,7 +86,7 @@ class VLLM:
                 seed=settings.seed,
                 trust_remote_code=settings.trust_remote_code,
                 gpu_memory_utilization=backend.gpu_memory_utilization,
-                kv_cache_memory_bytes=_gib_to_bytes(backend.kv_cache_gib),
+                kv_cache_memory_bytes=int(backend.kv_cache_gib * 2**30) if backend.kv_cache_gib else None,
                 max_model_len=backend.max_model_len or -1,
                 enable_prefix_caching=True,
                 block_size=_CPU_BLOCK if on_cpu else None,
@@ -138,11 +132,6 @@ class VLLM:
             self._reload_weights(policy)
         return None
 
-    def prefix_hits(self) -> float:
-        """Share of all prompt tokens so far that were found in the prefix cache."""
-        found = {m.name: float(m.value) for m in self.llm.get_metrics() if m.name.startswith("vllm:prefix_cache_")}
-        return found["vllm:prefix_cache_hits"] / max(1.0, found["vllm:prefix_cache_queries"])
-
     def close(self) -> None:
         """Free all memory, so that another instance can be made. Closing twice is allowed.
 
@@ -158,20 +147,20 @@ class VLLM:
             self._folder.cleanup()
 
     def _adapter(self, policy: LoraPolicy) -> Any:
-        known = self._adapters.get(policy)
-        if known is None or known.version != policy.version:
+        version, request = self._adapters.get(policy, (-1, None))
+        if version != policy.version:
             from vllm.lora.request import LoRARequest
 
-            if known is not None:
-                self.llm.llm_engine.remove_lora(known.request.lora_int_id)
-                shutil.rmtree(known.request.lora_path)
+            if request is not None:
+                self.llm.llm_engine.remove_lora(request.lora_int_id)
+                shutil.rmtree(request.lora_path)
             number = next(self._adapter_ids)
             folder = Path(self._folder.name) / f"adapter-{number}"
             policy.save(folder)
-            known = _Adapter(policy.version, LoRARequest(f"{policy.role}-{number}", number, str(folder)))
-            self._adapters[policy] = known
+            request = LoRARequest(f"{policy.role}-{number}", number, str(folder))
+            self._adapters[policy] = policy.version, request
             self.llm.reset_prefix_cache()
-        return known.request
+        return request
 
     def _reload_weights(self, policy: Policy) -> None:
         self._loaded_weights = None
@@ -196,7 +185,7 @@ class VLLMEngine:
         logprob_difference: result of the last logprob check, nats per token; None before the first.
     """
 
-    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: VLLMSettings) -> None:
+    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: VLLMBackend) -> None:
         self.policy = policy
         self.vllm = vllm
         self.seed = settings.seed
@@ -205,8 +194,10 @@ class VLLMEngine:
         self._tolerance = backend.logprob_check_tolerance or _TOLERANCE[settings.dtype]
 
     def metrics(self) -> dict[str, float]:
-        """See `Engine.metrics`: the last logprob check , and the prefix cache's share of hits."""
-        return {"logprob_check": self.logprob_difference or 0.0, "prefix_hits": self.vllm.prefix_hits()}
+        """See `Engine.metrics`: the last logprob check, and the share of prompt tokens found in the prefix cache."""
+        counts = {m.name.removeprefix("vllm:prefix_cache_"): m for m in self.vllm.llm.get_metrics()}
+        share = counts["hits"].value / max(1, counts["queries"].value)
+        return {"logprob_check": self.logprob_difference or 0.0, "prefix_hits": share}
 
     def close(self) -> None:
         """Close the vLLM instance, for all roles."""
@@ -224,17 +215,13 @@ class VLLMEngine:
         asked = grouped_by_image(requests)
         with self.vllm.wake() as llm:
             outputs = self._outputs(llm, asked, sampling)
-        found = {r.id: self._completions(r, output) for r, output in zip(asked, outputs, strict=True)}
-        samples = [
-            GeneratedSample(
-                request,
-                tuple(output.prompt_token_ids),
-                completion,
-                scored_temperature(sampling, request.greedy) if self.vllm.processed else 1.0,
-            )
-            for request, output in zip(asked, outputs, strict=True)
-            for completion in found[request.id]
-        ]
+        found: dict[str, tuple[Completion, ...]] = {}
+        samples: list[GeneratedSample] = []
+        for request, output in zip(asked, outputs, strict=True):
+            found[request.id] = self._completions(request, output)
+            temperature = scored_temperature(sampling, request.greedy) if self.vllm.processed else 1.0
+            prompt = tuple(output.prompt_token_ids)
+            samples += [GeneratedSample(request, prompt, c, temperature) for c in found[request.id]]
         # The trainer cannot reproduce log-probabilities after top-k or top-p; `Settings` refuses to train on them.
         if not (self.vllm.processed and (sampling.top_k or sampling.top_p < 1)):
             evenly = samples[:: -(-len(samples) // self._checked_completions)]
@@ -266,8 +253,8 @@ class VLLMEngine:
         return SamplingParams(
             n=1 if greedy else request.n,
             temperature=0.0 if greedy else sampling.temperature,
-            top_p=1.0 if greedy else sampling.top_p,
-            top_k=0 if greedy else sampling.top_k,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
             seed=request_seed(self.seed, request.id, _SEED_BITS),
             max_tokens=sampling.max_tokens or vlm.max_new_tokens,
             stop_token_ids=list(vlm.eos_ids),
@@ -280,13 +267,13 @@ class VLLMEngine:
         drawn = sorted(output.outputs, key=lambda sequence: sequence.index)
         if len(drawn) != request.n:
             drawn *= request.n  # all greedy answers are equal
-        return tuple(self._completion(request, index, sequence) for index, sequence in enumerate(drawn))
-
-    def _completion(self, request: Request, index: int, drawn: Any) -> Completion:
-        ids = tuple(drawn.token_ids)
-        logprobs = tuple(found[i].logprob for i, found in zip(ids, drawn.logprobs, strict=True))
-        finished = drawn.finish_reason == "stop"
-        return Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished)
+        completions = []
+        for index, sequence in enumerate(drawn):
+            ids = tuple(sequence.token_ids)
+            logprobs = tuple(found[i].logprob for i, found in zip(ids, sequence.logprobs, strict=True))
+            finished = sequence.finish_reason == "stop"
+            completions.append(Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished))
+        return tuple(completions)
 
 
 def _is_distributed() -> bool:
@@ -332,11 +319,6 @@ def _named_weights(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
 
 def _max_lora_rank(rank: int) -> int:
     """The smallest value of vLLM's max_lora_rank for adapters of this rank."""
-    for limit in _RANKS:
-        if limit >= rank:
-            return limit
-    raise EngineError(f"vLLM supports adapters up to rank {_RANKS[-1]}; lower lora.rank ({rank})")
-
-
-def _gib_to_bytes(gib: float | None) -> int | None:
-    return None if gib is None else int(gib * 2**30)
+    if rank > _RANKS[-1]:
+        raise EngineError(f"vLLM supports adapters up to rank {_RANKS[-1]}; lower lora.rank ({rank})")
+    return min(limit for limit in _RANKS if limit >= rank)
