@@ -29,7 +29,7 @@ from visplay.interfaces.engine import Sampling
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
 from visplay.models.names import model_name
-from visplay.rl.losses.ppo_clip import PPOClip
+from visplay.rl.losses.clipped import PPOClip
 from visplay.rl.rewards.difficulty import difficulty
 from visplay.rl.rewards.diversity import diversity
 from visplay.roles.prompts import Prompts

@@ -25,7 +25,7 @@ from visplay.lab.suites.lab import LabSuites
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority
-from visplay.rl.losses.ppo_clip import PPOClip
+from visplay.rl.losses.clipped import PPOClip
 from visplay.rl.rewards.questioner.confidence import OfficialReward, PaperReward
 from visplay.rl.rewards.reasoner.controls import RandomReward
 from visplay.rl.rewards.reasoner.silver import SilverReward

@@ -39,7 +39,7 @@ class TinyVLM(TreeModel):
 
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
         pixels = self._seen_pixels.setdefault(image.id, Pixels(self.tiny.pixels(len(image.id))))
-        return EncodedPrompt((5, *self.tiny.image_ids, *map(ord, prompt)), image.id, pixels)
+        return EncodedPrompt((5, *self.tiny.image_ids, *map(ord, prompt)), pixels)
 
     def decode(self, ids: tuple[int, ...]) -> str:
         return " ".join(map(str, ids))

@@ -20,9 +20,9 @@ from visplay.models import scores
 from visplay.models.policy import Policy, new_policy
 from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
-from visplay.rl.advantages.group_norm import GroupNorm
+from visplay.rl.advantages.estimators import GroupNorm
 from visplay.rl.loss import grpo_loss, token_weights
-from visplay.rl.losses.ppo_clip import PPOClip
+from visplay.rl.losses.clipped import PPOClip
 from visplay.rl.trainer import Trainer
 from visplay.types import Group, ImageRef, Request
 

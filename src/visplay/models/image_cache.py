@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -17,8 +17,7 @@ from visplay.types import ImageRef
 MOST_BYTES = 2**30  # capacity of the cache
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """The vision tower's output for a prompt's images.
 
     Attributes:
@@ -32,7 +31,8 @@ class Features:
     deep_TH: tuple[torch.Tensor, ...]
     listed: bool
 
-    def __len__(self) -> int:
+    @property
+    def tokens(self) -> int:
         """Number of image tokens."""
         return self.pooled.shape[:-1].numel()
 
@@ -47,10 +47,12 @@ class Pixels(dict[str, torch.Tensor]):
     Attributes:
         texts: the markup that replaces each image's placeholder in the prompt.
         features: cached output of a frozen vision tower; None until the tower has run.
+        held: whether the cache holds them.
     """
 
     texts: tuple[str, ...] = ("",)
     features: Features | None = None
+    held: bool = False
 
     @property
     def kind(self) -> tuple[tuple[str, torch.Size], ...]:
@@ -72,7 +74,6 @@ class ImageCache:
     def __init__(self, prepare: Callable[[list[Image.Image]], tuple[dict[str, torch.Tensor], list[str]]]) -> None:
         self._prepare = prepare
         self._entries: OrderedDict[ImageRef, Pixels] = OrderedDict()
-        self._held: set[int] = set()
         self._bytes = 0
 
     def get(self, image: ImageRef) -> Pixels:
@@ -87,22 +88,20 @@ class ImageCache:
         # Autograd cannot use tensors that were made in inference mode.
         with torch.inference_mode(False):
             tensors, texts = self._prepare([part.load() for part in image.parts])
-        pixels = Pixels(tensors)
-        pixels.texts = tuple(texts)
-        self._entries[image] = pixels
-        self._held.add(id(pixels))
+        pixels = self._entries[image] = Pixels(tensors)
+        pixels.texts, pixels.held = tuple(texts), True
         self._add_bytes(pixels.nbytes)
         return pixels
 
     def keep(self, pixels: Pixels, features: Features) -> None:
         """Store the vision features of an image; evict old images beyond the capacity."""
         pixels.features = features
-        if id(pixels) in self._held:
+        if pixels.held:
             self._add_bytes(features.nbytes)
 
     def _add_bytes(self, size: int) -> None:
         self._bytes += size
         while self._bytes > MOST_BYTES and len(self._entries) > 1:
-            _, forgotten = self._entries.popitem(last=False)
-            self._held.remove(id(forgotten))
-            self._bytes -= forgotten.nbytes
+            _, evicted = self._entries.popitem(last=False)
+            evicted.held = False
+            self._bytes -= evicted.nbytes

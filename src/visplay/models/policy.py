@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from peft import LoraConfig, load_peft_weights, set_peft_model_state_dict
@@ -39,8 +39,7 @@ class Policy:
 
     @property
     def model(self) -> torch.nn.Module:
-        model: torch.nn.Module = self.vlm.model
-        return model
+        return cast(torch.nn.Module, self.vlm.model)
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
@@ -57,10 +56,7 @@ class Policy:
         return []
 
     def offload(self) -> None:
-        """Move weights and reference to CPU memory; `active` and `reference` move them back.
-
-        No-op unless the role has its own copy of the weights.
-        """
+        """Move a role's own copy of the weights and the reference to CPU memory, until they are used again."""
 
     def checkpoint_activations(self) -> None:
         """Recompute activations in the backward pass: less memory, about a third more time."""
@@ -68,15 +64,10 @@ class Policy:
 
     def save(self, folder: str | Path) -> None:
         """Write the weights: a whole model in Hugging Face format, or an adapter in PEFT format."""
-        with self.active() as vlm:
-            vlm.save(folder)
+        self.vlm.save(folder)
 
     def load(self, folder: str | Path) -> None:
-        """Read weights that `save` wrote.
-
-        Raises:
-            ModelError: the folder has no weights, the weights are of another model, or the role is frozen.
-        """
+        """Read weights that `save` wrote; ModelError if there are none, they are of another model, or it is frozen."""
         raise ModelError(f"the {self.role} is frozen; nothing can be loaded into it")
 
 
@@ -84,14 +75,13 @@ class FullPolicy(Policy):
     """A copy of the base with all weights trainable; without `train_vision`, the vision tower is shared and frozen."""
 
     def __init__(self, base: VLM, role: str, train_vision: bool) -> None:
+        self._base = base
         base.offloader.to_device()
         base.model.requires_grad_(False)
         shared = {} if train_vision else {id(part): part for part in base.vision}
-        model = copy.deepcopy(base.model, shared).requires_grad_(True)
-        super().__init__(base.with_model(model), role)
+        super().__init__(base.with_model(copy.deepcopy(base.model, shared).requires_grad_(True)), role)
         for parameter in self.vlm.vision_parameters():
             parameter.requires_grad_(train_vision)
-        self._base = base
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
@@ -106,10 +96,6 @@ class FullPolicy(Policy):
     def offload(self) -> None:
         self.vlm.offloader.offload()
         self._base.offloader.offload()
-
-    def save(self, folder: str | Path) -> None:
-        # Without `active`: offloaded weights can be written from CPU memory.
-        self.vlm.save(folder)
 
     def trainable(self) -> list[torch.nn.Parameter]:
         return [p for p in self.model.parameters() if p.requires_grad]

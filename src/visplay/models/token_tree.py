@@ -4,8 +4,6 @@ In self-play, an image has many questions and each question many answers. A `Tok
 in depth-first order in one row. A token sees only its ancestors, so one forward pass over the row gives the same result
 as one pass per sequence.
 
-Left out: the forward pass (`models/tree_model.py`) and any knowledge of a model family.
-
 Shapes: B trees, L packed tokens, S sequences.
 """
 
@@ -48,30 +46,22 @@ class TokenTree:
             raise ValueError("a token tree needs at least one sequence, and none may be empty")
         if len({s[0] for s in sequences}) > 1:
             raise ValueError("the sequences of a token tree must begin with the same token")
-        ids: list[int] = []
-        parents: list[int] = []
-        depths: list[int] = []
+        rows: list[tuple[int, int, int]] = []  # token, parent and depth of each node
         paths: dict[int, np.ndarray] = {}
         # In sorted order, a sequence shares its longest prefix with its predecessor.
         previous: Sequence[int] = ()
         nodes: list[int] = []
         for index in sorted(range(len(sequences)), key=lambda i: tuple(sequences[i])):
             sequence = sequences[index]
-            shared = _common_prefix(previous, sequence)
-            nodes = nodes[:shared]
-            for depth in range(shared, len(sequence)):
-                parents.append(nodes[-1] if nodes else -1)
-                nodes.append(len(ids))
-                ids.append(int(sequence[depth]))
-                depths.append(depth)
+            nodes = nodes[: _common_prefix(previous, sequence)]
+            for depth in range(len(nodes), len(sequence)):
+                parent = nodes[-1] if nodes else -1
+                nodes.append(len(rows))
+                rows.append((int(sequence[depth]), parent, depth))
             paths[index] = np.array(nodes, dtype=np.int64)
             previous = sequence
-        return cls(
-            np.array(ids, dtype=np.int64),
-            np.array(parents, dtype=np.int64),
-            np.array(depths, dtype=np.int64),
-            tuple(paths[i] for i in range(len(sequences))),
-        )
+        ids_L, parent_L, depth_L = np.array(rows, dtype=np.int64).T.copy()
+        return cls(ids_L, parent_L, depth_L, tuple(paths[i] for i in range(len(sequences))))
 
     def ends_L(self) -> np.ndarray:
         """Int64: the descendants of node i are the nodes i + 1 to ends_L[i] - 1, because the order is depth-first."""
@@ -92,8 +82,7 @@ class PackedTrees:
     """A batch of trees, padded on the right to the width of the largest.
 
     Attributes:
-        ids_BL: int64 token ids, `pad_id` at padding.
-        depth_BL: int64 depths, 0 at padding.
+        ids_BL, depth_BL: int64; `pad_id` and 0 at padding.
         ends_BL: int64, see `TokenTree.ends_L`; token i sees token j if j <= i < ends[j]. A padding token sees only
             itself.
         valid_BL: bool, False at padding.
@@ -129,8 +118,5 @@ class PackedTrees:
 
 
 def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    limit = min(len(left), len(right))
-    for position in range(limit):
-        if left[position] != right[position]:
-            return position
-    return limit
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(left), len(right)))

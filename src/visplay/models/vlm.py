@@ -1,7 +1,7 @@
 """A vision-language model with its processor: load, encode a prompt with an image, decode tokens, save.
 
 Any `AutoModelForImageTextToText` with a processor and a chat template works; only `visplay.models` knows about model
-families. `models/tree_model.py` has the forward passes. Left out: video.
+families. Left out: video.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -31,19 +30,16 @@ _LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, Attrib
 _MAX_NEW_TOKENS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPrompt:
+class EncodedPrompt(NamedTuple):
     """The model's inputs for a prompt with an image.
 
     Attributes:
         token_ids: the prompt with the image's placeholder tokens, up to the start of the answer.
-        image_id: id of the image.
         pixels: the image processor's tensors; for the Qwen families `pixel_values`, float32 (patches, values per
             patch), and `image_grid_thw`, int64 (1, 3), in patches.
     """
 
     token_ids: tuple[int, ...]
-    image_id: str
     pixels: Pixels
 
 
@@ -51,14 +47,12 @@ class VLM(TreeModel):
     """A model with its processor."""
 
     def __init__(self, name: str, model: Any, processor: Processor, images: ImageCache | None = None) -> None:
-        tokenizer = processor.tokenizer
-        eos_ids = _eos_ids(model, tokenizer)
-        pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos_ids[0])
-        super().__init__(model, pad_id, images or ImageCache(processor.prepare))
         self.name = name
         self.processor = processor
-        self.tokenizer = tokenizer
-        self.eos_ids = eos_ids
+        self.tokenizer = tokenizer = processor.tokenizer
+        self.eos_ids = _eos_ids(model, tokenizer)
+        pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_ids[0])
+        super().__init__(model, pad_id, images or ImageCache(processor.prepare))
         # Placeholder tokens must not be sampled: in an answer they would refer to an image that does not exist.
         video_token_id = getattr(model.config, "video_token_id", None)
         self.placeholder_ids = tuple(int(i) for i in (self.image_token_id, video_token_id) if i is not None)
@@ -122,7 +116,7 @@ class VLM(TreeModel):
         return other
 
     def save(self, folder: str | Path) -> None:
-        """Write weights, tokenizer and image processor in Hugging Face format; `load` can read them."""
+        """Write weights, tokenizer and image processor in Hugging Face format, for `load`."""
         with _quiet():
             self.model.save_pretrained(folder)
             self.processor.save(folder)
@@ -143,7 +137,7 @@ class VLM(TreeModel):
         pixels = self._images.get(image)
         # Tokenised as a whole, because a token may span the border between text and image markup.
         text = first + "".join(markup + after for markup, after in zip(pixels.texts, others, strict=True))
-        return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), image.id, pixels)
+        return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), pixels)
 
     def without_markup(self, text: str) -> str:
         """The text without special tokens, so that it can neither end its turn nor add an image."""
@@ -156,7 +150,7 @@ class VLM(TreeModel):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Context manager: transformers reports only errors and shows no progress bars."""
+    """Context manager: transformers reports errors only, and shows no progress bars."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -172,9 +166,8 @@ def _in_four_bits(config: PreTrainedConfig, dtype: str, device: str) -> dict[str
     """Arguments of `from_pretrained` that quantise the language model's linear layers, but not the vision tower."""
     with torch.device("meta"):
         blank = AutoModelForImageTextToText.from_config(config)
-    decoder = blank.get_decoder()
-    prefix = blank.base_model_prefix
-    vision = [f"{prefix}.{name}" for name, child in blank.base_model.named_children() if child is not decoder]
+    children, decoder = blank.base_model.named_children(), blank.get_decoder()
+    vision = [f"{blank.base_model_prefix}.{name}" for name, child in children if child is not decoder]
     settings = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -96,13 +96,11 @@ def grpo_loss(
     k3 = exp(ref - logprob) - (ref - logprob) - 1.
 
     Args:
-        logprobs_ST: of the sampled tokens under the policy; it and `entropy_ST` alone have a gradient.
-        old_logprobs_ST: under the policy that sampled them.
-        ref_logprobs_ST: under the reference, None to leave the penalty out.
-        weights_S: see `token_weights`.
-        mask_ST: bool, False at padding.
+        logprobs_ST: of the sampled tokens under the policy; only it and `entropy_ST` have a gradient.
+        old_logprobs_ST, ref_logprobs_ST: under the policy that sampled them, and under the reference if there is a
+            penalty.
+        weights_S, importance_ST: see `token_weights`, and w, see `importance_weights`; None is 1.
         entropy_ST: H, entropy in nats of the distribution each token came from; needed by a bonus only.
-        importance_ST: w, how much each token's policy loss counts, see `importance_weights`; None for 1.
     """
     cost_ST, clipped_ST = policy_loss.cost(logprobs_ST, old_logprobs_ST, advantages_S, mask_ST)
     if importance_ST is not None:

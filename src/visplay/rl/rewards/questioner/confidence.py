@@ -1,4 +1,4 @@
-"""The Questioner's rewards of the votes' confidence c: the paper's, its published code's, and one without guessing."""
+"""The Questioner's rewards by the votes' confidence c: the paper's (arXiv 2511.15661, section 3) and variants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from visplay.rl.rewards.difficulty import above_chance, checked_share, difficult
 
 
 class PaperReward(QuestionerReward, type="paper"):
-    """r = valid · max(0, r_unc − r_div), with r_unc = 1 − |2c − 1|; in [0, 1]. Source: arXiv 2511.15661, section 3."""
+    """r = valid · max(0, r_unc − r_div), with r_unc = 1 − |2c − 1|; in [0, 1]."""
 
     def reward(self, outcome: QuestionOutcome) -> float:
         return max(0.0, difficulty(outcome.confidence) - outcome.penalty) if outcome.question else 0.0
