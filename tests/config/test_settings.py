@@ -26,9 +26,8 @@ from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority
 from visplay.rl.losses.clipped import PPOClip
-from visplay.rl.rewards.questioner.confidence import OfficialReward, PaperReward
-from visplay.rl.rewards.reasoner.controls import RandomReward
-from visplay.rl.rewards.reasoner.silver import SilverReward
+from visplay.rl.rewards.questioner.rewards import OfficialReward, PaperReward
+from visplay.rl.rewards.reasoner.rewards import RandomReward, SilverReward
 
 COMPONENTS = ("labeler", "gate", "questioner_reward", "reasoner_reward", "engine", "image_source", "suite")
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.parity.families import FAMILIES, TEXT_IDS, Tiny, plain
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.image_cache import ImageCache, Pixels
 from visplay.models.policy import Policy

@@ -13,7 +13,7 @@ import torch
 from tests.full_disk import full_disk
 from visplay.config import LoraSettings, RLSettings
 from visplay.errors import TrainingError
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.advantages import GroupRewards
 from visplay.interfaces.engine import Sampling
 from visplay.models import scores

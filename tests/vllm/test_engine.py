@@ -22,8 +22,8 @@ from tests.real_processes import together
 from visplay.config import Settings, check_settings
 from visplay.distributed.controller import init_distributed
 from visplay.errors import EngineError
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.generation.backends.vllm import VLLMBackend
-from visplay.generation.transformers_engine import TransformersEngine
 from visplay.generation.vllm_engine import VLLM, VLLMEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings

@@ -35,13 +35,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class Controller:
-    """Communication with the other processes of a run. With one process, all methods are no-ops.
-
-    Attributes:
-        rank: rank of this process, from 0.
-        size: number of processes.
-        is_main: whether this process is rank 0, which runs the loop.
-    """
+    """Communication between the `size` processes of a run. With one process, all methods are no-ops."""
 
     def __init__(self, rank: int = 0, size: int = 1, messages: dist.ProcessGroup | None = None) -> None:
         self.rank = rank
@@ -51,10 +45,7 @@ class Controller:
         self._members: list[object] = []
 
     def register(self, member: object) -> None:
-        """Make the `on_all_ranks` methods of `member` callable on all ranks.
-
-        All ranks must register the same objects in the same order, because an object is identified by its index.
-        """
+        """Make the `on_all_ranks` methods of `member` callable on all ranks, which register in the same order."""
         if self.size > 1:
             self._members.append(member)
 
@@ -158,18 +149,14 @@ def on_all_ranks(
 
 @contextmanager
 def init_distributed() -> Iterator[Controller]:
-    """Context manager: the controller for the processes that torchrun started; `SINGLE_PROCESS` without torchrun.
-
-    Raises:
-        DistributedError: the processes cannot connect, or there are fewer GPUs than processes.
-    """
+    """Context manager: the controller for the processes that torchrun started; `SINGLE_PROCESS` without torchrun."""
     size = processes()
     if size == 1:
         yield SINGLE_PROCESS
         return
     on_gpus = torch.cuda.is_available()
     if on_gpus:
-        here, gpus = _int_from_environment("LOCAL_RANK", 0), torch.cuda.device_count()
+        here, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
         if here >= gpus:
             raise DistributedError(
                 f"process {here + 1} of this machine has no GPU of its own ({gpus} GPUs); "
@@ -200,19 +187,15 @@ def init_distributed() -> Iterator[Controller]:
 
 def processes() -> int:
     """Number of processes that torchrun started; 1 without torchrun."""
-    return _int_from_environment("WORLD_SIZE", 1)
-
-
-def _int_from_environment(name: str, default: int) -> int:
-    text = os.environ.get(name) or str(default)
-    if not text.isdecimal():
-        raise DistributedError(f"{name}={text} is not a number; start several processes with torchrun")
-    return int(text)
+    size = os.environ.get("WORLD_SIZE") or "1"
+    if not size.isdecimal():
+        raise DistributedError(f"WORLD_SIZE={size} is not a number; start several processes with torchrun")
+    return int(size)
 
 
 @contextmanager
 def _collective() -> Iterator[None]:
-    """Context manager for collective operations: their RuntimeError means that another process was lost."""
+    """Context manager of collective operations: their RuntimeError means that another process was lost."""
     try:
         yield
     except torch.OutOfMemoryError:

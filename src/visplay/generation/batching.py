@@ -1,8 +1,4 @@
-"""The order of requests, and batches for decoding.
-
-Batches are limited in answers (memory of the KV cache) and in prompt tokens (memory of the prefill). The limit on
-tokens matters where each image has a single question, as in a benchmark.
-"""
+"""The order of requests, and batches for decoding."""
 
 from __future__ import annotations
 
@@ -18,9 +14,6 @@ def grouped_by_image(requests: Sequence[Request]) -> list[Request]:
     """The requests, sorted by image, images in the order of their first request.
 
     Each image is encoded once, and its keys and values are still in an engine's prefix cache for its next request.
-
-    Raises:
-        ValueError: two requests have the same id.
     """
     if len({request.id for request in requests}) < len(requests):
         raise ValueError("two requests to generate have the same id; ids must be unique")
@@ -29,15 +22,10 @@ def grouped_by_image(requests: Sequence[Request]) -> list[Request]:
 
 
 class BatchLimits(NamedTuple):
-    """Largest size of a batch, padding included. A batch with a single item may exceed it.
+    """Largest size of a batch, padding included; a batch with a single item may exceed it."""
 
-    Attributes:
-        answers: completions that are decoded at once.
-        tokens: tokens of images and prompts in the prefill.
-    """
-
-    answers: int
-    tokens: int
+    answers: int  # decoded at once, for the memory of the KV cache
+    tokens: int  # of images and prompts, for the memory of the prefill if each image has a single question
 
 
 class ItemSize(NamedTuple):

@@ -16,12 +16,7 @@ from visplay.types import Completion, ImageRef, Request
 
 
 def check_engines(settings: Settings) -> None:
-    """Check, before any model is loaded, that the engines can run; waits until a server is ready.
-
-    Raises:
-        ConfigError: a package is missing.
-        ServerError: the server did not answer in time.
-    """
+    """Check, before any model is loaded, that the engines can run; see `EngineBackend.check` for errors."""
     settings.engine.check()
     if settings.vote_engine is not None:
         settings.vote_engine.check()
@@ -30,14 +25,7 @@ def check_engines(settings: Settings) -> None:
 def make_engines(
     base: VLM, policies: Sequence[Policy], settings: Settings, controller: Controller = SINGLE_PROCESS
 ) -> list[Engine]:
-    """One engine per policy, in order, with completions that can be trained on.
-
-    Args:
-        base: the model from which all policies started.
-        controller: the processes that share the generation.
-    Raises:
-        EngineError: the engine cannot run the model here, or its completions cannot be trained on.
-    """
+    """One engine per policy, in order, with completions that can be trained on; EngineError if there can be none."""
     engines = settings.engine.engines(base, policies, settings)
     return engines if controller.size == 1 else [DistributedEngine(engine, controller) for engine in engines]
 
@@ -49,11 +37,7 @@ def make_vote_engine(policy: Policy, settings: Settings) -> Engine | None:
 
 @contextmanager
 def inference_engine(policy: Policy, settings: Settings) -> Iterator[Engine]:
-    """Context manager: an engine for a frozen role; on exit it frees its memory, and a server's adapters.
-
-    Raises:
-        EngineError: the engine cannot run the model.
-    """
+    """Context manager: an engine for a frozen role; on exit it frees its memory, and a server's adapters."""
     with closing(make_vote_engine(policy, settings) or settings.engine.vote_engine(policy, settings)) as engine:
         yield engine
 

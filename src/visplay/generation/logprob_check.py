@@ -1,13 +1,13 @@
 """The logprob check: does an engine with its own copy of the weights sample from the trained weights?
 
-The trainer scores a few of the engine's completions. With the same weights, prompt and image, the log-probabilities of
-both agree up to rounding; stale weights, another prompt or another image make them differ.
+The trainer scores a few of the engine's completions. Stale weights, another prompt or another image give them other
+log-probabilities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -21,14 +21,8 @@ from visplay.types import Completion, Request
 _ROUNDING = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedSample:
-    """A completion of an engine, with the prompt that the engine used.
-
-    Attributes:
-        prompt_ids: the engine's token ids of the prompt, including the image's placeholders.
-        temperature: of the completion's log-probabilities, see `sampling.scored_temperature`.
-    """
+class GeneratedSample(NamedTuple):
+    """A completion of an engine, the tokens of its prompt with image placeholders, and its `scored_temperature`."""
 
     request: Request
     prompt_ids: tuple[int, ...]
@@ -43,12 +37,9 @@ def check_logprobs(policy: Policy, samples: Sequence[GeneratedSample], tolerance
     engine that still samples from the base. The check therefore also fails if the difference to the base is less than
     half the difference to the trainer.
 
-    Args:
-        samples: at least one completion.
-        tolerance: largest difference that rounding can explain.
     Raises:
-        EngineError: the difference exceeds the tolerance, the engine samples from the base, or the engine's prompt has
-            other tokens than the trainer's.
+        EngineError: the difference exceeds the tolerance, which is all that rounding can explain; the engine samples
+            from the base; or the engine's prompt has other tokens than the trainer's.
     """
     with policy.active() as vlm:
         difference = _difference(vlm, samples)

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from visplay.generation.batching import BatchLimits, ItemSize, make_batches
-from visplay.generation.decoding_state import PendingCompletion, PendingCompletions
+from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM, EncodedPrompt
 from visplay.types import Completion, ImageRef

@@ -1,10 +1,8 @@
 """Decoding on token trees.
 
-An image, its prompts and their answers form one tree. The image and each prompt are computed once. Then all answers
-grow in parallel, one token per step, and attend to one copy of the shared keys and values. Finished answers are dropped
-from the batch.
-
-Left out: continuous batching and speculative decoding; the vLLM engine has them.
+An image and its prompts form one tree, which is computed once. Then all answers grow in parallel, one token per step,
+and attend to one copy of the tree's keys and values. Finished answers are dropped from the batch. Left out: continuous
+batching and speculative decoding; the vLLM engine has them.
 
 Shapes: B trees, R rows (answers of a tree), K nodes of images and prompts, H hidden size, N answers of a batch, M of
 them that are unfinished.
@@ -19,7 +17,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from visplay.generation.batching import BatchLimits, ItemSize, make_batches
-from visplay.generation.decoding_state import PendingCompletion, PendingCompletions
+from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
 from visplay.models.image_cache import Pixels
@@ -55,18 +53,13 @@ def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[lis
 
 @dataclass(frozen=True, slots=True)
 class _PromptTree:
-    """The token tree of an image's prompts, before any answer.
-
-    Attributes:
-        nodes_R: int64, the last node of each answer's prompt.
-        position_R: int64, the rotary position of each answer's first token.
-    """
+    """The token tree of an image's prompts, before any answer."""
 
     answers: list[PendingCompletion]
     tree: TokenTree
     pixels: Pixels
-    nodes_R: torch.Tensor
-    position_R: torch.Tensor
+    nodes_R: torch.Tensor  # int64, the last node of each answer's prompt
+    position_R: torch.Tensor  # int64, the rotary position of each answer's first token
 
     @classmethod
     def of(cls, vlm: VLM, answers: list[PendingCompletion]) -> _PromptTree:
@@ -84,44 +77,30 @@ class _PromptTree:
 
 def _decode(vlm: VLM, prompt_trees: list[_PromptTree], sampling: Sampling, seed: int) -> Iterator[Completion]:
     answers = PendingCompletions([answer for p in prompt_trees for answer in p.answers], vlm, sampling, seed)
-    batch = _start(vlm, prompt_trees)
+    batch, hidden_BRH = _start(vlm, prompt_trees)
     prompt_trees.clear()  # frees the images' features before decoding
     for step in range(answers.limit):
-        logits_MV = vlm.logits(batch.hidden_BRH[batch.live_BR])
-        tokens_N = answers.draw(step, batch.answer_BR[batch.live_BR], logits_MV)
+        tokens_N = answers.draw(step, batch.answer_BR[batch.live_BR], vlm.logits(hidden_BRH[batch.live_BR]))
         batch.live_BR &= ~answers.finished_N[batch.answer_BR]
         remaining = int(batch.live_BR.sum())
         if remaining == 0 or step + 1 == answers.limit:
             break
         if remaining < _COMPACT_BELOW * batch.live_BR.numel():
             batch.compact()
-        batch.grow(vlm, tokens_N[batch.answer_BR])
+        hidden_BRH = vlm.extend(tokens_N[batch.answer_BR], batch.position_BR, batch.sees_BRK, batch.cache)
+        batch.position_BR += 1
     yield from answers.completions()
 
 
 @dataclass(slots=True)
 class _DecodingBatch:
-    """The state of decoding a batch of trees.
+    """The state of decoding a batch of trees."""
 
-    Attributes:
-        answer_BR: int64, index of the row's completion.
-        live_BR: bool, False for finished rows and for padding.
-        position_BR: int64, rotary position of the next token.
-        sees_BRK: bool, the nodes of image and prompt that a row's tokens see.
-        hidden_BRH: the hidden state that predicts a row's next token.
-    """
-
-    answer_BR: torch.Tensor
-    live_BR: torch.Tensor
-    position_BR: torch.Tensor
-    sees_BRK: torch.Tensor
-    hidden_BRH: torch.Tensor
+    answer_BR: torch.Tensor  # int64, index of the row's completion
+    live_BR: torch.Tensor  # bool, False for finished rows and for padding
+    position_BR: torch.Tensor  # int64, rotary position of the next token
+    sees_BRK: torch.Tensor  # bool, the nodes of image and prompt that a row's tokens see
     cache: TreeCache
-
-    def grow(self, vlm: VLM, ids_BR: torch.Tensor) -> None:
-        """Append one token to every row."""
-        self.hidden_BRH = vlm.extend(ids_BR, self.position_BR, self.sees_BRK, self.cache)
-        self.position_BR = self.position_BR + 1
 
     def compact(self) -> None:
         """Drop finished rows, trees without live rows, and nodes that no live row sees."""
@@ -139,8 +118,8 @@ class _DecodingBatch:
         self.cache.select(trees_B, rows_BR, columns_BK)
 
 
-def _start(vlm: VLM, prompt_trees: Sequence[_PromptTree]) -> _DecodingBatch:
-    """Prefill: compute images and prompts; returns the state before the first token of every answer."""
+def _start(vlm: VLM, prompt_trees: Sequence[_PromptTree]) -> tuple[_DecodingBatch, torch.Tensor]:
+    """Prefill: compute images and prompts; returns the batch, and the hidden states before every answer, (B, R, H)."""
     counts = [len(p.answers) for p in prompt_trees]
     nodes_BR = pad_sequence([p.nodes_R for p in prompt_trees], batch_first=True)
     position_BR = pad_sequence([p.position_R for p in prompt_trees], batch_first=True)
@@ -153,11 +132,5 @@ def _start(vlm: VLM, prompt_trees: Sequence[_PromptTree]) -> _DecodingBatch:
         sees_RK[:, : len(p.tree)] = torch.from_numpy(p.tree.ancestors_NL(nodes_R.numpy()))
     device = hidden_BLH.device
     trees_B1 = torch.arange(len(prompt_trees), device=device)[:, None]
-    return _DecodingBatch(
-        answer_BR=answer_BR.to(device),
-        live_BR=live_BR.to(device),
-        position_BR=position_BR.to(device),
-        sees_BRK=sees_BRK.to(device),
-        hidden_BRH=hidden_BLH[trees_B1, nodes_BR.to(device)],
-        cache=cache,
-    )
+    batch = _DecodingBatch(answer_BR.to(device), live_BR.to(device), position_BR.to(device), sees_BRK.to(device), cache)
+    return batch, hidden_BLH[trees_B1, nodes_BR.to(device)]

@@ -1,10 +1,8 @@
 """Generation with vLLM in this process: one instance for all roles, which is kept in sync with their weights.
 
-A LoRA adapter is passed as a LoRA request, written anew when its version has changed. With full fine-tuning, the
-weights are copied into the instance when another role generates or the version has changed. Every call checks the
-result, see `logprob_check.py`.
-
-Left out: tensor parallelism, and 4-bit weights.
+An adapter is passed as a LoRA request, written anew when its version has changed. With full fine-tuning, the weights
+are copied into the instance when another role generates or the version has changed. Every call checks the result, see
+`logprob_check.py`. Left out: tensor parallelism, and 4-bit weights.
 """
 
 from __future__ import annotations
@@ -27,7 +25,6 @@ from transformers.utils.hub import cached_file
 
 from visplay.config import Settings
 from visplay.errors import EngineError, one_line
-from visplay.generation.backends.vllm import VLLMBackend
 from visplay.generation.batching import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.sampling import request_seed, scored_temperature
@@ -50,16 +47,13 @@ _TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
 
 
 class VLLM:
-    """A vLLM instance that starts with the base's weights and loads those of a role on demand.
+    """A vLLM instance, by the settings of a `VLLMBackend`, that starts with the base and loads a role on demand.
 
-    Attributes:
-        processed: whether its log-probabilities are those after temperature, top-k and top-p, which training at a
-            temperature other than 1 needs; else those of the model at temperature 1.
-    Raises:
-        EngineError: vLLM cannot run this model here.
+    `processed` says that its log-probabilities are those after temperature, top-k and top-p, which training at a
+    temperature other than 1 needs; else those at temperature 1. Raises EngineError if vLLM cannot run the model.
     """
 
-    def __init__(self, base: VLM, settings: Settings, backend: VLLMBackend) -> None:
+    def __init__(self, base: VLM, settings: Settings, backend: Any) -> None:
         # In this process, so that weights need no transfer; without binding the trainer's threads to cores.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
@@ -74,11 +68,13 @@ class VLLM:
         self._adapter_ids = count(1)
         # The version of each role's adapter that was written last, and vLLM's name of it.
         self._adapters: dict[Policy, tuple[int, Any]] = {}
-        self._loaded_weights: tuple[Policy, int] | None = None
-        self._base = base
+        # Whose weights vLLM has, and their version; None after a failure.
+        self._loaded: tuple[VLM, int] | None = (base, 0)
         on_cpu = current_platform.is_cpu()
         self._sleeps = not on_cpu and backend.sleep
-        lora = settings.tune == "lora"
+        rank = settings.lora.rank if settings.tune == "lora" else 0
+        if rank > _RANKS[-1]:
+            raise EngineError(f"vLLM supports adapters up to rank {_RANKS[-1]}; lower lora.rank ({rank})")
         try:
             self.llm: Any = LLM(
                 str(_model_folder(base, Path(self._folder.name) / "model")),
@@ -96,8 +92,8 @@ class VLLM:
                 # A chunked prompt draws its random number twice, which vLLM cannot undo on a CPU.
                 enable_chunked_prefill=False if on_cpu else None,
                 enable_sleep_mode=self._sleeps,
-                enable_lora=lora,
-                max_lora_rank=_max_lora_rank(settings.lora.rank) if lora else _RANKS[0],
+                enable_lora=rank > 0,
+                max_lora_rank=min(limit for limit in _RANKS if limit >= rank),
                 max_loras=2,
                 logprobs_mode="processed_logprobs" if self.processed else "raw_logprobs",
                 limit_mm_per_prompt={"image": _MAX_IMAGES, "video": 0},
@@ -119,25 +115,16 @@ class VLLM:
                 self.llm.sleep(level=1)
 
     def sync_weights(self, policy: Policy) -> Any:
-        """Load the current weights of a role; call it inside `wake`.
-
-        Returns:
-            the LoRA request to generate with; None if vLLM's own weights are the role's.
-        """
+        """Load the current weights of a role, inside `wake`; returns the LoRA request of an adapter, else None."""
         if isinstance(policy, LoraPolicy):
             return self._adapter(policy)
-        # The instance starts with the base's weights.
-        is_base = policy.vlm is self._base and self._loaded_weights is None
-        if not is_base and self._loaded_weights != (policy, policy.version):
+        if self._loaded != (policy.vlm, policy.version):
             self._reload_weights(policy)
         return None
 
     def close(self) -> None:
-        """Free all memory, so that another instance can be made. Closing twice is allowed.
-
-        With several processes, the instance stays until the process ends, because its shutdown would destroy the run's
-        process group.
-        """
+        """Free all memory, so that another instance can be made. Closing twice is allowed."""
+        # With several processes it stays to the end, because its shutdown would destroy the run's process group.
         if self.llm is not None and not _is_distributed():
             self.llm.llm_engine.engine_core.shutdown()
             self.llm = None
@@ -163,7 +150,7 @@ class VLLM:
         return request
 
     def _reload_weights(self, policy: Policy) -> None:
-        self._loaded_weights = None
+        self._loaded = None
         try:
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": _named_weights(policy.model)})
         except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
@@ -171,21 +158,18 @@ class VLLM:
         # Both caches were computed with the old weights.
         self.llm.reset_prefix_cache()
         self.llm.llm_engine.reset_encoder_cache()
-        self._loaded_weights = (policy, policy.version)
+        self._loaded = policy.vlm, policy.version
 
 
 class VLLMEngine:
     """Samples from a policy by a shared vLLM instance.
 
     The random stream of a completion depends on (seed, request id, index), as in other engines. But vLLM's batches
-    change the rounding, so the same stream can give another text.
-
-    Attributes:
-        seed: the run's seed; the seed of each request is derived from it and the request's id.
-        logprob_difference: result of the last logprob check, nats per token; None before the first.
+    change the rounding, so the same stream can give another text. `logprob_difference` is the result of the last
+    logprob check, nats per token; None before the first.
     """
 
-    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: VLLMBackend) -> None:
+    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: Any) -> None:
         self.policy = policy
         self.vllm = vllm
         self.seed = settings.seed
@@ -208,13 +192,18 @@ class VLLMEngine:
 
         Raises:
             EngineError: vLLM refused a request, or its weights, prompts or images differ from the trainer's.
-            OSError: an image cannot be read.
         """
         if not requests:
             return {}
         asked = grouped_by_image(requests)
+        prompts = [self._prompt(request) for request in asked]
+        parameters = [self._parameters(request, sampling) for request in asked]
         with self.vllm.wake() as llm:
-            outputs = self._outputs(llm, asked, sampling)
+            adapter = self.vllm.sync_weights(self.policy)
+            try:
+                outputs = llm.generate(prompts, parameters, lora_request=adapter, use_tqdm=False)
+            except ValueError as error:
+                raise EngineError(f"vLLM refused a request: {one_line(error)}; see engine.max_model_len") from None
         found: dict[str, tuple[Completion, ...]] = {}
         samples: list[GeneratedSample] = []
         for request, output in zip(asked, outputs, strict=True):
@@ -227,16 +216,6 @@ class VLLMEngine:
             evenly = samples[:: -(-len(samples) // self._checked_completions)]
             self.logprob_difference = check_logprobs(self.policy, evenly, self._tolerance)
         return {request.id: found[request.id] for request in requests}
-
-    def _outputs(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> list[Any]:
-        adapter = self.vllm.sync_weights(self.policy)
-        prompts = [self._prompt(request) for request in requests]
-        parameters = [self._parameters(request, sampling) for request in requests]
-        try:
-            outputs: list[Any] = llm.generate(prompts, parameters, lora_request=adapter, use_tqdm=False)
-        except ValueError as error:
-            raise EngineError(f"vLLM refused a request: {one_line(error)}; see engine.max_model_len") from None
-        return outputs
 
     def _prompt(self, request: Request) -> dict[str, Any]:
         """Token ids with one placeholder per image, which vLLM expands; the logprob check compares the result."""
@@ -265,8 +244,7 @@ class VLLMEngine:
 
     def _completions(self, request: Request, output: Any) -> tuple[Completion, ...]:
         drawn = sorted(output.outputs, key=lambda sequence: sequence.index)
-        if len(drawn) != request.n:
-            drawn *= request.n  # all greedy answers are equal
+        drawn *= request.n // len(drawn)  # all greedy answers are equal
         completions = []
         for index, sequence in enumerate(drawn):
             ids = tuple(sequence.token_ids)
@@ -277,22 +255,19 @@ class VLLMEngine:
 
 
 def _is_distributed() -> bool:
-    """Whether the run has several processes."""
     return torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
 
 
 def _model_folder(base: VLM, folder: Path) -> Path:
-    """A model folder for vLLM: links to the base's files, with the trainer's tokenizer and image settings.
+    """A model folder for vLLM: links to the base's files, with the trainer's tokenizer and limits of image sizes.
 
-    Image sizes are therefore limited as in the trainer. vLLM would use the torchvision image processor, which resizes a
-    little differently, so the trainer's class is registered in its place.
+    The torchvision image processor would resize a little differently, so the trainer's is registered in its place.
     """
     folder.mkdir()
     base.processor.save(folder)
     images = base.processor.image_processor
-    AutoImageProcessor.register(
-        type(base.model.config), image_processor_classes={"torchvision": type(images)}, exist_ok=True
-    )
+    classes = {"torchvision": type(images)}
+    AutoImageProcessor.register(type(base.model.config), image_processor_classes=classes, exist_ok=True)
     named = images.to_dict() | {"image_processor_type": type(images).__name__}
     (folder / "preprocessor_config.json").write_text(json.dumps(named), encoding="utf-8")
     whole = folder / "processor_config.json"
@@ -315,10 +290,3 @@ def _named_weights(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
     """
     named: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict())
     return named.items()
-
-
-def _max_lora_rank(rank: int) -> int:
-    """The smallest value of vLLM's max_lora_rank for adapters of this rank."""
-    if rank > _RANKS[-1]:
-        raise EngineError(f"vLLM supports adapters up to rank {_RANKS[-1]}; lower lora.rank ({rank})")
-    return min(limit for limit in _RANKS if limit >= rank)

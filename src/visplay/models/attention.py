@@ -114,7 +114,7 @@ def _cascade(query_BHRD: Tensor, keys: Branches, values: Branches, mask_B1RK: Te
     weights_BGERK, weights_BGERT = weights_BGERS.split([shared, own_BGERT.shape[-1]], dim=-1)
     from_shared_BGERD = (weights_BGERK.reshape(batch, groups, -1, shared) @ values.shared_BGKD).view_as(query_BGERD)
     from_own_BGERD = (weights_BGERT.transpose(2, 3) @ values.own_BGRTD).transpose(2, 3)
-    output_BHRD = (from_shared_BGERD + from_own_BGERD).reshape(batch, heads, rows, size)
+    output_BHRD: Tensor = (from_shared_BGERD + from_own_BGERD).reshape(batch, heads, rows, size)
     return output_BHRD.transpose(1, 2)
 
 

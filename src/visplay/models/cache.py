@@ -1,9 +1,7 @@
 """KV cache of token trees and of the answers that are decoded on them.
 
-The tree's keys and values are stored once. Each answer adds one token per step to its own buffer, so all questions and
-answers of an image use one copy of the image's keys.
-
-Left out: sliding windows and any state other than keys and values; such models use the padded path.
+The tree's keys and values are stored once. Each answer adds one token per step to its own buffer. Left out: sliding
+windows and any state other than keys and values; such models use the padded path.
 
 Shapes: B trees, G key-value heads, N new nodes, K shared nodes, R answers of a tree, T own tokens of an answer, D head
 size.

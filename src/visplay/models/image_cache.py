@@ -22,8 +22,7 @@ class Features(NamedTuple):
 
     Attributes:
         pooled: the embeddings of the image tokens, (T, H), or (tiles, T / tiles, H) if the image was cut into tiles.
-        deep_TH: what is added to the hidden states after the first decoder layers, one tensor per layer (DeepStack,
-            arXiv 2406.04334); empty for most families.
+        deep_TH: what is added after each of the first decoder layers (DeepStack, arXiv 2406.04334); mostly empty.
         listed: whether the model's code expects a list with one tensor per image instead of one tensor.
     """
 
@@ -32,27 +31,19 @@ class Features(NamedTuple):
     listed: bool
 
     @property
-    def tokens(self) -> int:
-        """Number of image tokens."""
-        return self.pooled.shape[:-1].numel()
-
-    @property
     def nbytes(self) -> int:
         return sum(tensor.nbytes for tensor in (self.pooled, *self.deep_TH))
 
 
 class Pixels(dict[str, torch.Tensor]):
-    """The model's keyword arguments for a prompt's images, such as `pixel_values` and `image_grid_thw`.
+    """The model's keyword arguments for a prompt's images.
 
-    Attributes:
-        texts: the markup that replaces each image's placeholder in the prompt.
-        features: cached output of a frozen vision tower; None until the tower has run.
-        held: whether the cache holds them.
+    For the Qwen families `pixel_values`, float32 (patches, values per patch), and `image_grid_thw`, int64 (1, 3).
     """
 
-    texts: tuple[str, ...] = ("",)
-    features: Features | None = None
-    held: bool = False
+    texts: tuple[str, ...] = ("",)  # the markup that replaces each image's placeholder in the prompt
+    features: Features | None = None  # of a frozen vision tower; None until the tower has run
+    held = False  # by the cache
 
     @property
     def kind(self) -> tuple[tuple[str, torch.Size], ...]:
@@ -77,11 +68,7 @@ class ImageCache:
         self._bytes = 0
 
     def get(self, image: ImageRef) -> Pixels:
-        """The tensors of an image, or of all images of an album.
-
-        Raises:
-            OSError: an image cannot be read.
-        """
+        """The tensors of an image, or of all images of an album; OSError if an image cannot be read."""
         if image in self._entries:
             self._entries.move_to_end(image)
             return self._entries[image]

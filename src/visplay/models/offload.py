@@ -1,7 +1,4 @@
-"""Moving tensors between a device and CPU memory.
-
-Left out: offloading to disk, and page-locked memory, which is a little faster and not available on every machine.
-"""
+"""Moving tensors between a device and CPU memory. Left out: offloading to disk, and page-locked memory."""
 
 from __future__ import annotations
 
@@ -14,13 +11,7 @@ class Offloader:
     """Moves a group of tensors to their device for computation and back to CPU memory in between.
 
     The tensor objects stay the same, so optimizers and tied weights keep valid references. The tensors can be read and
-    saved in either place. If the device is the CPU, nothing is copied.
-
-    Args:
-        tensors: gives the tensors to move now; an optimizer has none before its first step.
-        device: the device that computes with the tensors.
-    Attributes:
-        on_device: whether the tensors are on the device.
+    saved in either place. `tensors` gives those to move now; an optimizer has none before its first step.
     """
 
     def __init__(self, tensors: Callable[[], Iterable[torch.Tensor]], device: torch.device) -> None:

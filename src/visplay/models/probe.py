@@ -19,12 +19,9 @@ _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 class Probe(NamedTuple):
-    """The result of the probe.
+    """Why the model uses the padded path, empty for token trees, and the mean difference of both paths in nats.
 
-    Attributes:
-        padded_because: why the model uses the padded path; empty if it uses token trees.
-        difference: mean difference of the two paths' log-probabilities, in nats; None if the model's configuration
-            rules token trees out.
+    The difference is None if the model's configuration rules token trees out.
     """
 
     padded_because: str
@@ -47,7 +44,9 @@ def probe(vlm: VLM) -> Probe:
 
 def _compare(vlm: VLM) -> Probe:
     random = np.random.default_rng(0)
-    image = _noise(random)
+    noise = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (56, 84, 3), dtype=np.uint8)).save(noise, "PNG")
+    image = ImageRef("probe", noise.getvalue())
     sequences: list[tuple[int, ...]] = []
     starts: list[int] = []
     for text in _PROMPTS:
@@ -73,9 +72,3 @@ def _tokens(vlm: VLM, random: np.random.Generator, size: int) -> tuple[int, ...]
     """Random tokens, without image and video placeholders."""
     allowed = np.setdiff1d(np.arange(vlm.head.out_features), vlm.placeholder_ids)
     return tuple(random.choice(allowed, size).tolist())
-
-
-def _noise(random: np.random.Generator) -> ImageRef:
-    buffer = io.BytesIO()
-    Image.fromarray(random.integers(0, 256, (56, 84, 3), dtype=np.uint8)).save(buffer, "PNG")
-    return ImageRef("probe", buffer.getvalue())

@@ -23,12 +23,7 @@ _TEXT_KEYS = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_id
 
 
 class Processor:
-    """A model family's processor.
-
-    Attributes:
-        tokenizer: the model's tokenizer.
-        image_token: the placeholder that the chat template writes for each image.
-    """
+    """A model family's processor; its chat template writes an `image_token` for each image."""
 
     def __init__(self, name: str, processor: Any) -> None:
         self.name = name
@@ -59,11 +54,9 @@ class Processor:
         return cast("str | None", self._processor.chat_template or self.tokenizer.chat_template)
 
     def prepare(self, images: list[Image.Image]) -> tuple[dict[str, torch.Tensor], list[str]]:
-        """The model's inputs for the images of one prompt.
+        """The model's keyword arguments for the images of one prompt, and the markup that replaces each placeholder.
 
-        Returns:
-            the model's keyword arguments, such as `pixel_values` (a batch of one prompt); and for each image the markup
-            that replaces its placeholder, with one image token per image embedding.
+        The markup has one image token per image embedding.
         """
         found = self._processor(
             images=[images],
@@ -87,11 +80,7 @@ class Processor:
         )
 
     def limit(self, least: int | None, most: int | None) -> None:
-        """Limit the number of pixels to which images are resized.
-
-        Raises:
-            ValueError: the family has no such limit, or its smallest image is larger.
-        """
+        """Limit the pixels of resized images; ValueError if the family has no such limit, or larger images only."""
         images = self.image_processor
         if least is None and most is None:
             return
@@ -101,10 +90,10 @@ class Processor:
                 "shortest_edge": least or min(low, most or low),
                 "longest_edge": most or max(high, least or high),
             }
-        elif least is not None:
+        elif least is not None or most is None:
             raise ValueError(f"images of '{self.name}' have no minimum size; leave min_pixels out")
         elif hasattr(images, "image_grid_pinpoints"):  # LLaVA: the grids of tiles to choose among
-            grids = [grid for grid in images.image_grid_pinpoints if most and grid[0] * grid[1] <= most]
+            grids = [grid for grid in images.image_grid_pinpoints if grid[0] * grid[1] <= most]
             if not grids:
                 smallest = min(h * w for h, w in images.image_grid_pinpoints)
                 raise ValueError(f"images of '{self.name}' have at least {smallest} pixels; raise max_pixels to that")

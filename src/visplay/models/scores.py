@@ -1,6 +1,6 @@
 """Log-probabilities and entropies of given tokens, from hidden states.
 
-Logits are computed in chunks and for the scored tokens only, so their memory does not grow with the number of tokens.
+Logits are computed in chunks, and only for tokens that are scored, so their memory does not grow.
 
 Shapes: B rows, L tokens of a row, H hidden size, V vocabulary, M distinct scored tokens, S sequences, T scored tokens
 of a sequence.
@@ -48,11 +48,9 @@ def token_scores(
 
     Args:
         trees: one per row of `hidden_BLH`.
-        starts: for each tree, for each sequence, the first token to score.
+        starts: for each tree, for each sequence, the first token to score, at least 1.
         entropy_gradient: whether the entropy has a gradient too, which costs a little.
         temperature: greater than 0; the scored distribution is softmax(logits / temperature).
-    Raises:
-        ValueError: a start is below 1 or beyond its sequence.
     """
     wanted = _wanted(trees, starts, width=hidden_BLH.shape[1])
     ids_M, parents_M, inverse, mask_ST = (torch.from_numpy(array).to(hidden_BLH.device) for array in wanted)
@@ -69,8 +67,8 @@ def _wanted(trees: Sequence[TokenTree], starts: Sequence[Sequence[int]], width: 
     Token `n` of row `b` has the number `b * width + n`.
 
     Returns:
-        int64 ids_M; int64 parents_M, the numbers of the preceding tokens, whose hidden states predict them; int64, for
-        each token where mask_ST is True, its place among the M; and bool mask_ST, False at padding.
+        ids_M; parents_M, the numbers of the preceding tokens, which predict them; for each token where mask_ST is True,
+        its place among the M; and mask_ST, False at padding.
     """
     ids_BL, parents_BL = np.zeros((2, len(trees), width), dtype=np.int64)
     spans: list[np.ndarray] = []

@@ -9,22 +9,23 @@ Shapes: B trees, L packed tokens, S sequences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass(frozen=True, slots=True)
 class TokenTree:
-    """A trie of token sequences in depth-first order.
+    """A trie of token sequences in depth-first order; all arrays are int64.
 
     Attributes:
-        ids_L: int64, the token at each node.
-        parent_L: int64, index of the preceding node, -1 for the first token.
-        depth_L: int64, number of preceding tokens in the sequence.
-        paths: for each input sequence, the node of each of its tokens, int64.
+        ids_L: the token at each node.
+        parent_L: index of the preceding node, -1 for the first token.
+        depth_L: number of preceding tokens in the sequence.
+        paths: for each input sequence, the node of each of its tokens.
     """
 
     ids_L: np.ndarray
@@ -37,11 +38,7 @@ class TokenTree:
 
     @classmethod
     def build(cls, sequences: Sequence[Sequence[int]]) -> TokenTree:
-        """The tree of `sequences`; equal sequences share every node.
-
-        Raises:
-            ValueError: there is no sequence, a sequence is empty, or the first tokens differ.
-        """
+        """The tree of `sequences`, which begin with the same token; equal sequences share every node."""
         if not sequences or any(len(s) == 0 for s in sequences):
             raise ValueError("a token tree needs at least one sequence, and none may be empty")
         if len({s[0] for s in sequences}) > 1:
@@ -96,18 +93,15 @@ class PackedTrees:
     @classmethod
     def pack(cls, trees: Sequence[TokenTree], pad_id: int) -> PackedTrees:
         """The batch of `trees`, one per row."""
-        width = max(len(tree) for tree in trees)
-        ids_BL = torch.full((len(trees), width), pad_id, dtype=torch.int64)
-        depth_BL = torch.zeros((len(trees), width), dtype=torch.int64)
-        valid_BL = torch.zeros((len(trees), width), dtype=torch.bool)
-        ends_BL = torch.arange(1, width + 1).repeat(len(trees), 1)
-        for row, tree in enumerate(trees):
-            size = len(tree)
-            ids_BL[row, :size] = torch.from_numpy(tree.ids_L)
-            depth_BL[row, :size] = torch.from_numpy(tree.depth_L)
-            valid_BL[row, :size] = True
-            ends_BL[row, :size] = torch.from_numpy(tree.ends_L())
-        return cls(ids_BL, depth_BL, ends_BL, valid_BL)
+
+        def padded(rows: Iterable[np.ndarray], value: int) -> torch.Tensor:
+            return pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=value)
+
+        ids_BL = padded((tree.ids_L for tree in trees), pad_id)
+        depth_BL = padded((tree.depth_L for tree in trees), 0)
+        ends_BL = padded((tree.ends_L() for tree in trees), 0)
+        valid_BL = ends_BL > 0
+        return cls(ids_BL, depth_BL, ends_BL.where(valid_BL, torch.arange(1, ends_BL.shape[1] + 1)), valid_BL)
 
     @property
     def mask_B1LL(self) -> torch.Tensor:

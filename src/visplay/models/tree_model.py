@@ -38,8 +38,7 @@ class TreeModel:
     """A transformers model for images and text (`AutoModelForImageTextToText`).
 
     Attributes:
-        padded_because: why the model uses the padded path; empty if it uses token trees. The configuration sets it
-            first, then `models/probe.py`.
+        padded_because: why the model uses the padded path, by its configuration or the probe; empty for token trees.
         offloader: moves the weights, without a frozen vision tower: models share it, so it stays on the device.
     """
 
@@ -88,13 +87,11 @@ class TreeModel:
         temperature: float = 1.0,
         padded: bool | None = None,
     ) -> TokenScores:
-        """Log-probabilities and entropies of the tokens of each sequence, from its start on.
+        """Log-probabilities and entropies of the tokens of each sequence, from its start on; see `token_scores`.
 
         Args:
             pixels: the image of each tree.
-            starts, entropy_gradient, temperature: see `token_scores`.
-            padded: with one padded row per sequence, instead of token trees, which compute each distinct context once;
-                None: if the model needs it.
+            padded: compute one padded row per sequence instead of token trees; None: if the model needs it.
         """
         padded = bool(self.padded_because) if padded is None else padded
         if padded:
@@ -120,7 +117,7 @@ class TreeModel:
             input_ids=ids_BL,
             attention_mask=packed.valid_BL.long().to(self.device) if padded else self._mask(packed),
             position_ids=_stack_positions(positions).to(self.device),
-            mm_encoder_outputs={"image": self._vision_output(trees, pixels)},
+            mm_encoder_outputs={"image": self._vision_output(pixels)},
             past_key_values=cache,
             use_cache=cache is not None,
             **(self.token_types(ids_BL) if padded else {}),
@@ -128,11 +125,10 @@ class TreeModel:
         return cast(Tensor, output.last_hidden_state)
 
     def extend(self, ids_BR: Tensor, positions_BR: Tensor, sees_BRK: Tensor, cache: TreeCache) -> Tensor:
-        """Append one token to each of the R answers of each tree; returns the last hidden states, (B, R, H).
+        """Append one text token to each of the R answers of each tree; returns the last hidden states, (B, R, H).
 
         Args:
-            ids_BR: int64, the new tokens; no image tokens.
-            positions_BR: int64 rotary positions; text tokens have the same position on all axes.
+            ids_BR, positions_BR: int64, the new tokens and their rotary positions, the same on all axes.
             sees_BRK: bool, the tree's nodes that each answer sees. An answer also sees its own tokens.
             cache: filled by `hidden`; it stores the new tokens' keys and values.
         """
@@ -150,13 +146,11 @@ class TreeModel:
         return cast(Tensor, self.head(hidden_MH)).float()
 
     def positions(self, tree: TokenTree, pixels: Pixels) -> Tensor:
-        """Rotary positions of a tree's nodes, int64 (A, L), by the model's own rule.
-
-        All sequences share the image, so the position of a node depends only on its depth.
-        """
+        """Rotary positions of a tree's nodes, int64 (A, L), by the model's own rule."""
         depth_L = torch.from_numpy(tree.depth_L)
         if not self._has_rope_index:
             return depth_L[None]
+        # All sequences share the image, so the position of a node depends only on its depth.
         ids_D = torch.from_numpy(tree.ids_L[max(tree.paths, key=len)])
         positions_31D, _ = self.model.base_model.get_rope_index(
             ids_D[None],
@@ -200,13 +194,9 @@ class TreeModel:
                 output = self.model.base_model.get_image_features(**joined, return_dict=True)
                 yield from zip(map(id, batch), _split_features(output, batch), strict=True)
 
-    def _vision_output(self, trees: Sequence[TokenTree], pixels: Sequence[Pixels]) -> SimpleNamespace:
+    def _vision_output(self, pixels: Sequence[Pixels]) -> SimpleNamespace:
         """Cached features in the form of the vision tower's output for a batch of trees."""
         features = self.features(pixels)
-        for tree, of_tree in zip(trees, features, strict=True):
-            placeholders = int((tree.ids_L == self.image_token_id).sum())
-            if placeholders != of_tree.tokens:
-                raise ValueError(f"a tree has {placeholders} placeholders for an image of {of_tree.tokens} tokens")
         pooled = [of_tree.pooled for of_tree in features]
         return SimpleNamespace(
             pooler_output=pooled if features[0].listed else torch.cat(pooled),
@@ -219,10 +209,7 @@ def _tensors(module: torch.nn.Module) -> Iterator[Tensor]:
 
 
 def _unsupported_reason(model: Any) -> str:
-    """Why the configuration rules token trees out; empty if it does not.
-
-    The tree's mask alone must decide which tokens a token sees, so the model must not restrict or widen it.
-    """
+    """Why the configuration rules token trees out: the model changes the tree's mask; empty if it does not."""
     text = model.config.get_text_config()
     if kinds := set(getattr(text, "layer_types", None) or ()) - {"full_attention"}:
         return f"the model has layers of {' and '.join(sorted(kinds))}"

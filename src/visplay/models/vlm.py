@@ -35,8 +35,7 @@ class EncodedPrompt(NamedTuple):
 
     Attributes:
         token_ids: the prompt with the image's placeholder tokens, up to the start of the answer.
-        pixels: the image processor's tensors; for the Qwen families `pixel_values`, float32 (patches, values per
-            patch), and `image_grid_thw`, int64 (1, 3), in patches.
+        pixels: the image processor's tensors, see `Pixels`.
     """
 
     token_ids: tuple[int, ...]
@@ -75,10 +74,8 @@ class VLM(TreeModel):
         """Load a folder in Hugging Face format or a model of the Hugging Face hub, ready for inference.
 
         Args:
-            dtype: name of a torch dtype.
             device: a torch device; "auto" is CUDA if it is available, else the CPU.
             min_pixels, max_pixels: limits of an image's size, see `Processor.limit`; None keeps the model's own.
-            trust_remote_code: whether code of the model's repository may run.
             four_bit: load the language model's linear layers in NF4 (QLoRA, arXiv 2305.14314), by bitsandbytes.
         Raises:
             ModelError: the model is missing or unreadable, or is not a supported VLM.
@@ -105,10 +102,7 @@ class VLM(TreeModel):
             return cls(name, (model if four_bit else model.to(device)).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
-        """A VLM with this processor and other weights of the same architecture.
-
-        If both models share the vision tower, they share the cache of images and vision features.
-        """
+        """A VLM with other weights of the same architecture; if the vision tower is shared, so is the image cache."""
         other = VLM(self.name, model, self.processor, self._images)
         if not all(theirs is ours for theirs, ours in zip(other.vision, self.vision, strict=True)):
             other._images = ImageCache(self.processor.prepare)
@@ -122,13 +116,9 @@ class VLM(TreeModel):
             self.processor.save(folder)
 
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
-        """The model's inputs for a user turn with an image, or the images of an album, and a text.
+        """The model's inputs for a user turn with an image, or the images of an album, and a text without its markup.
 
-        Chat markup inside `prompt` is removed.
-
-        Raises:
-            OSError: an image cannot be read.
-            ModelError: the chat template does not write exactly one placeholder per image.
+        Raises OSError if an image cannot be read, ModelError if the template does not place each image once.
         """
         between = self.processor.chat(self.without_markup(prompt), len(image.parts))
         first, *others = between.split(self.processor.image_token)
@@ -187,11 +177,7 @@ def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 def check_model(name: str, trust_remote_code: bool = False) -> None:
-    """Check the configuration of a model, without reading its weights.
-
-    Raises:
-        ModelError: the model is missing, or does not take images with text.
-    """
+    """Check the configuration of a model, not its weights; ModelError if it is missing, or takes no images."""
     check_name(name)
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)

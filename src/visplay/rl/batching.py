@@ -27,26 +27,18 @@ class TrainingSample:
 
 @dataclass(frozen=True, slots=True)
 class PackedTree:
-    """Samples of one image and their tree.
-
-    Attributes:
-        samples: in the order of the tree's paths.
-        starts: for each sample, the place of its completion's first token in its path.
-    """
+    """Samples of one image and their tree."""
 
     tree: TokenTree
     pixels: Pixels
-    samples: list[TrainingSample]
-    starts: list[int]
+    samples: list[TrainingSample]  # in the order of the tree's paths
+    starts: list[int]  # the place of each completion's first token in its path
 
 
 def pack_trees(vlm: VLM, samples: Sequence[TrainingSample], limit: int) -> list[PackedTree]:
-    """One tree per image, or several if it would have more than `limit` tokens; one per completion on the padded path.
-
-    Args:
-        samples: those of a request are neighbours, and stay in one tree.
-    """
+    """One tree per image, or several of at most `limit` tokens each; on the padded path one per completion."""
     by_image: dict[ImageRef, list[list[TrainingSample]]] = {}
+    # The samples of a request are neighbours, and stay in one tree.
     for request, of_request in groupby(samples, key=lambda sample: sample.request):
         by_image.setdefault(request.image, []).append(list(of_request))
     return [packed for groups in by_image.values() for packed in _pack_image(vlm, groups, limit)]

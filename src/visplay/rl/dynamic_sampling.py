@@ -21,7 +21,6 @@ def replace_uninformative(
     Args:
         sample_more: gives further groups for an extra round, numbered from 1, and the count of groups still missing.
         informative: whether a group has an advantage other than 0, see `has_advantage`.
-        rounds: most extra rounds; `rl.dynamic_sampling`.
     """
     found = [group for group in groups if not rounds or informative(group)]
     for number in range(1, rounds + 1):

@@ -12,27 +12,22 @@ Shapes: S sequences, T completion tokens, padded on the right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from visplay.config import Averaging
 from visplay.interfaces.loss import PolicyLoss
 
 
-def token_weights(lengths_S: torch.Tensor, averaging: Averaging, max_tokens: int | None = None) -> torch.Tensor:
+def token_weights(lengths_S: Tensor, averaging: Averaging, max_tokens: int | None = None) -> Tensor:
     """Weight of each token of each sequence in the loss, float32 (S,), over a whole update.
 
     * "sequence": the mean over sequences of the mean over a sequence's tokens, 1 / (S * length), as in GRPO.
     * "token": the mean over all tokens, 1 / sum of lengths, as in DAPO.
-    * "constant": the mean over sequences of the sum over tokens / `max_tokens`, as in Dr. GRPO, so that a long
-      wrong answer is not punished less per token than a short one.
-
-    Args:
-        lengths_S: int64, completion tokens of each sequence, at least 1.
-        max_tokens: the length limit of sampling; needed by "constant" only.
-    Raises:
-        ValueError: "constant" without `max_tokens`.
+    * "constant": the mean over sequences of the sum over tokens / `max_tokens`, the length limit of sampling, as in
+      Dr. GRPO, so that a long wrong answer is not punished less per token than a short one.
     """
     lengths_S = lengths_S.float()
     if averaging == "sequence":
@@ -44,47 +39,33 @@ def token_weights(lengths_S: torch.Tensor, averaging: Averaging, max_tokens: int
     return torch.full_like(lengths_S, 1 / (len(lengths_S) * max_tokens))
 
 
-def importance_weights(
-    logprobs_ST: torch.Tensor, engine_logprobs_ST: torch.Tensor, mask_ST: torch.Tensor, cap: float
-) -> torch.Tensor:
+def importance_weights(logprobs_ST: Tensor, engine_logprobs_ST: Tensor, mask_ST: Tensor, cap: float) -> Tensor:
     """min(p / p_engine, cap) of each token, which has no gradient; 1 at padding.
 
     An engine with its own kernels samples from slightly other probabilities than the trainer's. With these weights its
     tokens count as if the trainer had sampled them; the cap keeps rare tokens from counting too much.
-
-    Args:
-        logprobs_ST: under the policy that sampled, as the trainer computes them.
-        engine_logprobs_ST: as the engine recorded them.
-        cap: at least 1.
     """
     gap_ST = torch.where(mask_ST, logprobs_ST.detach() - engine_logprobs_ST, 0)
     return torch.exp(gap_ST).clamp(max=cap)
 
 
-@dataclass(frozen=True, slots=True)
-class LossParts:
-    """A loss and what it was made of.
+class LossParts(NamedTuple):
+    """A loss and what it was made of."""
 
-    Attributes:
-        loss: scalar to minimise.
-        kl_sum: sum over tokens of the k3 estimate in nats, 0 without a reference.
-        clipped: number of tokens whose ratio the policy loss clipped.
-    """
-
-    loss: torch.Tensor
-    kl_sum: float
-    clipped: int
+    loss: Tensor  # scalar to minimise
+    kl_sum: float  # of the k3 estimates of all tokens in nats, 0 without a reference
+    clipped: int  # number of tokens whose ratio the policy loss clipped
 
 
 def grpo_loss(
-    logprobs_ST: torch.Tensor,
-    old_logprobs_ST: torch.Tensor,
-    ref_logprobs_ST: torch.Tensor | None,
-    advantages_S: torch.Tensor,
-    weights_S: torch.Tensor,
-    mask_ST: torch.Tensor,
-    entropy_ST: torch.Tensor | None = None,
-    importance_ST: torch.Tensor | None = None,
+    logprobs_ST: Tensor,
+    old_logprobs_ST: Tensor,
+    ref_logprobs_ST: Tensor | None,
+    advantages_S: Tensor,
+    weights_S: Tensor,
+    mask_ST: Tensor,
+    entropy_ST: Tensor | None = None,
+    importance_ST: Tensor | None = None,
     *,
     policy_loss: PolicyLoss,
     kl: float,

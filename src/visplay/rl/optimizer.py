@@ -21,14 +21,9 @@ from visplay.models.offload import Offloader
 
 
 class MasterOptimizer:
-    """AdamW of a role's trainable weights.
+    """AdamW of a role's trainable weights, which have equal gradients in all processes.
 
-    Args:
-        parameters: the role's trainable weights, with equal gradients in all processes.
-        controller: the processes that share the work.
-    Attributes:
-        inner: the optimizer of torch or bitsandbytes, for this process's masters; a float32 weight is its own master.
-        offloader: moves masters and moments between device and CPU memory.
+    `inner` is the optimizer of torch or bitsandbytes, for this process's masters; a float32 weight is its own master.
     """
 
     def __init__(
@@ -80,11 +75,7 @@ class MasterOptimizer:
         self._controller.gather(None)  # a barrier: rank 0 continues when all files are written
 
     def restore(self, folder: Path) -> None:
-        """Read the files of `save`, which any number of processes may have written. Missing masters copy the weights.
-
-        Raises:
-            OSError, ValueError, RuntimeError, KeyError, TypeError: the state is missing, or belongs to other weights.
-        """
+        """Read the files of `save` by any number of processes. Missing masters copy the weights."""
         states = [_read(file) for file in sorted(folder.glob("optimizer*.pt"))]
         if not states:
             raise FileNotFoundError(2, "no such file", str(self._file(folder, "optimizer")))

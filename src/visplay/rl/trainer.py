@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
-from typing import TypeVar
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -31,7 +30,6 @@ from visplay.rl.loss import grpo_loss, importance_weights, token_weights
 from visplay.rl.optimizer import MasterOptimizer
 from visplay.types import Group, ImageRef
 
-T = TypeVar("T")
 # Log-probabilities of completions before a step, by request id and index.
 Logprobs = Mapping[tuple[str, int], Sequence[float]]
 # Sums over a step: the loss over micro-batches, the others over the tokens that passed the model.
@@ -39,17 +37,12 @@ _SUMS = ("loss", "kl", "entropy", "engine_gap", "clipped", "tokens")
 
 
 class Trainer:
-    """Updates a policy's trainable weights with AdamW.
+    """Updates a policy's trainable weights with AdamW; raises TrainingError if it has none.
 
     Args:
         max_tokens: the length limit of sampling, needed by the averaging "constant" only.
         controller: the processes that train the policy together, each with its own trainer.
         temperature: of sampling; the trained policy is softmax(logits / temperature), which drew the completions.
-    Attributes:
-        optimizer: torch's or bitsandbytes', on float32 weights; see `rl/optimizer.py`.
-        state_offloader: moves the optimizer's state.
-    Raises:
-        TrainingError: the policy has nothing to train, or `max_tokens` is missing.
     """
 
     def __init__(
@@ -76,7 +69,7 @@ class Trainer:
 
     @on_all_ranks
     def step(self, groups: Sequence[Group]) -> dict[str, float]:
-        """Learn from one batch of rollouts, the same in every process.
+        """Learn from one batch of rollouts, the same in every process; returns the metrics of docs/metrics.md.
 
         With `updates_per_step` above 1 the groups are cut into so many disjoint mini-batches, one optimizer step each,
         and the ratio is taken to the log-probabilities recorded when sampling. With 1 the policy is the one that
@@ -84,13 +77,7 @@ class Trainer:
         log-probabilities before the first update, and the difference to the engine's becomes a weight. Without a KL
         penalty or an entropy bonus, groups of zero advantage have no gradient and are not computed.
 
-        Returns:
-            loss, entropy (nats per token), kl (k3, nats per token; only with a KL penalty), clip_fraction, grad_norm
-            (before clipping), completion_tokens (mean), reward, reward_std (over all completions),
-            zero_advantage_groups (share), engine_gap (mean |difference| between the engine's log-probabilities and the
-            trainer's, nats per token; only with an importance_cap).
-        Raises:
-            TrainingError: no groups, or a gradient that is not finite (the weights stay as they were).
+        Raises TrainingError for no groups, or a gradient that is not finite (the weights stay as they were).
         """
         if not groups:
             raise TrainingError("a training step needs at least one group")
@@ -98,7 +85,9 @@ class Trainer:
         with self.policy.active() as vlm:
             vlm.model.train()
             advantages = self._advantages(groups)
-            parts = _parts(list(zip(groups, advantages, strict=True)), self.settings.updates_per_step)
+            whole = list(zip(groups, advantages, strict=True))
+            count = min(self.settings.updates_per_step, len(whole))
+            parts = (whole[i * len(whole) // count : (i + 1) * len(whole) // count] for i in range(count))
             updates = [samples for part in parts if (samples := self._samples(part))]
             shares = [self._share(samples) for samples in updates]
             before = self._before_updates(vlm, [sample for share in shares for sample in share])
@@ -113,11 +102,7 @@ class Trainer:
 
     @on_all_ranks
     def save(self, folder: str | Path) -> None:
-        """Write the optimizer's state, each process its own part; the policy saves the weights.
-
-        Raises:
-            TrainingError: it cannot be written.
-        """
+        """Write the optimizer's state, each process its own part; TrainingError if the disk is full, for example."""
         try:
             self._masters.save(Path(folder))
         except (OSError, RuntimeError) as error:
@@ -125,11 +110,7 @@ class Trainer:
 
     @on_all_ranks
     def restore(self, folder: str | Path) -> None:
-        """Read what `save` wrote, in any number of processes.
-
-        Raises:
-            TrainingError: there is no such state, or it is of other weights.
-        """
+        """Read what `save` wrote, in any number of processes; TrainingError if it is missing or of other weights."""
         try:
             self._masters.restore(Path(folder))
         except FileNotFoundError as error:
@@ -264,10 +245,3 @@ class Trainer:
 
 def _padded(rows: Iterable[Sequence[float]]) -> torch.Tensor:
     return pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-
-
-def _parts(groups: Sequence[T], count: int) -> Iterator[Sequence[T]]:
-    """`groups` in at most `count` consecutive parts of nearly equal size, none empty."""
-    count = min(count, len(groups))
-    for i in range(count):
-        yield groups[i * len(groups) // count : (i + 1) * len(groups) // count]

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from visplay.interfaces.component import components, read_component
 from visplay.interfaces.reward import QuestionerReward, QuestionOutcome
 from visplay.rl.rewards.difficulty import above_chance, difficulty
-from visplay.rl.rewards.questioner.confidence import ChanceCorrectedReward, OfficialReward, PaperReward
-from visplay.rl.rewards.questioner.controls import RandomReward
+from visplay.rl.rewards.questioner.rewards import ChanceCorrectedReward, OfficialReward, PaperReward, RandomReward
 from visplay.types import Completion, ImageRef, Question, VoteResult
 
 SHARES = st.floats(0, 1)

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visplay.rl.rewards.completion import format_score
-from visplay.rl.rewards.reasoner.controls import FormatReward, RandomReward
-from visplay.rl.rewards.reasoner.silver import SilverReward
+from visplay.rl.rewards.reasoner.rewards import FormatReward, RandomReward, SilverReward
 from visplay.types import Completion, ImageRef, Question, SilverItem
 
 

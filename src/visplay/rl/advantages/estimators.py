@@ -28,14 +28,13 @@ class GroupNorm(AdvantageEstimator, type="group_norm"):
     epsilon: float = _EPSILON
 
     def estimate(self, groups: Sequence[GroupRewards]) -> list[tuple[float, ...]]:
-        return [tuple(self._scaled(group).tolist()) for group in groups]
+        return [self._estimate(np.array(group.rewards), group.baseline) for group in groups]
 
-    def _scaled(self, group: GroupRewards) -> np.ndarray:
-        rewards_G = np.array(group.rewards)
+    def _estimate(self, rewards_G: np.ndarray, baseline: tuple[float, float] | None) -> tuple[float, ...]:
         mean, deviation = rewards_G.mean(), rewards_G.std(ddof=1)
         if _are_equal(rewards_G):
-            mean, deviation = group.baseline or (rewards_G[0], 1.0)
-        return np.asarray((rewards_G - mean) / (deviation + self.epsilon))
+            mean, deviation = baseline or (rewards_G[0], 1.0)
+        return tuple(((rewards_G - mean) / (deviation + self.epsilon)).tolist())
 
 
 class BatchNorm(AdvantageEstimator, type="batch_norm"):
@@ -69,17 +68,16 @@ class RLOO(AdvantageEstimator, type="rloo"):
     """
 
     def estimate(self, groups: Sequence[GroupRewards]) -> list[tuple[float, ...]]:
-        return [tuple(self._less_the_others(np.array(group.rewards)).tolist()) for group in groups]
-
-    def _less_the_others(self, rewards_G: np.ndarray) -> np.ndarray:
-        if _are_equal(rewards_G):
-            return np.zeros_like(rewards_G)
-        return np.asarray(rewards_G - (rewards_G.sum() - rewards_G) / (len(rewards_G) - 1))
+        return [tuple(_centered(group, leave_one_out=True).tolist()) for group in groups]
 
 
-def _centered(group: GroupRewards) -> np.ndarray:
+def _centered(group: GroupRewards, leave_one_out: bool = False) -> np.ndarray:
+    """Rewards less the mean of the group, or of its other completions."""
     rewards_G = np.array(group.rewards)
-    return np.zeros_like(rewards_G) if _are_equal(rewards_G) else np.asarray(rewards_G - rewards_G.mean())
+    if _are_equal(rewards_G):
+        return np.zeros_like(rewards_G)
+    others_G = (rewards_G.sum() - rewards_G) / (len(rewards_G) - 1)
+    return np.asarray(rewards_G - (others_G if leave_one_out else rewards_G.mean()))
 
 
 def _are_equal(rewards_G: np.ndarray) -> bool:

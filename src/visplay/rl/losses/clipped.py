@@ -34,9 +34,7 @@ class PPOClip(PolicyLoss, type="ppo_clip"):
     ) -> tuple[Tensor, Tensor]:
         advantages_S1 = advantages_S[:, None]
         ratio_ST = (logprobs_ST - old_logprobs_ST).where(mask_ST, 0).exp()
-        free_ST = ratio_ST * advantages_S1
-        held_ST = ratio_ST.clamp(1 - self.clip_low, 1 + self.clip_high) * advantages_S1
-        objective_ST, clipped_ST = free_ST.minimum(held_ST), held_ST < free_ST
+        objective_ST, clipped_ST = _clipped(ratio_ST, advantages_S1, self.clip_low, self.clip_high)
         if self.dual_clip is not None:
             floor_S1 = self.dual_clip * advantages_S1
             below_ST = (advantages_S1 < 0) & (objective_ST < floor_S1)
@@ -60,10 +58,8 @@ class GSPO(PolicyLoss, type="gspo"):
     ) -> tuple[Tensor, Tensor]:
         gap_ST = (logprobs_ST - old_logprobs_ST).where(mask_ST, 0)
         ratio_S = (gap_ST.sum(1) / mask_ST.sum(1)).exp()
-        free_S = ratio_S * advantages_S
-        held_S = ratio_S.clamp(1 - self.clip_low, 1 + self.clip_high) * advantages_S
-        cost_S, clipped_S = -free_S.minimum(held_S), held_S < free_S
-        return cost_S[:, None].expand_as(mask_ST), clipped_S[:, None].expand_as(mask_ST)
+        objective_S, clipped_S = _clipped(ratio_S, advantages_S, self.clip_low, self.clip_high)
+        return -objective_S[:, None].expand_as(mask_ST), clipped_S[:, None].expand_as(mask_ST)
 
 
 class CISPO(PolicyLoss, type="cispo"):
@@ -84,3 +80,9 @@ class CISPO(PolicyLoss, type="cispo"):
         ratio_ST = (logprobs_ST - old_logprobs_ST).detach().where(mask_ST, 0).exp()
         weight_ST = ratio_ST.clamp(1 - self.clip_low if self.clip_low is not None else 0, 1 + self.clip_high)
         return -weight_ST * advantages_S[:, None] * logprobs_ST, weight_ST != ratio_ST
+
+
+def _clipped(ratio: Tensor, advantages: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
+    """The smaller of ratio * A and clip(ratio) * A, and whether it is the clipped one."""
+    free, held = ratio * advantages, ratio.clamp(1 - low, 1 + high) * advantages
+    return free.minimum(held), held < free

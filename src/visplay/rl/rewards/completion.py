@@ -24,12 +24,8 @@ def format_score(text: str) -> float:
 def overlong_penalty(tokens: int, max_tokens: int, buffer: int) -> float:
     """Soft overlong punishment, from 0 to -1, which is added to a reward (DAPO, arXiv 2503.14476, equation 13).
 
-    It is 0 up to `max_tokens - buffer` tokens, then decreases linearly to -1 at `max_tokens`.
-
-    Args:
-        tokens: length of the completion.
-        max_tokens: the length limit of sampling.
-        buffer: tokens below the limit that are penalised; 0 for no penalty.
+    It is 0 up to `buffer` tokens below the limit of sampling, then decreases linearly to -1 at the limit; with a buffer
+    of 0 there is none.
     """
     return max(-1.0, min(0.0, (max_tokens - buffer - tokens) / buffer)) if buffer else 0.0
 

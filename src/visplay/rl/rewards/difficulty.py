@@ -4,20 +4,12 @@ from __future__ import annotations
 
 
 def difficulty(confidence: float) -> float:
-    """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 at c = 0 and c = 1 (arXiv 2511.15661).
-
-    Raises:
-        ValueError: `confidence` is outside [0, 1].
-    """
+    """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 at c = 0 and c = 1 (arXiv 2511.15661)."""
     return 1.0 - abs(2.0 * checked_share(confidence) - 1.0)
 
 
 def above_chance(confidence: float, options: int) -> float:
-    """(c − 1/k) / (1 − 1/k), at least 0: the confidence above that of guessing among k options.
-
-    Raises:
-        ValueError: there are fewer than two options, or `confidence` is outside [0, 1].
-    """
+    """(c − 1/k) / (1 − 1/k), at least 0: the confidence above that of guessing among k options."""
     if options < 2:
         raise ValueError(f"chance correction needs at least 2 options, not {options}")
     return max(0.0, (checked_share(confidence) - 1 / options) / (1 - 1 / options))

@@ -22,13 +22,7 @@ _EPSILON = 0.1  # NLTK's method 1: number of matches that replaces 0
 
 
 def diversity(texts: Sequence[str], weight: float = 1.0, threshold: float = 0.5) -> list[float]:
-    """r_div = λ · |cluster| / G of each text, in the order of `texts`; between λ/G and λ.
-
-    Args:
-        texts: the questions of an image or of a batch.
-        weight: λ, at least 0.
-        threshold: mean distance 1 − BLEU below which clusters merge, in (0, 1].
-    """
+    """r_div = λ · |cluster| / G of each text of an image or a batch; `weight` is λ, see `clusters` for `threshold`."""
     labels_G = clusters(texts, threshold)
     sizes_G = np.bincount(labels_G)[labels_G]
     return [weight * int(size) / len(texts) for size in sizes_G]
@@ -37,7 +31,7 @@ def diversity(texts: Sequence[str], weight: float = 1.0, threshold: float = 0.5)
 def clusters(texts: Sequence[str], threshold: float = 0.5) -> np.ndarray:
     """Cluster of each text, int64 (G,), numbered from 0 by first appearance.
 
-    Clusters merge if their average distance is below `threshold`, as in scikit-learn's
+    Clusters merge if their mean distance 1 − BLEU is below `threshold`, in (0, 1], as in scikit-learn's
     `AgglomerativeClustering(distance_threshold=…)`.
     """
     if len(texts) < 2:

@@ -1,1 +1,1 @@
-"""Rewards of the Questioner: of the votes' confidence, and controls."""
+"""Rewards of the Questioner."""

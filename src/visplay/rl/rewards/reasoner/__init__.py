@@ -1,1 +1,1 @@
-"""Rewards of the Reasoner: agreement with the silver answer, and controls."""
+"""Rewards of the Reasoner."""

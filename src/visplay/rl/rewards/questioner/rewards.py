@@ -1,4 +1,4 @@
-"""The Questioner's rewards by the votes' confidence c: the paper's (arXiv 2511.15661, section 3) and variants."""
+"""The Questioner's rewards: the paper's by the votes' confidence c (arXiv 2511.15661, section 3), and variants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from visplay.answers import guesses
 from visplay.interfaces.reward import QuestionerReward, QuestionOutcome
+from visplay.rl.rewards.completion import random_reward
 from visplay.rl.rewards.difficulty import above_chance, checked_share, difficulty
 
 
@@ -40,3 +41,17 @@ class ChanceCorrectedReward(QuestionerReward, type="chance_corrected"):
         options = guesses(result.answer, question.text)
         confidence = above_chance(result.confidence, options) if options else result.confidence
         return max(0.0, difficulty(confidence) - outcome.penalty)
+
+
+class FormatReward(QuestionerReward, type="format"):
+    """1 for a completion in the agreed form, else 0."""
+
+    def reward(self, outcome: QuestionOutcome) -> float:
+        return float(outcome.question is not None)
+
+
+class RandomReward(QuestionerReward, type="random"):
+    """0 or 1 with equal chance, whatever the completion says."""
+
+    def reward(self, outcome: QuestionOutcome) -> float:
+        return random_reward(outcome.key)
