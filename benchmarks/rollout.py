@@ -1,6 +1,6 @@
 """The Questioner's reward: 8 questions per image, 10 votes each, every vote exactly 24 tokens long.
 
-Ours: `visplay.generation.transformers_engine.TransformersEngine` on a frozen policy, as the loop holds it.
+Ours: `visplay.generation.backends.transformers.TransformersEngine` on a frozen policy, as the loop holds it.
 Peer: transformers' `generate` on the same weights, a call an image with all its questions as one batch, padded on the
 left, with its KV cache, `do_sample` and `num_return_sequences`. Both sample at temperature 1 from the whole vocabulary.
 No answer ends early: the end-of-text token lies beyond the model's vocabulary, so neither side needs a rule that
@@ -24,7 +24,7 @@ from benchmarks.image_processor import load_processor
 from benchmarks.paired import Result, alternate, fix_threads, parser, report
 from benchmarks.questions import lab_questions
 from visplay.config import LoraSettings
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import new_policy
 from visplay.models.vlm import VLM

@@ -22,16 +22,15 @@ from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.image_processor import load_processor
 from benchmarks.shapes import load_plain
-from visplay.answers import extract_boxed, is_refusal, vote
+from visplay.answers import extract_boxed, is_refusal, match, vote
 from visplay.config import Settings
 from visplay.data.augmentations import augmented
 from visplay.interfaces.engine import Sampling
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
 from visplay.models.names import model_name
-from visplay.rl.losses.ppo_clip import PPOClip
-from visplay.rl.rewards.accuracy import reasoner_reward
-from visplay.rl.rewards.difficulty import difficulty, in_band
+from visplay.rl.losses.clipped import PPOClip
+from visplay.rl.rewards.difficulty import difficulty
 from visplay.rl.rewards.diversity import diversity
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import parse_question
@@ -157,7 +156,7 @@ class TrlLoop:
             answer, confidence, _ = vote(given)
             if answer is None or is_refusal(answer):
                 continue
-            if in_band(confidence, low, high):
+            if low <= confidence <= high:
                 silver.append(Silver(image, text, answer))
         return silver
 
@@ -175,7 +174,9 @@ class TrlLoop:
             texts = [turns[0]["content"] for turns in completions]
             self.report.completions += len(texts)
             pairs = zip(texts, silver, strict=True)
-            found = [reasoner_reward(text, answer) for text, answer in pairs]
+            found = [
+                float((given := extract_boxed(text)) is not None and match(given, answer)) for text, answer in pairs
+            ]
             self.report.reasoner_rewards += found
             return found
 

@@ -36,7 +36,7 @@ from benchmarks.trl_update import TrlUpdate
 from visplay.config import LoraSettings, RLSettings
 from visplay.models.policy import new_policy
 from visplay.models.vlm import VLM
-from visplay.rl.advantages.group_norm import GroupNorm
+from visplay.rl.advantages.estimators import GroupNorm
 from visplay.rl.trainer import Trainer
 from visplay.roles.prompts import Prompts
 from visplay.selfplay.logger import peak_memory_bytes

@@ -25,11 +25,9 @@ from visplay.lab.suites.lab import LabSuites
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority
-from visplay.rl.losses.ppo_clip import PPOClip
-from visplay.rl.rewards.questioner.official import OfficialReward
-from visplay.rl.rewards.questioner.paper import PaperReward
-from visplay.rl.rewards.reasoner.random import RandomReward
-from visplay.rl.rewards.reasoner.silver import SilverReward
+from visplay.rl.losses.clipped import PPOClip
+from visplay.rl.rewards.questioner.rewards import OfficialReward, PaperReward
+from visplay.rl.rewards.reasoner.rewards import RandomReward, SilverReward
 
 COMPONENTS = ("labeler", "gate", "questioner_reward", "reasoner_reward", "engine", "image_source", "suite")
 

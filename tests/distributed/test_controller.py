@@ -22,8 +22,8 @@ from tests.tiny_runs import TINY
 from visplay.cli.main import main
 from visplay.config import LoraSettings, RLSettings
 from visplay.distributed.controller import Controller, init_distributed, on_all_ranks
-from visplay.generation.distributed_engine import DistributedEngine
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
+from visplay.generation.factory import DistributedEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy, new_policy
 from visplay.models.vlm import VLM

@@ -18,7 +18,7 @@ from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.runner import measure
 from visplay.evaluation.statistics import bootstrap_macro_mean, bootstrap_mean
 from visplay.evaluation.summary import macro_summary, suites_summary
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.suites.tasks import lab_suites
 from visplay.roles.open import open_reasoner

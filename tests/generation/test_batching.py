@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.generation.batching import BatchLimits, ItemSize, make_batches
-from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.models import image_cache as prepared

@@ -10,12 +10,11 @@ import pytest
 from visplay.config import Settings, check_settings
 from visplay.errors import ConfigError, EngineError, ServerError
 from visplay.generation.backends.server import ServerBackend
-from visplay.generation.backends.transformers import TransformersBackend
+from visplay.generation.backends.transformers import TransformersBackend, TransformersEngine
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.generation.batching import BatchLimits
 from visplay.generation.factory import check_engines, inference_engine, make_engines, make_vote_engine
 from visplay.generation.server import ServerEngine
-from visplay.generation.transformers_engine import TransformersEngine
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from visplay.config import LoraSettings
 from visplay.errors import EngineError
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
-from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy, new_policy
 from visplay.models.vlm import VLM
@@ -51,7 +49,7 @@ def test_the_check_scores_at_the_temperature_of_sampling(policy: Policy, images:
     hot = spoken(policy, images, temperature=1.5)
     assert check_logprobs(policy, hot, TOLERANCE) < 1e-5
     with pytest.raises(EngineError, match="nats per token"):
-        check_logprobs(policy, [replace(one, temperature=1.0) for one in hot], TOLERANCE)
+        check_logprobs(policy, [one._replace(temperature=1.0) for one in hot], TOLERANCE)
 
 
 def test_other_weights_are_seen(policy: Policy, images: tuple[ImageRef, ...]) -> None:
@@ -81,4 +79,4 @@ def test_a_frozen_policy_is_its_own_base(vlm: VLM, images: tuple[ImageRef, ...])
 def test_a_prompt_of_other_tokens_is_seen(policy: Policy, images: tuple[ImageRef, ...]) -> None:
     first, *_ = spoken(policy, images)
     with pytest.raises(EngineError, match=r"tokenise the prompt on .* differently"):
-        check_logprobs(policy, [replace(first, prompt_ids=first.prompt_ids[1:])], TOLERANCE)
+        check_logprobs(policy, [first._replace(prompt_ids=first.prompt_ids[1:])], TOLERANCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from visplay.generation.engine import grouped_by_image
+from visplay.generation.batching import grouped_by_image
 from visplay.types import ImageRef, Request
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM

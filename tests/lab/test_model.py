@@ -10,7 +10,7 @@ import pytest
 
 from visplay.answers import extract_boxed, is_refusal
 from visplay.evaluation.runner import measure
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read, write

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from visplay.config import ReasonerSettings
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.scene import COLORS

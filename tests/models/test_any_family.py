@@ -17,7 +17,7 @@ from rich.console import Console
 from tests.parity.folders import ANSWERS, FAMILIES, teach, write_folder
 from visplay.config import Settings, load_settings
 from visplay.errors import ModelError
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy
 from visplay.models.processor import Processor

@@ -11,7 +11,7 @@ from visplay.config import LoraSettings, RLSettings, load_settings
 from visplay.errors import ConfigError, ModelError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.runner import measure
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.names import model_name
 from visplay.models.policy import Policy, new_policy

@@ -31,7 +31,6 @@ def _one_line(error: pytest.ExceptionInfo[ModelError]) -> str:
 def test_a_image_becomes_one_token_for_each_merged_square(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
     for image, size in zip(images, [(32, 32), (24, 32), (32, 24), (16, 24)], strict=False):
         encoded = vlm.encode(image, "What?")
-        assert encoded.image_id == image.id
         assert encoded.token_ids.count(vlm.image_token_id) == size[0] * size[1] // 64
         assert encoded.pixels["image_grid_thw"].tolist() == [[1, size[0] // 4, size[1] // 4]]
         assert len(encoded.pixels["pixel_values"]) == size[0] * size[1] // 16

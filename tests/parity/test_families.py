@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.parity.families import FAMILIES, TEXT_IDS, Tiny, plain
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.image_cache import ImageCache, Pixels
 from visplay.models.policy import Policy
@@ -39,7 +39,7 @@ class TinyVLM(TreeModel):
 
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
         pixels = self._seen_pixels.setdefault(image.id, Pixels(self.tiny.pixels(len(image.id))))
-        return EncodedPrompt((5, *self.tiny.image_ids, *map(ord, prompt)), image.id, pixels)
+        return EncodedPrompt((5, *self.tiny.image_ids, *map(ord, prompt)), pixels)
 
     def decode(self, ids: tuple[int, ...]) -> str:
         return " ".join(map(str, ids))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rl.advantages.group_norm import GroupNorm
+from visplay.rl.advantages.estimators import GroupNorm
 from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
 from visplay.types import Completion, Group, ImageRef, Request
 

@@ -9,7 +9,7 @@ import torch
 
 from visplay.config import Averaging
 from visplay.rl.loss import grpo_loss, importance_weights, token_weights
-from visplay.rl.losses.ppo_clip import PPOClip
+from visplay.rl.losses.clipped import PPOClip
 
 CLIP = PPOClip(clip_low=0.2, clip_high=0.3)
 

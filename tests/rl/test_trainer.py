@@ -13,16 +13,16 @@ import torch
 from tests.full_disk import full_disk
 from visplay.config import LoraSettings, RLSettings
 from visplay.errors import TrainingError
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.advantages import GroupRewards
 from visplay.interfaces.engine import Sampling
 from visplay.models import scores
 from visplay.models.policy import Policy, new_policy
 from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
-from visplay.rl.advantages.group_norm import GroupNorm
+from visplay.rl.advantages.estimators import GroupNorm
 from visplay.rl.loss import grpo_loss, token_weights
-from visplay.rl.losses.ppo_clip import PPOClip
+from visplay.rl.losses.clipped import PPOClip
 from visplay.rl.trainer import Trainer
 from visplay.types import Group, ImageRef, Request
 

@@ -19,7 +19,7 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTo
 from tests.tiny_runs import tiny_run
 from visplay.cli.main import main
 from visplay.config import load_settings
-from visplay.generation.transformers_engine import TransformersEngine
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.names import model_name

@@ -22,9 +22,9 @@ from tests.real_processes import together
 from visplay.config import Settings, check_settings
 from visplay.distributed.controller import init_distributed
 from visplay.errors import EngineError
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.generation.backends.vllm import VLLMBackend
-from visplay.generation.transformers_engine import TransformersEngine
-from visplay.generation.vllm import VLLM, VLLMEngine
+from visplay.generation.vllm_engine import VLLM, VLLMEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.models.names import model_name
@@ -146,6 +146,23 @@ def alike(first: dict[str, list[str]], second: dict[str, list[str]], shuffles: i
     return float((seen >= seen[0]).mean())
 
 
+def test_log_probabilities_after_temperature_are_those_of_the_trainer(tmp_path: Path) -> None:
+    """Another temperature of training: vLLM then gives processed log-probabilities, also for greedy requests."""
+    hot = {"sampling": {"temperature": 1.4}}
+    values = {"tune": "lora", "device": "cpu", "engine": BACKEND, "questioner": hot, "reasoner": hot}
+    settings = check_settings(values, where="a test")
+    base = load_base("lab", settings)
+    policy = new_policy(base, "reasoner", "lora", settings.lora)
+    vllm = VLLM(base, settings, BACKEND)
+    assert vllm.processed
+    engine = VLLMEngine(policy, vllm, settings, BACKEND)
+    for asked in (requests("hot"), requests("hot, greedy", greedy=True), [*requests("a"), *requests("b", greedy=True)]):
+        engine.generate(asked, Sampling(max_tokens=40, temperature=1.4))
+        assert engine.logprob_difference is not None and engine.logprob_difference < 1e-4
+    engine.generate(requests("votes"), Sampling(max_tokens=40, temperature=0.7, top_p=0.9))
+    vllm.close()
+
+
 def test_both_roles_follow_their_weights(stage: Stage) -> None:
     asked = requests("follow", greedy=True)
     for engine in (stage.questioner, stage.reasoner, stage.questioner):
@@ -177,7 +194,7 @@ def test_an_engine_that_stays_with_the_base_is_seen_below_the_tolerance(
     if stage.settings.tune == "full":
         pytest.skip("the base is an adapter left out")
     engine = VLLMEngine(policy, stage.vllm, stage.settings, BACKEND)
-    monkeypatch.setattr(stage.vllm, "take_up", lambda policy: None)
+    monkeypatch.setattr(stage.vllm, "sync_weights", lambda policy: None)
     engine.generate(requests("untrained"), SAMPLING)
     learn(policy, 3e-5)
     with pytest.raises(EngineError, match="it has the base"):

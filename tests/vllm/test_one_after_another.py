@@ -39,7 +39,7 @@ def visplay(*arguments: str, temporary: Path) -> str:
 def test_a_run_is_scored_beside_its_base(run: Path, tmp_path: Path) -> None:
     scored = ["eval", str(run), "--base", "lab", *ASKED]
     visplay(*scored, "--engine", "vllm", "--out", str(tmp_path / "vllm.json"), temporary=tmp_path / "tmp")
-    assert main([*scored, "--engine", "transformers", "--out", str(tmp_path / "hf.json")]) == 0
+    assert main([*scored, "--engine", "transformers", "--out", str(tmp_path / "transformers.json")]) == 0
     said = {}
     for whose in ("answers", "base.answers"):
         vllm, hf = (

@@ -19,8 +19,8 @@ from visplay.errors import ServerError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement
 from visplay.generation.backends.server import ServerBackend
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.generation.server import ServerEngine
-from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.names import model_name
 from visplay.models.policy import LoraPolicy, Policy

@@ -2,14 +2,13 @@
 
 When rank 0 calls a method with the decorator `on_all_ranks`, all ranks call it, each for its share of the images. The
 loop, its files and its random numbers are therefore those of a run with one process. torchrun or `launch.py` starts the
-processes; torch.distributed transfers objects and weights.
+processes.
 
 Left out: models that are sharded over devices (FSDP, tensor parallelism), and machines without a common file system.
 """
 
 from __future__ import annotations
 
-import heapq
 import os
 import re
 import sys
@@ -18,7 +17,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -36,46 +35,31 @@ Arguments = ParamSpec("Arguments")
 
 
 class Controller:
-    """Communication with the other processes of a run. With one process, all methods are no-ops.
-
-    Attributes:
-        rank: rank of this process, from 0.
-        size: number of processes.
-    """
+    """Communication between the `size` processes of a run. With one process, all methods are no-ops."""
 
     def __init__(self, rank: int = 0, size: int = 1, messages: dist.ProcessGroup | None = None) -> None:
-        """Use `init_distributed`, or `SINGLE_PROCESS`."""
         self.rank = rank
         self.size = size
+        self.is_main = rank == 0
         self._messages = messages
         self._members: list[object] = []
 
-    @property
-    def is_main(self) -> bool:
-        """Whether this process is rank 0, which runs the loop."""
-        return self.rank == 0
-
     def register(self, member: object) -> None:
-        """Make the `on_all_ranks` methods of `member` callable on all ranks.
-
-        All ranks must register the same objects in the same order, because an object is identified by its index.
-        """
+        """Make the `on_all_ranks` methods of `member` callable on all ranks, which register in the same order."""
         if self.size > 1:
             self._members.append(member)
 
-    def call_others(
-        self, member: object, method: str, arguments: Sequence[Any], keywords: Mapping[str, Any] | None = None
-    ) -> None:
+    def call_others(self, member: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """On rank 0: have the other ranks call a method of their own `member`. On other ranks: nothing."""
         if self.is_main and self.size > 1:
             number = next(index for index, registered in enumerate(self._members) if registered is member)
-            self.broadcast((number, method, tuple(arguments), dict(keywords or {})))
+            self.broadcast((number, method, args, kwargs))
 
     def serve(self) -> None:
         """On other ranks: execute the calls of rank 0 until it calls `shutdown`."""
         while (call := self.broadcast(None)) is not None:
-            number, method, arguments, keywords = call
-            getattr(self._members[number], method)(*arguments, **keywords)
+            number, method, args, kwargs = call
+            getattr(self._members[number], method)(*args, **kwargs)
         self._members.clear()
 
     def shutdown(self) -> None:
@@ -85,13 +69,11 @@ class Controller:
 
     def partition(self, sizes: Sequence[float]) -> list[int]:
         """A rank for each of `sizes`, so that all ranks have about the same sum; the same result on every rank."""
-        loads = [(0.0, rank) for rank in range(self.size)]
-        found = [0] * len(sizes)
+        loads, owners = [0.0] * self.size, [0] * len(sizes)
         for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
-            load, rank = loads[0]
-            found[place] = rank
-            heapq.heapreplace(loads, (load + sizes[place], rank))
-        return found
+            owners[place] = loads.index(min(loads))
+            loads[owners[place]] += sizes[place]
+        return owners
 
     def my_share(self, sizes: Mapping[Key, float]) -> set[Key]:
         """The keys that `partition` assigns to this rank."""
@@ -123,19 +105,18 @@ class Controller:
         summed = torch.tensor(values, dtype=torch.float64)
         with _collective():
             dist.all_reduce(summed, group=self._messages)
-        return [float(value) for value in summed]
+        return list(map(float, summed))
 
     def all_reduce_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Set gradients to their sums over all ranks, added in float32; a gradient stays None if no rank has one."""
         if self.size == 1:
             return
-        counts = self.all_reduce_sum([float(parameter.grad is not None) for parameter in parameters])
-        for parameter, count in zip(parameters, counts, strict=True):
-            if count:
+        counts = self.all_reduce_sum([parameter.grad is not None for parameter in parameters])
+        with _collective():
+            for parameter in (p for p, count in zip(parameters, counts, strict=True) if count):
                 own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 summed = own.float()
-                with _collective():
-                    dist.all_reduce(summed)
+                dist.all_reduce(summed)
                 parameter.grad = summed.to(parameter.dtype)
 
     def broadcast_tensors(self, tensors: Sequence[torch.Tensor], owners: Sequence[int]) -> None:
@@ -150,24 +131,16 @@ SINGLE_PROCESS = Controller()
 """The controller of a run with one process."""
 
 
-class _Member(Protocol):
-    @property
-    def controller(self) -> Controller: ...
-
-
-Registered = TypeVar("Registered", bound=_Member)
-
-
 def on_all_ranks(
-    method: Callable[Concatenate[Registered, Arguments], Value],
-) -> Callable[Concatenate[Registered, Arguments], Value]:
-    """Decorator: when rank 0 calls the method, all ranks call it with the same arguments.
+    method: Callable[Concatenate[Any, Arguments], Value],
+) -> Callable[Concatenate[Any, Arguments], Value]:
+    """Decorator for a registered object with a `controller`: when rank 0 calls the method, all ranks call it as well.
 
     Only rank 0's return value is meaningful. Do not nest: a decorated method must not call another decorated method.
     """
 
     @wraps(method)
-    def call(member: Registered, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
+    def call(member: Any, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
         member.controller.call_others(member, method.__name__, args, kwargs)
         return method(member, *args, **kwargs)
 
@@ -176,21 +149,17 @@ def on_all_ranks(
 
 @contextmanager
 def init_distributed() -> Iterator[Controller]:
-    """Context manager: the controller for the processes that torchrun started; `SINGLE_PROCESS` without torchrun.
-
-    Raises:
-        DistributedError: the processes cannot connect, or there are fewer GPUs than processes.
-    """
-    size = _int_from_environment("WORLD_SIZE", 1)
+    """Context manager: the controller for the processes that torchrun started; `SINGLE_PROCESS` without torchrun."""
+    size = processes()
     if size == 1:
         yield SINGLE_PROCESS
         return
     on_gpus = torch.cuda.is_available()
     if on_gpus:
-        here = _int_from_environment("LOCAL_RANK", 0)
-        if here >= torch.cuda.device_count():
+        here, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+        if here >= gpus:
             raise DistributedError(
-                f"process {here + 1} of this machine has no GPU of its own ({torch.cuda.device_count()} GPUs); "
+                f"process {here + 1} of this machine has no GPU of its own ({gpus} GPUs); "
                 "start as many processes as there are GPUs"
             )
         torch.cuda.set_device(here)
@@ -202,43 +171,31 @@ def init_distributed() -> Iterator[Controller]:
             f"{size} processes cannot connect to each other ({_reason(error)}); start them with torchrun"
         ) from None
     controller = Controller(dist.get_rank(), size, messages)
-    with _rank_zero_reports(controller):
+    try:
         yield controller
+    except Exception as error:
+        # Rank 0 reports errors that all ranks have; the launcher reports a process that was lost. The delay lets
+        # torchrun kill this process before it prints them.
+        if not controller.is_main or isinstance(error, DistributedError):
+            time.sleep(_REPORT_DELAY_S)
+        raise
     # Not after an error, because it would wait for ranks that are busy. Not with vLLM, whose shutdown destroys all
     # process groups.
     if "vllm" not in sys.modules:
         dist.destroy_process_group()
 
 
-@contextmanager
-def _rank_zero_reports(controller: Controller) -> Iterator[None]:
-    """Delay errors that another process reports, so that torchrun kills this process before it prints them.
-
-    Rank 0 reports errors that all ranks have; the launcher reports a process that was lost (`DistributedError`).
-    """
-    try:
-        yield
-    except Exception as error:
-        if not controller.is_main or isinstance(error, DistributedError):
-            time.sleep(_REPORT_DELAY_S)
-        raise
-
-
 def processes() -> int:
     """Number of processes that torchrun started; 1 without torchrun."""
-    return _int_from_environment("WORLD_SIZE", 1)
-
-
-def _int_from_environment(name: str, default: int) -> int:
-    text = os.environ.get(name) or str(default)
-    if not text.isdecimal():
-        raise DistributedError(f"{name}={text} is not a number; start several processes with torchrun")
-    return int(text)
+    size = os.environ.get("WORLD_SIZE") or "1"
+    if not size.isdecimal():
+        raise DistributedError(f"WORLD_SIZE={size} is not a number; start several processes with torchrun")
+    return int(size)
 
 
 @contextmanager
 def _collective() -> Iterator[None]:
-    """Context manager for collective operations: their RuntimeError means that another process was lost."""
+    """Context manager of collective operations: their RuntimeError means that another process was lost."""
     try:
         yield
     except torch.OutOfMemoryError:

@@ -1,7 +1,4 @@
-"""Starts the program in several processes of this machine, by torch's elastic launcher.
-
-On several machines, start `visplay evolve` with torchrun.
-"""
+"""Starts the program in several processes of this machine; on several machines, start it with torchrun."""
 
 from __future__ import annotations
 
@@ -19,12 +16,9 @@ from visplay.errors import DistributedError
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:
-    """Run `visplay ARGUMENTS` in `processes` processes; if one fails, the others are killed.
+    """Exit status of `visplay ARGUMENTS` in several processes: that of the first failed one, or 130 after an interrupt.
 
-    Returns:
-        the exit status: 0 on success, that of the first failed process, or 130 after an interrupt.
-    Raises:
-        DistributedError: there are fewer GPUs than processes, or a process was killed.
+    If a process fails, the others are killed.
     """
     gpus = torch.cuda.device_count()
     if torch.cuda.is_available() and processes > gpus:

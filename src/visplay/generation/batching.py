@@ -1,32 +1,34 @@
-"""Batches for decoding, limited in answers (memory of the KV cache) and in prompt tokens (memory of the prefill).
-
-The limit on tokens matters where each image has a single question, as in a benchmark.
-"""
+"""The order of requests, and batches for decoding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from visplay.types import Request
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """Largest size of a batch, padding included. A batch with a single item may exceed it.
+def grouped_by_image(requests: Sequence[Request]) -> list[Request]:
+    """The requests, sorted by image, images in the order of their first request.
 
-    Attributes:
-        answers: completions that are decoded at once.
-        tokens: tokens of images and prompts in the prefill.
+    Each image is encoded once, and its keys and values are still in an engine's prefix cache for its next request.
     """
+    if len({request.id for request in requests}) < len(requests):
+        raise ValueError("two requests to generate have the same id; ids must be unique")
+    order = {image: place for place, image in enumerate(dict.fromkeys(r.image for r in requests))}
+    return sorted(requests, key=lambda request: order[request.image])
 
-    answers: int
-    tokens: int
+
+class BatchLimits(NamedTuple):
+    """Largest size of a batch, padding included; a batch with a single item may exceed it."""
+
+    answers: int  # decoded at once, for the memory of the KV cache
+    tokens: int  # of images and prompts, for the memory of the prefill if each image has a single question
 
 
-@dataclass(frozen=True, slots=True)
-class ItemSize:
+class ItemSize(NamedTuple):
     """Size of an item: its answers, its prompt tokens, and its kind. A batch has items of one kind."""
 
     answers: int

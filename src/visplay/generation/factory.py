@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from visplay.config import Settings
-from visplay.distributed.controller import SINGLE_PROCESS, Controller
-from visplay.generation.distributed_engine import DistributedEngine
-from visplay.interfaces.engine import Engine
+from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
+from visplay.generation.batching import grouped_by_image
+from visplay.interfaces.engine import Engine, Sampling
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
+from visplay.types import Completion, ImageRef, Request
 
 
 def check_engines(settings: Settings) -> None:
-    """Check, before any model is loaded, that the engines can run; waits until a server is ready.
-
-    Raises:
-        ConfigError: a package is missing.
-        ServerError: the server did not answer in time.
-    """
+    """Check, before any model is loaded, that the engines can run; see `EngineBackend.check` for errors."""
     settings.engine.check()
     if settings.vote_engine is not None:
         settings.vote_engine.check()
@@ -28,14 +25,7 @@ def check_engines(settings: Settings) -> None:
 def make_engines(
     base: VLM, policies: Sequence[Policy], settings: Settings, controller: Controller = SINGLE_PROCESS
 ) -> list[Engine]:
-    """One engine per policy, in order, with completions that can be trained on.
-
-    Args:
-        base: the model from which all policies started.
-        controller: the processes that share the generation.
-    Raises:
-        EngineError: the engine cannot run the model here, or its completions cannot be trained on.
-    """
+    """One engine per policy, in order, with completions that can be trained on; EngineError if there can be none."""
     engines = settings.engine.engines(base, policies, settings)
     return engines if controller.size == 1 else [DistributedEngine(engine, controller) for engine in engines]
 
@@ -47,13 +37,38 @@ def make_vote_engine(policy: Policy, settings: Settings) -> Engine | None:
 
 @contextmanager
 def inference_engine(policy: Policy, settings: Settings) -> Iterator[Engine]:
-    """Context manager: an engine for a frozen role.
-
-    On exit, the engine frees its memory and unloads its adapters from a server.
-
-    Raises:
-        EngineError: the engine cannot run the model.
-    """
-    engine = make_vote_engine(policy, settings) or settings.engine.vote_engine(policy, settings)
-    with closing(engine):
+    """Context manager: an engine for a frozen role; on exit it frees its memory, and a server's adapters."""
+    with closing(make_vote_engine(policy, settings) or settings.engine.vote_engine(policy, settings)) as engine:
         yield engine
+
+
+class DistributedEngine:
+    """Generates with the `engine` of every process, each for its share of the images.
+
+    A completion depends on (seed, request id, index) and not on the rest of its batch. Up to rounding, the completions
+    are therefore those of a run with one process.
+    """
+
+    def __init__(self, engine: Engine, controller: Controller) -> None:
+        self.engine = engine
+        self.controller = controller
+        controller.register(self)
+
+    @on_all_ranks
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        """See `Engine.generate`. All requests about an image go to one process, so the image is encoded once."""
+        completions_of: Counter[ImageRef] = Counter()
+        for request in grouped_by_image(requests):
+            completions_of[request.image] += request.n
+        own_images = self.controller.my_share(completions_of)
+        own = self.engine.generate([request for request in requests if request.image in own_images], sampling)
+        found = {name: completions for part in self.controller.gather(own) for name, completions in part.items()}
+        return {request.id: found[request.id] for request in requests} if found else {}
+
+    def metrics(self) -> dict[str, float]:
+        """See `Engine.metrics`: those of rank 0."""
+        return self.engine.metrics()
+
+    def close(self) -> None:
+        """See `Engine.close`: each process closes its engine."""
+        self.engine.close()

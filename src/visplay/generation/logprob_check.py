@@ -1,13 +1,13 @@
 """The logprob check: does an engine with its own copy of the weights sample from the trained weights?
 
-The trainer scores a few of the engine's completions. With the same weights, prompt and image, the log-probabilities of
-both agree up to rounding; stale weights, another prompt or another image make them differ.
+The trainer scores a few of the engine's completions. Stale weights, another prompt or another image give them other
+log-probabilities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -21,14 +21,8 @@ from visplay.types import Completion, Request
 _ROUNDING = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedSample:
-    """A completion of an engine, with the prompt that the engine used.
-
-    Attributes:
-        prompt_ids: the engine's token ids of the prompt, including the image's placeholders.
-        temperature: temperature of the completion's log-probabilities, see `sampling.scored_temperature`.
-    """
+class GeneratedSample(NamedTuple):
+    """A completion of an engine, the tokens of its prompt with image placeholders, and its `scored_temperature`."""
 
     request: Request
     prompt_ids: tuple[int, ...]
@@ -40,15 +34,12 @@ def check_logprobs(policy: Policy, samples: Sequence[GeneratedSample], tolerance
     """Mean absolute difference between the log-probabilities of engine and trainer, nats per token.
 
     A training step may change the log-probabilities by less than rounding does, so the tolerance cannot detect an
-    engine that still samples from the base. Such an engine is nearer to the base than to the trainer. The check
-    therefore also fails if the difference to the base is less than half the difference to the trainer.
+    engine that still samples from the base. The check therefore also fails if the difference to the base is less than
+    half the difference to the trainer.
 
-    Args:
-        samples: at least one completion.
-        tolerance: largest difference that rounding can explain.
     Raises:
-        EngineError: the difference exceeds the tolerance, the engine samples from the base, or the engine's prompt has
-            other tokens than the trainer's.
+        EngineError: the difference exceeds the tolerance, which is all that rounding can explain; the engine samples
+            from the base; or the engine's prompt has other tokens than the trainer's.
     """
     with policy.active() as vlm:
         difference = _difference(vlm, samples)
@@ -68,18 +59,16 @@ def check_logprobs(policy: Policy, samples: Sequence[GeneratedSample], tolerance
 @torch.inference_mode()
 def _difference(vlm: VLM, samples: Sequence[GeneratedSample]) -> float:
     vlm.model.eval()
-    return float(torch.cat([_token_differences(vlm, sample) for sample in samples]).mean())
-
-
-def _token_differences(vlm: VLM, sample: GeneratedSample) -> torch.Tensor:
-    request, completion = sample.request, sample.completion
-    prompt = vlm.encode(request.image, request.prompt)
-    if prompt.token_ids != sample.prompt_ids:
-        raise EngineError(
-            f"the engine and the trainer tokenise the prompt on {request.image.id} differently "
-            f"({len(sample.prompt_ids)} and {len(prompt.token_ids)} tokens); use engine: transformers for this model"
-        )
-    tree = TokenTree.build([(*prompt.token_ids, *completion.token_ids)])
-    start = len(prompt.token_ids)
-    scores = vlm.logprobs([tree], [prompt.pixels], [[start]], temperature=sample.temperature)
-    return (scores.logprobs_ST[0].cpu() - torch.tensor(completion.logprobs)).abs()
+    differences = []
+    for sample in samples:
+        image, ids = sample.request.image, sample.prompt_ids
+        prompt = vlm.encode(image, sample.request.prompt)
+        if prompt.token_ids != ids:
+            raise EngineError(
+                f"the engine and the trainer tokenise the prompt on {image.id} differently "
+                f"({len(ids)} and {len(prompt.token_ids)} tokens); use engine: transformers for this model"
+            )
+        tree = TokenTree.build([(*ids, *sample.completion.token_ids)])
+        scores = vlm.logprobs([tree], [prompt.pixels], [[len(ids)]], temperature=sample.temperature)
+        differences.append((scores.logprobs_ST[0].cpu() - torch.tensor(sample.completion.logprobs)).abs())
+    return float(torch.cat(differences).mean())

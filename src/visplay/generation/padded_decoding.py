@@ -8,7 +8,6 @@ Shapes: N completions of a batch, M of them that are unfinished, T tokens, V voc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import torch
@@ -16,57 +15,49 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from visplay.generation.batching import BatchLimits, ItemSize, make_batches
-from visplay.generation.decoding_state import PendingCompletion, PendingCompletions
+from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM, EncodedPrompt
 from visplay.types import Completion, ImageRef
+
+_Row = tuple[PendingCompletion, EncodedPrompt]
 
 
 def decode_padded(
     vlm: VLM, pending: Sequence[PendingCompletion], sampling: Sampling, seed: int, limits: BatchLimits
 ) -> Iterator[Completion]:
     """All completions, decoded in batches within `limits`; in no particular order."""
-    for batch in make_batches(_rows(vlm, pending), _Row.size, limits):
-        yield from _decode(vlm, batch, sampling, seed)
 
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A completion with its encoded prompt."""
-
-    pending: PendingCompletion
-    prompt: EncodedPrompt
-
-    def size(self) -> ItemSize:
+    def size(row: _Row) -> ItemSize:
         # Only images of one kind can be concatenated.
-        return ItemSize(1, len(self.prompt.token_ids), self.prompt.pixels.kind)
+        return ItemSize(1, len(row[1].token_ids), row[1].pixels.kind)
+
+    for batch in make_batches(_rows(vlm, pending), size, limits):
+        yield from _decode(vlm, batch, sampling, seed)
 
 
 def _rows(vlm: VLM, pending: Sequence[PendingCompletion]) -> Iterator[_Row]:
     """Rows by image, images with long prompts first; neighbours have similar lengths, so there is little padding."""
     longest: dict[ImageRef, int] = {}
-    for completion in pending:
-        image = completion.request.image
-        longest[image] = max(longest.get(image, 0), len(completion.request.prompt))
-    order = sorted(longest, key=lambda image: longest[image], reverse=True)
-    place = {image: number for number, image in enumerate(order)}
+    for request, _ in pending:
+        longest[request.image] = max(longest.get(request.image, 0), len(request.prompt))
+    place = {image: n for n, image in enumerate(sorted(longest, key=longest.__getitem__, reverse=True))}
 
     def prompt_of(completion: PendingCompletion) -> tuple[int, str]:
         return place[completion.request.image], completion.request.prompt
 
     for _, same_prompt in groupby(sorted(pending, key=prompt_of), key=prompt_of):
-        first, *others = same_prompt
-        encoded = vlm.encode(first.request.image, first.request.prompt)
-        yield from (_Row(completion, encoded) for completion in (first, *others))
+        completions = list(same_prompt)
+        encoded = vlm.encode(completions[0].request.image, completions[0].request.prompt)
+        yield from ((completion, encoded) for completion in completions)
 
 
 def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> Iterator[Completion]:
-    pending = PendingCompletions([row.pending for row in rows], vlm, sampling, seed)
-    prompts = [row.prompt for row in rows]
+    pending = PendingCompletions([completion for completion, _ in rows], vlm, sampling, seed)
+    prompts = [prompt for _, prompt in rows]
     ids_NT = pad_sequence([torch.tensor(p.token_ids) for p in prompts], True, vlm.pad_id, padding_side="left")
     length_N = torch.tensor([len(p.token_ids) for p in prompts])
     mask_NT = torch.arange(ids_NT.shape[1]) >= ids_NT.shape[1] - length_N[:, None]
-    names = prompts[0].pixels.keys()
     vlm.model.generate(
         input_ids=ids_NT.to(vlm.device),
         attention_mask=mask_NT.long().to(vlm.device),
@@ -79,7 +70,7 @@ def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> It
         ),
         logits_processor=LogitsProcessorList([_ForceDrawnTokens(pending, ids_NT.shape[1])]),
         **vlm.token_types(ids_NT.to(vlm.device)),
-        **{name: torch.cat([p.pixels[name] for p in prompts]).to(vlm.device) for name in names},
+        **{name: torch.cat([p.pixels[name] for p in prompts]).to(vlm.device) for name in prompts[0].pixels},
     )
     yield from pending.completions()
 

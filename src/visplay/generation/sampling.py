@@ -1,16 +1,21 @@
 """Sampling of tokens, with one random stream per completion, so that a completion does not depend on its batch.
 
-Shapes: N completions, V vocabulary.
+Shapes: N completions, M of them that get a token in a step, T tokens, V vocabulary.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from visplay.interfaces.engine import Sampling
+from visplay.models.vlm import VLM
+from visplay.types import Completion, Request
 
 
 def uniforms(seed: int, request_id: str, index: int, count: int) -> np.ndarray:
@@ -31,19 +36,14 @@ def scored_temperature(sampling: Sampling, greedy: bool = False) -> float:
 
 
 def draw(
-    logits_NV: torch.Tensor,
-    uniform_N: torch.Tensor,
-    sampling: Sampling,
-    banned: torch.Tensor,
-    greedy_N: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    logits_NV: Tensor, uniform_N: Tensor, sampling: Sampling, banned: Tensor, greedy_N: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """One token per row and its log-probability before truncation by top-k and top-p.
 
     The token is drawn by inverse transform sampling. As in transformers and vLLM, temperature applies first, then
     top-k, then top-p to the rest.
 
     Args:
-        logits_NV: float32.
         uniform_N: float64 in [0, 1), unused at temperature 0.
         banned: int64 ids of tokens that are never drawn.
         greedy_N: bool, rows that take the most probable token whatever `sampling` says.
@@ -71,7 +71,7 @@ def draw(
     return tokens_N, logprobs_N
 
 
-def _truncate(sorted_NV: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+def _truncate(sorted_NV: Tensor, sampling: Sampling) -> Tensor:
     """Set probabilities beyond top-k and top-p to 0; the most probable token always stays."""
     kept_NV = sorted_NV.clone()
     if sampling.top_k:
@@ -82,7 +82,7 @@ def _truncate(sorted_NV: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     return kept_NV
 
 
-def _invert(weights_NV: torch.Tensor, uniform_N: torch.Tensor) -> torch.Tensor:
+def _invert(weights_NV: Tensor, uniform_N: Tensor) -> Tensor:
     """First index at which the cumulative share of `weights_NV` exceeds `uniform_N`; its weight is never 0."""
     cumulative_NV = weights_NV.double().cumsum(-1)
     total_N1 = cumulative_NV[:, -1:].contiguous()
@@ -90,3 +90,49 @@ def _invert(weights_NV: torch.Tensor, uniform_N: torch.Tensor) -> torch.Tensor:
     # Rounding may raise the product to the total. The last token with a weight is where the sum reaches the total.
     last_N1 = torch.searchsorted(cumulative_NV, total_N1)
     return torch.minimum(index_N1, last_N1)[:, 0]
+
+
+class PendingCompletion(NamedTuple):
+    """A completion to decode: a request and its number among the `n` completions."""
+
+    request: Request
+    number: int
+
+
+class PendingCompletions:
+    """A batch of completions. The random stream of each depends only on seed, request id and index."""
+
+    def __init__(self, pending: Sequence[PendingCompletion], vlm: VLM, sampling: Sampling, seed: int) -> None:
+        self.limit = sampling.max_tokens or vlm.max_new_tokens
+        self._pending = pending
+        self._vlm = vlm
+        self._sampling = sampling
+        device, size = vlm.device, (len(pending), self.limit)
+        streams_NT = np.stack([uniforms(seed, request.id, index, self.limit) for request, index in pending])
+        self._uniform_NT = torch.from_numpy(streams_NT).to(device)
+        self._greedy_N = torch.tensor([p.request.greedy for p in pending], device=device)
+        self._eos = torch.tensor(vlm.eos_ids, device=device)
+        self._banned = torch.tensor(vlm.placeholder_ids, device=device)
+        self._ids_NT = torch.zeros(size, dtype=torch.int64, device=device)
+        self._logprobs_NT = torch.zeros(size, device=device)
+        self._length_N = torch.zeros(len(pending), dtype=torch.int64, device=device)
+        self.finished_N = torch.zeros(len(pending), dtype=torch.bool, device=device)
+
+    def draw(self, step: int, live_M: Tensor, logits_MV: Tensor) -> Tensor:
+        """Draw token `step` of the completions `live_M` (int64 indices); returns int64 (N,), 0 for the others."""
+        tokens_M, logprobs_M = draw(
+            logits_MV, self._uniform_NT[live_M, step], self._sampling, self._banned, self._greedy_N[live_M]
+        )
+        self._ids_NT[live_M, step] = tokens_M
+        self._logprobs_NT[live_M, step] = logprobs_M
+        self._length_N[live_M] = step + 1
+        self.finished_N[live_M] = torch.isin(tokens_M, self._eos)
+        return self._ids_NT[:, step]
+
+    def completions(self) -> Iterator[Completion]:
+        """All completions with the tokens drawn so far, including the end-of-text token."""
+        columns = (self._ids_NT, self._logprobs_NT, self._length_N, self.finished_N)
+        rows = zip(self._pending, *(column.tolist() for column in columns), strict=True)
+        for (request, index), ids, logprobs, length, finished in rows:
+            tokens = tuple(ids[:length])
+            yield Completion(request.id, index, tokens, tuple(logprobs[:length]), self._vlm.decode(tokens), finished)

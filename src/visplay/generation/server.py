@@ -24,7 +24,7 @@ from typing import Any
 import httpx2
 
 from visplay.errors import ServerError
-from visplay.generation.engine import grouped_by_image
+from visplay.generation.batching import grouped_by_image
 from visplay.generation.openai_client import Choice, Endpoint, describe_reply
 from visplay.generation.sampling import request_seed
 from visplay.generation.settings import ServerSettings

@@ -1,4 +1,4 @@
-"""Settings of the engines vLLM and server; `generation/backends` makes the engines from them."""
+"""Settings of OpenAI-compatible servers. The judge has settings of its own on the same base."""
 
 from __future__ import annotations
 
@@ -11,29 +11,6 @@ from pydantic import Field, field_validator
 from visplay.errors import ServerError, VisplayError
 from visplay.interfaces.component import Section
 from visplay.interfaces.engine import EngineBackend
-
-
-class VLLMSettings(EngineBackend):
-    """Settings of vLLM in this process."""
-
-    gpu_memory_utilization: float = Field(
-        0.4, gt=0, lt=1, description="share of the GPU's memory for vLLM: its weights, activations and KV cache"
-    )
-    kv_cache_gib: float | None = Field(None, gt=0, description="KV cache, GiB; null: the rest of vLLM's share")
-    max_model_len: int | None = Field(
-        None, ge=16, description="longest prompt with its answer, tokens; null: the longest that fits"
-    )
-    sleep: bool = Field(True, description="free the GPU's memory between calls, for the update")
-    logprob_check_completions: int = Field(
-        4, ge=1, le=64, description="completions per call that the trainer scores as well"
-    )
-    logprob_check_tolerance: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="mean |difference| of log-probabilities, nats per token, that stops a run; "
-        "null: 0.001 in float32, 0.05 in bfloat16",
-    )
 
 
 class EndpointSettings(Section):

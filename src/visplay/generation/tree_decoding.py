@@ -1,10 +1,8 @@
 """Decoding on token trees.
 
-An image, its prompts and their answers form one tree. The image and each prompt are computed once. Then all answers
-grow in parallel, one token per step, and attend to one copy of the shared keys and values. Finished answers are dropped
-from the batch.
-
-Left out: continuous batching and speculative decoding; the vLLM engine has them.
+An image and its prompts form one tree, which is computed once. Then all answers grow in parallel, one token per step,
+and attend to one copy of the tree's keys and values. Finished answers are dropped from the batch. Left out: continuous
+batching and speculative decoding; the vLLM engine has them.
 
 Shapes: B trees, R rows (answers of a tree), K nodes of images and prompts, H hidden size, N answers of a batch, M of
 them that are unfinished.
@@ -15,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from visplay.generation.batching import BatchLimits, ItemSize, make_batches
-from visplay.generation.decoding_state import PendingCompletion, PendingCompletions
+from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
 from visplay.models.image_cache import Pixels
@@ -35,60 +33,43 @@ def decode_trees(
     vlm: VLM, pending: Sequence[PendingCompletion], sampling: Sampling, seed: int, limits: BatchLimits
 ) -> Iterator[Completion]:
     """All completions, decoded in batches within `limits`; in no particular order."""
-    prompt_trees = (_PromptTree.of(vlm, group) for group in _group_by_image(pending, limits.answers))
+    prompt_trees = (_PromptTree.of(vlm, answers) for answers in _group_by_image(pending, limits.answers))
     for batch in make_batches(prompt_trees, _PromptTree.size, limits):
         yield from _decode(vlm, batch, sampling, seed)
 
 
-@dataclass(frozen=True, slots=True)
-class _ImageGroup:
-    """Completions of one image that are decoded on one tree."""
-
-    image: ImageRef
-    answers: tuple[PendingCompletion, ...]
-
-
-def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[_ImageGroup]:
+def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[list[PendingCompletion]]:
     """Groups of at most `rows` completions of one image, sorted by size, so that neighbours need little padding."""
     by_image: dict[ImageRef, list[PendingCompletion]] = {}
     for completion in pending:
         by_image.setdefault(completion.request.image, []).append(completion)
-    groups = [
-        _ImageGroup(image, tuple(answers[start : start + rows]))
-        for image, answers in by_image.items()
-        for start in range(0, len(answers), rows)
-    ]
+    groups = [answers[start : start + rows] for answers in by_image.values() for start in range(0, len(answers), rows)]
 
-    def size(group: _ImageGroup) -> tuple[int, int]:
-        return len(group.answers), sum(len(prompt) for prompt in {a.request.prompt for a in group.answers})
+    def size(answers: list[PendingCompletion]) -> tuple[int, int]:
+        return len(answers), sum(len(prompt) for prompt in {request.prompt for request, _ in answers})
 
     return sorted(groups, key=size, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _PromptTree:
-    """The token tree of an image's prompts, before any answer.
+    """The token tree of an image's prompts, before any answer."""
 
-    Attributes:
-        nodes_R: int64, the last node of each answer's prompt.
-        position_R: int64, the rotary position of each answer's first token.
-    """
-
-    answers: tuple[PendingCompletion, ...]
+    answers: list[PendingCompletion]
     tree: TokenTree
     pixels: Pixels
-    nodes_R: np.ndarray
-    position_R: np.ndarray
+    nodes_R: torch.Tensor  # int64, the last node of each answer's prompt
+    position_R: torch.Tensor  # int64, the rotary position of each answer's first token
 
     @classmethod
-    def of(cls, vlm: VLM, group: _ImageGroup) -> _PromptTree:
-        prompts = {a.request.prompt: index for index, a in enumerate(group.answers)}
-        encoded = {prompt: vlm.encode(group.image, prompt) for prompt in prompts}
+    def of(cls, vlm: VLM, answers: list[PendingCompletion]) -> _PromptTree:
+        image = answers[0].request.image
+        encoded = {prompt: vlm.encode(image, prompt) for prompt in dict.fromkeys(r.prompt for r, _ in answers)}
         tree = TokenTree.build([e.token_ids for e in encoded.values()])
         pixels = next(iter(encoded.values())).pixels
-        ends = {prompt: path[-1] for prompt, path in zip(encoded, tree.paths, strict=True)}
-        nodes_R = np.array([ends[a.request.prompt] for a in group.answers], dtype=np.int64)
-        return cls(group.answers, tree, pixels, nodes_R, vlm.positions(tree, pixels)[0].numpy()[nodes_R] + 1)
+        ends = {prompt: int(path[-1]) for prompt, path in zip(encoded, tree.paths, strict=True)}
+        nodes_R = torch.tensor([ends[request.prompt] for request, _ in answers])
+        return cls(answers, tree, pixels, nodes_R, vlm.positions(tree, pixels)[0, nodes_R] + 1)
 
     def size(self) -> ItemSize:
         return ItemSize(len(self.answers), len(self.tree))
@@ -96,44 +77,30 @@ class _PromptTree:
 
 def _decode(vlm: VLM, prompt_trees: list[_PromptTree], sampling: Sampling, seed: int) -> Iterator[Completion]:
     answers = PendingCompletions([answer for p in prompt_trees for answer in p.answers], vlm, sampling, seed)
-    batch = _start(vlm, prompt_trees)
+    batch, hidden_BRH = _start(vlm, prompt_trees)
     prompt_trees.clear()  # frees the images' features before decoding
     for step in range(answers.limit):
-        logits_MV = vlm.logits(batch.hidden_BRH[batch.live_BR])
-        tokens_N = answers.draw(step, batch.answer_BR[batch.live_BR], logits_MV)
+        tokens_N = answers.draw(step, batch.answer_BR[batch.live_BR], vlm.logits(hidden_BRH[batch.live_BR]))
         batch.live_BR &= ~answers.finished_N[batch.answer_BR]
         remaining = int(batch.live_BR.sum())
         if remaining == 0 or step + 1 == answers.limit:
             break
         if remaining < _COMPACT_BELOW * batch.live_BR.numel():
             batch.compact()
-        batch.grow(vlm, tokens_N[batch.answer_BR])
+        hidden_BRH = vlm.extend(tokens_N[batch.answer_BR], batch.position_BR, batch.sees_BRK, batch.cache)
+        batch.position_BR += 1
     yield from answers.completions()
 
 
 @dataclass(slots=True)
 class _DecodingBatch:
-    """The state of decoding a batch of trees.
+    """The state of decoding a batch of trees."""
 
-    Attributes:
-        answer_BR: int64, index of the row's completion.
-        live_BR: bool, False for finished rows and for padding.
-        position_BR: int64, rotary position of the next token.
-        sees_BRK: bool, the nodes of image and prompt that a row's tokens see.
-        hidden_BRH: the hidden state that predicts a row's next token.
-    """
-
-    answer_BR: torch.Tensor
-    live_BR: torch.Tensor
-    position_BR: torch.Tensor
-    sees_BRK: torch.Tensor
-    hidden_BRH: torch.Tensor
+    answer_BR: torch.Tensor  # int64, index of the row's completion
+    live_BR: torch.Tensor  # bool, False for finished rows and for padding
+    position_BR: torch.Tensor  # int64, rotary position of the next token
+    sees_BRK: torch.Tensor  # bool, the nodes of image and prompt that a row's tokens see
     cache: TreeCache
-
-    def grow(self, vlm: VLM, ids_BR: torch.Tensor) -> None:
-        """Append one token to every row."""
-        self.hidden_BRH = vlm.extend(ids_BR, self.position_BR, self.sees_BRK, self.cache)
-        self.position_BR = self.position_BR + 1
 
     def compact(self) -> None:
         """Drop finished rows, trees without live rows, and nodes that no live row sees."""
@@ -151,33 +118,19 @@ class _DecodingBatch:
         self.cache.select(trees_B, rows_BR, columns_BK)
 
 
-def _start(vlm: VLM, prompt_trees: Sequence[_PromptTree]) -> _DecodingBatch:
-    """Prefill: compute images and prompts; returns the state before the first token of every answer."""
-    shape = len(prompt_trees), max(len(p.answers) for p in prompt_trees)
-    nodes_BR = np.zeros(shape, dtype=np.int64)
-    position_BR = np.zeros(shape, dtype=np.int64)
-    answer_BR = np.zeros(shape, dtype=np.int64)
-    live_BR = np.zeros(shape, dtype=bool)
-    count = 0
-    for row, prompt_tree in enumerate(prompt_trees):
-        size = len(prompt_tree.answers)
-        nodes_BR[row, :size] = prompt_tree.nodes_R
-        position_BR[row, :size] = prompt_tree.position_R
-        answer_BR[row, :size] = np.arange(count, count + size)
-        live_BR[row, :size] = True
-        count += size
+def _start(vlm: VLM, prompt_trees: Sequence[_PromptTree]) -> tuple[_DecodingBatch, torch.Tensor]:
+    """Prefill: compute images and prompts; returns the batch, and the hidden states before every answer, (B, R, H)."""
+    counts = [len(p.answers) for p in prompt_trees]
+    nodes_BR = pad_sequence([p.nodes_R for p in prompt_trees], batch_first=True)
+    position_BR = pad_sequence([p.position_R for p in prompt_trees], batch_first=True)
+    answer_BR = pad_sequence(torch.arange(sum(counts)).split(counts), batch_first=True)
+    live_BR = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
     cache = TreeCache()
     hidden_BLH = vlm.hidden([p.tree for p in prompt_trees], [p.pixels for p in prompt_trees], cache)
-    sees_BRK = np.zeros((*shape, hidden_BLH.shape[1]), dtype=bool)
-    for row, prompt_tree in enumerate(prompt_trees):
-        sees_BRK[row, :, : len(prompt_tree.tree)] = prompt_tree.tree.ancestors_NL(nodes_BR[row])
+    sees_BRK = torch.zeros(*nodes_BR.shape, hidden_BLH.shape[1], dtype=torch.bool)
+    for sees_RK, nodes_R, p in zip(sees_BRK, nodes_BR, prompt_trees, strict=True):
+        sees_RK[:, : len(p.tree)] = torch.from_numpy(p.tree.ancestors_NL(nodes_R.numpy()))
     device = hidden_BLH.device
     trees_B1 = torch.arange(len(prompt_trees), device=device)[:, None]
-    return _DecodingBatch(
-        answer_BR=torch.from_numpy(answer_BR).to(device),
-        live_BR=torch.from_numpy(live_BR).to(device),
-        position_BR=torch.from_numpy(position_BR).to(device),
-        sees_BRK=torch.from_numpy(sees_BRK).to(device),
-        hidden_BRH=hidden_BLH[trees_B1, torch.from_numpy(nodes_BR).to(device)],
-        cache=cache,
-    )
+    batch = _DecodingBatch(answer_BR.to(device), live_BR.to(device), position_BR.to(device), sees_BRK.to(device), cache)
+    return batch, hidden_BLH[trees_B1, nodes_BR.to(device)]

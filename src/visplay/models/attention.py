@@ -6,8 +6,8 @@ decoding, each answer attends to the nodes that its tree shares and to its own t
 with the queries of all answers in one matrix product, so they are read once per step and not once per answer (cascade
 attention; Hydragen, arXiv 2402.05099).
 
-Shapes: B trees, H query heads, G key-value heads, E query heads a key-value head, R answers
-of a tree, K shared nodes, T own tokens of an answer, D head size.
+Shapes: B trees, H query heads, G key-value heads, E query heads per key-value head, R answers of a tree, L nodes of a
+tree, K nodes that its answers share, T own tokens of an answer, D head size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -25,26 +27,21 @@ TREE_ATTENTION = "visplay_tree"
 
 
 class Branches(NamedTuple):
-    """Keys or values during decoding.
+    """Keys or values during decoding: one copy of the tree's for all answers, and those of each answer's own tokens."""
 
-    Attributes:
-        shared_BGKD: those of the tree's nodes, one copy for all answers of the tree.
-        own_BGRTD: those of each answer's own tokens.
-    """
-
-    shared_BGKD: torch.Tensor
-    own_BGRTD: torch.Tensor
+    shared_BGKD: Tensor
+    own_BGRTD: Tensor
 
 
 def tree_attention(
     module: torch.nn.Module,
-    query_BHRD: torch.Tensor,
-    keys: torch.Tensor | Branches,
-    values: torch.Tensor | Branches,
-    mask: torch.Tensor | BlockMask | None,
+    query_BHRD: Tensor,
+    keys: Tensor | Branches,
+    values: Tensor | Branches,
+    mask: Tensor | BlockMask | None,
     scaling: float | None = None,
     **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
+) -> tuple[Tensor, None]:
     """Attention output (B, R, H, D); the function that a transformers attention layer calls.
 
     Args:
@@ -52,20 +49,20 @@ def tree_attention(
         mask: a `block_mask`, or an additive mask; during decoding (B, 1, R, K), over the shared nodes only.
     """
     if isinstance(mask, BlockMask):
-        assert isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor)
+        assert isinstance(keys, Tensor) and isinstance(values, Tensor)
         return _fused(query_BHRD, keys, values, mask, scaling), None
-    if isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor):
+    if isinstance(keys, Tensor) and isinstance(values, Tensor):
         return sdpa_attention_forward(module, query_BHRD, keys, values, mask, scaling=scaling, **kwargs)
     assert isinstance(keys, Branches) and isinstance(values, Branches)
-    size = query_BHRD.shape[-1]
-    return _cascade(query_BHRD * (size**-0.5 if scaling is None else scaling), keys, values, mask), None
+    scaling = query_BHRD.shape[-1] ** -0.5 if scaling is None else scaling
+    return _cascade(query_BHRD * scaling, keys, values, mask), None
 
 
-def block_mask(ends_BL: torch.Tensor) -> BlockMask:
+def block_mask(ends_BL: Tensor) -> BlockMask:
     """The block mask of packed trees for FlexAttention, from `PackedTrees.ends_BL`; no dense mask is allocated."""
     batch, width = ends_BL.shape
 
-    def sees(row: torch.Tensor, _: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    def sees(row: Tensor, _: Tensor, i: Tensor, j: Tensor) -> Tensor:
         return (j <= i) & (i < ends_BL[row, j])
 
     return create_block_mask(sees, batch, None, width, width, device=ends_BL.device)
@@ -86,28 +83,22 @@ def flex_runs(device: torch.device, dtype: torch.dtype, heads: int, groups: int,
         return False
     nodes = torch.arange(300, device=device)
     mask = (nodes <= nodes[:, None]) & (nodes[:, None] < ends_BL[0])
-    dense = torch.nn.functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, enable_gqa=True)
+    dense = scaled_dot_product_attention(query, keys, values, attn_mask=mask, enable_gqa=True)
     return bool(gradient.isfinite().all()) and torch.allclose(fused, dense.transpose(1, 2), atol=0.02)
 
 
 @cache
-def _compiled() -> Any:
-    return torch.compile(flex_attention, dynamic=True)
+def _flex_attention(compiled: bool) -> Any:
+    return torch.compile(flex_attention, dynamic=True) if compiled else flex_attention
 
 
-def _fused(
-    query_BHLD: torch.Tensor, keys_BGLD: torch.Tensor, values_BGLD: torch.Tensor, mask: BlockMask, scale: float | None
-) -> torch.Tensor:
-    attend = _compiled() if query_BHLD.device.type == "cuda" else flex_attention
-    output_BHLD: torch.Tensor = attend(
-        query_BHLD, keys_BGLD, values_BGLD, block_mask=mask, scale=scale, enable_gqa=True
-    )
+def _fused(query_BHLD: Tensor, keys_BGLD: Tensor, values_BGLD: Tensor, mask: BlockMask, scale: float | None) -> Tensor:
+    attend = _flex_attention(compiled=query_BHLD.is_cuda)
+    output_BHLD: Tensor = attend(query_BHLD, keys_BGLD, values_BGLD, block_mask=mask, scale=scale, enable_gqa=True)
     return output_BHLD.transpose(1, 2)
 
 
-def _cascade(
-    query_BHRD: torch.Tensor, keys: Branches, values: Branches, mask_B1RK: torch.Tensor | None
-) -> torch.Tensor:
+def _cascade(query_BHRD: Tensor, keys: Branches, values: Branches, mask_B1RK: Tensor | None) -> Tensor:
     """One softmax over shared and own keys; the result equals merging the two parts by their log-sum-exp."""
     batch, heads, rows, size = query_BHRD.shape
     groups, shared = keys.shared_BGKD.shape[1:3]
@@ -123,7 +114,7 @@ def _cascade(
     weights_BGERK, weights_BGERT = weights_BGERS.split([shared, own_BGERT.shape[-1]], dim=-1)
     from_shared_BGERD = (weights_BGERK.reshape(batch, groups, -1, shared) @ values.shared_BGKD).view_as(query_BGERD)
     from_own_BGERD = (weights_BGERT.transpose(2, 3) @ values.own_BGRTD).transpose(2, 3)
-    output_BHRD: torch.Tensor = (from_shared_BGERD + from_own_BGERD).reshape(batch, heads, rows, size)
+    output_BHRD: Tensor = (from_shared_BGERD + from_own_BGERD).reshape(batch, heads, rows, size)
     return output_BHRD.transpose(1, 2)
 
 

@@ -1,17 +1,15 @@
 """KV cache of token trees and of the answers that are decoded on them.
 
-The tree's keys and values are stored once. Each answer adds one token per step to its own buffer, so all questions and
-answers of an image use one copy of the image's keys.
+The tree's keys and values are stored once. Each answer adds one token per step to its own buffer. Left out: sliding
+windows and any state other than keys and values; such models use the padded path.
 
-Left out: sliding windows and any state other than keys and values; such models use the padded path.
-
-Shapes: B trees, G key-value heads, N new nodes, K shared nodes, R answers of a tree, T own
-tokens of an answer, D head size.
+Shapes: B trees, G key-value heads, N new nodes, K shared nodes, R answers of a tree, T own tokens of an answer, D head
+size.
 """
 
 from __future__ import annotations
 
-import torch
+from torch import Tensor
 
 from visplay.models.attention import Branches
 
@@ -26,52 +24,48 @@ class TreeCache:
     """
 
     def __init__(self) -> None:
-        self._keys: list[_Layer] = []
-        self._values: list[_Layer] = []
+        self._layers: list[tuple[_Part, _Part]] = []
 
     def update(
-        self, keys_BGND: torch.Tensor, values_BGND: torch.Tensor, layer: int, *_: object, **__: object
-    ) -> tuple[torch.Tensor, torch.Tensor] | tuple[Branches, Branches]:
+        self, keys_BGND: Tensor, values_BGND: Tensor, layer: int, *_: object, **__: object
+    ) -> tuple[Tensor, Tensor] | tuple[Branches, Branches]:
         """Store a layer's new keys and values; return all keys and values that its attention uses."""
-        if layer == len(self._keys):
-            self._keys.append(_Layer(keys_BGND))
-            self._values.append(_Layer(values_BGND))
+        if layer == len(self._layers):
+            self._layers.append((_Part(keys_BGND), _Part(values_BGND)))
             return keys_BGND, values_BGND
-        return self._keys[layer].grow(keys_BGND), self._values[layer].grow(values_BGND)
+        keys, values = self._layers[layer]
+        return keys.grow(keys_BGND), values.grow(values_BGND)
 
-    def select(self, trees_B: torch.Tensor, rows_BR: torch.Tensor, columns_BK: torch.Tensor) -> None:
+    def select(self, trees_B: Tensor, rows_BR: Tensor, columns_BK: Tensor) -> None:
         """Keep only the trees `trees_B`, and of these the answers `rows_BR` and shared nodes `columns_BK` (int64)."""
-        for layer in (*self._keys, *self._values):
-            layer.select(trees_B, rows_BR, columns_BK)
+        for layer in self._layers:
+            for part in layer:
+                part.select(trees_B, rows_BR, columns_BK)
 
 
-class _Layer:
-    def __init__(self, shared_BGKD: torch.Tensor) -> None:
+class _Part:
+    """The keys of a layer, or its values."""
+
+    def __init__(self, shared_BGKD: Tensor) -> None:
         self._shared_BGKD = shared_BGKD
         self._own_BGRTD = shared_BGKD.new_empty(0)
-        self._used = 0
+        self._used = self._room = 0
 
-    def grow(self, new_BGRD: torch.Tensor) -> Branches:
-        if self._used == 0:
-            self._own_BGRTD = _buffer(new_BGRD, ROOM)
-        elif self._used == self._own_BGRTD.shape[3]:
-            larger_BGRTD = _buffer(new_BGRD, 2 * self._used)
-            larger_BGRTD[:, :, :, : self._used] = self._own_BGRTD
+    def grow(self, new_BGRD: Tensor) -> Branches:
+        if self._used == self._room:
+            self._room = 2 * self._room or ROOM
+            larger_BGRTD = new_BGRD.new_empty(*new_BGRD.shape[:3], self._room, new_BGRD.shape[3])
+            if self._used:
+                larger_BGRTD[:, :, :, : self._used] = self._own_BGRTD
             self._own_BGRTD = larger_BGRTD
         self._own_BGRTD[:, :, :, self._used] = new_BGRD
         self._used += 1
         return Branches(self._shared_BGKD, self._own_BGRTD[:, :, :, : self._used])
 
-    def select(self, trees_B: torch.Tensor, rows_BR: torch.Tensor, columns_BK: torch.Tensor) -> None:
+    def select(self, trees_B: Tensor, rows_BR: Tensor, columns_BK: Tensor) -> None:
         _, groups, _, size = self._shared_BGKD.shape
         index_BGKD = columns_BK[:, None, :, None].expand(-1, groups, -1, size)
         self._shared_BGKD = self._shared_BGKD[trees_B].gather(2, index_BGKD)
         if self._used:
-            room = self._own_BGRTD.shape[3]
-            index_BGRTD = rows_BR[:, None, :, None, None].expand(-1, groups, -1, room, size)
+            index_BGRTD = rows_BR[:, None, :, None, None].expand(-1, groups, -1, self._room, size)
             self._own_BGRTD = self._own_BGRTD[trees_B].gather(2, index_BGRTD)
-
-
-def _buffer(like_BGRD: torch.Tensor, room: int) -> torch.Tensor:
-    batch, groups, rows, size = like_BGRD.shape
-    return like_BGRD.new_empty(batch, groups, rows, room, size)

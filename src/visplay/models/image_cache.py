@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -17,14 +17,12 @@ from visplay.types import ImageRef
 MOST_BYTES = 2**30  # capacity of the cache
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """The vision tower's output for a prompt's images.
 
     Attributes:
         pooled: the embeddings of the image tokens, (T, H), or (tiles, T / tiles, H) if the image was cut into tiles.
-        deep_TH: what is added to the hidden states after the first decoder layers, one tensor per layer (DeepStack,
-            arXiv 2406.04334); empty for most families.
+        deep_TH: what is added after each of the first decoder layers (DeepStack, arXiv 2406.04334); mostly empty.
         listed: whether the model's code expects a list with one tensor per image instead of one tensor.
     """
 
@@ -32,25 +30,20 @@ class Features:
     deep_TH: tuple[torch.Tensor, ...]
     listed: bool
 
-    def __len__(self) -> int:
-        """Number of image tokens."""
-        return self.pooled.shape[:-1].numel()
-
     @property
     def nbytes(self) -> int:
         return sum(tensor.nbytes for tensor in (self.pooled, *self.deep_TH))
 
 
 class Pixels(dict[str, torch.Tensor]):
-    """The model's keyword arguments for a prompt's images, such as `pixel_values` and `image_grid_thw`.
+    """The model's keyword arguments for a prompt's images.
 
-    Attributes:
-        texts: the markup that replaces each image's placeholder in the prompt.
-        features: cached output of a frozen vision tower; None until the tower has run.
+    For the Qwen families `pixel_values`, float32 (patches, values per patch), and `image_grid_thw`, int64 (1, 3).
     """
 
-    texts: tuple[str, ...] = ("",)
-    features: Features | None = None
+    texts: tuple[str, ...] = ("",)  # the markup that replaces each image's placeholder in the prompt
+    features: Features | None = None  # of a frozen vision tower; None until the tower has run
+    held = False  # by the cache
 
     @property
     def kind(self) -> tuple[tuple[str, torch.Size], ...]:
@@ -72,37 +65,30 @@ class ImageCache:
     def __init__(self, prepare: Callable[[list[Image.Image]], tuple[dict[str, torch.Tensor], list[str]]]) -> None:
         self._prepare = prepare
         self._entries: OrderedDict[ImageRef, Pixels] = OrderedDict()
-        self._held: set[int] = set()
         self._bytes = 0
 
     def get(self, image: ImageRef) -> Pixels:
-        """The tensors of an image, or of all images of an album.
-
-        Raises:
-            OSError: an image cannot be read.
-        """
+        """The tensors of an image, or of all images of an album; OSError if an image cannot be read."""
         if image in self._entries:
             self._entries.move_to_end(image)
             return self._entries[image]
         # Autograd cannot use tensors that were made in inference mode.
         with torch.inference_mode(False):
             tensors, texts = self._prepare([part.load() for part in image.parts])
-        pixels = Pixels(tensors)
-        pixels.texts = tuple(texts)
-        self._entries[image] = pixels
-        self._held.add(id(pixels))
+        pixels = self._entries[image] = Pixels(tensors)
+        pixels.texts, pixels.held = tuple(texts), True
         self._add_bytes(pixels.nbytes)
         return pixels
 
     def keep(self, pixels: Pixels, features: Features) -> None:
         """Store the vision features of an image; evict old images beyond the capacity."""
         pixels.features = features
-        if id(pixels) in self._held:
+        if pixels.held:
             self._add_bytes(features.nbytes)
 
     def _add_bytes(self, size: int) -> None:
         self._bytes += size
         while self._bytes > MOST_BYTES and len(self._entries) > 1:
-            _, forgotten = self._entries.popitem(last=False)
-            self._held.remove(id(forgotten))
-            self._bytes -= forgotten.nbytes
+            _, evicted = self._entries.popitem(last=False)
+            evicted.held = False
+            self._bytes -= evicted.nbytes

@@ -15,11 +15,7 @@ def model_name(name: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Check the form of a model name, without a request to the hub.
-
-    Raises:
-        ModelError: the name is neither a folder nor of the form owner/name.
-    """
+    """ModelError if a model name is neither a folder nor of the form owner/name; asks no hub."""
     # For other names, a request to the hub fails only after a long wait.
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is None and not Path(name).is_dir():
         raise ModelError(f"no model folder '{name}'; give a folder or a hub id such as Qwen/Qwen2.5-VL-3B-Instruct")

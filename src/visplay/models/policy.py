@@ -1,18 +1,14 @@
-"""A role's weights and the frozen reference for its KL penalty.
-
-`FullPolicy` has its own copy of all weights; the shared base is its reference. `LoraPolicy` adds one adapter per role
-to a shared base; the base without the adapter is its reference. `Policy` is a frozen model.
-"""
+"""A role's weights and the frozen reference for its KL penalty: the base model, which both roles share."""
 
 from __future__ import annotations
 
 import copy
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import cast
 
 import torch
 from peft import LoraConfig, load_peft_weights, set_peft_model_state_dict
@@ -26,21 +22,16 @@ from visplay.models.vlm import VLM
 
 
 class Policy:
-    """A frozen model with the interface of a policy; it is its own reference and has no trainable weights.
-
-    Attributes:
-        version: number of changes of the weights; an engine compares it to know when its copy is stale.
-    """
+    """A frozen model with the interface of a policy; it is its own reference and has no trainable weights."""
 
     def __init__(self, vlm: VLM, role: str = "base") -> None:
         self.vlm = vlm
         self.role = role
-        self.version = 0
+        self.version = 0  # counts changes of the weights; an engine compares it to know when its copy is stale
 
     @property
     def model(self) -> torch.nn.Module:
-        model: torch.nn.Module = self.vlm.model
-        return model
+        return cast(torch.nn.Module, self.vlm.model)
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
@@ -57,10 +48,7 @@ class Policy:
         return []
 
     def offload(self) -> None:
-        """Move weights and reference to CPU memory; `active` and `reference` move them back.
-
-        No-op unless the role has its own copy of the weights.
-        """
+        """Move a role's own copy of the weights and the reference to CPU memory, until they are used again."""
 
     def checkpoint_activations(self) -> None:
         """Recompute activations in the backward pass: less memory, about a third more time."""
@@ -68,15 +56,10 @@ class Policy:
 
     def save(self, folder: str | Path) -> None:
         """Write the weights: a whole model in Hugging Face format, or an adapter in PEFT format."""
-        with self.active() as vlm:
-            vlm.save(folder)
+        self.vlm.save(folder)
 
     def load(self, folder: str | Path) -> None:
-        """Read weights that `save` wrote.
-
-        Raises:
-            ModelError: the folder has no weights, the weights are of another model, or the role is frozen.
-        """
+        """Read weights that `save` wrote; ModelError if there are none, they are of another model, or it is frozen."""
         raise ModelError(f"the {self.role} is frozen; nothing can be loaded into it")
 
 
@@ -84,14 +67,13 @@ class FullPolicy(Policy):
     """A copy of the base with all weights trainable; without `train_vision`, the vision tower is shared and frozen."""
 
     def __init__(self, base: VLM, role: str, train_vision: bool) -> None:
+        self._base = base
         base.offloader.to_device()
         base.model.requires_grad_(False)
         shared = {} if train_vision else {id(part): part for part in base.vision}
-        model = copy.deepcopy(base.model, shared).requires_grad_(True)
-        super().__init__(base.with_model(model), role)
+        super().__init__(base.with_model(copy.deepcopy(base.model, shared).requires_grad_(True)), role)
         for parameter in self.vlm.vision_parameters():
             parameter.requires_grad_(train_vision)
-        self._base = base
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
@@ -106,10 +88,6 @@ class FullPolicy(Policy):
     def offload(self) -> None:
         self.vlm.offloader.offload()
         self._base.offloader.offload()
-
-    def save(self, folder: str | Path) -> None:
-        # Without `active`: offloaded weights can be written from CPU memory.
-        self.vlm.save(folder)
 
     def trainable(self) -> list[torch.nn.Parameter]:
         return [p for p in self.model.parameters() if p.requires_grad]
@@ -126,18 +104,19 @@ class FullPolicy(Policy):
 
 
 class LoraPolicy(Policy):
-    """An adapter of low rank on the language model's linear layers (LoRA, arXiv 2106.09685)."""
+    """An adapter of low rank on the language model's linear layers (LoRA, arXiv 2106.09685), one per role."""
 
     def __init__(self, base: VLM, role: str, settings: LoraSettings) -> None:
         super().__init__(base, role)
         if base.device.type == "cpu" and getattr(base.model, "is_quantized", False):
             raise ModelError(f"4-bit weights of '{base.name}' have no gradient on a CPU; leave four_bit out")
         base.model.requires_grad_(False)
+        # A regular expression for the target layers of the language model, which matches no layer of the vision tower.
+        decoder = base.model.get_decoder()
+        name = next(name for name, module in base.model.named_modules() if module is decoder)
+        layers = rf"{re.escape(name)}\..*\.({'|'.join(map(re.escape, settings.targets))})"
         config = LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,
-            lora_dropout=settings.dropout,
-            target_modules=_linear_layers(base, settings.targets),
+            r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=layers
         )
         try:
             with warnings.catch_warnings():
@@ -184,16 +163,7 @@ class LoraPolicy(Policy):
             raise ModelError(f"no adapter for '{self.vlm.name}' in '{folder}': {one_line(error)}") from None
 
 
-def _linear_layers(base: VLM, targets: Sequence[str]) -> str:
-    """A regular expression for the target layers of the language model; it matches no layer of the vision tower."""
-    decoder = base.model.get_decoder()
-    name = next(name for name, module in base.model.named_modules() if module is decoder)
-    return rf"{re.escape(name)}\..*\.({'|'.join(map(re.escape, targets))})"
-
-
-def new_policy(
-    base: VLM, role: str, tune: Literal["full", "lora"], lora: LoraSettings, train_vision: bool = False
-) -> Policy:
+def new_policy(base: VLM, role: str, tune: str, lora: LoraSettings, train_vision: bool = False) -> Policy:
     """A trainable role that starts with the weights of `base`; `train_vision` applies to `tune="full"` only."""
     return FullPolicy(base, role, train_vision) if tune == "full" else LoraPolicy(base, role, lora)
 

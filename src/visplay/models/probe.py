@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,14 +18,10 @@ _PROMPTS = ("What is this?", "What colour is the largest thing?")
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """The result of the probe.
+class Probe(NamedTuple):
+    """Why the model uses the padded path, empty for token trees, and the mean difference of both paths in nats.
 
-    Attributes:
-        padded_because: why the model uses the padded path; empty if it uses token trees.
-        difference: mean difference of the two paths' log-probabilities, in nats; None if the model's configuration
-            rules token trees out.
+    The difference is None if the model's configuration rules token trees out.
     """
 
     padded_because: str
@@ -48,45 +44,31 @@ def probe(vlm: VLM) -> Probe:
 
 def _compare(vlm: VLM) -> Probe:
     random = np.random.default_rng(0)
-    image = _noise(random)
+    noise = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (56, 84, 3), dtype=np.uint8)).save(noise, "PNG")
+    image = ImageRef("probe", noise.getvalue())
     sequences: list[tuple[int, ...]] = []
     starts: list[int] = []
     for text in _PROMPTS:
         prompt = vlm.encode(image, text)
-        shared = _tokens(vlm, random, 4)
-        for answer in (
-            _tokens(vlm, random, 12),
-            (*shared, *_tokens(vlm, random, 6)),
-            (*shared, *_tokens(vlm, random, 9)),
-        ):
-            sequences.append((*prompt.token_ids, *answer))
+        shared, alone, first, second = (_tokens(vlm, random, size) for size in (4, 12, 6, 9))
+        for answer in (alone, shared + first, shared + second):
+            sequences.append(prompt.token_ids + answer)
             starts.append(len(prompt.token_ids))
     trees = [TokenTree.build(sequences)]
     with torch.no_grad():
         tree_ST, padded_ST = (
-            score(trees, [prompt.pixels], [starts]).logprobs_ST for score in (vlm.tree_logprobs, vlm.padded_logprobs)
+            vlm.logprobs(trees, [prompt.pixels], [starts], padded=padded).logprobs_ST for padded in (False, True)
         )
     difference = float((tree_ST - padded_ST).abs().mean())
-    # NaN <= tolerance is False, so NaN does not count as agreement.
-    agree = difference <= _TOLERANCE[_precision(vlm)]
-    return Probe("" if agree else "token trees and separate sequences differ", difference)
-
-
-def _precision(vlm: VLM) -> torch.dtype:
-    """The least precise type that the forward pass computes in."""
     # On a CPU with AVX512-BF16, bitsandbytes multiplies 4-bit weights in bfloat16, also for float32 activations.
-    four_bit = getattr(vlm.model, "is_loaded_in_4bit", False)
-    dtype: torch.dtype = vlm.model.dtype
-    return torch.bfloat16 if four_bit and vlm.model.device.type == "cpu" else dtype
+    rounds = getattr(vlm.model, "is_loaded_in_4bit", False) and vlm.device.type == "cpu"
+    # NaN <= tolerance is False, so NaN does not count as agreement.
+    agree = difference <= _TOLERANCE[torch.bfloat16 if rounds else vlm.model.dtype]
+    return Probe("" if agree else "token trees and separate sequences differ", difference)
 
 
 def _tokens(vlm: VLM, random: np.random.Generator, size: int) -> tuple[int, ...]:
     """Random tokens, without image and video placeholders."""
     allowed = np.setdiff1d(np.arange(vlm.head.out_features), vlm.placeholder_ids)
     return tuple(random.choice(allowed, size).tolist())
-
-
-def _noise(random: np.random.Generator) -> ImageRef:
-    buffer = io.BytesIO()
-    Image.fromarray(random.integers(0, 256, (56, 84, 3), dtype=np.uint8)).save(buffer, "PNG")
-    return ImageRef("probe", buffer.getvalue())

@@ -1,7 +1,6 @@
 """A model family's chat template and image preprocessing, by its transformers processor.
 
-The Pillow backend of the image processor prepares images, so torchvision is not needed. This module also knows how each
-family limits the size of images. Left out: video and audio.
+The Pillow backend of the image processor prepares images, so torchvision is not needed. Left out: video and audio.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import math
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -24,12 +23,7 @@ _TEXT_KEYS = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_id
 
 
 class Processor:
-    """A model family's processor.
-
-    Attributes:
-        tokenizer: the model's tokenizer.
-        image_token: the placeholder that the chat template writes for each image.
-    """
+    """A model family's processor; its chat template writes an `image_token` for each image."""
 
     def __init__(self, name: str, processor: Any) -> None:
         self.name = name
@@ -40,13 +34,7 @@ class Processor:
 
     @classmethod
     def load(cls, name: str, config: PreTrainedConfig, trust_remote_code: bool = False) -> Processor:
-        """Read the processor of a folder or hub model.
-
-        Args:
-            config: the model's configuration.
-        Raises:
-            OSError, ValueError, ImportError, …: the processor is missing, or needs a package that is not installed.
-        """
+        """Read the processor of a folder or hub model; OSError, ValueError or ImportError if it is missing or fails."""
         if type(config) not in PROCESSOR_MAPPING:
             return cls(name, AutoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code))
         parts = {
@@ -63,15 +51,12 @@ class Processor:
     @property
     def chat_template(self) -> str | None:
         """The Jinja chat template; None if the model has none."""
-        template: str | None = self._processor.chat_template or self.tokenizer.chat_template
-        return template
+        return cast("str | None", self._processor.chat_template or self.tokenizer.chat_template)
 
     def prepare(self, images: list[Image.Image]) -> tuple[dict[str, torch.Tensor], list[str]]:
-        """The model's inputs for the images of one prompt.
+        """The model's keyword arguments for the images of one prompt, and the markup that replaces each placeholder.
 
-        Returns:
-            the model's keyword arguments, such as `pixel_values` (a batch of one prompt); and for each image the markup
-            that replaces its placeholder, with one image token per image embedding.
+        The markup has one image token per image embedding.
         """
         found = self._processor(
             images=[images],
@@ -86,35 +71,28 @@ class Processor:
     def chat(self, text: str, images: int = 1) -> str:
         """A chat with one user turn of images and text, up to the start of the answer."""
         content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
+        turns = [{"role": "user", "content": content}]
         # The tokenizer's method, because that of some processors needs the video processor.
-        chat: str = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=self.chat_template,
-            add_generation_prompt=True,
-            tokenize=False,
+        return str(
+            self.tokenizer.apply_chat_template(
+                turns, chat_template=self.chat_template, add_generation_prompt=True, tokenize=False
+            )
         )
-        return chat
 
     def limit(self, least: int | None, most: int | None) -> None:
-        """Limit the number of pixels to which images are resized.
-
-        Raises:
-            ValueError: the family has no such limit, or its smallest image is larger.
-        """
+        """Limit the pixels of resized images; ValueError if the family has no such limit, or larger images only."""
         images = self.image_processor
         if least is None and most is None:
             return
         if hasattr(images, "merge_size"):  # the Qwen families: any size, in pixels
-            size = images.size
+            low, high = images.size["shortest_edge"], images.size["longest_edge"]
             images.size = {
-                "shortest_edge": least or min(size["shortest_edge"], most or size["shortest_edge"]),
-                "longest_edge": most or max(size["longest_edge"], least or size["longest_edge"]),
+                "shortest_edge": least or min(low, most or low),
+                "longest_edge": most or max(high, least or high),
             }
-            return
-        if least is not None:
+        elif least is not None or most is None:
             raise ValueError(f"images of '{self.name}' have no minimum size; leave min_pixels out")
-        assert most is not None
-        if hasattr(images, "image_grid_pinpoints"):  # LLaVA: the grids of tiles to choose among
+        elif hasattr(images, "image_grid_pinpoints"):  # LLaVA: the grids of tiles to choose among
             grids = [grid for grid in images.image_grid_pinpoints if grid[0] * grid[1] <= most]
             if not grids:
                 smallest = min(h * w for h, w in images.image_grid_pinpoints)
@@ -132,13 +110,9 @@ class Processor:
         """Write tokenizer, image settings and chat template; transformers and `load` can read them."""
         self.tokenizer.save_pretrained(folder)
         self.image_processor.save_pretrained(folder)
+        missing = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
         for file in _FILES:
-            found = cached_file(
-                self.name,
-                file,
-                _raise_exceptions_for_missing_entries=False,
-                _raise_exceptions_for_connection_errors=False,
-            )
+            found = cached_file(self.name, file, **missing)
             if found is not None and not (Path(folder) / file).exists():
                 shutil.copyfile(found, Path(folder) / file)
         template = Path(folder) / "chat_template.jinja"
@@ -149,11 +123,7 @@ class Processor:
 def _without_video(kind: Any) -> Any:
     """The processor class without its video processor, which needs torchvision."""
 
-    class Images(kind):  # type: ignore[misc]
-        def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-            if argument is None:
-                return None
-            return super().check_argument_for_proper_class(argument_name, argument)
+    def check(self: Any, argument_name: str, argument: Any) -> Any:
+        return None if argument is None else kind.check_argument_for_proper_class(self, argument_name, argument)
 
-    Images.__name__ = kind.__name__
-    return Images
+    return type(kind.__name__, (kind,), {"check_argument_for_proper_class": check})

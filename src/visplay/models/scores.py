@@ -1,18 +1,19 @@
 """Log-probabilities and entropies of given tokens, from hidden states.
 
-Logits are computed in chunks and for the scored tokens only, so their memory does not grow with the number of tokens.
+Logits are computed in chunks, and only for tokens that are scored, so their memory does not grow.
 
-Shapes: B rows, L tokens of a row, H hidden size, V vocabulary, M distinct scored tokens,
-S sequences, T scored tokens of a sequence.
+Shapes: B rows, L tokens of a row, H hidden size, V vocabulary, M distinct scored tokens, S sequences, T scored tokens
+of a sequence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from visplay.models.token_tree import TokenTree
@@ -21,8 +22,7 @@ from visplay.models.token_tree import TokenTree
 CHUNK_NUMBERS = 2**24
 
 
-@dataclass(frozen=True, slots=True)
-class TokenScores:
+class TokenScores(NamedTuple):
     """Scores of the sequences of all trees, in order, padded on the right.
 
     Attributes:
@@ -31,83 +31,63 @@ class TokenScores:
         mask_ST: bool, False at padding.
     """
 
-    logprobs_ST: torch.Tensor
-    entropy_ST: torch.Tensor
-    mask_ST: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The distinct tokens to score, and their places in the sequences.
-
-    Token `n` of row `b` has the number `b * width + n`. `ids_M[inverse]` are the tokens where `mask_ST` is True.
-
-    Attributes:
-        ids_M: int64, the token ids.
-        parents_M: int64, the numbers of the preceding tokens, whose hidden states predict them.
-    """
-
-    ids_M: np.ndarray
-    parents_M: np.ndarray
-    inverse: np.ndarray
-    mask_ST: np.ndarray
-
-    @classmethod
-    def of(cls, trees: Sequence[TokenTree], starts: Sequence[Sequence[int]], width: int) -> Wanted:
-        """The tokens of each sequence from its start on; tokens that sequences share are scored once.
-
-        Args:
-            trees: one per row.
-            starts: for each tree, for each sequence, the first token to score.
-        Raises:
-            ValueError: a start is below 1 or beyond its sequence.
-        """
-        spans: list[np.ndarray] = []
-        for row, (tree, firsts) in enumerate(zip(trees, starts, strict=True)):
-            for path, first in zip(tree.paths, firsts, strict=True):
-                if not 1 <= first < len(path):
-                    raise ValueError(f"cannot score a sequence of {len(path)} tokens from token {first} on")
-                spans.append(row * width + path[first:])
-        nodes_M, inverse = np.unique(np.concatenate(spans), return_inverse=True)
-        rows_M, local_M = np.divmod(nodes_M, width)
-        ids_M = np.array([trees[row].ids_L[node] for row, node in zip(rows_M, local_M, strict=True)])
-        parents_M = np.array([row * width + trees[row].parent_L[n] for row, n in zip(rows_M, local_M, strict=True)])
-        lengths_S = np.array([len(span) for span in spans])
-        mask_ST = np.arange(lengths_S.max())[None, :] < lengths_S[:, None]
-        return cls(ids_M, parents_M, inverse, mask_ST)
+    logprobs_ST: Tensor
+    entropy_ST: Tensor
+    mask_ST: Tensor
 
 
 def token_scores(
-    hidden_BLH: torch.Tensor,
+    hidden_BLH: Tensor,
     head: torch.nn.Linear,
-    wanted: Wanted,
+    trees: Sequence[TokenTree],
+    starts: Sequence[Sequence[int]],
     entropy_gradient: bool = False,
     temperature: float = 1.0,
 ) -> TokenScores:
-    """Scores of the wanted tokens, with gradients for the hidden states and `head`, whose weight is (V, H).
+    """Scores of the tokens of each sequence from its start on, with gradients for the hidden states and `head`.
 
     Args:
+        trees: one per row of `hidden_BLH`.
+        starts: for each tree, for each sequence, the first token to score, at least 1.
         entropy_gradient: whether the entropy has a gradient too, which costs a little.
         temperature: greater than 0; the scored distribution is softmax(logits / temperature).
     """
-    device = hidden_BLH.device
-    hidden_MH = hidden_BLH.flatten(0, 1)[torch.from_numpy(wanted.parents_M).to(device)]
-    ids_M = torch.from_numpy(wanted.ids_M).to(device)
-    scores_M2 = score_tokens(hidden_MH, ids_M, head, entropy_gradient, temperature)
-    mask_ST = torch.from_numpy(wanted.mask_ST).to(device)
+    wanted = _wanted(trees, starts, width=hidden_BLH.shape[1])
+    ids_M, parents_M, inverse, mask_ST = (torch.from_numpy(array).to(hidden_BLH.device) for array in wanted)
+    scores_M2 = score_tokens(hidden_BLH.flatten(0, 1)[parents_M], ids_M, head, entropy_gradient, temperature)
     padded_ST2 = scores_M2.new_zeros(*mask_ST.shape, 2)
-    padded_ST2[mask_ST] = scores_M2[torch.from_numpy(wanted.inverse).to(device)]
+    padded_ST2[mask_ST] = scores_M2[inverse]
     entropy_ST = padded_ST2[..., 1] if entropy_gradient else padded_ST2[..., 1].detach()
     return TokenScores(padded_ST2[..., 0], entropy_ST, mask_ST)
 
 
+def _wanted(trees: Sequence[TokenTree], starts: Sequence[Sequence[int]], width: int) -> tuple[np.ndarray, ...]:
+    """The distinct tokens to score, and their places; a token that sequences share is scored once.
+
+    Token `n` of row `b` has the number `b * width + n`.
+
+    Returns:
+        ids_M; parents_M, the numbers of the preceding tokens, which predict them; for each token where mask_ST is True,
+        its place among the M; and mask_ST, False at padding.
+    """
+    ids_BL, parents_BL = np.zeros((2, len(trees), width), dtype=np.int64)
+    spans: list[np.ndarray] = []
+    for row, (tree, firsts) in enumerate(zip(trees, starts, strict=True)):
+        ids_BL[row, : len(tree)] = tree.ids_L
+        parents_BL[row, : len(tree)] = row * width + tree.parent_L
+        for path, first in zip(tree.paths, firsts, strict=True):
+            if not 1 <= first < len(path):
+                raise ValueError(f"cannot score a sequence of {len(path)} tokens from token {first} on")
+            spans.append(row * width + path[first:])
+    nodes_M, inverse = np.unique(np.concatenate(spans), return_inverse=True)
+    lengths_S = np.array([len(span) for span in spans])
+    mask_ST = np.arange(lengths_S.max()) < lengths_S[:, None]
+    return ids_BL.ravel()[nodes_M], parents_BL.ravel()[nodes_M], inverse, mask_ST
+
+
 def score_tokens(
-    hidden_MH: torch.Tensor,
-    ids_M: torch.Tensor,
-    head: torch.nn.Linear,
-    entropy_gradient: bool,
-    temperature: float = 1.0,
-) -> torch.Tensor:
+    hidden_MH: Tensor, ids_M: Tensor, head: torch.nn.Linear, entropy_gradient: bool, temperature: float = 1.0
+) -> Tensor:
     """Log-probability and entropy, (M, 2); the backward pass recomputes the logits of each chunk."""
     size = max(1, CHUNK_NUMBERS // len(head.weight))
     rest = (head, entropy_gradient, temperature)
@@ -118,8 +98,8 @@ def score_tokens(
 
 
 def _score_chunk(
-    hidden_MH: torch.Tensor, ids_M: torch.Tensor, head: torch.nn.Linear, entropy_gradient: bool, temperature: float
-) -> torch.Tensor:
+    hidden_MH: Tensor, ids_M: Tensor, head: torch.nn.Linear, entropy_gradient: bool, temperature: float
+) -> Tensor:
     logits_MV = head(hidden_MH).float()
     if temperature != 1:
         logits_MV.div_(temperature)  # in place, or a chunk would take twice the memory

@@ -4,29 +4,28 @@ In self-play, an image has many questions and each question many answers. A `Tok
 in depth-first order in one row. A token sees only its ancestors, so one forward pass over the row gives the same result
 as one pass per sequence.
 
-Left out: the forward pass (`models/tree_model.py`) and any knowledge of a model family.
-
 Shapes: B trees, L packed tokens, S sequences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass(frozen=True, slots=True)
 class TokenTree:
-    """A trie of token sequences in depth-first order.
+    """A trie of token sequences in depth-first order; all arrays are int64.
 
     Attributes:
-        ids_L: int64, the token at each node.
-        parent_L: int64, index of the preceding node, -1 for the first token.
-        depth_L: int64, number of preceding tokens in the sequence.
-        paths: for each input sequence, the node of each of its tokens, int64.
+        ids_L: the token at each node.
+        parent_L: index of the preceding node, -1 for the first token.
+        depth_L: number of preceding tokens in the sequence.
+        paths: for each input sequence, the node of each of its tokens.
     """
 
     ids_L: np.ndarray
@@ -39,39 +38,27 @@ class TokenTree:
 
     @classmethod
     def build(cls, sequences: Sequence[Sequence[int]]) -> TokenTree:
-        """The tree of `sequences`; equal sequences share every node.
-
-        Raises:
-            ValueError: there is no sequence, a sequence is empty, or the first tokens differ.
-        """
+        """The tree of `sequences`, which begin with the same token; equal sequences share every node."""
         if not sequences or any(len(s) == 0 for s in sequences):
             raise ValueError("a token tree needs at least one sequence, and none may be empty")
         if len({s[0] for s in sequences}) > 1:
             raise ValueError("the sequences of a token tree must begin with the same token")
-        ids: list[int] = []
-        parents: list[int] = []
-        depths: list[int] = []
+        rows: list[tuple[int, int, int]] = []  # token, parent and depth of each node
         paths: dict[int, np.ndarray] = {}
         # In sorted order, a sequence shares its longest prefix with its predecessor.
         previous: Sequence[int] = ()
         nodes: list[int] = []
         for index in sorted(range(len(sequences)), key=lambda i: tuple(sequences[i])):
             sequence = sequences[index]
-            shared = _common_prefix(previous, sequence)
-            nodes = nodes[:shared]
-            for depth in range(shared, len(sequence)):
-                parents.append(nodes[-1] if nodes else -1)
-                nodes.append(len(ids))
-                ids.append(int(sequence[depth]))
-                depths.append(depth)
+            nodes = nodes[: _common_prefix(previous, sequence)]
+            for depth in range(len(nodes), len(sequence)):
+                parent = nodes[-1] if nodes else -1
+                nodes.append(len(rows))
+                rows.append((int(sequence[depth]), parent, depth))
             paths[index] = np.array(nodes, dtype=np.int64)
             previous = sequence
-        return cls(
-            np.array(ids, dtype=np.int64),
-            np.array(parents, dtype=np.int64),
-            np.array(depths, dtype=np.int64),
-            tuple(paths[i] for i in range(len(sequences))),
-        )
+        ids_L, parent_L, depth_L = np.array(rows, dtype=np.int64).T.copy()
+        return cls(ids_L, parent_L, depth_L, tuple(paths[i] for i in range(len(sequences))))
 
     def ends_L(self) -> np.ndarray:
         """Int64: the descendants of node i are the nodes i + 1 to ends_L[i] - 1, because the order is depth-first."""
@@ -92,8 +79,7 @@ class PackedTrees:
     """A batch of trees, padded on the right to the width of the largest.
 
     Attributes:
-        ids_BL: int64 token ids, `pad_id` at padding.
-        depth_BL: int64 depths, 0 at padding.
+        ids_BL, depth_BL: int64; `pad_id` and 0 at padding.
         ends_BL: int64, see `TokenTree.ends_L`; token i sees token j if j <= i < ends[j]. A padding token sees only
             itself.
         valid_BL: bool, False at padding.
@@ -107,18 +93,15 @@ class PackedTrees:
     @classmethod
     def pack(cls, trees: Sequence[TokenTree], pad_id: int) -> PackedTrees:
         """The batch of `trees`, one per row."""
-        width = max(len(tree) for tree in trees)
-        ids_BL = torch.full((len(trees), width), pad_id, dtype=torch.int64)
-        depth_BL = torch.zeros((len(trees), width), dtype=torch.int64)
-        valid_BL = torch.zeros((len(trees), width), dtype=torch.bool)
-        ends_BL = torch.arange(1, width + 1).repeat(len(trees), 1)
-        for row, tree in enumerate(trees):
-            size = len(tree)
-            ids_BL[row, :size] = torch.from_numpy(tree.ids_L)
-            depth_BL[row, :size] = torch.from_numpy(tree.depth_L)
-            valid_BL[row, :size] = True
-            ends_BL[row, :size] = torch.from_numpy(tree.ends_L())
-        return cls(ids_BL, depth_BL, ends_BL, valid_BL)
+
+        def padded(rows: Iterable[np.ndarray], value: int) -> torch.Tensor:
+            return pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=value)
+
+        ids_BL = padded((tree.ids_L for tree in trees), pad_id)
+        depth_BL = padded((tree.depth_L for tree in trees), 0)
+        ends_BL = padded((tree.ends_L() for tree in trees), 0)
+        valid_BL = ends_BL > 0
+        return cls(ids_BL, depth_BL, ends_BL.where(valid_BL, torch.arange(1, ends_BL.shape[1] + 1)), valid_BL)
 
     @property
     def mask_B1LL(self) -> torch.Tensor:
@@ -129,8 +112,5 @@ class PackedTrees:
 
 
 def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    limit = min(len(left), len(right))
-    for position in range(limit):
-        if left[position] != right[position]:
-            return position
-    return limit
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(left), len(right)))

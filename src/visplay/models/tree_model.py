@@ -1,23 +1,23 @@
 """Forward passes of a vision-language model over token trees, or over padded sequences if trees are not valid for it.
 
 The model's own code does what is specific to its family: merging the image into the text, counting positions, running
-the vision tower. This module passes it the tree's mask and positions, and cached vision features. Left out: tokenising
-text and preparing images (`models/vlm.py`); video.
+the vision tower. This module passes it the tree's mask and positions, and cached vision features.
 
 Shapes: B trees (the images of one prompt each), L packed tokens, A axes of rotary positions (3 for the Qwen families:
 time, height, width; else 1), R answers that are decoded on a tree, K nodes they share, H hidden size, V vocabulary, T
-tokens, S sequences.
+image tokens, D tokens of a sequence.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask
 from torch.nn.utils.rnn import pad_sequence
 
@@ -25,7 +25,7 @@ from visplay.models.attention import TREE_ATTENTION, block_mask, flex_runs
 from visplay.models.cache import TreeCache
 from visplay.models.image_cache import Features, ImageCache, Pixels
 from visplay.models.offload import Offloader
-from visplay.models.scores import TokenScores, Wanted, token_scores
+from visplay.models.scores import TokenScores, token_scores
 from visplay.models.token_tree import PackedTrees, TokenTree
 
 # Prompts whose images the vision tower encodes in one batch: enough to use the GPU well, few enough for its memory.
@@ -38,8 +38,7 @@ class TreeModel:
     """A transformers model for images and text (`AutoModelForImageTextToText`).
 
     Attributes:
-        padded_because: why the model uses the padded path; empty if it uses token trees. The configuration sets it
-            first, then `models/probe.py`.
+        padded_because: why the model uses the padded path, by its configuration or the probe; empty for token trees.
         offloader: moves the weights, without a frozen vision tower: models share it, so it stays on the device.
     """
 
@@ -56,14 +55,12 @@ class TreeModel:
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = next(self.model.parameters()).device
-        return device
+        return torch.device(self.model.device)
 
     @property
     def head(self) -> torch.nn.Linear:
         """The output layer, from hidden states to logits."""
-        head: torch.nn.Linear = self.model.get_output_embeddings()
-        return head
+        return cast(torch.nn.Linear, self.model.get_output_embeddings())
 
     @property
     def vision(self) -> tuple[torch.nn.Module, ...]:
@@ -76,7 +73,7 @@ class TreeModel:
         text = {id(p) for module in (self.model.get_decoder(), self.head) for p in module.parameters()}
         return (p for p in self.model.parameters() if id(p) not in text)
 
-    def _own_tensors(self) -> Iterator[torch.Tensor]:
+    def _own_tensors(self) -> Iterator[Tensor]:
         frozen = () if any(p.requires_grad for p in self.vision_parameters()) else self.vision
         shared = {id(tensor) for part in frozen for tensor in _tensors(part)}
         return (tensor for tensor in _tensors(self.model) if id(tensor) not in shared)
@@ -88,92 +85,50 @@ class TreeModel:
         starts: Sequence[Sequence[int]],
         entropy_gradient: bool = False,
         temperature: float = 1.0,
+        padded: bool | None = None,
     ) -> TokenScores:
-        """Log-probabilities and entropies of the tokens of each sequence, from its start on.
+        """Log-probabilities and entropies of the tokens of each sequence, from its start on; see `token_scores`.
 
         Args:
             pixels: the image of each tree.
-            starts: for each tree, for each of its sequences, the first token to score, at least 1.
-            entropy_gradient, temperature: see `token_scores`.
+            padded: compute one padded row per sequence instead of token trees; None: if the model needs it.
         """
-        score = self.padded_logprobs if self.padded_because else self.tree_logprobs
-        return score(trees, pixels, starts, entropy_gradient, temperature)
-
-    def tree_logprobs(
-        self,
-        trees: Sequence[TokenTree],
-        pixels: Sequence[Pixels],
-        starts: Sequence[Sequence[int]],
-        entropy_gradient: bool = False,
-        temperature: float = 1.0,
-    ) -> TokenScores:
-        """`logprobs` by token trees: each distinct context is computed once."""
-        hidden_BLH = self.hidden(trees, pixels)
-        wanted = Wanted.of(trees, starts, width=hidden_BLH.shape[1])
-        return token_scores(hidden_BLH, self.head, wanted, entropy_gradient, temperature)
-
-    def padded_logprobs(
-        self,
-        trees: Sequence[TokenTree],
-        pixels: Sequence[Pixels],
-        starts: Sequence[Sequence[int]],
-        entropy_gradient: bool = False,
-        temperature: float = 1.0,
-    ) -> TokenScores:
-        """`logprobs` by padded sequences: one row per sequence, under the model's own mask."""
-        sequences = [tree.ids_L[path] for tree in trees for path in tree.paths]
-        alone = [TokenTree.build([sequence.tolist()]) for sequence in sequences]
-        images = [image for tree, image in zip(trees, pixels, strict=True) for _ in tree.paths]
-        hidden_SLH = self.padded_hidden(alone, images)
-        firsts = [[first] for of_tree in starts for first in of_tree]
-        wanted = Wanted.of(alone, firsts, width=hidden_SLH.shape[1])
-        return token_scores(hidden_SLH, self.head, wanted, entropy_gradient, temperature)
+        padded = bool(self.padded_because) if padded is None else padded
+        if padded:
+            pixels = [image for tree, image in zip(trees, pixels, strict=True) for _ in tree.paths]
+            trees = [TokenTree.build([tree.ids_L[path].tolist()]) for tree in trees for path in tree.paths]
+            starts = [[first] for of_tree in starts for first in of_tree]
+        hidden_BLH = self.hidden(trees, pixels, padded=padded)
+        return token_scores(hidden_BLH, self.head, trees, starts, entropy_gradient, temperature)
 
     def hidden(
-        self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], cache: TreeCache | None = None
-    ) -> torch.Tensor:
+        self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], cache: TreeCache | None = None, padded: bool = False
+    ) -> Tensor:
         """Last hidden states of packed trees, (B, L, H).
 
         Args:
             cache: stores the trees' keys and values.
+            padded: each tree is a single sequence; the model's own mask is used.
         """
         packed = PackedTrees.pack(trees, self.pad_id)
+        ids_BL = packed.ids_BL.to(self.device)
         positions = [self.positions(tree, image) for tree, image in zip(trees, pixels, strict=True)]
         output = self.model.base_model(
-            input_ids=packed.ids_BL.to(self.device),
-            attention_mask=self._mask(packed),
+            input_ids=ids_BL,
+            attention_mask=packed.valid_BL.long().to(self.device) if padded else self._mask(packed),
             position_ids=_stack_positions(positions).to(self.device),
-            mm_encoder_outputs={"image": self._vision_output(trees, pixels)},
+            mm_encoder_outputs={"image": self._vision_output(pixels)},
             past_key_values=cache,
             use_cache=cache is not None,
+            **(self.token_types(ids_BL) if padded else {}),
         )
-        hidden_BLH: torch.Tensor = output.last_hidden_state
-        return hidden_BLH
+        return cast(Tensor, output.last_hidden_state)
 
-    def padded_hidden(self, sequences: Sequence[TokenTree], pixels: Sequence[Pixels]) -> torch.Tensor:
-        """Last hidden states of trees that are one sequence each, (S, L, H), under the model's own mask."""
-        ids_SL = pad_sequence([torch.from_numpy(s.ids_L) for s in sequences], True, self.pad_id).to(self.device)
-        lengths_S = torch.tensor([len(s) for s in sequences], device=self.device)
-        positions = [self.positions(s, image) for s, image in zip(sequences, pixels, strict=True)]
-        output = self.model.base_model(
-            input_ids=ids_SL,
-            attention_mask=(torch.arange(ids_SL.shape[1], device=self.device) < lengths_S[:, None]).long(),
-            position_ids=_stack_positions(positions).to(self.device),
-            mm_encoder_outputs={"image": self._vision_output(sequences, pixels)},
-            use_cache=False,
-            **self.token_types(ids_SL),
-        )
-        hidden_SLH: torch.Tensor = output.last_hidden_state
-        return hidden_SLH
-
-    def extend(
-        self, ids_BR: torch.Tensor, positions_BR: torch.Tensor, sees_BRK: torch.Tensor, cache: TreeCache
-    ) -> torch.Tensor:
-        """Append one token to each of the R answers of each tree; returns the last hidden states, (B, R, H).
+    def extend(self, ids_BR: Tensor, positions_BR: Tensor, sees_BRK: Tensor, cache: TreeCache) -> Tensor:
+        """Append one text token to each of the R answers of each tree; returns the last hidden states, (B, R, H).
 
         Args:
-            ids_BR: int64, the new tokens; no image tokens.
-            positions_BR: int64 rotary positions; text tokens have the same position on all axes.
+            ids_BR, positions_BR: int64, the new tokens and their rotary positions, the same on all axes.
             sees_BRK: bool, the tree's nodes that each answer sees. An answer also sees its own tokens.
             cache: filled by `hidden`; it stores the new tokens' keys and values.
         """
@@ -184,32 +139,27 @@ class TreeModel:
             past_key_values=cache,
             use_cache=True,
         )
-        hidden_BRH: torch.Tensor = output.last_hidden_state
-        return hidden_BRH
+        return cast(Tensor, output.last_hidden_state)
 
-    def logits(self, hidden_MH: torch.Tensor) -> torch.Tensor:
+    def logits(self, hidden_MH: Tensor) -> Tensor:
         """Next-token logits, float32 (M, V)."""
-        logits_MV: torch.Tensor = self.head(hidden_MH)
-        return logits_MV.float()
+        return cast(Tensor, self.head(hidden_MH)).float()
 
-    def positions(self, tree: TokenTree, pixels: Pixels) -> torch.Tensor:
-        """Rotary positions of a tree's nodes, int64 (A, L), by the model's own rule.
-
-        All sequences share the image, so the position of a node depends only on its depth.
-        """
+    def positions(self, tree: TokenTree, pixels: Pixels) -> Tensor:
+        """Rotary positions of a tree's nodes, int64 (A, L), by the model's own rule."""
         depth_L = torch.from_numpy(tree.depth_L)
         if not self._has_rope_index:
             return depth_L[None]
+        # All sequences share the image, so the position of a node depends only on its depth.
         ids_D = torch.from_numpy(tree.ids_L[max(tree.paths, key=len)])
         positions_31D, _ = self.model.base_model.get_rope_index(
             ids_D[None],
             mm_token_type_ids=(ids_D == self.image_token_id)[None].int(),
             image_grid_thw=pixels["image_grid_thw"],
         )
-        positions_3L: torch.Tensor = positions_31D[:, 0, depth_L]
-        return positions_3L
+        return cast(Tensor, positions_31D[:, 0, depth_L])
 
-    def _mask(self, packed: PackedTrees) -> torch.Tensor | BlockMask:
+    def _mask(self, packed: PackedTrees) -> Tensor | BlockMask:
         text = self.model.config.get_text_config()
         heads, groups = text.num_attention_heads, text.num_key_value_heads
         size = getattr(text, "head_dim", None) or text.hidden_size // heads
@@ -217,7 +167,7 @@ class TreeModel:
             return block_mask(packed.ends_BL.to(self.device))
         return _additive_mask(packed.mask_B1LL.to(self.device), self.model.dtype)
 
-    def token_types(self, ids_SL: torch.Tensor) -> dict[str, torch.Tensor]:
+    def token_types(self, ids_SL: Tensor) -> dict[str, Tensor]:
         """The keyword argument of this family that marks image tokens with 1; empty if it has none."""
         types_SL = (ids_SL == self.image_token_id).int()
         return dict.fromkeys(self._type_arguments, types_SL)
@@ -244,13 +194,9 @@ class TreeModel:
                 output = self.model.base_model.get_image_features(**joined, return_dict=True)
                 yield from zip(map(id, batch), _split_features(output, batch), strict=True)
 
-    def _vision_output(self, trees: Sequence[TokenTree], pixels: Sequence[Pixels]) -> SimpleNamespace:
+    def _vision_output(self, pixels: Sequence[Pixels]) -> SimpleNamespace:
         """Cached features in the form of the vision tower's output for a batch of trees."""
         features = self.features(pixels)
-        for tree, of_tree in zip(trees, features, strict=True):
-            placeholders = int((tree.ids_L == self.image_token_id).sum())
-            if placeholders != len(of_tree):
-                raise ValueError(f"a tree has {placeholders} placeholders for an image of {len(of_tree)} tokens")
         pooled = [of_tree.pooled for of_tree in features]
         return SimpleNamespace(
             pooler_output=pooled if features[0].listed else torch.cat(pooled),
@@ -258,19 +204,14 @@ class TreeModel:
         )
 
 
-def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
+def _tensors(module: torch.nn.Module) -> Iterator[Tensor]:
+    return chain(module.parameters(), module.buffers())
 
 
 def _unsupported_reason(model: Any) -> str:
-    """Why the configuration rules token trees out; empty if it does not.
-
-    The tree's mask alone must decide which tokens a token sees, so the model must not restrict or widen it.
-    """
+    """Why the configuration rules token trees out: the model changes the tree's mask; empty if it does not."""
     text = model.config.get_text_config()
-    kinds = set(getattr(text, "layer_types", None) or ()) - {"full_attention"}
-    if kinds:
+    if kinds := set(getattr(text, "layer_types", None) or ()) - {"full_attention"}:
         return f"the model has layers of {' and '.join(sorted(kinds))}"
     if getattr(text, "sliding_window", None):
         return f"the model attends within a window of {text.sliding_window} tokens"
@@ -284,8 +225,7 @@ def _unsupported_reason(model: Any) -> str:
 def _split_features(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
     """The features of each prompt's images.
 
-    The vision tower of some families returns a list with one entry per image. Others return one tensor, in which an
-    image has rows in proportion to its patches.
+    Some vision towers return a list with one entry per image; others one tensor, with rows in proportion to patches.
     """
     pooled = output.pooler_output
     listed = isinstance(pooled, (tuple, list))
@@ -301,13 +241,13 @@ def _split_features(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
         start = place.stop
 
 
-def _stack_positions(positions: Sequence[torch.Tensor]) -> torch.Tensor:
+def _stack_positions(positions: Sequence[Tensor]) -> Tensor:
     """The model's argument: int64 (A, B, L), or (B, L) if there is one axis, from (A, L) per row; 0 at padding."""
     padded_BLA = pad_sequence([position_AL.T for position_AL in positions], batch_first=True)
     positions_ABL = padded_BLA.permute(2, 0, 1)
     return positions_ABL if len(positions_ABL) > 1 else positions_ABL[0]
 
 
-def _additive_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _additive_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where True, minus infinity where False; converted here so that not every layer converts the mask."""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))

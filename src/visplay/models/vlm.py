@@ -1,7 +1,7 @@
 """A vision-language model with its processor: load, encode a prompt with an image, decode tokens, save.
 
 Any `AutoModelForImageTextToText` with a processor and a chat template works; only `visplay.models` knows about model
-families. `models/tree_model.py` has the forward passes. Left out: video.
+families. Left out: video.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -31,19 +30,15 @@ _LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, Attrib
 _MAX_NEW_TOKENS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPrompt:
+class EncodedPrompt(NamedTuple):
     """The model's inputs for a prompt with an image.
 
     Attributes:
         token_ids: the prompt with the image's placeholder tokens, up to the start of the answer.
-        image_id: id of the image.
-        pixels: the image processor's tensors; for the Qwen families `pixel_values`, float32 (patches, values per
-            patch), and `image_grid_thw`, int64 (1, 3), in patches.
+        pixels: the image processor's tensors, see `Pixels`.
     """
 
     token_ids: tuple[int, ...]
-    image_id: str
     pixels: Pixels
 
 
@@ -51,14 +46,12 @@ class VLM(TreeModel):
     """A model with its processor."""
 
     def __init__(self, name: str, model: Any, processor: Processor, images: ImageCache | None = None) -> None:
-        tokenizer = processor.tokenizer
-        eos_ids = _eos_ids(model, tokenizer)
-        pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos_ids[0])
-        super().__init__(model, pad_id, images or ImageCache(processor.prepare))
         self.name = name
         self.processor = processor
-        self.tokenizer = tokenizer
-        self.eos_ids = eos_ids
+        self.tokenizer = tokenizer = processor.tokenizer
+        self.eos_ids = _eos_ids(model, tokenizer)
+        pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_ids[0])
+        super().__init__(model, pad_id, images or ImageCache(processor.prepare))
         # Placeholder tokens must not be sampled: in an answer they would refer to an image that does not exist.
         video_token_id = getattr(model.config, "video_token_id", None)
         self.placeholder_ids = tuple(int(i) for i in (self.image_token_id, video_token_id) if i is not None)
@@ -81,10 +74,8 @@ class VLM(TreeModel):
         """Load a folder in Hugging Face format or a model of the Hugging Face hub, ready for inference.
 
         Args:
-            dtype: name of a torch dtype.
             device: a torch device; "auto" is CUDA if it is available, else the CPU.
             min_pixels, max_pixels: limits of an image's size, see `Processor.limit`; None keeps the model's own.
-            trust_remote_code: whether code of the model's repository may run.
             four_bit: load the language model's linear layers in NF4 (QLoRA, arXiv 2305.14314), by bitsandbytes.
         Raises:
             ModelError: the model is missing or unreadable, or is not a supported VLM.
@@ -111,10 +102,7 @@ class VLM(TreeModel):
             return cls(name, (model if four_bit else model.to(device)).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
-        """A VLM with this processor and other weights of the same architecture.
-
-        If both models share the vision tower, they share the cache of images and vision features.
-        """
+        """A VLM with other weights of the same architecture; if the vision tower is shared, so is the image cache."""
         other = VLM(self.name, model, self.processor, self._images)
         if not all(theirs is ours for theirs, ours in zip(other.vision, self.vision, strict=True)):
             other._images = ImageCache(self.processor.prepare)
@@ -122,19 +110,15 @@ class VLM(TreeModel):
         return other
 
     def save(self, folder: str | Path) -> None:
-        """Write weights, tokenizer and image processor in Hugging Face format; `load` can read them."""
+        """Write weights, tokenizer and image processor in Hugging Face format, for `load`."""
         with _quiet():
             self.model.save_pretrained(folder)
             self.processor.save(folder)
 
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
-        """The model's inputs for a user turn with an image, or the images of an album, and a text.
+        """The model's inputs for a user turn with an image, or the images of an album, and a text without its markup.
 
-        Chat markup inside `prompt` is removed.
-
-        Raises:
-            OSError: an image cannot be read.
-            ModelError: the chat template does not write exactly one placeholder per image.
+        Raises OSError if an image cannot be read, ModelError if the template does not place each image once.
         """
         between = self.processor.chat(self.without_markup(prompt), len(image.parts))
         first, *others = between.split(self.processor.image_token)
@@ -143,7 +127,7 @@ class VLM(TreeModel):
         pixels = self._images.get(image)
         # Tokenised as a whole, because a token may span the border between text and image markup.
         text = first + "".join(markup + after for markup, after in zip(pixels.texts, others, strict=True))
-        return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), image.id, pixels)
+        return EncodedPrompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]), pixels)
 
     def without_markup(self, text: str) -> str:
         """The text without special tokens, so that it can neither end its turn nor add an image."""
@@ -156,7 +140,7 @@ class VLM(TreeModel):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Context manager: transformers reports only errors and shows no progress bars."""
+    """Context manager: transformers reports errors only, and shows no progress bars."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -172,9 +156,8 @@ def _in_four_bits(config: PreTrainedConfig, dtype: str, device: str) -> dict[str
     """Arguments of `from_pretrained` that quantise the language model's linear layers, but not the vision tower."""
     with torch.device("meta"):
         blank = AutoModelForImageTextToText.from_config(config)
-    decoder = blank.get_decoder()
-    prefix = blank.base_model_prefix
-    vision = [f"{prefix}.{name}" for name, child in blank.base_model.named_children() if child is not decoder]
+    children, decoder = blank.base_model.named_children(), blank.get_decoder()
+    vision = [f"{blank.base_model_prefix}.{name}" for name, child in children if child is not decoder]
     settings = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -194,11 +177,7 @@ def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 def check_model(name: str, trust_remote_code: bool = False) -> None:
-    """Check the configuration of a model, without reading its weights.
-
-    Raises:
-        ModelError: the model is missing, or does not take images with text.
-    """
+    """Check the configuration of a model, not its weights; ModelError if it is missing, or takes no images."""
     check_name(name)
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)

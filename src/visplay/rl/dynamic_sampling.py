@@ -14,25 +14,19 @@ G = TypeVar("G")
 def replace_uninformative(
     groups: Sequence[G], sample_more: Callable[[int, int], Sequence[G]], informative: Callable[[G], bool], rounds: int
 ) -> list[G]:
-    """The informative groups, filled up from extra rounds to as many as `groups`, or fewer where the rounds end first.
+    """The informative groups, filled up from extra rounds to as many as `groups`, or fewer if the rounds end first.
 
-    Without extra rounds it is `groups` unchanged. Where no round has an informative group it is `groups` too, so that a
-    training step has something to measure.
+    It is `groups` itself without extra rounds, and if no group of any round is informative.
 
     Args:
-        groups: the first batch of a training step.
         sample_more: gives further groups for an extra round, numbered from 1, and the count of groups still missing.
         informative: whether a group has an advantage other than 0, see `has_advantage`.
-        rounds: most extra rounds; `rl.dynamic_sampling`.
     """
-    if not rounds:
-        return list(groups)
-    found = [group for group in groups if informative(group)]
+    found = [group for group in groups if not rounds or informative(group)]
     for number in range(1, rounds + 1):
         missing = len(groups) - len(found)
-        if not missing:
-            break
-        found += [group for group in sample_more(number, missing) if informative(group)][:missing]
+        if missing:
+            found += [group for group in sample_more(number, missing) if informative(group)][:missing]
     return found or list(groups)
 
 

@@ -10,7 +10,7 @@ from visplay.answers import extract_boxed
 from visplay.config import ReasonerSettings
 from visplay.data.augmentations import augmented, preserves_answer
 from visplay.interfaces.engine import Engine
-from visplay.rl.rewards.overlong import overlong_penalty
+from visplay.rl.rewards.completion import overlong_penalty
 from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
 from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote

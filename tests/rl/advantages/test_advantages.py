@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 
 from visplay.interfaces.advantages import AdvantageEstimator, GroupRewards
 from visplay.interfaces.component import components
-from visplay.rl.advantages.batch_norm import BatchNorm
-from visplay.rl.advantages.group_norm import GroupNorm
-from visplay.rl.advantages.mean_centered import MeanCentered
-from visplay.rl.advantages.rloo import RLOO
+from visplay.rl.advantages.estimators import RLOO, BatchNorm, GroupNorm, MeanCentered
 
 REWARDS = st.lists(st.floats(-2, 2), min_size=2, max_size=10)
 GROUPS = st.lists(REWARDS, min_size=1, max_size=5)

@@ -9,9 +9,7 @@ import torch
 
 from visplay.interfaces.component import components
 from visplay.interfaces.loss import PolicyLoss
-from visplay.rl.losses.cispo import CISPO
-from visplay.rl.losses.gspo import GSPO
-from visplay.rl.losses.ppo_clip import PPOClip
+from visplay.rl.losses.clipped import CISPO, GSPO, PPOClip
 
 LENGTHS = (5, 2, 7, 1)
 ADVANTAGES = (1.2, -0.7, -1.5, 0.4)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rl.rewards.overlong import overlong_penalty
+from visplay.rl.rewards.completion import overlong_penalty
 
 
 @given(st.integers(1, 2000), st.integers(1, 1000), st.integers(1, 1000))

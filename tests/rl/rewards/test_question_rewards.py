@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 
 from visplay.interfaces.component import components, read_component
 from visplay.interfaces.reward import QuestionerReward, QuestionOutcome
-from visplay.rl.rewards.difficulty import above_chance, difficulty, in_band
-from visplay.rl.rewards.questioner.chance_corrected import ChanceCorrectedReward
-from visplay.rl.rewards.questioner.official import OfficialReward
-from visplay.rl.rewards.questioner.paper import PaperReward
-from visplay.rl.rewards.questioner.random import RandomReward
+from visplay.rl.rewards.difficulty import above_chance, difficulty
+from visplay.rl.rewards.questioner.rewards import ChanceCorrectedReward, OfficialReward, PaperReward, RandomReward
 from visplay.types import Completion, ImageRef, Question, VoteResult
 
 SHARES = st.floats(0, 1)
@@ -49,8 +46,6 @@ def test_a_confidence_that_is_no_share_is_refused(confidence: float) -> None:
     for reward in (PaperReward(), OfficialReward(), ChanceCorrectedReward()):
         with pytest.raises(ValueError, match="confidence"):
             reward.reward(outcome(True, confidence, 0.0))
-    with pytest.raises(ValueError, match="confidence"):
-        in_band(confidence, 0.0, 1.0)
 
 
 def test_paper_reward() -> None:
@@ -122,13 +117,6 @@ def test_a_chance_corrected_reward_is_a_share_that_falls_with_the_penalty(
     assert 0 <= reward(outcome(True, confidence, share + more, options)) <= earned <= 1
     if options is not None and confidence <= 1 / options:
         assert earned == 0
-
-
-def test_band_includes_its_ends() -> None:
-    assert [c for c in (0.2, 0.25, 0.5, 0.75, 0.8) if in_band(c, 0.25, 0.75)] == [0.25, 0.5, 0.75]
-    assert in_band(3 / 10, 0.3, 0.8) and in_band(8 / 10, 0.3, 0.8)
-    with pytest.raises(ValueError, match="above"):
-        in_band(0.5, 0.75, 0.25)
 
 
 @pytest.mark.parametrize(("confidence", "options", "expected"), [(0.5, 2, 0), (0.75, 2, 0.5), (0.1, 4, 0), (1, 3, 1)])

@@ -6,11 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.rl.rewards.accuracy import accuracy, reasoner_reward
-from visplay.rl.rewards.reasoner.format import FormatReward
-from visplay.rl.rewards.reasoner.random import RandomReward
-from visplay.rl.rewards.reasoner.silver import SilverReward
-from visplay.rl.rewards.validity import format_score
+from visplay.rl.rewards.completion import format_score
+from visplay.rl.rewards.reasoner.rewards import FormatReward, RandomReward, SilverReward
 from visplay.types import Completion, ImageRef, Question, SilverItem
 
 
@@ -36,21 +33,6 @@ def test_format(text: str, score: float) -> None:
     assert format_score(text) == score
 
 
-def test_accuracy() -> None:
-    assert accuracy("3 cats", "three") == 1.0
-    assert accuracy("4", "three") == 0.0
-    assert accuracy(None, "None") == 0.0
-
-
-def test_reward_weighs_accuracy_and_format() -> None:
-    good, wrong, untidy = r"<think>.</think> \boxed{3}", r"<think>.</think> \boxed{4}", r"<think> \boxed{3}"
-    assert [reasoner_reward(text, "3") for text in (good, wrong, untidy)] == [1, 0, 1]
-    assert [reasoner_reward(text, "3", 0.1) for text in (good, wrong, untidy)] == pytest.approx([1, 0.1, 0.9])
-    assert [reasoner_reward(text, "3", 1.0) for text in (good, wrong, untidy)] == [1, 1, 0]
-    with pytest.raises(ValueError, match="format_weight"):
-        reasoner_reward(good, "3", 1.5)
-
-
 def said(text: str) -> Completion:
     return Completion("r", 0, (1,), (0.0,), text, True)
 
@@ -58,11 +40,27 @@ def said(text: str) -> Completion:
 THREE = SilverItem(Question("q", ImageRef("p", b""), "open", "how many?"), "3", 1.0, ())
 
 
+def rewards(weight: float, *texts: str) -> list[float]:
+    return [SilverReward(format_weight=weight).reward(said(text), THREE, "k") for text in texts]
+
+
+def test_the_boxed_answer_is_matched_with_the_silver_answer() -> None:
+    assert rewards(0.0, r"\boxed{three}", r"\boxed{4}", "3") == [1, 0, 0]
+
+
+def test_reward_weighs_accuracy_and_format() -> None:
+    good, wrong, untidy = r"<think>.</think> \boxed{3}", r"<think>.</think> \boxed{4}", r"<think> \boxed{3}"
+    assert rewards(0.0, good, wrong, untidy) == [1, 0, 1]
+    assert rewards(0.1, good, wrong, untidy) == pytest.approx([1, 0.1, 0.9])
+    assert rewards(1.0, good, wrong, untidy) == [1, 1, 0]
+    with pytest.raises(ValueError, match="format_weight"):
+        SilverReward(format_weight=1.5)
+
+
 @given(st.floats(0, 1), st.sampled_from([r"\boxed{3}", r"<think> \boxed{three}", r"\boxed{4}", "3", ""]))
-def test_the_components_are_the_functions(weight: float, text: str) -> None:
-    assert SilverReward(format_weight=weight).reward(said(text), THREE, "k") == reasoner_reward(text, "3", weight)
+def test_rewards_are_shares(weight: float, text: str) -> None:
     assert FormatReward().reward(said(text), THREE, "k") == format_score(text)
-    assert 0 <= SilverReward(format_weight=weight).reward(said(text), THREE, "k") <= 1
+    assert 0 <= rewards(weight, text)[0] <= 1
 
 
 def test_the_random_control_knows_the_key_alone() -> None:

@@ -12,8 +12,8 @@ from tests.parity.families import FAMILIES
 from tests.tools.plan.shapes import qwen_3b, qwen_7b
 from visplay.config import Settings, load_settings
 from visplay.distributed.controller import Controller
+from visplay.generation.backends.transformers import TransformersEngine
 from visplay.generation.batching import BatchLimits
-from visplay.generation.transformers_engine import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
 from visplay.models.policy import Policy, new_policy

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from visplay.answers import guesses
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import Voter
-from visplay.rl.rewards.difficulty import above_chance, in_band
+from visplay.rl.rewards.difficulty import above_chance
 from visplay.types import Candidate
 
 
@@ -36,7 +36,7 @@ class Band(Gate, type="band"):
             confidence = candidate.result.confidence
             options = guesses(candidate.result.answer or "", candidate.question.text) if self.chance_corrected else None
             corrected = above_chance(confidence, options) if options else confidence
-            if not in_band(confidence, self.low, self.high) or corrected < self.low:
+            if not self.low <= confidence <= self.high or corrected < self.low:
                 shown = f"{confidence:.2f}, {corrected:.2f} above chance," if options else f"{confidence:.2f}"
                 found[candidate.question.id] = f"confidence {shown} outside {self.low:g} to {self.high:g}"
         return found

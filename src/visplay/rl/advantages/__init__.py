@@ -1,1 +1,1 @@
-"""The built-in advantage estimators, one file each; settings name one in `rl.advantages`."""
+"""The built-in advantage estimators; the setting `rl.advantages` names one."""

@@ -1,1 +1,1 @@
-"""The built-in policy losses, one file each; settings name one in `rl.loss`."""
+"""The built-in policy losses; the setting `rl.loss` names one."""

@@ -4,42 +4,19 @@ from __future__ import annotations
 
 
 def difficulty(confidence: float) -> float:
-    """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 at c = 0 and c = 1 (arXiv 2511.15661).
-
-    Raises:
-        ValueError: `confidence` is outside [0, 1].
-    """
+    """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 at c = 0 and c = 1 (arXiv 2511.15661)."""
     return 1.0 - abs(2.0 * checked_share(confidence) - 1.0)
 
 
-def in_band(confidence: float, low: float, high: float) -> bool:
-    """Whether low ≤ c ≤ high: the question is neither too hard nor too easy.
-
-    Raises:
-        ValueError: `low` is above `high`, or `confidence` is outside [0, 1].
-    """
-    if not low <= high:
-        raise ValueError(f"band: low {low} is above high {high}; swap them")
-    return low <= checked_share(confidence) <= high
-
-
 def above_chance(confidence: float, options: int) -> float:
-    """(c − 1/k) / (1 − 1/k), at least 0: the confidence above that of guessing among k options.
-
-    Raises:
-        ValueError: there are fewer than two options, or `confidence` is outside [0, 1].
-    """
+    """(c − 1/k) / (1 − 1/k), at least 0: the confidence above that of guessing among k options."""
     if options < 2:
         raise ValueError(f"chance correction needs at least 2 options, not {options}")
     return max(0.0, (checked_share(confidence) - 1 / options) / (1 - 1 / options))
 
 
 def checked_share(confidence: float) -> float:
-    """`confidence`, after a check.
-
-    Raises:
-        ValueError: it is outside [0, 1] or not a number.
-    """
+    """`confidence`; ValueError if it is outside [0, 1] or not a number."""
     if not 0.0 <= confidence <= 1.0:
         raise ValueError(f"confidence {confidence} is not within [0, 1]; pass the majority's share of the votes")
     return confidence

@@ -1,1 +1,1 @@
-"""Rewards of the Questioner, a file each."""
+"""Rewards of the Questioner."""

@@ -1,1 +1,1 @@
-"""Rewards of the Reasoner, a file each."""
+"""Rewards of the Reasoner."""

@@ -1,10 +1,8 @@
 """Generation with vLLM in this process: one instance for all roles, which is kept in sync with their weights.
 
-A LoRA adapter is passed as a LoRA request, written anew when its version has changed. With full fine-tuning, the
-weights are copied into the instance when another role generates or the version has changed. Every call checks the
-result, see `logprob_check.py`.
-
-Left out: tensor parallelism, and 4-bit weights.
+An adapter is passed as a LoRA request, written anew when its version has changed. With full fine-tuning, the weights
+are copied into the instance when another role generates or the version has changed. Every call checks the result, see
+`logprob_check.py`. Left out: tensor parallelism, and 4-bit weights.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +25,9 @@ from transformers.utils.hub import cached_file
 
 from visplay.config import Settings
 from visplay.errors import EngineError, one_line
-from visplay.generation.engine import grouped_by_image
+from visplay.generation.batching import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.sampling import request_seed, scored_temperature
-from visplay.generation.settings import VLLMSettings
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import LoraPolicy, Policy
 from visplay.models.vlm import VLM
@@ -50,23 +46,14 @@ _BANNED_LOGIT_BIAS = -100.0
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
 
 
-@dataclass(frozen=True, slots=True)
-class _Adapter:
-    version: int
-    request: Any
-
-
 class VLLM:
-    """A vLLM instance that starts with the base's weights and loads those of a role on demand.
+    """A vLLM instance, by the settings of a `VLLMBackend`, that starts with the base and loads a role on demand.
 
-    Attributes:
-        processed: whether its log-probabilities are those after temperature, top-k and top-p, which training at a
-            temperature other than 1 needs; else those of the model at temperature 1.
-    Raises:
-        EngineError: vLLM cannot run this model here.
+    `processed` says that its log-probabilities are those after temperature, top-k and top-p, which training at a
+    temperature other than 1 needs; else those at temperature 1. Raises EngineError if vLLM cannot run the model.
     """
 
-    def __init__(self, base: VLM, settings: Settings, backend: VLLMSettings) -> None:
+    def __init__(self, base: VLM, settings: Settings, backend: Any) -> None:
         # In this process, so that weights need no transfer; without binding the trainer's threads to cores.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
@@ -79,12 +66,15 @@ class VLLM:
         self.processed = any(scored_temperature(sampling) != 1 for sampling in trained)
         self._folder = TemporaryDirectory(prefix="visplay-vllm-")
         self._adapter_ids = count(1)
-        self._adapters: dict[Policy, _Adapter] = {}
-        self._loaded_weights: tuple[Policy, int] | None = None
-        self._base = base
+        # The version of each role's adapter that was written last, and vLLM's name of it.
+        self._adapters: dict[Policy, tuple[int, Any]] = {}
+        # Whose weights vLLM has, and their version; None after a failure.
+        self._loaded: tuple[VLM, int] | None = (base, 0)
         on_cpu = current_platform.is_cpu()
         self._sleeps = not on_cpu and backend.sleep
-        lora = settings.tune == "lora"
+        rank = settings.lora.rank if settings.tune == "lora" else 0
+        if rank > _RANKS[-1]:
+            raise EngineError(f"vLLM supports adapters up to rank {_RANKS[-1]}; lower lora.rank ({rank})")
         try:
             self.llm: Any = LLM(
                 str(_model_folder(base, Path(self._folder.name) / "model")),
@@ -92,7 +82,7 @@ class VLLM:
                 seed=settings.seed,
                 trust_remote_code=settings.trust_remote_code,
                 gpu_memory_utilization=backend.gpu_memory_utilization,
-                kv_cache_memory_bytes=_gib_to_bytes(backend.kv_cache_gib),
+                kv_cache_memory_bytes=int(backend.kv_cache_gib * 2**30) if backend.kv_cache_gib else None,
                 max_model_len=backend.max_model_len or -1,
                 enable_prefix_caching=True,
                 block_size=_CPU_BLOCK if on_cpu else None,
@@ -102,8 +92,8 @@ class VLLM:
                 # A chunked prompt draws its random number twice, which vLLM cannot undo on a CPU.
                 enable_chunked_prefill=False if on_cpu else None,
                 enable_sleep_mode=self._sleeps,
-                enable_lora=lora,
-                max_lora_rank=_max_lora_rank(settings.lora.rank) if lora else _RANKS[0],
+                enable_lora=rank > 0,
+                max_lora_rank=min(limit for limit in _RANKS if limit >= rank),
                 max_loras=2,
                 logprobs_mode="processed_logprobs" if self.processed else "raw_logprobs",
                 limit_mm_per_prompt={"image": _MAX_IMAGES, "video": 0},
@@ -125,30 +115,16 @@ class VLLM:
                 self.llm.sleep(level=1)
 
     def sync_weights(self, policy: Policy) -> Any:
-        """Load the current weights of a role; call it inside `wake`.
-
-        Returns:
-            the LoRA request to generate with; None if vLLM's own weights are the role's.
-        """
+        """Load the current weights of a role, inside `wake`; returns the LoRA request of an adapter, else None."""
         if isinstance(policy, LoraPolicy):
             return self._adapter(policy)
-        # The instance starts with the base's weights.
-        is_base = policy.vlm is self._base and self._loaded_weights is None
-        if not is_base and self._loaded_weights != (policy, policy.version):
+        if self._loaded != (policy.vlm, policy.version):
             self._reload_weights(policy)
         return None
 
-    def prefix_hits(self) -> float:
-        """Share of all prompt tokens so far that were found in the prefix cache."""
-        found = {m.name: float(m.value) for m in self.llm.get_metrics() if m.name.startswith("vllm:prefix_cache_")}
-        return found["vllm:prefix_cache_hits"] / max(1.0, found["vllm:prefix_cache_queries"])
-
     def close(self) -> None:
-        """Free all memory, so that another instance can be made. Closing twice is allowed.
-
-        With several processes, the instance stays until the process ends, because its shutdown would destroy the run's
-        process group.
-        """
+        """Free all memory, so that another instance can be made. Closing twice is allowed."""
+        # With several processes it stays to the end, because its shutdown would destroy the run's process group.
         if self.llm is not None and not _is_distributed():
             self.llm.llm_engine.engine_core.shutdown()
             self.llm = None
@@ -158,23 +134,23 @@ class VLLM:
             self._folder.cleanup()
 
     def _adapter(self, policy: LoraPolicy) -> Any:
-        known = self._adapters.get(policy)
-        if known is None or known.version != policy.version:
+        version, request = self._adapters.get(policy, (-1, None))
+        if version != policy.version:
             from vllm.lora.request import LoRARequest
 
-            if known is not None:
-                self.llm.llm_engine.remove_lora(known.request.lora_int_id)
-                shutil.rmtree(known.request.lora_path)
+            if request is not None:
+                self.llm.llm_engine.remove_lora(request.lora_int_id)
+                shutil.rmtree(request.lora_path)
             number = next(self._adapter_ids)
             folder = Path(self._folder.name) / f"adapter-{number}"
             policy.save(folder)
-            known = _Adapter(policy.version, LoRARequest(f"{policy.role}-{number}", number, str(folder)))
-            self._adapters[policy] = known
+            request = LoRARequest(f"{policy.role}-{number}", number, str(folder))
+            self._adapters[policy] = policy.version, request
             self.llm.reset_prefix_cache()
-        return known.request
+        return request
 
     def _reload_weights(self, policy: Policy) -> None:
-        self._loaded_weights = None
+        self._loaded = None
         try:
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": _named_weights(policy.model)})
         except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
@@ -182,21 +158,18 @@ class VLLM:
         # Both caches were computed with the old weights.
         self.llm.reset_prefix_cache()
         self.llm.llm_engine.reset_encoder_cache()
-        self._loaded_weights = (policy, policy.version)
+        self._loaded = policy.vlm, policy.version
 
 
 class VLLMEngine:
     """Samples from a policy by a shared vLLM instance.
 
     The random stream of a completion depends on (seed, request id, index), as in other engines. But vLLM's batches
-    change the rounding, so the same stream can give another text.
-
-    Attributes:
-        seed: the run's seed; the seed of each request is derived from it and the request's id.
-        logprob_difference: result of the last logprob check, nats per token; None before the first.
+    change the rounding, so the same stream can give another text. `logprob_difference` is the result of the last
+    logprob check, nats per token; None before the first.
     """
 
-    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: VLLMSettings) -> None:
+    def __init__(self, policy: Policy, vllm: VLLM, settings: Settings, backend: Any) -> None:
         self.policy = policy
         self.vllm = vllm
         self.seed = settings.seed
@@ -205,8 +178,10 @@ class VLLMEngine:
         self._tolerance = backend.logprob_check_tolerance or _TOLERANCE[settings.dtype]
 
     def metrics(self) -> dict[str, float]:
-        """See `Engine.metrics`: the last logprob check , and the prefix cache's share of hits."""
-        return {"logprob_check": self.logprob_difference or 0.0, "prefix_hits": self.vllm.prefix_hits()}
+        """See `Engine.metrics`: the last logprob check, and the share of prompt tokens found in the prefix cache."""
+        counts = {m.name.removeprefix("vllm:prefix_cache_"): m for m in self.vllm.llm.get_metrics()}
+        share = counts["hits"].value / max(1, counts["queries"].value)
+        return {"logprob_check": self.logprob_difference or 0.0, "prefix_hits": share}
 
     def close(self) -> None:
         """Close the vLLM instance, for all roles."""
@@ -217,39 +192,30 @@ class VLLMEngine:
 
         Raises:
             EngineError: vLLM refused a request, or its weights, prompts or images differ from the trainer's.
-            OSError: an image cannot be read.
         """
         if not requests:
             return {}
         asked = grouped_by_image(requests)
+        prompts = [self._prompt(request) for request in asked]
+        parameters = [self._parameters(request, sampling) for request in asked]
         with self.vllm.wake() as llm:
-            outputs = self._outputs(llm, asked, sampling)
-        found = {r.id: self._completions(r, output) for r, output in zip(asked, outputs, strict=True)}
-        samples = [
-            GeneratedSample(
-                request,
-                tuple(output.prompt_token_ids),
-                completion,
-                scored_temperature(sampling, request.greedy) if self.vllm.processed else 1.0,
-            )
-            for request, output in zip(asked, outputs, strict=True)
-            for completion in found[request.id]
-        ]
+            adapter = self.vllm.sync_weights(self.policy)
+            try:
+                outputs = llm.generate(prompts, parameters, lora_request=adapter, use_tqdm=False)
+            except ValueError as error:
+                raise EngineError(f"vLLM refused a request: {one_line(error)}; see engine.max_model_len") from None
+        found: dict[str, tuple[Completion, ...]] = {}
+        samples: list[GeneratedSample] = []
+        for request, output in zip(asked, outputs, strict=True):
+            found[request.id] = self._completions(request, output)
+            temperature = scored_temperature(sampling, request.greedy) if self.vllm.processed else 1.0
+            prompt = tuple(output.prompt_token_ids)
+            samples += [GeneratedSample(request, prompt, c, temperature) for c in found[request.id]]
         # The trainer cannot reproduce log-probabilities after top-k or top-p; `Settings` refuses to train on them.
         if not (self.vllm.processed and (sampling.top_k or sampling.top_p < 1)):
             evenly = samples[:: -(-len(samples) // self._checked_completions)]
             self.logprob_difference = check_logprobs(self.policy, evenly, self._tolerance)
         return {request.id: found[request.id] for request in requests}
-
-    def _outputs(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> list[Any]:
-        adapter = self.vllm.sync_weights(self.policy)
-        prompts = [self._prompt(request) for request in requests]
-        parameters = [self._parameters(request, sampling) for request in requests]
-        try:
-            outputs: list[Any] = llm.generate(prompts, parameters, lora_request=adapter, use_tqdm=False)
-        except ValueError as error:
-            raise EngineError(f"vLLM refused a request: {one_line(error)}; see engine.max_model_len") from None
-        return outputs
 
     def _prompt(self, request: Request) -> dict[str, Any]:
         """Token ids with one placeholder per image, which vLLM expands; the logprob check compares the result."""
@@ -266,8 +232,8 @@ class VLLMEngine:
         return SamplingParams(
             n=1 if greedy else request.n,
             temperature=0.0 if greedy else sampling.temperature,
-            top_p=1.0 if greedy else sampling.top_p,
-            top_k=0 if greedy else sampling.top_k,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
             seed=request_seed(self.seed, request.id, _SEED_BITS),
             max_tokens=sampling.max_tokens or vlm.max_new_tokens,
             stop_token_ids=list(vlm.eos_ids),
@@ -278,34 +244,30 @@ class VLLMEngine:
 
     def _completions(self, request: Request, output: Any) -> tuple[Completion, ...]:
         drawn = sorted(output.outputs, key=lambda sequence: sequence.index)
-        if len(drawn) != request.n:
-            drawn *= request.n  # all greedy answers are equal
-        return tuple(self._completion(request, index, sequence) for index, sequence in enumerate(drawn))
-
-    def _completion(self, request: Request, index: int, drawn: Any) -> Completion:
-        ids = tuple(drawn.token_ids)
-        logprobs = tuple(found[i].logprob for i, found in zip(ids, drawn.logprobs, strict=True))
-        finished = drawn.finish_reason == "stop"
-        return Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished)
+        drawn *= request.n // len(drawn)  # all greedy answers are equal
+        completions = []
+        for index, sequence in enumerate(drawn):
+            ids = tuple(sequence.token_ids)
+            logprobs = tuple(found[i].logprob for i, found in zip(ids, sequence.logprobs, strict=True))
+            finished = sequence.finish_reason == "stop"
+            completions.append(Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished))
+        return tuple(completions)
 
 
 def _is_distributed() -> bool:
-    """Whether the run has several processes."""
     return torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
 
 
 def _model_folder(base: VLM, folder: Path) -> Path:
-    """A model folder for vLLM: links to the base's files, with the trainer's tokenizer and image settings.
+    """A model folder for vLLM: links to the base's files, with the trainer's tokenizer and limits of image sizes.
 
-    Image sizes are therefore limited as in the trainer. vLLM would use the torchvision image processor, which resizes a
-    little differently, so the trainer's class is registered in its place.
+    The torchvision image processor would resize a little differently, so the trainer's is registered in its place.
     """
     folder.mkdir()
     base.processor.save(folder)
     images = base.processor.image_processor
-    AutoImageProcessor.register(
-        type(base.model.config), image_processor_classes={"torchvision": type(images)}, exist_ok=True
-    )
+    classes = {"torchvision": type(images)}
+    AutoImageProcessor.register(type(base.model.config), image_processor_classes=classes, exist_ok=True)
     named = images.to_dict() | {"image_processor_type": type(images).__name__}
     (folder / "preprocessor_config.json").write_text(json.dumps(named), encoding="utf-8")
     whole = folder / "processor_config.json"
@@ -328,15 +290,3 @@ def _named_weights(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
     """
     named: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict())
     return named.items()
-
-
-def _max_lora_rank(rank: int) -> int:
-    """The smallest value of vLLM's max_lora_rank for adapters of this rank."""
-    for limit in _RANKS:
-        if limit >= rank:
-            return limit
-    raise EngineError(f"vLLM supports adapters up to rank {_RANKS[-1]}; lower lora.rank ({rank})")
-
-
-def _gib_to_bytes(gib: float | None) -> int | None:
-    return None if gib is None else int(gib * 2**30)
