@@ -25,8 +25,8 @@ from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
 from visplay.errors import ImageError
 from visplay.labeling.asked_records import record_files
+from visplay.runs.files import read_json
 from visplay.runs.schemas import ASKED
-from visplay.runs.state import read_json
 from visplay.selfplay.schedule import phase_order
 from visplay.types import ImageRef
 

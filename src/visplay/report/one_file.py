@@ -19,7 +19,7 @@ from visplay.report.api import Reader
 from visplay.report.assets import one_file
 from visplay.report.gallery import Filter
 from visplay.report.results_page import results_markdown
-from visplay.runs.state import write_whole
+from visplay.runs.files import write_whole
 
 MOST_BYTES = 5 * 2**20
 QUESTIONS, PICTURES = 320, 16  # of the sample at its largest; halved until the file is small enough

@@ -21,8 +21,8 @@ from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.summary import suites_summary
 from visplay.labeling.gates.band import Band
 from visplay.runs import check_run, in_use, read_metrics
+from visplay.runs.files import read_json
 from visplay.runs.metrics import FRAME
-from visplay.runs.state import read_json
 from visplay.selfplay.schedule import INPUTS_FILE, InputCounts, Schedule, phases
 from visplay.selfplay.verdict import Verdict, is_verdict
 from visplay.types import StepId

@@ -22,8 +22,8 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.errors import ConfigError
 from visplay.runs.directory import RunDirectory
+from visplay.runs.files import read_json, write_json
 from visplay.runs.metrics import FRAME, flatten, read_metrics
-from visplay.runs.state import read_json, write_json
 
 _PROJECT = "visplay"
 _TRACKED = "tracked.json"

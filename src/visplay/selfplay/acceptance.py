@@ -28,7 +28,7 @@ from visplay.labeling.gates.answered import Answered
 from visplay.labeling.silver_file import read_silver, write_silver
 from visplay.labeling.synthesis import synthesize
 from visplay.roles.questioner import Questioner
-from visplay.runs.state import read_json, write_json
+from visplay.runs.files import read_json, write_json
 from visplay.selfplay.validation_set import ValidationSet
 from visplay.selfplay.verdict import Change, Verdict
 from visplay.types import ImageRef, Question, SilverItem, StepId

@@ -18,7 +18,7 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.evaluation.results import Measurement
 from visplay.runs import RunDirectory
-from visplay.runs.state import write_json
+from visplay.runs.files import write_json
 from visplay.runs.trackers import Trackers
 from visplay.selfplay.schedule import INPUTS_FILE, InputCounts, Schedule
 from visplay.types import StepId

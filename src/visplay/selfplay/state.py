@@ -18,7 +18,7 @@ from visplay.roles.open import load_base, open_prompts
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.runs.state import read_json, write_json
+from visplay.runs.files import read_json, write_json
 
 
 class SelfPlayState:
