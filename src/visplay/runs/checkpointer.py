@@ -62,8 +62,7 @@ class Checkpointer:
         self._version: Hashable = None
         self._pinned: dict[str, str] = {}
         self._to_pin: set[str] = set()
-        saved = self.run.load_state()
-        if saved is not None:
+        if (saved := self.run.load_state()) is not None:
             self._resume(saved)
 
     @property

@@ -15,8 +15,7 @@ from typing import Any
 
 from visplay.errors import RunError
 
-FRAME = ("phase", "iteration", "step", "time")
-"""The keys of a line that are not measured values."""
+FRAME = ("phase", "iteration", "step", "time")  # the keys of a line that are not measured values
 
 
 class MetricsLog:
