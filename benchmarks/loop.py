@@ -83,7 +83,7 @@ class OurLoop:
         ):
             self_play(
                 self.inputs,
-                SelfPlayState.load(settings),
+                SelfPlayState(settings),
                 settings,
                 RunLogger(run, settings, Console(file=io.StringIO())),
             )

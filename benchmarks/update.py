@@ -39,7 +39,7 @@ from visplay.models.vlm import VLM
 from visplay.rl.advantages.estimators import GroupNorm
 from visplay.rl.trainer import Trainer
 from visplay.roles.prompts import Prompts
-from visplay.selfplay.logger import peak_memory_bytes
+from visplay.selfplay.run import peak_memory_bytes
 from visplay.types import Completion, Group, ImageRef, Request
 
 KL = 0.01

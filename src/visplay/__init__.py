@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from visplay.interfaces.suite import SuiteSource as SuiteSource
     from visplay.runs.open_run import Run as Run
     from visplay.runs.open_run import open_run as open_run
-    from visplay.selfplay.evolve import evolve as evolve
+    from visplay.selfplay.run import evolve as evolve
     from visplay.tools.ask import Reply as Reply
     from visplay.tools.ask import ask as ask
     from visplay.types import Candidate as Candidate
@@ -65,7 +65,7 @@ _EXPORTS = {
     "visplay.interfaces.loss": ("PolicyLoss",),
     "visplay.interfaces.reward": ("QuestionOutcome", "QuestionerReward", "ReasonerReward"),
     "visplay.interfaces.suite": ("SuiteSource",),
-    "visplay.selfplay.evolve": ("evolve",),
+    "visplay.selfplay.run": ("evolve",),
     "visplay.tools.ask": ("Reply", "ask"),
     "visplay.runs.open_run": ("Run", "open_run"),
     "visplay.types": ("Candidate", "Completion", "ImageRef", "Question", "SilverItem", "Suite", "VoteResult"),

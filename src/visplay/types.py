@@ -1,9 +1,4 @@
-"""The values that travel through the loop: small, frozen, and carrying ids.
-
-Nothing here knows a model, a file layout or a reward. Two records belong together
-because one names the other's id, never because they stand at the same position of
-two lists.
-"""
+"""The values that travel through the loop: small and frozen. Two of them belong together by an id, never by place."""
 
 from __future__ import annotations
 
@@ -23,10 +18,7 @@ Augmentation = Literal[
 
 
 class StepId(NamedTuple):
-    """A step of a run. Iteration 0 is what is done with the base model before the first; `step` counts from 0.
-
-    Example: StepId(iteration=2, phase="reasoner", step=0).
-    """
+    """A step of a run, such as (2, "reasoner", 0). Iteration 0 is done with the base; `step` counts from 0."""
 
     iteration: int
     phase: str
@@ -46,18 +38,14 @@ class ImageRef:
         return (self,)
 
     def load(self) -> Image.Image:
-        """Decode to upright 8-bit RGB; see `upright_rgb`.
-
-        Raises:
-            OSError: the bytes are missing or are no readable image.
-        """
+        """Decode to `upright_rgb`; an `OSError` where the bytes are missing or are no readable image."""
         with Image.open(self.data if isinstance(self.data, Path) else io.BytesIO(self.data)) as raw:
             return upright_rgb(raw)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageList(ImageRef):
-    """Several images that belong to one prompt; `of` makes one."""
+    """Several images that belong to one prompt; `of` makes one, and `load` is for its parts alone."""
 
     images: tuple[ImageRef, ...]
 
@@ -70,39 +58,24 @@ class ImageList(ImageRef):
     def parts(self) -> tuple[ImageRef, ...]:
         return self.images
 
-    def load(self) -> Image.Image:
-        """Not one image: load its `parts`.
-
-        Raises:
-            OSError: always.
-        """
-        raise OSError(f"{self.id} is {len(self.images)} images, not one")
-
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """A decoded image of any mode as 8-bit RGB: EXIF rotation applied, transparency over white.
-
-    16-bit grey is divided by 257. Wider integers and floats have no agreed range, so the
-    image's own finite range becomes black to white.
-    """
+    """A decoded image of any mode as 8-bit RGB: EXIF rotation applied, transparency over white."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bit(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(canvas, image).convert("RGB")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips: everything above 255 would turn white.
+    """16-bit grey divided by 257; of others the finite range becomes black to white; Pillow would clip at 255."""
     grey = np.asarray(image).astype(np.float64)
+    finite = grey[np.isfinite(grey)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     if image.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
-    else:
-        finite = grey[np.isfinite(grey)]
-        low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     share = (np.nan_to_num(grey, nan=low, posinf=high, neginf=low) - low) / ((high - low) or 1.0)
     return Image.fromarray(np.rint(share * 255).astype(np.uint8))
 
@@ -111,11 +84,9 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 class Request:
     """`n` completions wanted of one prompt on one image.
 
-    `id` names the random streams: completion `index` of this request draws from (run seed, id,
-    index) and from nothing else. Ids differ within a call of an engine. Acceptance and evaluation
-    repeat their ids in every iteration on purpose: the same question then draws from the same
-    streams, so that iterations are compared in pairs. Ids of training steps hold the iteration and
-    the step. `greedy` takes the most probable token each time, whatever the sampling of the call.
+    `id`, unique within a call of an engine, names the random streams: completion `index` draws from (run seed, id,
+    index) alone. Ids of training hold iteration and step; acceptance and evaluation repeat theirs, so that iterations
+    are compared in pairs. `greedy` takes the most probable token each time, whatever the sampling of the call.
     """
 
     id: str
@@ -129,9 +100,8 @@ class Request:
 class Completion:
     """One sampled continuation of a request's prompt.
 
-    `logprobs` are the natural-log probabilities of `token_ids` under the policy that
-    sampled them, at the temperature of sampling (1 for greedy decoding and for answers of a server) and before any
-    top-k or top-p cut. `finished` says that the model ended the text itself, not the length limit.
+    `logprobs` are the natural-log probabilities of `token_ids` under the policy that sampled them, at its temperature
+    (1 for greedy decoding and for servers), before any top-k or top-p cut. `finished`: the model ended the text itself.
     """
 
     request_id: str
@@ -156,8 +126,7 @@ class Question:
 class Vote:
     """One Reasoner answer to a question; `answer` is None when nothing was boxed.
 
-    `index` counts a question's votes from 0, over all `augmentation`s of its image. `logprob` is the
-    mean natural-log probability of the tokens of `text` under the policy that wrote it.
+    `index` counts a question's votes over all `augmentation`s. `logprob` is the mean log-probability of its tokens.
     """
 
     question_id: str
@@ -170,11 +139,9 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class VoteResult:
-    """The majority over a question's votes.
+    """The majority over a question's votes; `confidence` is its share of all `votes`, boxed or not.
 
-    `confidence` is the share of all `votes` (boxed or not) that fell on `answer`, or of their
-    weight where a labeler weighs them; `answer` is None when no vote was boxed, or when a
-    labeler found the votes and something else at odds.
+    `answer` is None when no vote was boxed, or when a labeler found the votes and something else at odds.
     """
 
     question_id: str
@@ -205,12 +172,9 @@ class SilverItem:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The completions of one request with their rewards, ready for GRPO.
+    """The completions of one request with their rewards, `rewards[i]` that of `completions[i]`, ready for GRPO.
 
-    `rewards[i]` belongs to `completions[i]`; the two are built together and checked here. `weight`
-    is how much the group counts. `baseline` is the mean and standard deviation of earlier rewards,
-    which a group whose rewards are all the same is compared with; without it there is nothing to
-    learn from such a group.
+    `baseline` is the mean and standard deviation of earlier rewards. A group of equal rewards is compared with it.
     """
 
     request: Request
@@ -220,21 +184,15 @@ class Group:
     baseline: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if len(self.completions) != len(self.rewards):
-            raise ValueError(
-                f"group {self.request.id}: {len(self.completions)} completions, {len(self.rewards)} rewards"
-            )
-        if any(c.request_id != self.request.id for c in self.completions):
-            raise ValueError(f"group {self.request.id} holds a completion of another request")
+        if [c.request_id for c in self.completions] != [self.request.id] * len(self.rewards):
+            raise ValueError(f"group {self.request.id} has another number of rewards, or another request's completion")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A labelled question of a benchmark; training never sees one.
+    """A labelled question of a benchmark, which training never sees.
 
-    `choices`, when there are any, are shown to the model as lettered options, and `answer`
-    is then one option's letter or text. `kind` is the suite's own name for the sort of
-    question ("yes/no", "colour", …), empty where it has none.
+    `choices` are shown as lettered options; `answer` is then an option's letter or text. `kind` is such as "yes/no".
     """
 
     id: str

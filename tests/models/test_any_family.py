@@ -101,14 +101,14 @@ def test_a_whole_iteration(folder: Path, tune: str, tmp_path: Path) -> None:
     settings = _settings(folder, tune)
     before = VLM.load(folder, device="cpu").model.state_dict()
     with RunDirectory.create(tmp_path / "run", settings) as run:
-        logger = run_evolution(run, RunInputs(PICTURES, (), None), Console(quiet=True))
-    lines = [json.loads(line) for line in (logger.run.path / "metrics.jsonl").read_text().splitlines()]
+        run_evolution(run, RunInputs(PICTURES, (), None), Console(quiet=True))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in lines] == ["questioner", "silver", "reasoner", "reasoner"]
     silver = lines[1]
     assert silver["valid"] > 0.5 * silver["asked"] and silver["kept"] > 0
     assert all(abs(line["kl"]) < 1e-4 for line in lines[2:3]) and lines[3]["kl"] > 0, "the second step has moved"
     assert all(line["grad_norm"] > 0 for line in lines[2:])
-    role = logger.run.path / "reasoner"
+    role = tmp_path / "run" / "reasoner"
     if tune == "lora":
         assert (role / "adapter_model.safetensors").stat().st_size > 0
         return

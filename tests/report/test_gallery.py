@@ -17,8 +17,8 @@ from visplay.labeling.asked_records import synthesis_rows, write_record
 from visplay.labeling.silver_file import write_silver
 from visplay.report.gallery import Gallery, ImageList, Query
 from visplay.runs import RunDirectory
+from visplay.runs.files import write_json
 from visplay.runs.schemas import ASKED
-from visplay.runs.state import write_json
 from visplay.types import StepId
 
 KINDS = ("open", "numerical", "multiple choice")

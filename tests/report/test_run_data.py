@@ -18,7 +18,7 @@ from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import suites_summary
 from visplay.report.run_data import RunView, duration
 from visplay.runs import RunDirectory, in_use
-from visplay.runs.state import write_json
+from visplay.runs.files import write_json
 from visplay.selfplay.schedule import INPUTS_FILE, InputCounts
 
 HOLDER = """

@@ -126,7 +126,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(
     for _ in range(data.draw(st.integers(1, 4))):
         with RunDirectory.open(path) as run, pytest.MonkeyPatch.context() as patch:
             saves, dies_at = iter(range(99)), data.draw(st.integers(0, 5))
-            name = data.draw(st.sampled_from(["save_state", "discard", "checkpoint"]))
+            name = data.draw(st.sampled_from(["save_state", "discard", "new_folder"]))
             real = getattr(RunDirectory, name)
 
             def fails(*args: Any, real: Any = real, saves: Any = saves, dies_at: int = dies_at, **kwargs: Any) -> Any:

@@ -29,7 +29,7 @@ while True:
     step = state["step"] + 1
     run.metrics.append("reasoner", 1, step, {"reward": 1 / step})
     for name in (f"step-{step}", "rolling"):
-        with run.checkpoint(name) as folder:
+        with run.new_folder(f"checkpoints/{name}") as folder:
             (folder / "a").write_text(str(step) * 5000)
             (folder / "b").write_text(str(step) * 5000)
     state = {"step": step, "checkpoint": f"step-{step}"}
@@ -175,17 +175,17 @@ def test_a_state_that_would_not_come_back_leaves_the_old_one(path: Path) -> None
 
 def test_a_checkpoint_is_there_only_when_it_was_finished(path: Path) -> None:
     with RunDirectory.create(path, Settings()) as run:
-        with run.checkpoint("first") as folder:
+        with run.new_folder("checkpoints/first") as folder:
             (folder / "weights").write_text("1")
             assert not (path / "checkpoints" / "first").exists()
-        with pytest.raises(ZeroDivisionError), run.checkpoint("first") as folder:
+        with pytest.raises(ZeroDivisionError), run.new_folder("checkpoints/first") as folder:
             (folder / "weights").write_text("2")
             raise ZeroDivisionError
         assert (path / "checkpoints" / "first" / "weights").read_text() == "1"
-        with run.checkpoint("first") as folder:
+        with run.new_folder("checkpoints/first") as folder:
             (folder / "other").write_text("3")
         assert [file.name for file in (path / "checkpoints" / "first").iterdir()] == ["other"]
-        with run.checkpoint("second"):
+        with run.new_folder("checkpoints/second"):
             pass
         run.discard(keep=["second"])
         assert sorted(file.name for file in (path / "checkpoints").iterdir()) == ["second"]
@@ -195,24 +195,24 @@ def test_a_checkpoint_is_there_only_when_it_was_finished(path: Path) -> None:
 
 def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(path: Path) -> None:
     with RunDirectory.create(path, Settings()) as run:
-        with run.checkpoint("first") as folder:
+        with run.new_folder("checkpoints/first") as folder:
             save_file({"weights": torch.zeros(1)}, folder / "weights")
         with full_disk():
             with (
                 pytest.raises(RunError, match=r"cannot write .*second: .*too large"),
-                run.checkpoint("second") as folder,
+                run.new_folder("checkpoints/second") as folder,
             ):
                 save_file({"weights": torch.zeros(1000)}, folder / "weights")
             with (
                 pytest.raises(RunError, match=r"cannot write .*questioner: .*too large"),
-                run.result("questioner") as folder,
+                run.new_folder("questioner") as folder,
             ):
                 (folder / "prompts").write_text("?" * 2000)
         assert [entry.name for entry in (path / "checkpoints").iterdir()] == ["first"]
 
 
 def test_a_half_replaced_checkpoint_comes_back(path: Path) -> None:
-    with RunDirectory.create(path, Settings()) as run, run.checkpoint("rolling") as folder:
+    with RunDirectory.create(path, Settings()) as run, run.new_folder("checkpoints/rolling") as folder:
         (folder / "weights").write_text("old")
     checkpoints = path / "checkpoints"
     (checkpoints / "rolling").rename(checkpoints / ".rolling.replaced")
@@ -224,7 +224,7 @@ def test_a_half_replaced_checkpoint_comes_back(path: Path) -> None:
 
 def test_results_and_summary_stand_beside_the_settings(path: Path) -> None:
     with RunDirectory.create(path, Settings()) as run:
-        with run.result("reasoner") as folder:
+        with run.new_folder("reasoner") as folder:
             (folder / "model.safetensors").write_text("weights")
         run.write_summary({"suites": {"b": 1, "a": float("inf")}, "seconds": 1.5})
     assert (path / "reasoner" / "model.safetensors").read_text() == "weights"

@@ -15,6 +15,7 @@ from visplay.errors import ConfigError
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.trackers import Trackers, check_trackers, scalars
 from visplay.selfplay.logger import RunLogger
+from visplay.types import StepId
 
 
 def told(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -29,7 +30,7 @@ def learn(run: RunDirectory, *rewards: float, state: bool = True) -> None:
     trackers = Trackers(run, Console(quiet=True))
     logger = RunLogger(run, run.settings, Console(quiet=True), trackers=trackers)
     for step, reward in enumerate(rewards):
-        with logger.step("reasoner", 1, step) as record:
+        with logger.step(StepId(1, "reasoner", step)) as record:
             record["reward"] = reward
         if state:
             run.save_state({"step": step})

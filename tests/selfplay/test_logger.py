@@ -14,6 +14,7 @@ from visplay.config import load_settings
 from visplay.runs import RunDirectory
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.schedule import INPUTS_FILE, InputCounts
+from visplay.types import StepId
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
@@ -24,7 +25,7 @@ def test_the_cursor_is_shown_again_however_a_run_ends(tmp_path: Path, error: typ
     console = Console(file=screen, force_terminal=True, width=100)
     with RunDirectory.create(tmp_path / "run", load_settings("default")) as run:
         try:
-            with RunLogger(run, run.settings, console) as logger, logger.step("questioner", 1, 0) as record:
+            with RunLogger(run, run.settings, console) as logger, logger.step(StepId(1, "questioner", 0)) as record:
                 record["reward"] = 0.5
                 assert screen.getvalue().count(HIDE) == 1 and SHOW not in screen.getvalue()
                 if error is not None:
@@ -38,7 +39,7 @@ def test_the_cursor_is_shown_again_however_a_run_ends(tmp_path: Path, error: typ
 def test_a_step_that_failed_leaves_no_line(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path / "run", load_settings("default")) as run:
         logger = RunLogger(run, run.settings, Console(quiet=True))
-        with pytest.raises(ZeroDivisionError), logger.step("questioner", 1, 0):
+        with pytest.raises(ZeroDivisionError), logger.step(StepId(1, "questioner", 0)):
             raise ZeroDivisionError
         assert (run.path / "metrics.jsonl").read_bytes() == b""
 

@@ -62,7 +62,7 @@ def _watch(state: SelfPlayState) -> dict[tuple[str, bool], set[str]]:
 
 
 def _evolved(folder: Path, settings: Settings) -> tuple[SelfPlayState, dict[tuple[str, bool], set[str]]]:
-    state = SelfPlayState.load(settings)
+    state = SelfPlayState(settings)
     seen = _watch(state)
     with RunDirectory.create(folder, settings) as run:
         self_play(WORLD, state, settings, RunLogger(run, settings, Console(quiet=True)))
@@ -106,14 +106,14 @@ def test_what_is_idle_is_away_and_no_figure_knows(tmp_path: Path, monkeypatch: p
 
 
 def test_adapters_stay() -> None:
-    state = SelfPlayState.load(_settings("tune=lora", "lora.rank=2"))
+    state = SelfPlayState(_settings("tune=lora", "lora.rank=2"))
     state.offload_unused()
     assert all(place.on_device for place in _places(state).values())
 
 
 def test_what_is_away_is_saved_and_restored(tmp_path: Path) -> None:
     settings = _settings()
-    state, other = SelfPlayState.load(settings), SelfPlayState.load(settings)
+    state, other = SelfPlayState(settings), SelfPlayState(settings)
     with torch.no_grad():
         for parameter in state.reasoner_policy.trainable():
             parameter.add_(0.01)

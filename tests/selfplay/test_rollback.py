@@ -165,13 +165,13 @@ def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path,
     remembers = ["questioner.history_size=64"]
     calm = settings(*SPOILT, *remembers, "iterations=1", "reasoner.steps=0")
     with RunDirectory.create(run, calm) as directory:
-        self_play(alone, SelfPlayState.load(calm), calm, RunLogger(directory, calm, Console(quiet=True)))
+        self_play(alone, SelfPlayState(calm), calm, RunLogger(directory, calm, Console(quiet=True)))
     accepted = {role: weights(pinned(run, "accepted") / role) for role in ("questioner", "reasoner")}
     assert not same(accepted["questioner"], base) and same(accepted["reasoner"], base)
     optimizers = {role: optimizer(run, role) for role in accepted}
 
     harsh = settings(*SPOILT, *remembers, "reasoner.questions_per_step=12")
-    state = SelfPlayState.load(harsh)
+    state = SelfPlayState(harsh)
     engines = [Overheard(state.questioner.engine), Overheard(state.reasoner.engine)]
     state.questioner.engine, state.reasoner.engine = engines
     with RunDirectory.open(run) as directory:

@@ -74,7 +74,7 @@ def test_the_time_left_falls_by_each_step(
 
 def a_made_up_phase(context: PhaseContext, at: StepId) -> None:
     """Counts the silver questions."""
-    with context.logger.step(at.phase, at.iteration, at.step) as record:
+    with context.logger.step(at) as record:
         record["questions"] = len(context.silver(at.iteration))
 
 

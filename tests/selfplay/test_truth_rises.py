@@ -8,12 +8,11 @@ import numpy as np
 from rich.console import Console
 
 from visplay.config import Settings, load_settings
-from visplay.evaluation.results import SuiteResult
+from visplay.evaluation.results import SuiteResult, run_measurements
 from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory, read_metrics
 from visplay.selfplay.context import RunInputs
-from visplay.selfplay.controls import CONTROLS, changed
-from visplay.selfplay.run import run_evolution
+from visplay.selfplay.run import CONTROLS, run_evolution
 
 SMALL = (
     "iterations=1",
@@ -33,14 +32,15 @@ def evolved(folder: Path, settings: Settings) -> tuple[SuiteResult, SuiteResult]
     images = settings.images.open(settings.seed).images
     inputs = RunInputs(images, suites, settings.images.observer(settings.seed))
     with RunDirectory.create(folder, settings) as run:
-        base, (after,) = run_evolution(run, inputs, Console(quiet=True)).measurements()
+        run_evolution(run, inputs, Console(quiet=True))
+    base, (after,) = run_measurements(folder)
     assert base is not None
     return base.greedy["lab/single/pastel"], after.greedy["lab/single/pastel"]
 
 
 def test_reward_and_truth_rise_together(tmp_path: Path) -> None:
-    settings = load_settings("default", SMALL, {"images": "lab/single", "seed": 0})
-    base, after = evolved(tmp_path / "silver", settings)
+    values = {"images": "lab/single", "seed": 0}
+    base, after = evolved(tmp_path / "silver", load_settings("default", SMALL, values))
     gain = after.difference_to(base)
     assert gain.mean > 0.04 and gain.ci95.low > 0
 
@@ -50,5 +50,5 @@ def test_reward_and_truth_rise_together(tmp_path: Path) -> None:
     silver = next(line for line in lines if line["phase"] == "silver")
     assert silver["label_accuracy"] > 0.65 and silver["answerable"] > 0.9
 
-    _, by_chance = evolved(tmp_path / "random", changed(settings, CONTROLS["random_reward"]))
+    _, by_chance = evolved(tmp_path / "random", load_settings("default", [*SMALL, *CONTROLS["random_reward"]], values))
     assert after.difference_to(by_chance).ci95.low > 0

@@ -25,10 +25,9 @@ from visplay.models.names import model_name
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory
-from visplay.selfplay.acceptance import Acceptance
+from visplay.selfplay.acceptance import Acceptance, ValidationSet, read_validation_set, without_validation_images
 from visplay.selfplay.context import RunInputs
 from visplay.selfplay.run import run_evolution
-from visplay.selfplay.validation_set import ValidationSet, read_validation_set, without_validation_images
 from visplay.tools.export import export
 from visplay.types import Completion, ImageList, ImageRef, Item, Request, Suite
 

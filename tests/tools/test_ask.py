@@ -91,7 +91,7 @@ def test_a_run_answers_with_its_own_roles_labeler_and_gates(run: Path, photos: l
 def _synthesis(run: Path, images: Sequence[ImageRef], questions: int, votes: int) -> Synthesis:
     """What the loop itself makes of these images with what the run ended with."""
     settings = load_settings(str(run / "config.yaml"), ["seed=3"])
-    state = SelfPlayState.load(settings)
+    state = SelfPlayState(settings)
     state.questioner_policy.load(run / "questioner")
     state.reasoner_policy.load(run / "reasoner")
     gates, reasoner = settings.silver.gates, state.reasoner

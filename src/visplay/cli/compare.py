@@ -36,7 +36,6 @@ def _compare(options: argparse.Namespace) -> int:
     from visplay.errors import ConfigError
     from visplay.evaluation.compare import check_contenders, compare, is_report, open_contender
     from visplay.roles.open import is_run
-    from visplay.runs import differ_in_seed_alone
 
     names, paths = options.contenders, [Path(name) for name in options.contenders]
     scored = bool(options.data or options.suites)
@@ -45,7 +44,7 @@ def _compare(options: argparse.Namespace) -> int:
         raise ConfigError(
             "--set and --engine are for runs and models that are scored; say by --suites or --data on what"
         )
-    if not scored and all(map(is_run, names)) and differ_in_seed_alone(paths):
+    if not scored and all(map(is_run, names)) and _differ_in_seed_alone(paths):
         return _compare_seeds(names, options.form)
     suites, skipped = named_suites(options) if scored else ((), [])
     check_contenders(names, settings)
@@ -63,12 +62,19 @@ def _compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def _differ_in_seed_alone(paths: Sequence[Path]) -> bool:
+    from visplay.runs.open_run import open_run
+
+    first, *others = (open_run(path).settings.model_copy(update={"seed": 0}) for path in paths)
+    return all(settings == first for settings in others)
+
+
 def _compare_seeds(runs: Sequence[str], form: str | None) -> int:
     """Compare runs of one recipe: what matters is the mean over seeds."""
     from visplay.evaluation.compare import compare_seeds, seed_lines, seed_tables
-    from visplay.runs import read_summaries
+    from visplay.runs.open_run import open_run
 
-    found = compare_seeds(read_summaries([Path(run) for run in runs]), runs)
+    found = compare_seeds([open_run(run).summary for run in runs], runs)
     if form is None:
         print(*seed_lines(found), sep="\n")
     elif form == "json":

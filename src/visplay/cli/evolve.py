@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     from visplay.config import load_settings
-    from visplay.selfplay.evolve import evolve
+    from visplay.selfplay.run import evolve
 
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}

@@ -31,10 +31,7 @@ class DiversitySettings(Section):
     weight: float = Field(1.0, ge=0, description="lambda of r_div (official: 1)")
     threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance below which clusters join (official: 0.5)")
     scope: Literal["image", "batch"] = Field("image", description="what is clustered (paper: image; official: batch)")
-    count_repeats: bool = Field(
-        False,
-        description="equal texts count as one cluster even below four words, where BLEU of a text with itself is < 1",
-    )
+    count_repeats: bool = Field(False, description="cluster equal texts below four words too, whose own BLEU is < 1")
 
 
 class QuestionerSettings(Section):
@@ -50,14 +47,10 @@ class QuestionerSettings(Section):
     labeler: Labeler | None = Field(None, description="labeler whose confidence is rewarded; null: silver.labeler")
     gates: tuple[Gate, ...] = by_name(("answered",), "gates that a question must pass, for a reward that uses gates")
     diversity: DiversitySettings = Field(default_factory=DiversitySettings)
-    history_size: int = Field(
-        0, ge=0, description="questions of earlier steps that are remembered; repeating them is penalised (paper: 0)"
-    )
+    history_size: int = Field(0, ge=0, description="earlier questions whose repetition is penalised (paper: 0)")
     history_weight: float = Field(1.0, ge=0, description="weight of that penalty, as diversity.weight within a group")
     sampling: Sampling = Field(default_factory=Sampling, description="of the questions that are trained on")
-    synthesis_sampling: Sampling | None = Field(
-        None, description="of the questions of silver sets and verdicts, which are not trained on; null: `sampling`"
-    )
+    synthesis_sampling: Sampling | None = Field(None, description="for silver sets and verdicts; null: `sampling`")
 
     @property
     def untrained_sampling(self) -> Sampling:
@@ -68,9 +61,7 @@ class QuestionerSettings(Section):
 class SilverSettings(Section):
     """Synthesis: candidate questions, silver answers, gates."""
 
-    images: int | None = Field(
-        None, ge=1, description="images per iteration, drawn without replacement; null for all of them"
-    )
+    images: int | None = Field(None, ge=1, description="images per iteration, drawn without replacement; null for all")
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions per image")
     labeler: Labeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 9)")
@@ -87,19 +78,13 @@ class ReasonerSettings(Section):
     augmentations: tuple[Augmentation, ...] = Field(
         ("plain",),
         min_length=1,
-        description="augmentations of the image to train on, one per question in turn; harder ones than those of the "
-        "votes teach more",
+        description="augmentations to train on in turn; harder than the votes' teach more",
     )
     overlong_buffer: int = Field(
-        0,
-        ge=0,
-        description="tokens below sampling.max_tokens over which the reward falls by up to 1 (DAPO, arXiv 2503.14476); "
-        "0: no penalty",
+        0, ge=0, description="tokens below sampling.max_tokens over which the reward falls by up to 1 (DAPO); 0: off"
     )
     sampling: Sampling = Field(default_factory=Sampling, description="of the answers that are trained on")
-    vote_sampling: Sampling | None = Field(
-        None, description="of votes and lists of facts, which are not trained on; null: `sampling`"
-    )
+    vote_sampling: Sampling | None = Field(None, description="for votes and lists of facts; null: `sampling`")
 
     @property
     def untrained_sampling(self) -> Sampling:
@@ -124,24 +109,13 @@ class RLSettings(Section):
     advantages: AdvantageEstimator = by_name("group_norm", "how rewards become advantages (paper: group_norm)")
     loss: PolicyLoss = by_name("ppo_clip", "the policy loss (paper: ppo_clip)")
     averaging: Averaging = Field(
-        "sequence",
-        description="how token losses are averaged: per sequence (GRPO), over all tokens (DAPO), or by the constant "
-        "sampling.max_tokens (Dr. GRPO)",
+        "sequence", description="averaging of token losses: per sequence (GRPO), token (DAPO), or max_tokens (Dr. GRPO)"
     )
-    dynamic_sampling: int = Field(
-        0,
-        ge=0,
-        description="most extra rounds of sampling per step that replace groups without advantages (DAPO, "
-        "arXiv 2503.14476)",
-    )
+    dynamic_sampling: int = Field(0, ge=0, description="most extra rounds to replace groups without advantages (DAPO)")
     kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
     entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus per token (paper, official: 0)")
     updates_per_step: int = Field(1, ge=1, description="optimizer updates on one batch of rollouts (official: 4)")
-    importance_cap: float = Field(
-        0.0,
-        ge=0,
-        description="cap of truncated importance sampling between trainer and engine log-probabilities; 0: off",
-    )
+    importance_cap: float = Field(0.0, ge=0, description="cap of truncated importance sampling (TIS); 0: off")
     micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
 
     @field_validator("importance_cap")
@@ -155,21 +129,13 @@ class RLSettings(Section):
 class AcceptanceSettings(Section):
     """Whether an iteration is accepted or rolled back; judged on images that nothing trains on."""
 
-    images: int = Field(
-        0, ge=0, description="images held out to judge by without labels, at most a fifth of all; 0: none (paper)"
-    )
+    images: int = Field(0, ge=0, description="images held out to judge by, at most a fifth of all; 0: none (paper)")
     validation_set: Path | None = Field(None, description="file of labelled items to judge by; null: none (paper)")
-    questions_per_image: int = Field(
-        2, ge=1, description="the base's questions per held-out image, frozen at the start"
-    )
+    questions_per_image: int = Field(2, ge=1, description="the base's frozen questions per held-out image")
     votes: int = Field(8, ge=1, description="answers per frozen question, at the start and after every iteration")
     trusted: float = Field(1.0, gt=0, le=1, description="confidence from which an answer of the base must be kept")
     tolerance: float = Field(
-        0.02,
-        ge=0,
-        lt=1,
-        description="non-inferiority margin: an iteration is rejected if the upper end of the 95 % interval of "
-        "a change is below -tolerance",
+        0.02, ge=0, lt=1, description="an iteration is rejected if the 95 % interval of a change lies below -tolerance"
     )
     patience: int = Field(2, ge=1, description="rejected iterations in a row that end a run")
 
@@ -185,9 +151,7 @@ class EvaluationSettings(Section):
     pass_items: int | None = Field(None, ge=1, description="items per suite for pass@k; null for all")
     no_image: bool = Field(False, description="also ask every question with a blank image")
     paper_comparison: int = Field(
-        0,
-        ge=0,
-        description="questions per silver set also labelled by the paper's vote and band, if the truth is known",
+        0, ge=0, description="questions per silver set also labelled by the paper's vote and band, where truth is known"
     )
 
 
@@ -209,15 +173,11 @@ class Settings(Section):
 
     model: str = Field("lab", description="'lab', a folder, or a hub id")
     images: ImageSource = by_name("easy-vqa", "'easy-vqa', a folder, or drawings of the lab such as 'lab/single'")
-    prompts: Path | None = Field(
-        None, description="YAML file with the prompts of both roles; null: the model's or ours"
-    )
+    prompts: Path | None = Field(None, description="YAML file with both roles' prompts; null: the model's or ours")
     iterations: int = Field(3, ge=1, le=100, description="T (paper: 3)")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every random number of the run")
     tune: Literal["full", "lora"] = Field("full", description="'full' trains a copy of the weights per role")
-    idle: Literal["cpu", "device"] = Field(
-        "cpu", description="where weights and optimizer states stay while a phase does not use them (tune: full)"
-    )
+    idle: Literal["cpu", "device"] = Field("cpu", description="where weights and optimizers wait unused (tune: full)")
     train_vision: bool = Field(False, description="train the vision tower too (tune: full)")
     min_pixels: int | None = Field(None, ge=1, description="smallest image size, for families that have one")
     max_pixels: int | None = Field(None, ge=1, description="largest image size; null: the model's own")
@@ -228,9 +188,7 @@ class Settings(Section):
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
     checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
     engine: EngineBackend = by_name("transformers", "the engine that generates what is trained on")
-    vote_engine: EngineBackend | None = Field(
-        None, description="another engine for completions that nobody trains on, such as votes; null: `engine`"
-    )
+    vote_engine: EngineBackend | None = Field(None, description="of all that is not trained on; null: `engine`")
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
         ("tensorboard",), description="services that get the metrics, beside metrics.jsonl (docs/metrics.md)"
     )

@@ -26,7 +26,7 @@ from visplay.evaluation.summary import change_of_selected, selected_iteration
 from visplay.evaluation.table import Table, marked, points, share
 from visplay.roles.open import is_run
 from visplay.runs import check_finished
-from visplay.runs.state import read_json
+from visplay.runs.files import read_json
 from visplay.types import Suite
 
 _NOTE = (

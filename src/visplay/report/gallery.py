@@ -26,8 +26,8 @@ from pydantic import BaseModel, Field
 from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
 from visplay.errors import ImageError
+from visplay.runs.files import read_json
 from visplay.runs.schemas import ASKED
-from visplay.runs.state import read_json
 from visplay.selfplay.schedule import phases
 from visplay.types import ImageRef
 

@@ -17,7 +17,7 @@ from typing import Any
 from visplay.errors import RunError
 from visplay.report.results_page import results_markdown
 from visplay.report.run_data import RunView
-from visplay.runs.state import write_whole
+from visplay.runs.files import write_whole
 
 MOST_BYTES = 5 * 2**20
 QUESTIONS, PICTURES = 320, 16  # of the sample at its largest; halved until the file is small enough

@@ -27,7 +27,7 @@ from visplay.labeling.gates.band import Band
 from visplay.report.gallery import Gallery, ImageList, Stamp, stamp
 from visplay.report.health import signs
 from visplay.runs import check_run, in_use, read_metrics
-from visplay.runs.state import read_json
+from visplay.runs.files import read_json
 from visplay.selfplay.schedule import INPUTS_FILE, InputCounts, Schedule, phases
 from visplay.types import StepId
 

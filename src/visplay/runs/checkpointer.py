@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,47 +35,40 @@ class StatePart(Protocol):
     def restore(self, state: dict[str, Any], /) -> None: ...
 
 
+@dataclass
 class Checkpointer:
     """Yields the unfinished steps of a run, and saves state and weights after finished steps.
 
     After a step without a change of weights, the state names the earlier checkpoint. The disk has the checkpoint of the
     last saved step and the pinned checkpoints.
 
-    Args:
+    Attributes:
         phases: names of all phases, in their order within an iteration.
         weights: roles, optimizers and everything that is rolled back with them.
         parts: other parts of the state, by name.
         every: save after every `every`-th step of a phase, and after its last step.
     """
 
-    def __init__(
-        self,
-        run: RunDirectory,
-        phases: Sequence[str],
-        weights: Weights,
-        parts: Mapping[str, StatePart],
-        every: int = 1,
-    ) -> None:
-        self._run = run
-        self._phases = phases
-        self._weights = weights
-        self._parts = parts
-        self._every = every
+    run: RunDirectory
+    phases: Sequence[str]
+    weights: Weights
+    parts: Mapping[str, StatePart]
+    every: int = 1
+
+    def __post_init__(self) -> None:
         self._begun = time.monotonic()
-        self._seconds_before = 0.0
         self._finished = (-1, 0, 0)
-        self._current: str | None = None
+        self._current = ""  # the checkpoint of the weights of `_version`; empty before the first
         self._version: Hashable = None
         self._pinned: dict[str, str] = {}
         self._to_pin: set[str] = set()
-        saved = run.load_state()
-        if saved is not None:
+        if (saved := self.run.load_state()) is not None:
             self._resume(saved)
 
     @property
     def seconds(self) -> float:
         """Seconds spent on the run, including the time before a resume up to the last saved step."""
-        return self._seconds_before + time.monotonic() - self._begun
+        return time.monotonic() - self._begun
 
     def steps(self, iteration: int, phase: str, count: int) -> Iterator[StepId]:
         """The unfinished steps of a phase with `count` steps; a step is finished when the loop's body ends."""
@@ -83,8 +77,8 @@ class Checkpointer:
             if self._key(step) <= self._finished:
                 continue
             yield step
-            if (number + 1) % self._every == 0 or number + 1 == count:
-                self._remember(step)
+            if (number + 1) % self.every == 0 or number + 1 == count:
+                self._save(step)
 
     def pin(self, name: str) -> None:
         """Keep the checkpoint of the current step under a name, until a later step pins the same name."""
@@ -100,44 +94,33 @@ class Checkpointer:
 
     def _resume(self, saved: Mapping[str, Any]) -> None:
         self._finished = self._key(StepId(saved["iteration"], saved["phase"], saved["step"]))
-        self._seconds_before = saved["seconds"]
+        self._begun -= saved["seconds"]
         self._pinned = dict(saved["pinned"])
-        for name, part in self._parts.items():
+        for name, part in self.parts.items():
             part.restore(saved["parts"][name])
         # Leftovers of a process that was killed between a checkpoint and its state, or before the removal.
-        self._run.discard(keep=[saved["checkpoint"], *self._pinned.values()])
+        self.run.discard(keep=[saved["checkpoint"], *self._pinned.values()])
         self._restore(saved["checkpoint"])
 
     def _restore(self, checkpoint: str) -> None:
-        self._weights.restore(self._folder(checkpoint))
-        self._current, self._version = checkpoint, self._weights.version
+        self.weights.restore(self._folder(checkpoint))
+        self._current, self._version = checkpoint, self.weights.version
 
-    def _remember(self, step: StepId) -> None:
-        checkpoint = self._checkpoint_of(step)
-        pinned = self._pinned | dict.fromkeys(self._to_pin, checkpoint)
-        self._run.save_state(
-            {
-                **step._asdict(),
-                "seconds": self.seconds,
-                "checkpoint": checkpoint,
-                "pinned": pinned,
-                "parts": {name: part.state() for name, part in self._parts.items()},
-            }
-        )
-        self._pinned, self._to_pin = pinned, set()
-        self._run.discard(keep=[checkpoint, *pinned.values()])
-
-    def _checkpoint_of(self, step: StepId) -> str:
-        """The name of the checkpoint of the current weights, which is written if there is none."""
-        if self._current is None or self._weights.version != self._version:
+    def _save(self, step: StepId) -> None:
+        if not self._current or self.weights.version != self._version:
             name = f"{step.iteration}-{step.phase}-{step.step}"
-            with self._run.checkpoint(name) as folder:
-                self._weights.save(folder)
-            self._current, self._version = name, self._weights.version
-        return self._current
+            with self.run.new_folder(f"checkpoints/{name}") as folder:
+                self.weights.save(folder)
+            self._current, self._version = name, self.weights.version
+        pinned = self._pinned | dict.fromkeys(self._to_pin, self._current)
+        parts = {name: part.state() for name, part in self.parts.items()}
+        names = {"checkpoint": self._current, "pinned": pinned}
+        self.run.save_state({**step._asdict(), "seconds": self.seconds, **names, "parts": parts})
+        self._pinned, self._to_pin = pinned, set()
+        self.run.discard(keep=[self._current, *pinned.values()])
 
     def _folder(self, checkpoint: str) -> Path:
-        return self._run.path / "checkpoints" / checkpoint
+        return self.run.path / "checkpoints" / checkpoint
 
     def _key(self, step: StepId) -> tuple[int, int, int]:
-        return step.iteration, self._phases.index(step.phase), step.step
+        return step.iteration, self.phases.index(step.phase), step.step

@@ -15,20 +15,13 @@ from typing import Any
 
 from visplay.errors import RunError
 
-FRAME = ("phase", "iteration", "step", "time")
-"""The keys of a line that are not measured values."""
+FRAME = ("phase", "iteration", "step", "time")  # the keys of a line that are not measured values
 
 
 class MetricsLog:
-    """Appends lines to a metrics file; a line is in the file when `append` returns."""
+    """Appends lines to a metrics file, which is cut to `size` bytes at first; a `RunError` where lines are missing."""
 
     def __init__(self, path: Path, size: int = 0) -> None:
-        """Open `path` and truncate it to `size` bytes.
-
-        Raises:
-            RunError: the file is shorter, so lines are missing.
-        """
-        self._path = path
         self._file = path.open("ab")
         present = self._file.tell()
         if present < size:
@@ -37,33 +30,19 @@ class MetricsLog:
         self._file.truncate(size)
 
     def append(
-        self,
-        phase: str,
-        iteration: int,
-        step: int,
-        values: Mapping[str, Any],
-        time: Mapping[str, float] | None = None,
+        self, phase: str, iteration: int, step: int, values: Mapping[str, Any], time: Mapping[str, float] | None = None
     ) -> dict[str, Any]:
-        """Write one line.
+        """Write one line, and return it as `read_metrics` reads it; it is in the file when the call returns.
 
         Args:
-            values: numbers, strings, None, NumPy or torch arrays, and lists or mappings of these.
+            values: numbers, strings, None, NumPy or torch arrays, and lists or mappings of these; no key of `FRAME`.
             time: seconds and values that depend on them, such as tokens per second.
-        Returns:
-            the line as `read_metrics` reads it.
-        Raises:
-            ValueError: `values` has a key of `FRAME`.
         """
         taken = [key for key in FRAME if key in values]
         if taken:
             raise ValueError(f"metrics of {phase} must not be named {', '.join(taken)}")
-        line = {
-            "phase": phase,
-            "iteration": iteration,
-            "step": step,
-            **json_value(values),
-            "time": json_value(time or {}),
-        }
+        place = {"phase": phase, "iteration": iteration, "step": step}
+        line = {**place, **json_value(values), "time": json_value(time or {})}
         self._file.write((json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode())
         self._file.flush()
         return line
@@ -74,7 +53,6 @@ class MetricsLog:
         return self._file.tell()
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
 
@@ -92,7 +70,7 @@ def json_value(value: Any) -> Any:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All complete lines, without a line that is still being written."""
+    """The objects of a file of JSON lines, without a line that is still being written."""
     return [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 

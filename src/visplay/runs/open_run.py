@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visplay.config import Settings, load_settings
-from visplay.errors import RunError
-from visplay.runs.directory import check_run
+from visplay.runs.directory import check_finished, check_run
+from visplay.runs.files import read_json
 from visplay.runs.metrics import flatten, read_metrics
 from visplay.runs.schemas import ASKED, SILVER
-from visplay.runs.state import read_json
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run, running or finished.
-
-    Attributes:
-        path: the run directory.
-        settings: the settings in config.yaml.
-    """
+    """A run, running or finished: its directory, and the settings in its config.yaml."""
 
     path: Path
     settings: Settings
@@ -38,13 +31,8 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The content of summary.json.
-
-        Raises:
-            RunError: the run is not finished.
-        """
-        if not self.finished:
-            raise RunError(f"the run at {self.path} is not finished; let it finish with `visplay evolve --resume`")
+        """The content of summary.json; a `RunError` where the run is not finished."""
+        check_finished(self.path)
         return read_json(self.path / "summary.json")
 
     def metrics(self) -> pa.Table:
@@ -54,35 +42,28 @@ class Run:
         """
         file = self.path / "metrics.jsonl"
         lines = read_metrics(file) if file.exists() else []
-        times = [line.pop("time") for line in lines]
-        return _table([dict(flatten(line | time)) for line, time in zip(lines, times, strict=True)])
+        return _table([dict(flatten({**line, "time": {}} | line["time"])) for line in lines])
 
     def asked(self) -> pa.Table:
         """One row per completion of the Questioner: votes, verdict of the gates, reward; see `runs/schemas.py`."""
-        return _joined(sorted((self.path / "asked").glob("*.parquet")), ASKED)
+        return _joined((self.path / "asked").glob("*.parquet"), ASKED)
 
     def silver(self, iteration: int | None = None) -> pa.Table:
         """The silver sets, one row per question, of one iteration or of all; see `runs/schemas.py`."""
-        name = "iteration-*.parquet" if iteration is None else f"iteration-{iteration}.parquet"
-        return _joined(sorted((self.path / "silver").glob(name)), SILVER)
+        number = "*" if iteration is None else iteration
+        return _joined((self.path / "silver").glob(f"iteration-{number}.parquet"), SILVER)
 
     def measurements(self) -> pa.Table:
         """One row per labelled item, decoding and iteration: suite, item, answer, correct, …; base: iteration 0."""
         rows = []
         for file in sorted((self.path / "measurements").glob("iteration-*.jsonl")):
             iteration = int(file.stem.rpartition("-")[2])
-            with file.open(encoding="utf-8") as lines:
-                rows += [{"iteration": iteration, **json.loads(line)} for line in lines]
+            rows += [{"iteration": iteration, **row} for row in read_metrics(file)]
         return _table(rows)
 
 
 def open_run(path: str | Path) -> Run:
-    """The run in a directory.
-
-    Raises:
-        RunError: there is no run.
-        ConfigError: its config.yaml is invalid.
-    """
+    """The run in a directory; a `RunError` where there is none, a `ConfigError` where its config.yaml is invalid."""
     path = Path(path)
     check_run(path)
     return Run(path, load_settings(str(path / "config.yaml")))
@@ -93,5 +74,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
-def _joined(files: Sequence[Path], schema: pa.Schema) -> pa.Table:
-    return pa.concat_tables([pq.read_table(file) for file in files]) if files else schema.empty_table()
+def _joined(files: Iterable[Path], schema: pa.Schema) -> pa.Table:
+    tables = [pq.read_table(file) for file in sorted(files)]
+    return pa.concat_tables(tables) if tables else schema.empty_table()

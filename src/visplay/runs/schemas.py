@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+
+def _columns(kind: pa.DataType, *names: str) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
+_VOTES = [
+    *_columns(pa.list_(pa.string()), "votes", "augmentations", "reasoning"),
+    ("logprobs", pa.list_(pa.float64())),
+]
+
 SILVER = pa.schema(
     [
-        ("id", pa.string()),
-        ("image", pa.string()),
-        ("question", pa.string()),
-        ("type", pa.string()),
-        ("votes", pa.list_(pa.string())),
-        ("augmentations", pa.list_(pa.string())),
-        ("reasoning", pa.list_(pa.string())),
-        ("logprobs", pa.list_(pa.float64())),
+        *_columns(pa.string(), "id", "image", "question", "type"),
+        *_VOTES,
         ("confidence", pa.float64()),
         ("silver_answer", pa.string()),
         ("iteration", pa.int32()),
@@ -23,26 +27,17 @@ SILVER = pa.schema(
 
 ASKED = pa.schema(
     [
-        ("id", pa.string()),
-        ("image", pa.string()),
+        *_columns(pa.string(), "id", "image"),
         ("iteration", pa.int32()),
         ("phase", pa.string()),
         ("step", pa.int32()),
         ("type", pa.string()),  # null: no question in the required format; `question` is the whole completion
-        ("question", pa.string()),
-        ("answer", pa.string()),
+        *_columns(pa.string(), "question", "answer"),
         ("confidence", pa.float64()),
         ("kept", pa.bool_()),
-        ("gate", pa.string()),
-        ("reason", pa.string()),
-        ("votes", pa.list_(pa.string())),
-        ("augmentations", pa.list_(pa.string())),
-        ("reasoning", pa.list_(pa.string())),
-        ("logprobs", pa.list_(pa.float64())),
-        ("reward", pa.float64()),
-        ("base_reward", pa.float64()),
-        ("diversity_penalty", pa.float64()),
-        ("history_penalty", pa.float64()),
+        *_columns(pa.string(), "gate", "reason"),
+        *_VOTES,
+        *_columns(pa.float64(), "reward", "base_reward", "diversity_penalty", "history_penalty"),
     ]
 )
 """`asked/T-PHASE-STEP.parquet`: a row per completion of the Questioner, kept or not."""

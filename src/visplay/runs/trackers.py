@@ -21,8 +21,8 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.errors import ConfigError
 from visplay.runs.directory import RunDirectory
+from visplay.runs.files import read_json, write_json
 from visplay.runs.metrics import FRAME, flatten, read_metrics
-from visplay.runs.state import read_json, write_json
 
 _PROJECT = "visplay"
 
@@ -59,7 +59,9 @@ class Trackers:
         PartialState()  # Accelerate's trackers need it to find the main process
         self._console = console
         self._file = run.path / "tracked.json"
-        self._tracked = read_json(self._file) if self._file.exists() else {"id": secrets.token_hex(4), "told": 0}
+        self._tracked: dict[str, Any] = (
+            read_json(self._file) if self._file.exists() else {"id": secrets.token_hex(4), "told": 0}
+        )
         self._trackers = {name: self._start(name, run) for name in run.settings.trackers}
         self._step = 0
         for line in read_metrics(run.path / "metrics.jsonl"):

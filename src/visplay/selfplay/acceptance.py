@@ -4,9 +4,9 @@ Before the first iteration the base asks about held-out images and answers, spre
 all of its votes agree on is trusted. After each iteration the same questions are answered anew, and the Questioner asks
 about the same images anew. An iteration is rejected if it gives up trusted answers, agrees with itself less than the
 last accepted one, or asks fewer questions that have an answer, each by more than a tolerance and chance explain. The
-run then goes back to the last accepted iteration.
+run then goes back to the last accepted iteration (`phases.accept_or_roll_back`).
 
-The user's labelled items (`validation_set.py`) are a further test, or the only one: the answers to them are compared
+The user's labelled items (`ValidationSet`) are a further test, or the only one: the answers to them are compared
 with those of the last accepted iteration in the same way. They also decide which accepted iteration is selected.
 """
 
@@ -14,144 +14,150 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from visplay.answers import match
 from visplay.config import AcceptanceSettings
 from visplay.errors import EvaluationError
+from visplay.evaluation.labelled import read_labelled
+from visplay.evaluation.results import Measurement, SuiteResult
+from visplay.evaluation.runner import evaluate
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
+from visplay.interfaces.engine import Sampling
 from visplay.interfaces.labeler import Labeler, Voter
 from visplay.labeling.asked_records import synthesis_rows, write_record
 from visplay.labeling.gates.answered import Answered
 from visplay.labeling.silver_file import read_silver, write_silver
 from visplay.labeling.synthesis import synthesize
 from visplay.roles.questioner import Questioner
-from visplay.runs.state import read_json, write_json
-from visplay.selfplay.validation_set import ValidationSet
+from visplay.roles.reasoner import Reasoner
+from visplay.runs.files import read_json, write_json
 from visplay.selfplay.verdict import Change, Verdict
-from visplay.types import ImageRef, Question, SilverItem, StepId
+from visplay.types import ImageRef, Question, SilverItem, StepId, Suite
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOutAnswer:
+class HeldOutAnswer(NamedTuple):
     """What a Reasoner answers to a frozen question, and how much its answers agree."""
 
     answer: str | None
     confidence: float
 
 
-HeldOutAnswers = Mapping[str, HeldOutAnswer]
-"""By question id."""
+HeldOutAnswers = Mapping[str, HeldOutAnswer]  # by question id
 
 
-def verdict(
-    iteration: int,
-    frozen_items: Sequence[SilverItem],
-    trusted: float,
-    against: int,
-    before: HeldOutAnswers,
-    now: HeldOutAnswers,
-    tolerance: float = 0.0,
-) -> Verdict:
-    """Compare two Reasoners on the frozen questions; the later one is rejected if one of both 95 % intervals lies below
-    -`tolerance`, a test of non-inferiority.
+def decide(iteration: int, against: int, found: Mapping[str, Any], tolerance: float, taught: bool = True) -> Verdict:
+    """Reject an iteration if the 95 % interval of a change lies below -`tolerance`, a test of non-inferiority.
 
     Args:
-        trusted: confidence from which the base's answer counts as trusted.
+        found: fields of a `Verdict`, of which every `Change` is tested.
+        taught: the iteration had a silver set. Without one only its Questioner changed, into one that asks nothing to
+            learn from, and the iteration is rejected.
     """
+    worse = any(isinstance(value, Change) and value.is_below(-tolerance) for value in found.values())
+    return Verdict(iteration, taught and not worse, against, **found)
+
+
+def answer_changes(
+    frozen_items: Sequence[SilverItem], trusted: float, before: HeldOutAnswers, now: HeldOutAnswers
+) -> dict[str, Change]:
+    """Two Reasoners on the frozen questions: `kept`, of the base's answers of confidence `trusted`; `agreement`."""
     frozen = {item.question.id: item.answer for item in frozen_items if item.confidence >= trusted}
-    kept = _change(paired_difference(_kept(frozen, before), _kept(frozen, now))) if frozen else None
-    agreement = _change(mean_difference(_confidence(before), _confidence(now))) if before else None
-    worse = any(change is not None and change.is_below(-tolerance) for change in (kept, agreement))
-    return Verdict(iteration, not worse, against, kept=kept, agreement=agreement)
-
-
-def judge_asking(
-    found: Verdict, before: Mapping[str, float], now: Mapping[str, float], tolerance: float = 0.0
-) -> Verdict:
-    """`found`, and of two Questioners the share of each image's questions that have an answer, by image id."""
-    asking = _change(mean_difference(before, now)) if before else None
-    worse = asking is not None and asking.is_below(-tolerance)
-    return replace(found, accepted=found.accepted and not worse, asking=asking)
-
-
-def judge_validation(found: Verdict, difference: PairedDifference, accuracy: float, tolerance: float = 0.0) -> Verdict:
-    """`found`, and the change of the share of right answers to the user's labelled items; `accuracy` is that share."""
-    change = _change(difference)
-    return replace(
-        found,
-        accepted=found.accepted and not change.is_below(-tolerance),
-        validation=change,
-        validation_p_mcnemar=difference.p_mcnemar,
-        validation_items=difference.n,
-        validation_accuracy=accuracy,
-    )
+    changes = {}
+    if frozen:
+        changes["kept"] = _change(paired_difference(_kept(frozen, before), _kept(frozen, now)))
+    if before:
+        confidences = ({name: answer.confidence for name, answer in answers.items()} for answers in (before, now))
+        changes["agreement"] = _change(mean_difference(*confidences))
+    return changes
 
 
 def _change(difference: PairedDifference | MeanDifference) -> Change:
     return Change.of(difference.mean, difference.ci95)
 
 
-def _confidence(held_out_answers: HeldOutAnswers) -> dict[str, float]:
-    return {name: one.confidence for name, one in held_out_answers.items()}
+def _kept(frozen: Mapping[str, str], answers: HeldOutAnswers) -> dict[str, bool]:
+    given = {name: answers[name].answer for name in frozen}
+    return {name: answer is not None and match(answer, frozen[name]) for name, answer in given.items()}
 
 
-def _kept(frozen: Mapping[str, str], held_out_answers: HeldOutAnswers) -> dict[str, bool]:
-    answers = {name: held_out_answers[name].answer for name in frozen}
-    return {name: given is not None and match(given, frozen[name]) for name, given in answers.items()}
+@dataclass(frozen=True, slots=True)
+class ValidationSet:
+    """Labelled items, and in `folder` what each iteration's Reasoner answers to them."""
+
+    folder: Path
+    suite: Suite
+    reasoner: Reasoner
+
+    def ask(self, iteration: int) -> SuiteResult:
+        """Have all items answered greedily, worded as in every evaluation; iteration 0 is the base."""
+        greedy = Sampling(temperature=0, max_tokens=self.reasoner.settings.sampling.max_tokens)
+        wording = self.reasoner.prompts.answer
+        (found,) = evaluate(self.reasoner.voter, (self.suite,), wording, greedy, "acceptance/anchor")
+        self.folder.mkdir(exist_ok=True)
+        Measurement({self.suite.name: found}).save(self._file(iteration))
+        return found
+
+    def judge(self, iteration: int, before: int) -> dict[str, Any]:
+        """The fields of a `Verdict` that come of asking, compared with an earlier iteration item by item."""
+        now = self.ask(iteration)
+        difference = now.difference_to(self.result(before))
+        return {
+            "validation": _change(difference),
+            "validation_p_mcnemar": difference.p_mcnemar,
+            "validation_items": difference.n,
+            "validation_accuracy": now.accuracy,
+        }
+
+    def result(self, iteration: int) -> SuiteResult:
+        """What `ask` found."""
+        return Measurement.load(self._file(iteration)).greedy[self.suite.name]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the items with their labels and images, as a run's state keeps it."""
+        items = [
+            (item.id, item.question, item.answer, item.choices, [_content(part) for part in item.image.parts])
+            for item in self.suite.items
+        ]
+        return f"{len(items)} items, {blake2b(repr(items).encode(), digest_size=8).hexdigest()}"
+
+    def _file(self, iteration: int) -> Path:
+        return self.folder / f"labelled-{iteration}.jsonl"
 
 
+@dataclass
 class Acceptance:
     """Freezes the base's questions and answers, judges iterations, and remembers which was accepted last.
 
-    Args:
+    Attributes:
         folder: where the frozen questions and each iteration's answers to them are kept.
         images: those held out; without any the labelled items decide alone.
         labelled: items of the user's own, and who answers them.
-
-    Attributes:
         last_accepted: the iteration that the next one is compared with, and begins from; 0 is the base.
         rejected: the iterations that were rolled back, in order.
-        best: the accepted iteration that is handed over: the one with the most right answers to the labelled items, of
-            equals the latest. Nothing tells so without labels, and as none was worse than the one before, it is the
-            last accepted.
+        best: the accepted iteration that is selected: the one with the most right answers to the labelled items, of
+            equals the latest. Without labels it is the last accepted, as none was worse than the one before.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        images: Sequence[ImageRef],
-        settings: AcceptanceSettings,
-        labelled: ValidationSet | None = None,
-    ) -> None:
-        self.folder = folder
-        self.images = images
-        self.settings = settings
-        self.labelled = labelled
-        self.last_accepted = 0
-        self.best = 0
-        self.rejected: list[int] = []
-
-    @property
-    def judges(self) -> bool:
-        """Whether there is anything to judge by."""
-        return bool(self.images) or self.labelled is not None
-
-    @property
-    def rejected_in_a_row(self) -> int:
-        """How many iterations were rejected since the last accepted one."""
-        return sum(iteration > self.last_accepted for iteration in self.rejected)
+    folder: Path
+    images: Sequence[ImageRef]
+    settings: AcceptanceSettings
+    labelled: ValidationSet | None = None
+    last_accepted: int = 0
+    best: int = 0
+    rejected: list[int] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
         """Whether so many iterations were rejected in a row that the run ends."""
-        return self.rejected_in_a_row >= self.settings.patience
+        return sum(iteration > self.last_accepted for iteration in self.rejected) >= self.settings.patience
 
     def freeze(self, questioner: Questioner, labeler: Labeler, voter: Voter) -> tuple[SilverItem, ...]:
-        """The base's questions about the held-out images with its answers, refusals left out; the labelled items are
-        answered too."""
+        """The base's questions about held-out images with its answers, no refusals; it answers labelled items too."""
         self.folder.mkdir(exist_ok=True)
         if self.labelled:
             self.labelled.ask(0)
@@ -159,83 +165,69 @@ class Acceptance:
             return ()
         items = self._ask(questioner, labeler, voter, 0)
         write_silver(self.folder / "anchor.parquet", items, 0)
-        self._write(0, {item.question.id: HeldOutAnswer(item.answer, item.confidence) for item in items})
+        self._write_answers(0, {item.question.id: HeldOutAnswer(item.answer, item.confidence) for item in items})
         return items
 
     def judge(
         self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int, taught: bool = True
     ) -> Verdict:
-        """Have all that is judged by answered anew, and compare with the last accepted iteration.
-
-        Args:
-            taught: the iteration had a silver set. Without one only its Questioner changed, into one that asks
-                nothing to learn from, and the iteration is rejected.
-        """
-        before = self.last_accepted
-        unjudged = Verdict(iteration, accepted=True, against=before)
-        found = self._judge_images(questioner, labeler, voter, iteration) if self.images else unjudged
+        """Have all questions and labelled items answered anew, and compare with the last accepted iteration."""
+        found: dict[str, Any] = {}
+        if self.images:
+            found |= self._compare(questioner, labeler, voter, iteration)
         if self.labelled:
-            accuracy = self.labelled.ask(iteration).accuracy
-            change = self.labelled.difference(before, iteration)
-            found = judge_validation(found, change, accuracy, self.settings.tolerance)
-        found = found if taught else replace(found, accepted=False)
-        if found.accepted:
+            found |= self.labelled.judge(iteration, self.last_accepted)
+        verdict = decide(iteration, self.last_accepted, found, self.settings.tolerance, taught)
+        if verdict.accepted:
             self.last_accepted = iteration
-            self.best = iteration if self._is_best(iteration) else self.best
+            labelled = self.labelled
+            if labelled is None or labelled.result(iteration).correct >= labelled.result(self.best).correct:
+                self.best = iteration
         else:
             self.rejected.append(iteration)
-        return replace(found, selected_iteration=self.best)
+        return replace(verdict, selected_iteration=self.best)
 
-    def _is_best(self, iteration: int) -> bool:
-        labelled = self.labelled
-        return labelled is None or labelled.result(iteration).correct >= labelled.result(self.best).correct
-
-    def _judge_images(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> Verdict:
-        """Have the frozen questions answered again, and ask about its images anew."""
-        frozen_items = self.frozen_items()
-        answered = labeler.label([item.question for item in frozen_items], self.settings.votes, voter)
+    def _compare(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> dict[str, Change]:
+        """Have the frozen questions answered again, and ask about their images anew."""
+        items, before = self.frozen_items(), self.last_accepted
+        answered = labeler.label([item.question for item in items], self.settings.votes, voter)
         now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
-        self._write(iteration, now)
-        before, tolerance = self.last_accepted, self.settings.tolerance
-        answers_before, trusted = self.held_out_answers(before), self.settings.trusted
-        found = verdict(iteration, frozen_items, trusted, before, answers_before, now, tolerance)
+        self._write_answers(iteration, now)
         self._ask(questioner, labeler, voter, iteration)
-        return judge_asking(found, self._asked(before), self._asked(iteration), tolerance)
+        changes = answer_changes(items, self.settings.trusted, self.held_out_answers(before), now)
+        shares = (read_json(self._asking_file(t)) for t in (before, iteration))
+        return {**changes, "asking": _change(mean_difference(*shares))}
 
     def _ask(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> tuple[SilverItem, ...]:
         """Questions about the held-out images that have an answer; each image's share of them is written down."""
-        settings = self.settings
-        gates = [Answered()]
-        wanted, votes = settings.questions_per_image, settings.votes
-        found = synthesize(questioner, labeler, gates, voter, self.images, wanted, votes, "acceptance")
+        wanted, votes = self.settings.questions_per_image, self.settings.votes
+        found = synthesize(questioner, labeler, [Answered()], voter, self.images, wanted, votes, "acceptance")
         write_record(self.folder, StepId(iteration, "accept", 0), synthesis_rows(found))
         with_answer = Counter(item.question.image.id for item in found.items)
-        shares = {image.id: with_answer[image.id] / wanted for image in self.images}
-        write_json(self.folder / f"asking-{iteration}.json", shares)
+        write_json(self._asking_file(iteration), {image.id: with_answer[image.id] / wanted for image in self.images})
         return found.items
 
-    def _asked(self, iteration: int) -> dict[str, float]:
-        shares: dict[str, float] = read_json(self.folder / f"asking-{iteration}.json")
-        return shares
+    def _asking_file(self, iteration: int) -> Path:
+        return self.folder / f"asking-{iteration}.json"
+
+    def _write_answers(self, iteration: int, answers: HeldOutAnswers) -> None:
+        values = {name: answer._asdict() for name, answer in answers.items()}
+        write_json(self.folder / f"iteration-{iteration}.json", values)
+
+    def held_out_answers(self, iteration: int) -> dict[str, HeldOutAnswer]:
+        """Those of an iteration to the frozen questions; 0 is the base."""
+        values = read_json(self.folder / f"iteration-{iteration}.json")
+        return {name: HeldOutAnswer(**answer) for name, answer in values.items()}
 
     def frozen_items(self) -> tuple[SilverItem, ...]:
         """What `freeze` found."""
         return read_silver(self.folder / "anchor.parquet", {image.id: image for image in self.images})
-
-    def held_out_answers(self, iteration: int) -> dict[str, HeldOutAnswer]:
-        """Those of an iteration; 0 is the base."""
-        values = read_json(self.folder / f"iteration-{iteration}.json")
-        return {name: HeldOutAnswer(**answer_now) for name, answer_now in values.items()}
 
     def answers(self, before: int, now: int) -> tuple[list[Question], dict[str, str | None], dict[str, str | None]]:
         """The frozen questions and what two iterations answer to them, by question id."""
         first, second = self.held_out_answers(before), self.held_out_answers(now)
         questions = [item.question for item in self.frozen_items()]
         return questions, {q: o.answer for q, o in first.items()}, {q: o.answer for q, o in second.items()}
-
-    def _write(self, iteration: int, held_out_answers: HeldOutAnswers) -> None:
-        values = {name: asdict(answer_now) for name, answer_now in held_out_answers.items()}
-        write_json(self.folder / f"iteration-{iteration}.json", values)
 
     def state(self) -> dict[str, Any]:
         """JSON values that `restore` takes."""
@@ -247,13 +239,35 @@ class Acceptance:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back to what `state` gave.
-
-        Raises:
-            EvaluationError: it was judged by other labelled items.
-        """
-        if state.get("labelled") != (self.labelled.fingerprint if self.labelled else None):
+        """Go back to what `state` gave; an `EvaluationError` where it was judged by other labelled items."""
+        if state["labelled"] != (self.labelled.fingerprint if self.labelled else None):
             raise EvaluationError("the validation set is not what the run began with; put it back, or begin a new run")
         self.last_accepted = state["last_accepted"]
         self.rejected = list(state["rejected"])
         self.best = state["best"]
+
+
+def read_validation_set(path: Path) -> Suite:
+    """The items of a labelled file; an `EvaluationError` where a row cannot be used, as a gate is all of its rows."""
+    found = read_labelled(path)
+    if found.skipped:
+        rows = f"{found.skipped[0]} ({len(found.skipped)} such rows)" if len(found.skipped) > 1 else found.skipped[0]
+        raise EvaluationError(f"validation set {path}, {rows}; mend what cannot be used, or take it out")
+    return found.suite
+
+
+def without_validation_images(images: Sequence[ImageRef], validation_set: Suite | None) -> tuple[ImageRef, ...]:
+    """`images` without those of the validation set, compared byte by byte: the same file, or a copy of it."""
+    parts = {part.id: part for item in validation_set.items for part in item.image.parts} if validation_set else {}
+    sizes = {_size(part) for part in parts.values()}
+    held = {_content(part) for part in parts.values()}
+    return tuple(image for image in images if _size(image) not in sizes or _content(image) not in held)
+
+
+def _size(image: ImageRef) -> int:
+    return len(image.data) if isinstance(image.data, bytes) else image.data.stat().st_size
+
+
+def _content(image: ImageRef) -> str:
+    data = image.data if isinstance(image.data, bytes) else image.data.read_bytes()
+    return blake2b(data, digest_size=16).hexdigest()

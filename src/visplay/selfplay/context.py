@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from visplay.config import Settings
 from visplay.data.random_streams import random_stream
 from visplay.data.sampler import Sampler
 from visplay.interfaces.image_source import Observer
 from visplay.labeling.silver_file import read_silver, silver_file
-from visplay.runs.checkpointer import Checkpointer
-from visplay.selfplay.acceptance import Acceptance
+from visplay.runs.checkpointer import Checkpointer, StatePart
+from visplay.selfplay.acceptance import Acceptance, ValidationSet, without_validation_images
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.schedule import InputCounts, phases
 from visplay.selfplay.state import SelfPlayState
-from visplay.selfplay.validation_set import ValidationSet, without_validation_images
 from visplay.types import ImageRef, SilverItem, Suite
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,71 +35,43 @@ class RunInputs:
     validation_set: Suite | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class PhaseContext:
-    """What every phase works with.
+    """What every phase works with; of a run that is resumed, as its last remembered step left it.
 
     Attributes:
         images: those that train.
         sampler: draws from them. It goes on after a rejected iteration, so that the next one sees other images.
+    Raises:
+        ImageError, EvaluationError: the images or the validation set are not those the run began with.
     """
 
-    inputs: RunInputs
-    images: tuple[ImageRef, ...]
-    settings: Settings
-    state: SelfPlayState
-    logger: RunLogger
-    sampler: Sampler
-    acceptance: Acceptance
-    checkpointer: Checkpointer
-    _silver: dict[int, tuple[SilverItem, ...]] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def open(cls, inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> PhaseContext:
-        """Set a run up, or go on with it: everything is as its last remembered step left it.
-
-        Raises:
-            ImageError, EvaluationError: the images or the validation set are not those the run began with.
-        """
+    def __init__(self, inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> None:
+        self.inputs = inputs
+        self.state = state
+        self.settings = settings
+        self.logger = logger
         apart = without_validation_images(inputs.images, inputs.validation_set)
-        held_out, images = hold_out_images(apart, settings.acceptance.images, settings.seed)
-        folder = logger.run.path / "acceptance"
-        labelled = (
-            ValidationSet(folder, inputs.validation_set, state.reasoner)
-            if inputs.validation_set and settings.acceptance.validation_set
-            else None
-        )
-        acceptance = Acceptance(folder, held_out, settings.acceptance, labelled)
-        sampler = Sampler(images, settings.seed)
-        checkpointer = Checkpointer(
-            logger.run,
-            [phase.name for phase in phases()],
-            state,
-            {"sampler": sampler, "acceptance": acceptance},
-            settings.checkpoint_every,
-        )
+        held_out, self.images = hold_out_images(apart, settings.acceptance.images, settings.seed)
+        folder, labelled = logger.run.path / "acceptance", None
+        if inputs.validation_set and settings.acceptance.validation_set:
+            labelled = ValidationSet(folder, inputs.validation_set, state.reasoner)
+        self.acceptance = Acceptance(folder, held_out, settings.acceptance, labelled)
+        self.sampler = Sampler(self.images, settings.seed)
+        names = [phase.name for phase in phases()]
+        parts: dict[str, StatePart] = {"sampler": self.sampler, "acceptance": self.acceptance}
+        self.checkpointer = Checkpointer(logger.run, names, state, parts, settings.checkpoint_every)
+        self._silver: dict[int, tuple[SilverItem, ...]] = {}
         items = len(labelled.suite.items) if labelled else 0
-        logger.begin(InputCounts(len(images), len(held_out), items, len(inputs.suites)))
-        return cls(inputs, images, settings, state, logger, sampler, acceptance, checkpointer)
+        logger.begin(InputCounts(len(self.images), len(held_out), items, len(inputs.suites)))
 
     def silver(self, iteration: int) -> tuple[SilverItem, ...]:
-        """The silver set of an iteration; empty until it is made."""
-        return _last(self._silver, iteration, self._read_silver)
-
-    def _read_silver(self, iteration: int) -> tuple[SilverItem, ...]:
-        file = silver_file(self.logger.run.path, iteration)
-        return read_silver(file, {image.id: image for image in self.images}) if file.exists() else ()
-
-
-def _last(kept: dict[int, tuple[T, ...]], iteration: int, read: Callable[[int], tuple[T, ...]]) -> tuple[T, ...]:
-    """What `read` gives for an iteration; the last answer that was not empty is kept for the steps that follow."""
-    if iteration not in kept:
-        found = read(iteration)
-        if not found:
-            return found
-        kept.clear()
-        kept[iteration] = found
-    return kept[iteration]
+        """The silver set of an iteration, which stays in memory; empty until it is made."""
+        if iteration not in self._silver:
+            file = silver_file(self.logger.run.path, iteration)
+            if not file.exists():
+                return ()
+            self._silver = {iteration: read_silver(file, {image.id: image for image in self.images})}
+        return self._silver[iteration]
 
 
 def hold_out_images(

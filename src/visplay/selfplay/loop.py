@@ -8,7 +8,8 @@ For t = 1..T:
 5. Acceptance (ours, not the paper's): an iteration whose answers became significantly worse is rolled back. Compared
    are the base's own confident answers about held-out images, the user's labelled items, or both.
 
-`schedule.PHASES` lists these phases in this order; `phases.py` has a function for each.
+`schedule.PHASES` lists these phases in this order; `phases.py` has a function for each. A rejected iteration is
+restored in the last one, `phases.accept_or_roll_back`, from the checkpoint of the last accepted iteration.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.state import SelfPlayState
 
 
-def self_play(inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> None:
+def self_play(inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> float:
     """Run all iterations, or those that are left; everything measured goes to the logger's run.
 
     Iteration 0 measures the base and freezes its answers for acceptance.
+
+    Returns:
+        seconds spent on the run, including the time before a resume.
     """
-    context = PhaseContext.open(inputs, state, settings, logger)
+    context = PhaseContext(inputs, state, settings, logger)
     for t in range(settings.iterations + 1):
         if context.acceptance.over:
             break
@@ -37,4 +41,4 @@ def self_play(inputs: RunInputs, state: SelfPlayState, settings: Settings, logge
             for step in context.checkpointer.steps(t, phase.name, count):
                 getattr(phases, phase.function)(context, step)
     phases.restore_selected(context)
-    logger.finish(context.checkpointer.seconds)
+    return context.checkpointer.seconds

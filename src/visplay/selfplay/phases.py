@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 
 import numpy as np
 
 from visplay.data.random_streams import random_stream
+from visplay.evaluation.results import measurement_file
 from visplay.evaluation.runner import measure
 from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
@@ -26,118 +26,113 @@ from visplay.types import Candidate, Group, SilverItem, StepId
 ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
 
 
-@dataclass(frozen=True, slots=True)
-class _Rollout:
-    """What the Questioner asked about some images, and what came of it."""
-
-    asked: tuple[Asked, ...]
-    candidates: tuple[Candidate, ...]
-    rejected: Mapping[str, tuple[str, str]]
-    rewards: Mapping[str, RewardBreakdown]
-    groups: tuple[Group, ...]
-
-
 def train_questioner(context: PhaseContext, at: StepId) -> None:
     """G questions per image, m answers per question, gates, rewards, one update of the Questioner."""
-    settings, state, (t, _, step) = context.settings, context.state, at
-    with context.logger.step("questioner", t, step) as record:
-        tag = f"{t}/questioner/{step}"
-        rollouts = [_ask_and_reward(context, settings.questioner.images_per_step, tag)]
-
-        def sample_more(number: int, missing: int) -> Sequence[Group]:
-            rollouts.append(_ask_and_reward(context, missing, f"{tag}+{number}"))
-            return rollouts[-1].groups
-
-        groups = replace_uninformative(
-            rollouts[0].groups,
-            sample_more,
-            partial(has_advantage, estimator=settings.rl.advantages),
-            settings.rl.dynamic_sampling,
-        )
-        rows = (step_rows(r.asked, r.candidates, r.rejected, r.rewards) for r in rollouts)
-        write_record(context.logger.run.path, at, chain.from_iterable(rows))
+    state, tag = context.state, f"{at.iteration}/questioner/{at.step}"
+    with context.logger.step(at) as record:
+        rollout = _Rollout(context)
+        groups = rollout.sample(context.settings.questioner.images_per_step, tag)
+        groups = _informative(context, groups, lambda number, missing: rollout.sample(missing, f"{tag}+{number}"))
+        asked, candidates, rejected = rollout.asked, rollout.candidates, rollout.rejected
+        write_record(context.logger.run.path, at, step_rows(asked, candidates, rejected, rollout.rewards))
         record |= state.questioner_trainer.step(groups) | state.questioner.engine.metrics()
-        asked = [one for rollout in rollouts for one in rollout.asked]
-        candidates = [candidate for rollout in rollouts for candidate in rollout.candidates]
         answered = sum(candidate.result.answer is not None for candidate in candidates)
         questions = [one.question for one in asked if one.question is not None]
         record["valid"] = len(questions) / len(asked)
-        record["passed"] = (answered - sum(len(rollout.rejected) for rollout in rollouts)) / len(asked)
+        record["passed"] = (answered - len(rejected)) / len(asked)
         record["confidence"] = float(np.mean([c.result.confidence for c in candidates])) if candidates else None
         record["distinct_texts"] = len({q.text for q in questions})
 
 
-def _ask_and_reward(context: PhaseContext, count: int, tag: str) -> _Rollout:
-    """Questions about `count` further images, at most all, with votes, gates and rewards."""
-    settings, state = context.settings.questioner, context.state
-    images = context.sampler.take(min(count, len(context.images)))
-    asked = state.questioner.ask(images, settings.group_size, tag, trained=True)
-    questions = [one.question for one in asked if one.question is not None]
-    candidates = state.rewarding_labeler.label(questions, settings.votes, state.reasoner)
-    _, rejected = apply_gates(settings.gates if settings.reward.uses_gates else (), candidates, state.reasoner)
-    rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, rejected)
-    groups = state.questioner.groups(asked, rewards)
-    return _Rollout(tuple(asked), tuple(candidates), rejected, rewards, tuple(groups))
+@dataclass(frozen=True, slots=True)
+class _Rollout:
+    """What the Questioner asks in a step, and what comes of it."""
+
+    context: PhaseContext
+    asked: list[Asked] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    rejected: dict[str, tuple[str, str]] = field(default_factory=dict)
+    rewards: dict[str, RewardBreakdown] = field(default_factory=dict)
+
+    def sample(self, count: int, tag: str) -> list[Group]:
+        """Ask about `count` further images, at most all; votes, gates and rewards give the groups."""
+        settings, state = self.context.settings.questioner, self.context.state
+        images = self.context.sampler.take(min(count, len(self.context.images)))
+        asked = state.questioner.ask(images, settings.group_size, tag, trained=True)
+        questions = [one.question for one in asked if one.question is not None]
+        candidates = state.rewarding_labeler.label(questions, settings.votes, state.reasoner)
+        gates = settings.gates if settings.reward.uses_gates else ()
+        _, rejected = apply_gates(gates, candidates, state.reasoner)
+        rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, rejected)
+        self.asked.extend(asked)
+        self.candidates.extend(candidates)
+        self.rejected.update(rejected)
+        self.rewards.update(rewards)
+        return state.questioner.groups(asked, rewards)
+
+
+def _informative(
+    context: PhaseContext, groups: Sequence[Group], sample_more: Callable[[int, int], Sequence[Group]]
+) -> list[Group]:
+    """`groups`; with dynamic sampling, those without an advantage are replaced by some of `sample_more`."""
+    rl = context.settings.rl
+    informative = partial(has_advantage, estimator=rl.advantages)
+    return replace_uninformative(groups, sample_more, informative, rl.dynamic_sampling)
 
 
 def make_silver_set(context: PhaseContext, at: StepId) -> None:
     """N questions per image, silver answers, gates; the kept ones go to the iteration's Parquet file."""
-    settings, state, logger, t = context.settings, context.state, context.logger, at.iteration
-    images = context.sampler.take(min(settings.silver.images or len(context.images), len(context.images)))
-    observer = context.inputs.observer
-    with logger.step("silver", t, 0) as record:
-        silver = settings.silver
+    state, silver, observer = context.state, context.settings.silver, context.inputs.observer
+    folder, t = context.logger.run.path, at.iteration
+    images = context.sampler.take(min(silver.images or len(context.images), len(context.images)))
+    wanted, votes = silver.questions_per_image, silver.votes
+    with context.logger.step(at) as record:
         synthesis = synthesize(
-            state.questioner,
-            state.labeler,
-            silver.gates,
-            state.reasoner,
-            images,
-            silver.questions_per_image,
-            silver.votes,
-            f"{t}/silver",
+            state.questioner, state.labeler, silver.gates, state.reasoner, images, wanted, votes, f"{t}/silver"
         )
-        write_silver(silver_file(logger.run.path, t), synthesis.items, t)
-        write_record(logger.run.path, at, synthesis_rows(synthesis))
+        write_silver(silver_file(folder, t), synthesis.items, t)
+        write_record(folder, at, synthesis_rows(synthesis))
         record |= synthesis.statistics()
         if observer is not None:
             kept = {item.question.id for item in synthesis.items}
-            record |= observer.on_silver_set(
-                synthesis.candidates, kept, state.reasoner, silver.votes, settings.evaluation.paper_comparison
-            )
+            compared = context.settings.evaluation.paper_comparison
+            record |= observer.on_silver_set(synthesis.candidates, kept, state.reasoner, votes, compared)
 
 
 def train_reasoner(context: PhaseContext, at: StepId) -> None:
     """G answers per silver question, rewards, one update of the Reasoner."""
-    settings, state, (t, _, step) = context.settings, context.state, at
-    silver, wanted = context.silver(t), settings.reasoner.questions_per_step
-    items = silver_batch(silver, wanted, at, settings.seed)
-    with context.logger.step("reasoner", t, step) as record:
+    settings, state, tag = context.settings, context.state, f"{at.iteration}/reasoner/{at.step}"
+    silver = context.silver(at.iteration)
+    items = silver_batch(silver, settings.reasoner.questions_per_step, at, settings.seed)
+    with context.logger.step(at) as record:
 
         def sample_more(number: int, missing: int) -> Sequence[Group]:
             # The batches of the planned steps end at the step `reasoner.steps`; extra rounds go on behind them.
-            beyond = at._replace(step=step + number * settings.reasoner.steps)
+            beyond = at._replace(step=at.step + number * settings.reasoner.steps)
             more = silver_batch(silver, missing, beyond, settings.seed)
             items.extend(more)
-            return state.reasoner.groups(more, f"{t}/reasoner/{step}+{number}")
+            return state.reasoner.groups(more, f"{tag}+{number}")
 
-        first = state.reasoner.groups(items, f"{t}/reasoner/{step}")
-        groups = replace_uninformative(
-            first, sample_more, partial(has_advantage, estimator=settings.rl.advantages), settings.rl.dynamic_sampling
-        )
-        record |= state.reasoner_trainer.step(groups)
-        record |= state.reasoner.engine.metrics()
+        groups = _informative(context, state.reasoner.groups(items, tag), sample_more)
+        record |= state.reasoner_trainer.step(groups) | state.reasoner.engine.metrics()
         record["confidence"] = float(np.mean([item.confidence for item in items]))
+
+
+def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
+    """The silver items of a step: shuffled laps over the set, cut so that no step holds one twice."""
+    size = min(size, len(items))
+    lap, part = divmod(at.step, len(items) // size)
+    order = random_stream(seed, f"{at.iteration}/{at.phase}/lap {lap}").permutation(len(items))
+    return [items[i] for i in order[part * size : (part + 1) * size]]
 
 
 def measure_reasoner(context: PhaseContext, at: StepId) -> None:
     """Greedy and sampled accuracy on every suite; the marks of all items are kept."""
-    settings, state, logger, t = context.settings, context.state, context.logger, at.iteration
-    suites = context.inputs.suites
-    with logger.step("measure", t, 0) as record:
+    settings, state = context.settings, context.state
+    with context.logger.step(at) as record:
         measurement = measure(
             state.reasoner.voter,
-            suites,
+            context.inputs.suites,
             state.prompts.answer,
             settings.reasoner.sampling.max_tokens,
             settings.evaluation.sampled,
@@ -145,7 +140,9 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
             k_items=settings.evaluation.pass_items,
             no_image=settings.evaluation.no_image,
         )
-        logger.keep_measurement(t, measurement)
+        file = measurement_file(context.logger.run.path, at.iteration)
+        file.parent.mkdir(exist_ok=True)
+        measurement.save(file)
         for decoding, results in measurement.by_decoding().items():
             record |= {f"{decoding}/{name}": result.accuracy for name, result in results.items()}
 
@@ -157,39 +154,27 @@ def accept_or_roll_back(context: PhaseContext, at: StepId) -> None:
     the user's labelled items. The base is the first accepted iteration.
     """
     acceptance, state, t, observer = context.acceptance, context.state, at.iteration, context.inputs.observer
-    with context.logger.step("accept", t, 0) as record:
+    with context.logger.step(at) as record:
         if t == 0:
             record["frozen_questions"] = len(acceptance.freeze(state.questioner, state.labeler, state.reasoner))
             if acceptance.labelled:
                 record["validation_accuracy"] = acceptance.labelled.result(0).accuracy
-            _pin_checkpoint(context, t)
-            return
-        verdict = acceptance.judge(state.questioner, state.labeler, state.reasoner, t, bool(context.silver(t)))
-        record |= verdict.as_metrics()
-        if observer is not None and acceptance.images:
-            record |= observer.on_verdict(*acceptance.answers(verdict.against, t))
-        if verdict.accepted:
-            _pin_checkpoint(context, t)
+        else:
+            taught = bool(context.silver(t))
+            verdict = acceptance.judge(state.questioner, state.labeler, state.reasoner, t, taught)
+            record |= verdict.as_metrics()
+            if observer is not None and acceptance.images:
+                record |= observer.on_verdict(*acceptance.answers(verdict.against, t))
+        if acceptance.last_accepted == t:
+            context.checkpointer.pin(ACCEPTED)
         else:
             context.checkpointer.go_back(ACCEPTED)
-
-
-def _pin_checkpoint(context: PhaseContext, t: int) -> None:
-    """Keep the checkpoint of an accepted iteration; by another name too where the validation set calls it the best."""
-    context.checkpointer.pin(ACCEPTED)
-    if context.acceptance.labelled and context.acceptance.best == t:
-        context.checkpointer.pin(BEST)
+        # Without a validation set every accepted iteration is the best one.
+        if acceptance.labelled and acceptance.best == t:
+            context.checkpointer.pin(BEST)
 
 
 def restore_selected(context: PhaseContext) -> None:
     """Both roles as the best accepted iteration left them, where that is not the last accepted."""
     if context.acceptance.best != context.acceptance.last_accepted:
         context.state.restore_roles(context.checkpointer.pinned(BEST))
-
-
-def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
-    """The silver items of a step: shuffled laps over the set, cut so that no step holds one twice."""
-    size = min(size, len(items))
-    lap, part = divmod(at.step, len(items) // size)
-    order = random_stream(seed, f"{at.iteration}/{at.phase}/lap {lap}").permutation(len(items))
-    return [items[i] for i in order[part * size : (part + 1) * size]]

@@ -1,55 +1,106 @@
-"""One run: its inputs, the loop, the final roles and the summary. Workers of a run follow its controller."""
+"""A run from settings to result: what is prepared before the loop, what is written after it, and the controls.
+
+`evolve` is `visplay.evolve` and what `visplay evolve` does. Workers of a run follow its controller in `follow`.
+"""
 
 from __future__ import annotations
 
+import resource
+import shutil
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
-from visplay.config import Settings
+from visplay.config import Settings, load_settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
 from visplay.evaluation.open_suites import open_suites
-from visplay.evaluation.summary import macro_summary, suites_summary
+from visplay.evaluation.results import measurement_file, run_measurements
+from visplay.evaluation.summary import lead, macro_summary, suites_summary
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.silver_file import join_silver, silver_file
-from visplay.runs import RunDirectory, read_metrics
+from visplay.roles.open import check_runnable
+from visplay.runs import RunDirectory, check_free, read_metrics
 from visplay.runs.metrics import FRAME
+from visplay.runs.open_run import Run, open_run
 from visplay.runs.trackers import Trackers
+from visplay.selfplay.acceptance import read_validation_set
 from visplay.selfplay.context import RunInputs
-from visplay.selfplay.logger import RunLogger, peak_memory_bytes
+from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import self_play
 from visplay.selfplay.state import SelfPlayState
-from visplay.selfplay.validation_set import read_validation_set
 from visplay.selfplay.verdict import Verdict, is_verdict
+
+CONTROLS = {
+    "random_reward": ("questioner.reward=random", "reasoner.reward=random"),
+    "format_reward": ("questioner.reward=format", "reasoner.reward=format"),
+    "untrained_questioner": ("questioner.steps=0",),
+}
+"""Runs that a gain must beat, by name: the settings in which each differs from the run."""
+
+
+def evolve(
+    settings: Settings,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    controls: bool = False,
+    console: Console | None = None,
+    controller: Controller = SINGLE_PROCESS,
+) -> Run:
+    """Evolve a model on unlabeled images and return the finished run.
+
+    Args:
+        settings: see `visplay.load_settings`. With `resume`, pass the settings that the run began with.
+        out: directory of the run; new or empty, unless `resume` is set.
+        resume: continue an interrupted run where there is one.
+        controls: also run the controls that a gain must beat: random reward, format reward, untrained Questioner.
+        console: where progress is shown; None is silent.
+        controller: the processes that share the work.
+    Raises:
+        ConfigError, ModelError, ImageError, EngineError, EvaluationError: the settings ask for something that this
+            machine cannot do; raised before the directory is made.
+        RunError: the directory cannot be used.
+        TrainingError: the training diverged; the finished steps are kept.
+    """
+    out = Path(out)
+    console = console or Console(quiet=True)
+    resuming = resume and (out / "config.yaml").exists()
+    _check_shared(settings, controller, controls)
+    if not resuming:
+        check_free(out)
+    check_runnable(settings)
+    catalogue = settings.images.open(settings.seed)
+    _show_images(catalogue, console)
+    inputs = open_inputs(settings, catalogue)
+    with RunDirectory.open(out) if resuming else RunDirectory.create(out, settings) as run:
+        summary = run_evolution(run, inputs, console, controller=controller)
+        if controls:
+            run.write_summary(summary | {"controls": _run_controls(run, inputs, console, controller)})
+    return open_run(out)
 
 
 def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
-    """Images, suites and, where there are any, the oracle and labelled items to accept by.
-
-    Raises:
-        EvaluationError: no such suite, or the labelled items cannot be used.
-    """
-    validation_set = (
-        read_validation_set(settings.acceptance.validation_set) if settings.acceptance.validation_set else None
-    )
+    """Images, suites, oracle and labelled items; an `EvaluationError` where suites or items cannot be used."""
+    labelled = settings.acceptance.validation_set
+    validation_set = read_validation_set(labelled) if labelled else None
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
     return RunInputs(catalogue.images, suites, settings.images.observer(settings.seed), validation_set)
 
 
 def run_evolution(
     run: RunDirectory, inputs: RunInputs, console: Console, title: str = "", controller: Controller = SINGLE_PROCESS
-) -> RunLogger:
-    """Run the loop to its end; write silver.parquet, both roles and summary.json.
+) -> dict[str, Any]:
+    """Run the loop to its end; write silver.parquet, both roles and summary.json, whose content is returned.
 
-    Args:
-        title: begins every line of the terminal, such as the name of a control.
-        controller: the processes that share the work; the workers are in `follow`.
+    `title` begins every line of the terminal, such as the name of a control.
     """
     settings = run.settings
-    state = SelfPlayState.load(controller.broadcast(settings), controller)
+    state = SelfPlayState(controller.broadcast(settings), controller)
     if not title:
         console.print(str(state.path), highlight=False)
     with (
@@ -57,24 +108,34 @@ def run_evolution(
         closing(state),
         RunLogger(run, settings, console, title, trackers) as logger,
     ):
-        self_play(inputs, state, settings, logger)
+        seconds = self_play(inputs, state, settings, logger)
         controller.shutdown()
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]
     join_silver([part for part in parts if part.exists()], run.path / "silver.parquet")
     for role, policy in (("questioner", state.questioner_policy), ("reasoner", state.reasoner_policy)):
-        with run.result(role) as folder:
+        with run.new_folder(role) as folder:
             policy.save(folder)
             state.prompts.save(folder / "prompts.yaml")
-    run.write_summary(summarize(logger))
-    return logger
+    summary = _summarize(run.path, seconds)
+    run.write_summary(summary)
+    return summary
 
 
-def check_shared(settings: Settings, controller: Controller, controls: bool) -> None:
-    """Refuse what several processes cannot do.
+def follow(controller: Controller) -> None:
+    """What every worker process does: set up the state of each run that the controller begins, and serve it."""
+    while (settings := controller.broadcast(None)) is not None:
+        with closing(SelfPlayState(settings, controller)):
+            controller.serve()
 
-    Raises:
-        ConfigError: one device is named for all of them, or each would need one vLLM after another.
-    """
+
+def peak_memory_bytes() -> int:
+    """Most memory this process held: resident on the host, or allocated on the GPU where that is more."""
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return max(host, torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
+
+
+def _check_shared(settings: Settings, controller: Controller, controls: bool) -> None:
+    """Refuse one device that is named for several processes, and controls that would each need another vLLM."""
     if controller.size == 1:
         return
     if ":" in settings.device:
@@ -83,27 +144,49 @@ def check_shared(settings: Settings, controller: Controller, controls: bool) -> 
         raise ConfigError("--controls need a new vLLM each, which several processes cannot start; use --processes 1")
 
 
-def follow(controller: Controller) -> None:
-    """What every worker process does: set up the state of each run that the controller begins, and serve it."""
-    while (settings := controller.broadcast(None)) is not None:
-        with closing(SelfPlayState.load(settings, controller)):
-            controller.serve()
+def _show_images(catalogue: Catalogue, console: Console) -> None:
+    console.print(f"{len(catalogue.images)} images from {catalogue.source}")
+    count, shown = len(catalogue.skipped), 20
+    if count:
+        console.print("1 file was skipped:" if count == 1 else f"{count} files were skipped:")
+    for one in catalogue.skipped[:shown]:
+        console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
+    if count > shown:
+        console.print(f"  and {count - shown} more")
 
 
-def summarize(logger: RunLogger) -> dict[str, Any]:
+def _run_controls(run: RunDirectory, inputs: RunInputs, console: Console, controller: Controller) -> dict[str, Any]:
+    """Run each control from the same base and seed; its summary by its name, where `lead` is how far it is behind."""
+    found: dict[str, Any] = {}
+    _, ours = run_measurements(run.path)
+    # A control shows where its reward leads, so no iteration of it is rolled back.
+    unjudged = ("evaluation.before=false", "acceptance.images=0", "acceptance.validation_set=null")
+    for name, changes in CONTROLS.items():
+        folder = run.path / "controls" / name
+        settings = load_settings(str(run.path / "config.yaml"), [*changes, *unjudged])
+        exists = (folder / "config.yaml").exists()
+        with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
+            base, copy = measurement_file(run.path, 0), measurement_file(folder, 0)
+            if base.exists():
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copyfile(base, copy)
+            summary = run_evolution(control, inputs, console, name, controller)
+            found[name] = summary | {"lead": lead(ours, run_measurements(folder)[1])}
+    return found
+
+
+def _summarize(run: Path, seconds: float) -> dict[str, Any]:
     """The figures of summary.json, without the controls."""
-    base, iterations = logger.measurements()
-    lines = read_metrics(logger.run.path / "metrics.jsonl")
+    base, iterations = run_measurements(run)
+    lines = read_metrics(run / "metrics.jsonl")
+    verdicts = [Verdict.from_metrics(line) for line in lines if is_verdict(line)]
     return {
         "suites": suites_summary(base, iterations) if base or iterations else {},
         "macro": macro_summary(base, iterations) if base or iterations else {},
         "silver": [_single_figures(line) for line in lines if line["phase"] == "silver"],
-        "acceptance": [
-            {"iteration": verdict.iteration, **verdict.as_metrics()}
-            for verdict in (Verdict.from_metrics(line) for line in lines if is_verdict(line))
-        ],
+        "acceptance": [{"iteration": verdict.iteration, **verdict.as_metrics()} for verdict in verdicts],
         "controls": {},
-        "seconds": logger.seconds,
+        "seconds": seconds,
         "peak_memory_bytes": peak_memory_bytes(),
     }
 

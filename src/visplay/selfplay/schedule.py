@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import NamedTuple
 
 from visplay.config import Settings
 from visplay.types import StepId
 
-INPUTS_FILE = "inputs.json"
-"""In the run directory: the `InputCounts` of the run, as soon as it has counted them."""
+INPUTS_FILE = "inputs.json"  # in the run directory: the `InputCounts`, as soon as the run has counted them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class InputCounts:
 
     Attributes:
         images: unlabeled images that train.
-        held_out: unlabeled images that acceptance judges by.
+        held_out: unlabeled images that acceptance judges by; fewer than five images hold none out.
         validation_items: the user's labelled items that acceptance judges by.
         suites: labelled suites that are measured.
     """
@@ -35,17 +33,6 @@ class InputCounts:
     held_out: int
     validation_items: int
     suites: int
-
-    @classmethod
-    def planned(cls, settings: Settings) -> InputCounts:
-        """A guess from the settings alone, for a run that has not counted its inputs yet."""
-        wanted = settings.acceptance
-        return cls(0, wanted.images, int(wanted.validation_set is not None), len(settings.evaluation.suites))
-
-    @property
-    def judges(self) -> bool:
-        """Whether acceptance has anything to judge by. An image pool of fewer than five images holds none out."""
-        return self.held_out > 0 or self.validation_items > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +79,12 @@ PHASES: tuple[Phase, ...] = (
         "measure_reasoner",
         lambda settings, inputs, t: int(inputs.suites > 0 and (t > 0 or settings.evaluation.before)),
     ),
-    Phase("accept", "acceptance judges", "accept_or_roll_back", lambda settings, inputs, t: int(inputs.judges)),
+    Phase(
+        "accept",
+        "acceptance judges",
+        "accept_or_roll_back",
+        lambda settings, inputs, t: int(inputs.held_out + inputs.validation_items > 0),
+    ),
 )
 
 
@@ -106,28 +98,20 @@ def phase_order(name: str) -> int:
     return next((place for place, phase in enumerate(PHASES) if phase.name == name), len(PHASES))
 
 
-class _Key(NamedTuple):
-    iteration: int
-    phase: int
-    step: int
-
-
 class Schedule:
-    """The planned steps of a run in their order.
-
-    Args:
-        inputs: what the run has to look at; None for a guess from the settings.
-
-    Attributes:
-        iterations: T.
-    """
+    """The planned steps of a run in their order; without `inputs`, by a guess from the settings alone."""
 
     def __init__(self, settings: Settings, inputs: InputCounts | None = None) -> None:
         self.iterations = settings.iterations
         self._settings = settings
-        self._inputs = inputs or InputCounts.planned(settings)
-        self._planned = tuple(self._all_steps())
-        self._keys = [_key(step) for step in self._planned]
+        wanted, suites = settings.acceptance, len(settings.evaluation.suites)
+        self._inputs = inputs or InputCounts(0, wanted.images, int(wanted.validation_set is not None), suites)
+        self._planned = [
+            StepId(iteration, phase.name, step)
+            for iteration in range(self.iterations + 1)
+            for phase in PHASES
+            for step in range(self.steps(phase.name, iteration))
+        ]
 
     def steps(self, phase: str, iteration: int) -> int:
         """How many steps a phase has in an iteration, 0 being what is done with the base."""
@@ -141,8 +125,7 @@ class Schedule:
     def next(self, last: StepId | None, has_silver: bool = True) -> StepId | None:
         """The step after `last`, or the first step of the run for None; None after the end.
 
-        Args:
-            has_silver: the silver set of the iteration has items; without any, phases that need them are left out.
+        Without a silver set, phases of the iteration of `last` that need one are left out.
         """
         skipped = set() if has_silver or last is None else {phase.name for phase in PHASES if phase.needs_silver}
         for step in self._after(last):
@@ -151,27 +134,18 @@ class Schedule:
         return None
 
     def seconds_left(self, spent: Mapping[str, Sequence[float]], last: StepId) -> float | None:
-        """Time that the steps after `last` take if each takes the mean of its phase so far.
+        """Seconds that the steps after `last` take if each takes the mean of its phase so far, by `spent`.
 
-        Args:
-            spent: seconds of the finished steps by phase.
-        Returns:
-            seconds; None until every planned phase has finished a step.
+        None until every planned phase has finished a step.
         """
         if not all(spent.get(step.phase) for step in self._planned):
             return None
         ahead = Counter(step.phase for step in self._after(last))
         return sum(fmean(spent[phase]) * count for phase, count in ahead.items())
 
-    def _all_steps(self) -> Iterator[StepId]:
-        for iteration in range(self.iterations + 1):
-            for phase in PHASES:
-                for step in range(self.steps(phase.name, iteration)):
-                    yield StepId(iteration, phase.name, step)
-
     def _after(self, last: StepId | None) -> Sequence[StepId]:
-        return self._planned[bisect_right(self._keys, _key(last)) if last else 0 :]
+        return self._planned[bisect_right(self._planned, _order(last), key=_order) if last else 0 :]
 
 
-def _key(step: StepId) -> _Key:
-    return _Key(step.iteration, phase_order(step.phase), step.step)
+def _order(step: StepId) -> tuple[int, int, int]:
+    return step.iteration, phase_order(step.phase), step.step

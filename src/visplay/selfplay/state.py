@@ -10,15 +10,14 @@ import torch
 from visplay.config import RLSettings, Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
 from visplay.generation.factory import make_engines, make_vote_engine
-from visplay.models.policy import role_of
-from visplay.models.probe import Probe, probe
-from visplay.models.vlm import VLM
+from visplay.interfaces.engine import Sampling
+from visplay.models.policy import Policy, role_of
+from visplay.models.probe import probe
 from visplay.rl.trainer import Trainer
 from visplay.roles.open import load_base, open_prompts
-from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.runs.state import read_json, write_json
+from visplay.runs.files import read_json, write_json
 
 
 class SelfPlayState:
@@ -27,15 +26,17 @@ class SelfPlayState:
     Attributes:
         labeler, rewarding_labeler: what gives silver answers, and what the Questioner's reward goes by.
         path: whether token trees are valid for the model, and how that was found.
+    Raises:
+        ModelError, ConfigError: no such model, or the prompts file is not usable.
     """
 
-    def __init__(
-        self, base: VLM, prompts: Prompts, settings: Settings, path: Probe, controller: Controller = SINGLE_PROCESS
-    ) -> None:
+    def __init__(self, settings: Settings, controller: Controller = SINGLE_PROCESS) -> None:
+        torch.manual_seed(settings.seed)
+        self.prompts = prompts = open_prompts(settings.model, settings)
+        base = load_base(settings.model, settings)
+        self.path = probe(base)
         self.controller = controller
         controller.register(self)
-        self.prompts = prompts
-        self.path = path
         self._offloads = settings.tune == "full" and settings.idle == "cpu"
         self.questioner_policy = role_of(base, "questioner", settings)
         self.reasoner_policy = role_of(base, "reasoner", settings)
@@ -48,43 +49,17 @@ class SelfPlayState:
         self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
         self.labeler = settings.silver.labeler
         self.rewarding_labeler = settings.questioner.labeler or settings.silver.labeler
-        self.questioner_trainer = Trainer(
-            self.questioner_policy,
-            _own(settings),
-            settings.questioner.sampling.max_tokens or base.max_new_tokens,
-            controller,
-            settings.questioner.sampling.temperature,
-        )
-        self.reasoner_trainer = Trainer(
-            self.reasoner_policy,
-            settings.rl,
-            settings.reasoner.sampling.max_tokens or base.max_new_tokens,
-            controller,
-            settings.reasoner.sampling.temperature,
-        )
 
-    @classmethod
-    def load(cls, settings: Settings, controller: Controller = SINGLE_PROCESS) -> SelfPlayState:
-        """Open the base model and set both roles up.
+        def trainer(policy: Policy, rl: RLSettings, sampling: Sampling) -> Trainer:
+            max_tokens = sampling.max_tokens or base.max_new_tokens
+            return Trainer(policy, rl, max_tokens, controller, sampling.temperature)
 
-        Args:
-            controller: the processes of the run; each of them loads.
-        Raises:
-            ModelError: no such model.
-            ConfigError: the prompts file is not usable.
-        """
-        torch.manual_seed(settings.seed)
-        prompts = open_prompts(settings.model, settings)
-        base = load_base(settings.model, settings)
-        return cls(base, prompts, settings, probe(base), controller)
+        self.questioner_trainer = trainer(self.questioner_policy, _own(settings), settings.questioner.sampling)
+        self.reasoner_trainer = trainer(self.reasoner_policy, settings.rl, settings.reasoner.sampling)
 
     @on_all_ranks
     def offload_unused(self) -> None:
-        """Put away whatever stands on the device; what the phase uses comes back at its first use, and stays.
-
-        So the Questioner's phase has the optimizer of the Questioner there alone, and both roles, for the Reasoner
-        votes; the Reasoner's phase has nothing of the Questioner.
-        """
+        """Offload all that is on the device; what a phase uses comes back at its first use, and stays."""
         if self._offloads:
             for policy in (self.questioner_policy, self.reasoner_policy):
                 policy.offload()

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
-
-_CHANGES = ("kept", "agreement", "asking", "validation", "true")
-_PLAIN = ("validation_p_mcnemar", "validation_items", "validation_accuracy", "true_accuracy", "oracle_accepts")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The mean change of a share from one iteration to another, with its 95 % interval; in [-1, 1].
-
-    An end of the interval is None where it has no bound, as with a single item.
-    """
+    """The mean change of a share between iterations, in [-1, 1], and its 95 % interval; None is an open end."""
 
     mean: float
     low: float | None
@@ -24,7 +18,7 @@ class Change:
 
     @classmethod
     def of(cls, mean: float, ci95: Sequence[float | None]) -> Change:
-        """The change of a difference with its interval; an end that is not finite has no bound."""
+        """The change of a difference with its interval, whose ends may be infinite."""
         low, high = (end if end is not None and math.isfinite(end) else None for end in ci95)
         return cls(mean, low, high)
 
@@ -57,47 +51,34 @@ class Verdict:
     agreement: Change | None = None
     asking: Change | None = None
     validation: Change | None = None
+    true: Change | None = None
     validation_p_mcnemar: float | None = None
     validation_items: int | None = None
     validation_accuracy: float | None = None
-    true: Change | None = None
     true_accuracy: float | None = None
     oracle_accepts: bool | None = None
 
     def as_metrics(self) -> dict[str, Any]:
         """The figures of the verdict's line in metrics.jsonl: JSON values; what is None is left out."""
-        return dict(self._figures())
+        figures: dict[str, Any] = {}
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if isinstance(value, Change):
+                figures |= {f"{field.name}_change": value.mean, f"{field.name}_ci95": [value.low, value.high]}
+            elif value is not None:
+                figures[field.name] = value
+        return figures
 
     @classmethod
     def from_metrics(cls, line: Mapping[str, Any]) -> Verdict:
         """The verdict that an `accept` line of metrics.jsonl, or an entry of summary.json, holds."""
-        changes: dict[str, Any] = {
-            name: Change.of(line[f"{name}_change"], line.get(f"{name}_ci95", (None, None)))
-            for name in _CHANGES
-            if f"{name}_change" in line
-        }
-        return cls(
-            iteration=line["iteration"],
-            accepted=line["accepted"],
-            against=line.get("against", 0),
-            selected_iteration=line.get("selected_iteration"),
-            **changes,
-            **{name: line[name] for name in _PLAIN if name in line},
-        )
-
-    def _figures(self) -> Iterator[tuple[str, Any]]:
-        yield "accepted", self.accepted
-        yield "against", self.against
-        if self.selected_iteration is not None:
-            yield "selected_iteration", self.selected_iteration
-        for name in _CHANGES:
-            change: Change | None = getattr(self, name)
-            if change is not None:
-                yield f"{name}_change", change.mean
-                yield f"{name}_ci95", [change.low, change.high]
-        for name in _PLAIN:
-            if getattr(self, name) is not None:
-                yield name, getattr(self, name)
+        values: dict[str, Any] = {}
+        for name in (field.name for field in fields(cls)):
+            if f"{name}_change" in line:
+                values[name] = Change.of(line[f"{name}_change"], line[f"{name}_ci95"])
+            elif name in line:
+                values[name] = line[name]
+        return cls(**values)
 
 
 def is_verdict(line: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from visplay.config import Settings
 from visplay.errors import RunError
 from visplay.roles.open import Role, load_base
 from visplay.runs import RunDirectory, check_finished
-from visplay.runs.state import read_json
+from visplay.runs.files import read_json
 from visplay.tools.model_card import model_card, public_name
 
 if TYPE_CHECKING:

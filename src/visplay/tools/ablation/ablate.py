@@ -38,7 +38,7 @@ from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.statistics import mean_over_seeds
 from visplay.evaluation.summary import change_of_selected, lead, selected_iteration
 from visplay.evaluation.table import Table, points
-from visplay.runs.state import read_json, write_json, write_whole
+from visplay.runs.files import read_json, write_json, write_whole
 from visplay.tools.ablation.matrix import Matrix, Run, flat
 
 SILVER = ("asked", "kept", "label_accuracy", "answerable")
