@@ -5,6 +5,7 @@
 #   make lint             ruff and mypy
 #   make fmt              ruff repairs what it can
 #   make test             lint and the tests
+#   make test-long        the tests that take longest: examples, benchmarks, recipes, pretraining, ablations
 #   make test-eval        the tests of the bridge to lmms-eval, offline
 #   make test-browser     the tests of the page, in Chromium
 #   make screenshots      the same, and new images for docs/images
@@ -26,7 +27,7 @@ VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DOCS_VENV := .venv-docs
 DOCS_INSTALLED := $(DOCS_VENV)/.installed
 
-.PHONY: setup evolve lint fmt test test-eval test-browser screenshots test-vllm docs package clean
+.PHONY: setup evolve lint fmt test test-long test-eval test-browser screenshots test-vllm docs package clean
 
 setup: $(INSTALLED)
 
@@ -53,7 +54,10 @@ fmt: setup
 
 # One process per core and one thread per process; a test file stays in one process, which shares its fixtures.
 test: lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist loadfile -m 'not long'
+
+test-long: setup
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist load -m long
 
 # This environment sees the packages of .venv through a .pth file, and adds lmms-eval and the few packages that the tests
 # need. Users install all dependencies of lmms-eval with the extra `eval`.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 SMALL = {
     "diversity": ["--questions", "64", "--peer-questions", "32"],

@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw
 import visplay
 from visplay.types import Candidate, Completion, ImageRef, Question, VoteResult
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 SHORT = (
     *("iterations=1", "questioner.steps=1", "questioner.images_per_step=2", "reasoner.steps=1", "silver.votes=3"),

@@ -235,6 +235,7 @@ def test_a_run_of_two_is_that_of_one_also_when_it_goes_on_alone(tmp_path: Path) 
     _assert_same(tmp_path / "run", tmp_path / "alone")
 
 
+@pytest.mark.long
 def test_controls_are_shared_too(tmp_path: Path) -> None:
     assert together(2, main, [*LORA, "--controls", "--out", str(tmp_path / "run")], folder=tmp_path) == [0, 0]
     assert main([*LORA, "--out", str(tmp_path / "alone")]) == 0

@@ -20,6 +20,8 @@ from visplay.lab.questions import random_query
 from visplay.lab.scene import COLORS, SEEN_PAIRS, SHAPES, Scene, Thing, random_scene
 from visplay.models.vlm import VLM
 
+pytestmark = pytest.mark.long
+
 SMALL = Recipe(
     batch=2,
     warmup=1,

@@ -20,6 +20,7 @@ from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement
 from visplay.generation.backends.server import ServerBackend
 from visplay.generation.backends.transformers import TransformersEngine
+from visplay.generation.openai_client import Endpoint
 from visplay.generation.server import ServerEngine
 from visplay.interfaces.engine import Sampling
 from visplay.models.names import model_name
@@ -43,11 +44,11 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 @pytest.fixture(scope="module")
-def settings(serving: Serving, lab: VLM, tmp_path_factory: pytest.TempPathFactory) -> ServerBackend:
+def settings(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> ServerBackend:
     adapters = tmp_path_factory.mktemp("adapters")
     settings = ServerBackend(url=serving.url, wait_s=START_S, retries=3, concurrency=8, adapters=adapters)
     with ThreadPoolExecutor() as pool:
-        ready = pool.submit(ServerEngine(Policy(lab), 0, settings).wait)
+        ready = pool.submit(Endpoint(settings).wait)
         while not ready.done():
             time.sleep(0.5)
             serving.check()

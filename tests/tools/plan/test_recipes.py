@@ -15,6 +15,8 @@ from visplay.tools.plan.plan import Plan
 from visplay.tools.plan.table import conclusion
 from visplay.tools.plan.workload import Assumed, total
 
+pytestmark = pytest.mark.long
+
 FOLDER = Path(__file__).parents[3] / "docs" / "recipes"
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 GB = 10**9
