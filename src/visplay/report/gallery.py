@@ -205,7 +205,7 @@ class ImageList:
             shown = shown.resize((shown.width * factor, shown.height * factor), Image.Resampling.NEAREST)
         shown.thumbnail((side, side))
         written = io.BytesIO()
-        shown.save(written, "WEBP", quality=82)
+        shown.save(written, "WEBP", lossless=factor > 1, quality=82)
         return written.getvalue()
 
     @cached_property
