@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from rich.console import Console
@@ -91,3 +92,34 @@ def test_a_tracker_that_is_not_installed_is_refused_before_anything_is_loaded() 
     with pytest.raises(ConfigError, match=r"wandb is not installed; pip install 'visplay\[wandb\]'"):
         check_trackers(Settings(trackers=("wandb",)))
     check_trackers(Settings())
+
+
+class Service:
+    """Stands for Weights & Biases, which keeps what it got after a run was interrupted."""
+
+    steps: ClassVar[list[int]] = []
+    started: ClassVar[list[str]] = []
+
+    def __init__(self, project: str, id: str, **others: object) -> None:
+        self.started.append(id)
+
+    def start(self) -> None: ...
+
+    def store_init_configuration(self, values: dict[str, object]) -> None: ...
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        self.steps.append(step)
+
+    def finish(self) -> None: ...
+
+
+def test_a_service_gets_each_step_once_under_one_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visplay.runs.trackers.WandBTracker", Service)
+    path = tmp_path / "run"
+    with RunDirectory.create(path, Settings(trackers=("tensorboard", "wandb"))) as run:
+        learn(run, 0.25, 0.5)
+        learn(run, 0.75, state=False)  # killed before this step was finished
+    with RunDirectory.open(path) as run:
+        learn(run, 0.75, 1.0)
+    assert Service.steps == [1, 2, 3, 4] and len(set(Service.started)) == 1
+    assert told(path)["reasoner/reward"] == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)]

@@ -47,10 +47,8 @@ def scalars(line: Mapping[str, Any]) -> dict[str, float]:
 
 
 class Trackers:
-    """The trackers of a run's settings. A tracker that fails after its start is dropped, and the run continues.
+    """The trackers of a run's settings. The run continues without a tracker that fails later, and `console` says so.
 
-    Args:
-        console: gets one line for each tracker that is dropped.
     Raises:
         ConfigError: a tracker cannot be started.
     """
@@ -59,9 +57,8 @@ class Trackers:
         PartialState()  # Accelerate's trackers need it to find the main process
         self._console = console
         self._file = run.path / "tracked.json"
-        self._tracked: dict[str, Any] = (
-            read_json(self._file) if self._file.exists() else {"id": secrets.token_hex(4), "told": 0}
-        )
+        new: dict[str, Any] = {"id": secrets.token_hex(4), "told": 0}
+        self._tracked = read_json(self._file) if self._file.exists() else new
         self._trackers = {name: self._start(name, run) for name in run.settings.trackers}
         self._step = 0
         for line in read_metrics(run.path / "metrics.jsonl"):
