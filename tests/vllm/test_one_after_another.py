@@ -16,13 +16,15 @@ from visplay.evaluation.results import Measurement
 
 pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm")
 
+# Two updates at this rate change greedy answers.
+CHANGES = ("tune=lora", "engine=vllm", "device=cpu", "rl.learning_rate=1e-2")
 ASKED = ("--suites", "lab/single/pastel", "--items", "12")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """It evolved with vLLM in this very process, which takes its share of all memory, twice over if it is not freed."""
-    return tiny_run(tmp_path_factory.mktemp("runs") / "run", "tune=lora", "engine=vllm", "device=cpu")
+    return tiny_run(tmp_path_factory.mktemp("runs") / "run", *CHANGES)
 
 
 def visplay(*arguments: str, temporary: Path) -> str:
