@@ -1,10 +1,10 @@
-r"""Extract the Reasoner's answer from `\boxed{…}`."""
+r"""Extracts the Reasoner's answer from `\boxed{…}`."""
 
 from __future__ import annotations
 
 import re
 
-_BRACES = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
+_BRACES = re.compile(r"(?P<box>\\boxed\s*\{)|\\[{}]|(?P<open>\{)|(?P<close>\})")
 
 
 def boxed_spans(text: str) -> list[tuple[int, int]]:
@@ -12,16 +12,14 @@ def boxed_spans(text: str) -> list[tuple[int, int]]:
 
     Escaped braces (`\{`, `\}`) do not count. The time is linear in the length of `text`.
     """
-    opened: list[tuple[bool, int]] = []
+    starts: list[int | None] = []  # of the braces that are open; None for a brace without \boxed
     spans: list[tuple[int, int]] = []
     for brace in _BRACES.finditer(text):
-        if brace[0].startswith("\\boxed"):
-            opened.append((True, brace.end()))
-        elif brace[0] == "{":
-            opened.append((False, brace.end()))
-        elif brace[0] == "}" and opened:
-            is_box, start = opened.pop()
-            if is_box:
+        if brace["box"] or brace["open"]:
+            starts.append(brace.end() if brace["box"] else None)
+        elif brace["close"] and starts:
+            start = starts.pop()
+            if start is not None:
                 spans.append((start, brace.start()))
     return sorted(spans)
 
@@ -32,7 +30,4 @@ def extract_boxed(text: str) -> str | None:
     Of nested boxes the innermost counts. An unclosed box does not count.
     """
     spans = boxed_spans(text)
-    if not spans:
-        return None
-    start, end = spans[-1]
-    return text[start:end].strip() or None
+    return (text[slice(*spans[-1])].strip() or None) if spans else None

@@ -24,7 +24,6 @@ from PIL import Image
 from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
 from visplay.errors import ImageError
-from visplay.labeling.asked_records import record_files
 from visplay.runs.schemas import ASKED
 from visplay.runs.state import read_json
 from visplay.selfplay.schedule import phase_order
@@ -299,7 +298,7 @@ class Gallery:
 
     def _present(self) -> dict[Path, object]:
         """The files there are, by what changes with them."""
-        recorded = (*record_files(self._run), *record_files(self._run / "acceptance"))
+        recorded = (*self._run.glob("asked/*.parquet"), *self._run.glob("acceptance/asked/*.parquet"))
         stamps = {path: _stamp(path) for path in recorded}
         return {path: stamp for path, stamp in stamps.items() if stamp is not None}
 

@@ -23,9 +23,8 @@ from visplay.config import AcceptanceSettings
 from visplay.errors import EvaluationError
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
 from visplay.interfaces.labeler import Labeler, Voter
-from visplay.labeling.asked_records import synthesis_rows, write_record
+from visplay.labeling.files import read_silver, synthesis_rows, write_record, write_silver
 from visplay.labeling.gates.answered import Answered
-from visplay.labeling.silver_file import read_silver, write_silver
 from visplay.labeling.synthesis import synthesize
 from visplay.roles.questioner import Questioner
 from visplay.runs.state import read_json, write_json

@@ -10,7 +10,7 @@ from visplay.config import Settings
 from visplay.data.random_streams import random_stream
 from visplay.data.sampler import Sampler
 from visplay.interfaces.observer import Observer
-from visplay.labeling.silver_file import read_silver, silver_file
+from visplay.labeling.files import read_silver, silver_file
 from visplay.runs.checkpointer import Checkpointer
 from visplay.selfplay.acceptance import Acceptance
 from visplay.selfplay.logger import RunLogger

@@ -14,7 +14,7 @@ from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
-from visplay.labeling.silver_file import join_silver, silver_file
+from visplay.labeling.files import join_silver, silver_file
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.metrics import FRAME
 from visplay.runs.trackers import Trackers
