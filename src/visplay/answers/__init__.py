@@ -1,8 +1,8 @@
 """Typed answers: extracted from a completion, normalised, compared, and counted as votes."""
 
-from visplay.answers.extract import boxed_spans, extract_boxed
 from visplay.answers.loose import read_loosely
 from visplay.answers.normalise import Answer, guesses, is_refusal, normalise
+from visplay.answers.text import boxed_spans, extract_boxed
 from visplay.answers.vote import match, vote
 
 __all__ = [

@@ -9,9 +9,8 @@ import re
 import string
 from collections.abc import Iterator, Sequence
 
-from visplay.answers.extract import extract_boxed
 from visplay.answers.normalise import normalise
-from visplay.answers.text import plain_text, trim
+from visplay.answers.text import extract_boxed, plain_text, trim
 
 # Characters at the end of a text that are searched; the limit keeps the time linear for all patterns below.
 _TAIL = 2000

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from visplay.answers.extract import extract_boxed
 from visplay.answers.quantity import Quantity, parse_clock, parse_quantity
-from visplay.answers.text import LONGEST_TYPED, content_words, plain_text, trim
+from visplay.answers.text import LONGEST_TYPED, content_words, extract_boxed, plain_text, trim
 
 Kind = Literal["letter", "yes/no", "number", "phrase"]
 
@@ -19,24 +17,15 @@ Kind = Literal["letter", "yes/no", "number", "phrase"]
 class Answer:
     """An answer in canonical form.
 
-    Attributes:
-        core: the part that must be equal: the upper-case letter, `yes` or `no`, the value in base units, or the content
-            words. Empty for a blank answer, which matches nothing.
-        quantity: the number and its unit; None for other kinds.
-        preposition: the first word of a phrase of place (`in` of `in the box`).
-        wording: the text after an option letter (`red` of `A. red`).
+    `core` must be equal: the upper-case letter, `yes` or `no`, the value in base units, or the content words. It is
+    empty for a blank answer, which matches nothing.
     """
 
     kind: Kind
     core: str
-    quantity: Quantity | None = None
-    preposition: str = ""
-    wording: Answer | None = None
-
-    @property
-    def value(self) -> Fraction | None:
-        """The exact number in the written unit; None for other kinds."""
-        return self.quantity.value if self.quantity else None
+    quantity: Quantity | None = None  # of a number
+    preposition: str = ""  # of a phrase of place (`in` of `in the box`)
+    wording: Answer | None = None  # the text after an option letter (`red` of `A. red`)
 
 
 _LEAD_IN = re.compile(

@@ -16,19 +16,12 @@ from visplay.answers.text import ONES, singular
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number with its unit.
+    """A number with its unit."""
 
-    Attributes:
-        value: the number in the written unit; percentages are divided by 100.
-        step: value of the last decimal if rounding is allowed, else 0.
-        unit: the dimension (`length`, `length/time`, `usd`) or the counted noun (`cat`); empty if there is none.
-        scale: size of the written unit in base units of the dimension (metre, gram, second, litre).
-    """
-
-    value: Fraction
-    step: Fraction = Fraction(0)
-    unit: str = ""
-    scale: Fraction = Fraction(1)
+    value: Fraction  # in the written unit; percentages are divided by 100
+    step: Fraction = Fraction(0)  # value of the last decimal if rounding is allowed, else 0
+    unit: str = ""  # the dimension (`length`, `usd`) or the counted noun (`cat`), if there is one
+    scale: Fraction = Fraction(1)  # size of the written unit in base units (metre, gram, second, litre)
 
     def times(self, factor: Fraction) -> Quantity:
         """The number multiplied by a factor, such as a million or a percent."""
@@ -43,8 +36,7 @@ def same_quantity(left: Quantity, right: Quantity) -> bool:
     return same_unit and abs(left.value - right.value) <= max(left.step, right.step) / 2
 
 
-_CURRENCIES = {"$": "usd", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr"}
-_UNITS = {
+_UNITS = {  # dimension and size of each unit
     name: (dimension, Fraction(size))
     for dimension, units in {
         "length": "1e-9 nm, 1e-6 μm um, 1e-3 mm millimeter millimetre, 1e-2 cm centimeter centimetre, 1e-1 dm, "
@@ -54,6 +46,10 @@ _UNITS = {
         "28.349523125 oz ounce",
         "time": "1e-3 ms millisecond, 1 s sec second, 60 min minute, 3600 h hr hrs hour, 86400 day, 604800 week",
         "volume": "1e-3 ml milliliter millilitre, 1e-2 cl, 1 l liter litre",
+        "area": "1 m^2 squaremeter squaremetre sqm sqmeter, 1e-4 cm^2 squarecentimeter squarecentimetre sqcm, "
+        "1e6 km^2 squarekilometer squarekilometre sqkm, 0.09290304 ft^2 squarefoot sqft sqfoot",
+        "speed": "1 m/s meterpersecond metrepersecond, 5/18 km/h kmh kph kmperhour kilometerperhour kilometreperhour, "
+        "0.44704 mph mileperhour",
         "angle": "1 ° deg degree",
         "celsius": "1 °c celsius degreec degreecelsius °celsius",
         "fahrenheit": "1 °f fahrenheit degreef degreefahrenheit",
@@ -66,7 +62,6 @@ _UNITS = {
     for size, *names in map(str.split, units.split(","))
     for name in names
 }
-_SPEEDS = {"mph": "mile/hour", "kmh": "km/h", "kph": "km/h"}
 _MAGNITUDES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
 _CARDINALS = (
@@ -94,8 +89,6 @@ _NUMBER = re.compile(
 _ABOUT = re.compile(r"(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|exactly|only|just) |~ ?)")
 _NEGATIVE = re.compile(r"(?:minus|negative) ")
 _PERCENT = re.compile(r"(?:%|percent\b|per cent\b|percentage\b|pct\b) ?")
-_SQUARE = re.compile(r"\b(square|sq|cubic)\.? ([a-z]+)")
-_UNIT = re.compile(r"([^\W\d_]+|°[a-z]*|[$€£¥₹])(?:\^([1-9]))?")
 _NOUN = re.compile(r"[^\W\d_]+(?: [^\W\d_]+){0,2}")
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))? ?(am|pm|a\.m|p\.m|o'clock)?")
 
@@ -117,8 +110,9 @@ def parse_quantity(text: str) -> Quantity | None:
         number = Quantity(Fraction(digits), Fraction(int(rounded), 10**decimals))
         number = number.times(Fraction(10) ** int(written["exponent"] or written["power"] or 0))
     negative = "-" in written["sign"] + written["inner_sign"]
-    value, unit = -number.value if negative else number.value, _CURRENCIES.get(written["currency"], "")
-    return _with_tail(replace(number, value=value, unit=unit), written["tail"] or "", glued=not written["gap"])
+    value, currency = -number.value if negative else number.value, written["currency"]
+    number = replace(number, value=value, unit=_UNITS[currency][0] if currency else "")
+    return _with_tail(number, written["tail"] or "", glued=not written["gap"])
 
 
 def _with_tail(number: Quantity, tail: str, glued: bool) -> Quantity | None:
@@ -131,26 +125,11 @@ def _with_tail(number: Quantity, tail: str, glued: bool) -> Quantity | None:
         number, tail, glued = number.times(Fraction(1, 100)), tail[percent.end() :], False
     if not tail:
         return number
-    unit, scale = _measure(tail) or ("" if glued else _counted(tail), Fraction(1))
+    measure = _UNITS.get("".join(singular(word) for word in tail.split()))  # "square meters" is squaremeter
+    unit, scale = measure or ("" if glued else _counted(tail), Fraction(1))
     if not unit or number.unit not in ("", unit):
         return None
     return replace(number, unit=unit, scale=scale)
-
-
-def _measure(text: str) -> tuple[str, Fraction] | None:
-    """Dimension and size of a unit of measurement such as `cm`, `m^2`, `km per hour`."""
-    text = _SQUARE.sub(lambda area: f"{area[2]}^{3 if area[1] == 'cubic' else 2}", text.replace(" per ", "/"))
-    factors = _SPEEDS.get(text, text).split("/")
-    dimensions, scale = [], Fraction(1)
-    for sign, factor in zip((1, -1), factors, strict=False):
-        written = _UNIT.fullmatch("".join(singular(word) for word in factor.split()))
-        unit = written and (_UNITS.get(written[1]) or _UNITS.get(singular(written[1])))
-        if not written or not unit:
-            return None
-        power = int(written[2] or 1)
-        dimensions.append(unit[0] + (f"^{power}" if power > 1 else ""))
-        scale *= unit[1] ** (sign * power)
-    return ("/".join(dimensions), scale) if len(factors) <= 2 else None
 
 
 def _counted(text: str) -> str:

@@ -1,4 +1,4 @@
-r"""One spelling for equal texts: without LaTeX, Markdown, typographic signs, articles and plurals.
+r"""The content of `\boxed{…}`, and one spelling for equal texts: without LaTeX, signs, articles and plurals.
 
 Models write texts of any length and form, so every pattern here takes time linear in the length of its input.
 """
@@ -11,6 +11,7 @@ import unicodedata
 LONGEST_TYPED = 200
 """Longest answer, characters, that is read as more than a phrase."""
 
+_BRACES = re.compile(r"(?P<box>\\boxed\s*\{)|\\[{}]|(?P<open>\{)|(?P<close>\})")
 _VARIANTS = str.maketrans(
     dict.fromkeys("−–—‒‐‑", "-")
     | dict.fromkeys("‘’ʼ′", "'")
@@ -71,6 +72,32 @@ _SINGULAR_IN_S = frozenset(
 )
 
 
+def boxed_spans(text: str) -> list[tuple[int, int]]:
+    r"""Start and end of the content of every balanced `\boxed{…}`, in order of their start.
+
+    Escaped braces (`\{`, `\}`) do not count. The time is linear in the length of `text`.
+    """
+    starts: list[int | None] = []  # of the braces that are open; None for a brace without \boxed
+    spans: list[tuple[int, int]] = []
+    for brace in _BRACES.finditer(text):
+        if brace["box"] or brace["open"]:
+            starts.append(brace.end() if brace["box"] else None)
+        elif brace["close"] and starts:
+            start = starts.pop()
+            if start is not None:
+                spans.append((start, brace.start()))
+    return sorted(spans)
+
+
+def extract_boxed(text: str) -> str | None:
+    r"""Content of the last balanced `\boxed{…}`, stripped; None if there is none or it is blank.
+
+    Of nested boxes the innermost counts. An unclosed box does not count.
+    """
+    spans = boxed_spans(text)
+    return (text[slice(*spans[-1])].strip() or None) if spans else None
+
+
 def plain_text(text: str) -> str:
     r"""`text` on one line, without LaTeX markup and typographic signs; the case is kept.
 
@@ -110,14 +137,18 @@ def content_words(text: str) -> tuple[str, str]:
     Articles, plurals, spelling variants and hyphens do not count; synonyms and word order do. `on the left side` and
     `left` have the same words and no preposition. `on the box` and `box` have the same words, the former with `on`.
     """
-    tokens = _tokens(_HYPHEN.sub(" ", text))
+    ignored = _IGNORED if any(sign.isdigit() for sign in text) else _IGNORED_WITHOUT_DIGITS
+    found = _TOKEN.findall(_HYPHEN.sub(" ", text))
+    found = [token.replace(".", "") if _ABBREVIATION.fullmatch(token) else token for token in found]
+    tokens = [token.replace("'", "") for token in found if token not in ignored]
     if len(tokens) > 2 and tokens[0] == "the" and tokens[-1] in ("one", "ones"):
         tokens = tokens[:-1]
-    words = [
-        _canonical(word)
-        for word, following in zip(tokens, [*tokens[1:], ""], strict=True)
-        if not _is_filler(word, following)
-    ]
+    words = []
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+        article = token == "a" and len(following) > 1 and following.isalpha() and following not in ("or", "and")
+        if not article and token not in ("the", "an", "and", ","):
+            word = singular(_SPELLING.get(token, token))
+            words.append(_SPELLING.get(word, word))
     if not words:
         return " ".join(tokens) or text, ""
     placed = words[0] in _PREPOSITIONS
@@ -127,22 +158,6 @@ def content_words(text: str) -> tuple[str, str]:
     if direction and _DIRECTIONS.issuperset(direction):
         return " ".join(direction), ""
     return (" ".join(words[1:]), words[0]) if placed and len(words) > 1 else (" ".join(words), "")
-
-
-def _tokens(text: str) -> list[str]:
-    ignored = _IGNORED if any(sign.isdigit() for sign in text) else _IGNORED_WITHOUT_DIGITS
-    found = (token.replace(".", "") if _ABBREVIATION.fullmatch(token) else token for token in _TOKEN.findall(text))
-    return [token.replace("'", "") for token in found if token not in ignored]
-
-
-def _is_filler(word: str, following: str) -> bool:
-    article = word == "a" and len(following) > 1 and following.isalpha() and following not in ("or", "and")
-    return article or word in ("the", "an", "and", ",")
-
-
-def _canonical(word: str) -> str:
-    word = singular(_SPELLING.get(word, word))
-    return _SPELLING.get(word, word)
 
 
 def singular(word: str) -> str:

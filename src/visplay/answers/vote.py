@@ -39,12 +39,8 @@ def vote(answers: Sequence[str | None]) -> tuple[str | None, float, int]:
 
     Equal answers are counted first. Then each distinct answer, the most frequent first, joins the first group in which
     it matches every member. A bare `5` can therefore join `5 cm` or `5 m`, but never merges the two. Ties go to the
-    group that was seen first. None and blank answers match nothing, but count in the denominator.
-
-    Returns:
-        `(answer, confidence, unboxed)`: the most frequent spelling in the winning group (None if no vote has an
-        answer), the group's votes divided by `len(answers)` (0.0 without votes), and the number of None or blank
-        answers.
+    group that was seen first, and its most frequent spelling is the answer. None and blank answers match nothing, but
+    count in the denominator. Without an answer, the result is None with a share of 0.0.
     """
     spellings = [answer.strip() for answer in answers if answer is not None and answer.strip()]
     unboxed = len(answers) - len(spellings)

@@ -66,10 +66,9 @@ def fold(word: str) -> str:
 
 
 def names(noun: str, phrase: str) -> bool | None:
-    """Whether `noun` describes the thing in `phrase`; a "red circle" is a "circle", a "red shape" and a "red circle".
+    """Whether `noun` describes the thing in `phrase`: a "red circle" is a "circle" and a "red shape".
 
-    None if the phrase does not decide it: a "circle" may be a "red circle", a "brown dog" an "animal", a "child" a
-    "boy".
+    None if the phrase does not decide it: a "circle" may be a "red circle", a "brown dog" an "animal".
     """
     *asked, head = (fold(word) for word in noun.split())
     *stated, name = (fold(word) for word in phrase.split())
@@ -90,19 +89,15 @@ Kind = Literal["attribute", "which", "exists", "count", "more", "relation"]
 class Meaning:
     """The meaning of a question.
 
-    Attributes:
-        kind: "attribute": the property `word` of a thing; "which": the name of a thing; "exists"; "count"; "more":
-            whether there are more of the first noun than of the second; "relation": whether the first thing is
-            `word` the second.
-        nouns: one or two noun phrases, singular and in lower case ("red circle").
-        negated: for "exists", whether the question is whether there is none.
-        word: the property ("color") or the relation ("left of"); empty for other kinds.
+    The kinds are "attribute": the property `word` of a thing; "which": the name of a thing; "exists"; "count"; "more":
+    whether there are more of the first noun than of the second; "relation": whether the first thing is `word` the
+    second.
     """
 
     kind: Kind
-    nouns: tuple[str, ...]
-    negated: bool = False
-    word: str = ""
+    nouns: tuple[str, ...]  # one or two noun phrases, singular and in lower case ("red circle")
+    negated: bool = False  # for "exists", whether the question is whether there is none
+    word: str = ""  # the property ("color") or the relation ("left of")
 
 
 _CONVERSES = {

@@ -86,11 +86,9 @@ def distinct(questions: Iterable[Question]) -> list[Question]:
 def apply_gates(
     gates: Sequence[Gate], candidates: Sequence[Candidate], voter: Voter
 ) -> tuple[list[Candidate], dict[str, tuple[str, str]]]:
-    """Filter candidates with an answer by all gates, in the order of the gates.
+    """The candidates that pass all gates, in order; and for rejected ones, by question id, the gate and its reason.
 
-    Returns:
-        the candidates that passed; and for rejected ones, by question id, the gate's name and its reason. Candidates
-        without an answer are in neither.
+    Candidates without an answer are in neither.
     """
     passed = [candidate for candidate in candidates if candidate.result.answer is not None]
     rejected: dict[str, tuple[str, str]] = {}

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 Role = Literal["questioner", "reasoner"]
 
-# Settings that must not differ from those of the run that trained the weights.
-_WEIGHT_SETTINGS = ("model", "tune", "lora", "prompts")
+_WEIGHT_SETTINGS = ("model", "tune", "lora", "prompts")  # must be those of the run that trained the weights
 
 
 def is_run(name: str) -> bool:
@@ -35,8 +34,6 @@ def own_settings(
 ) -> Settings:
     """Settings for inference: a run's config.yaml, or a preset for a model. `values`, then `overrides`, apply on top.
 
-    Args:
-        preset: for models only; None for the preset "default".
     Raises:
         ConfigError: a setting is wrong, cannot be changed for a run, or names another model.
     """
@@ -57,24 +54,22 @@ def own_settings(
 
 def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
     """Folders of the roles of a run; RunError if it has not written a role yet."""
-    folders = {role: Path(name) / role for role in roles}
-    for role, folder in folders.items():
-        if not folder.is_dir():
+    for role in roles:
+        if not (Path(name) / role).is_dir():
             title = role.capitalize()
             raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
-    return folders
+    return {role: Path(name) / role for role in roles}
 
 
 def check_openable(name: str, trust_remote_code: bool = False) -> None:
-    """Check a name without reading weights.
-
-    Raises:
-        RunError: it is a run that has no Reasoner yet.
-        ModelError: it is no model, or one that does not take images with text.
-    """
+    """Check a name, no weights: RunError if a run has no Reasoner yet, ModelError if a model takes no images."""
     if is_run(name):
         finished_roles(name, ("reasoner",))
-        return
+    else:
+        _check_model(name, trust_remote_code)
+
+
+def _check_model(name: str, trust_remote_code: bool) -> None:
     check_name(model_name(name))
     from visplay.models.vlm import check_model
 
@@ -82,13 +77,8 @@ def check_openable(name: str, trust_remote_code: bool = False) -> None:
 
 
 def check_runnable(settings: Settings) -> None:
-    """Check, before weights are loaded, that this machine can run the settings.
-
-    Raises:
-        ModelError: the model does not exist, or does not take images with text.
-        ConfigError: a package that the settings need is missing.
-    """
-    check_openable(settings.model, settings.trust_remote_code)
+    """Check, before weights are loaded, that this machine can run the settings: the model, engines and packages."""
+    _check_model(settings.model, settings.trust_remote_code)
     from visplay.generation.factory import check_engines
     from visplay.runs.trackers import check_trackers
 
@@ -108,6 +98,7 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
         RunError: the run has not written a role yet.
         ModelError, ConfigError: the model or the prompts file is missing or unreadable.
     """
+    folders = finished_roles(name, roles) if is_run(name) else {}
     from visplay.models.policy import Policy, role_of
 
     def frozen(model: str) -> Policy:
@@ -115,9 +106,8 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
         vlm.model.requires_grad_(False)
         return Policy(vlm)
 
-    if not is_run(name):
+    if not folders:
         return dict.fromkeys(roles, frozen(name)), open_prompts(name, settings)
-    folders = finished_roles(name, roles)
     prompts = load_prompts(folders[roles[0]] / "prompts.yaml")
     if settings.tune == "full":
         return {role: frozen(str(folder)) for role, folder in folders.items()}, prompts

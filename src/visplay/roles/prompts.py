@@ -31,18 +31,11 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The prompt templates.
-
-    Attributes:
-        questioner: prompt of the Questioner.
-        reasoner: prompt of the Reasoner; `{question}` is replaced by the question.
-        facts: prompt that asks the Reasoner to list the things on the image; see `visplay.roles.reasoner.read_facts`.
-        learned: whether the model was trained on the output formats, so that the prompts need not ask for them.
-    """
+    """The prompt templates. Unless a model has `learned` the output formats, its prompts must ask for them."""
 
     questioner: str = _QUESTIONER
-    reasoner: str = _REASONER
-    facts: str = _FACTS
+    reasoner: str = _REASONER  # `{question}` is replaced by the question
+    facts: str = _FACTS  # asks the Reasoner to list the things on the image; see `visplay.roles.reasoner.read_facts`
     learned: bool = False
 
     def __post_init__(self) -> None:
@@ -74,10 +67,10 @@ def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts
     """The prompts of the file, else of `prompts.yaml` in the model's folder, else the defaults.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or its prompts do not ask for the formats that the parser needs.
+        ConfigError: the file is missing or not YAML, or its prompts do not ask for the formats that the parser needs.
     """
-    own = model_folder / "prompts.yaml" if model_folder is not None else None
-    file = file or (own if own and own.is_file() else None)
+    if file is None and model_folder is not None and (model_folder / "prompts.yaml").is_file():
+        file = model_folder / "prompts.yaml"
     if file is None:
         return Prompts()
     try:

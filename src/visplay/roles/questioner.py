@@ -68,13 +68,10 @@ class QuestionHistory:
     If all completions of a group are the same question, their rewards are equal and their advantages 0, so the group
     does not discourage the repetition. The history does. A question that was asked in earlier steps has a lower reward,
     and a group of equal rewards is compared with the mean reward of earlier questions.
-
-    Attributes:
-        threshold: distance 1 − BLEU below which two texts count as the same question.
     """
 
     size: int
-    threshold: float
+    threshold: float  # distance 1 − BLEU below which two texts count as the same question
     texts: list[str] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
 
@@ -121,25 +118,27 @@ class Questioner:
         self.history = QuestionHistory(self.settings.history_size, self.settings.diversity.threshold)
 
     def ask(self, images: Sequence[ImageRef], n: int, tag: str, trained: bool = False) -> list[Asked]:
-        """`n` completions per image.
+        """`n` completions per image; the setting `synthesis_sampling` applies unless they are `trained` on.
 
-        Args:
-            tag: first part of the request ids; unique, because the ids name the random streams.
-            trained: whether the completions are for training; else the setting `synthesis_sampling` applies.
+        `tag`, the first part of the request ids, must be unique, because the ids name the random streams.
         """
         requests = [Request(f"{tag}/{image.id}", image, self.prompts.questioner, n) for image in images]
         sampling = self.settings.sampling if trained else self.settings.untrained_sampling
         completions = self.engine.generate(requests, sampling)
-        return [_read(request, completion) for request in requests for completion in completions[request.id]]
+        asked = []
+        for request in requests:
+            for completion in completions[request.id]:
+                parsed = parse_question(completion.text) if completion.finished else None
+                question = Question(f"{request.id}#{completion.index}", request.image, *parsed) if parsed else None
+                asked.append(Asked(request, completion, question))
+        return asked
 
     def rewards(
         self, asked: Sequence[Asked], results: Mapping[str, VoteResult], rejected: Collection[str] = ()
     ) -> dict[str, RewardBreakdown]:
         """The reward of each completion, by `Asked.key` (arXiv 2511.15661, section 3).
 
-        Args:
-            results: the Reasoner's vote on every question, by question id.
-            rejected: ids of the questions that a gate rejects.
+        `results` are the Reasoner's votes by question id, `rejected` the ids of questions that a gate rejects.
         """
         reward = self.settings.reward.reward
         similar = self._diversity_penalties(asked)
@@ -200,9 +199,3 @@ class Questioner:
             for entry, value in zip(members, values, strict=True):
                 penalties[entry.key] = max(value, settings.weight / len(texts) * repeats[entry.text])
         return penalties
-
-
-def _read(request: Request, completion: Completion) -> Asked:
-    parsed = parse_question(completion.text) if completion.finished else None
-    question = Question(f"{request.id}#{completion.index}", request.image, *parsed) if parsed else None
-    return Asked(request, completion, question)

@@ -24,11 +24,8 @@ _LONGEST_LIST = 200  # phrases; further ones are ignored
 def read_facts(text: str, learned: bool = False) -> tuple[str, ...] | None:
     """The phrases of `<facts>red car, small brown dog</facts>`, in lower case and in order; None without a list.
 
-    "no", "none" and "nothing" are left out.
-
-    Args:
-        learned: the model was trained to begin its reasoning with the list. Then, without `<facts>`, the first sentence
-            of `<think>` is the list.
+    "no", "none" and "nothing" are left out. If the model has `learned` to begin its reasoning with the list, the first
+    sentence of `<think>` is the list of a text without `<facts>`.
     """
     found = _LIST.search(text) or (_BEGINNING.search(text) if learned else None)
     if found is None:

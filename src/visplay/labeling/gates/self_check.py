@@ -86,8 +86,8 @@ def claims(question: str, answer: str) -> tuple[Claim, ...]:
             return _both(*(f"is the {noun} {word} the {other}?" for word in words), holds=said)
         case "exists" if given.kind == "yes/no":
             thing, present = noun, said != meaning.negated
-        case "count" if given.value is not None and given.value >= 0 and given.value.denominator == 1:
-            thing, present = noun, given.value > 0
+        case "count" if given.quantity and given.quantity.value >= 0 and given.quantity.value.denominator == 1:
+            thing, present = noun, given.quantity.value > 0
         case "attribute" | "which":
             thing, present = _named(meaning, given), True
         case _:

@@ -60,8 +60,8 @@ def checked(
 ) -> VoteResult:
     """`voted`, with the smaller of both confidences, if the majority of the computed answers agrees; else no answer.
 
-    Without a computed answer, `voted` is unchanged. It also loses its answer if the question has a false presupposition
-    by most lists that can decide it.
+    Without a computed answer, `voted` is unchanged. It loses its answer if most lists that can decide find a false
+    presupposition.
     """
     rejected = replace(voted, answer=None, confidence=0.0)
     decided = [false for false in false_presuppositions if false is not None]
@@ -82,9 +82,9 @@ def _things(facts: Sequence[str]) -> list[_Thing]:
 def _thing(text: str) -> _Thing:
     lead = _LEAD.match(text)
     words = _WORD.findall(text[lead.end() :] if lead else text)
-    number = normalise(words[0]).value if len(words) > 1 else None
+    number = normalise(words[0]).quantity if len(words) > 1 else None
     if number is not None:
-        return " ".join(words[1:]), int(number)
+        return " ".join(words[1:]), int(number.value)
     several = bool(lead and lead["some"]) or any(singular(head) != head for head in words[-1:])
     return " ".join(words), None if several else 1
 
@@ -115,10 +115,7 @@ def answer_from(facts: Sequence[str], meaning: Meaning) -> str | None:
 
 
 def has_false_presupposition(facts: Sequence[str], meaning: Meaning) -> bool | None:
-    """Whether a question is about "the" thing, but the list has no such thing or several.
-
-    None if the list does not decide it, or the question has no presupposition.
-    """
+    """Whether a question is about "the" thing, but the list has none or several; None if the list does not decide."""
     if meaning.kind not in ("attribute", "which", "relation"):
         return None
     listed = _things(facts)
@@ -138,5 +135,5 @@ def _number(noun: str, listed: Sequence[_Thing]) -> int | None:
 
 def _only(noun: str, listed: Sequence[_Thing]) -> list[str]:
     """The words of the only thing that a noun describes; empty if there is no such thing or more than one."""
-    only = _number(noun, listed) == 1
-    return next(phrase.split() for phrase, _ in listed if names(noun, phrase)) if only else []
+    found = [phrase.split() for phrase, _ in listed if names(noun, phrase)]
+    return found[0] if _number(noun, listed) == 1 else []
