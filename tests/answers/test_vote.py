@@ -1,8 +1,6 @@
-"""The majority: forms of one answer together, no box no vote, and votes that weigh more than others."""
+"""The majority: forms of one answer together, and no box no vote."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 from hypothesis import given
@@ -61,46 +59,3 @@ def test_more_unboxed_votes_only_dilute(answers: list[str | None], more: int) ->
     again = vote([*answers, *[None] * more])
     assert (again[0], again[2]) == (answer, unboxed + more)
     assert again[1] * (len(answers) + more) == pytest.approx(confidence * len(answers))
-
-
-def test_weight_decides_instead_of_number() -> None:
-    assert vote(["red", "red", "blue"], [1, 1, 6]) == ("blue", 0.75, 0)
-    assert vote(["3", "3 cats", "4", None], [1, 3, 3, 1]) == ("3 cats", 0.5, 1)
-    assert vote(["red", "blue"], [2, 2]) == ("red", 0.5, 0)
-    assert vote([None], [5]) == (None, 0.0, 1)
-    assert vote([], []) == (None, 0.0, 0)
-
-
-BALLOTS = st.lists(
-    st.tuples(st.none() | st.sampled_from(["A", "(a)", "B", "3", "3 cats", "3 dogs", "left"]), st.integers(1, 9))
-)
-
-
-@given(ANSWERS)
-def test_equal_weights_are_no_weights(answers: list[str | None]) -> None:
-    assert vote(answers, [1] * len(answers)) == vote(answers)
-
-
-@given(BALLOTS, st.integers(1, 1000))
-def test_only_the_ratio_of_weights_counts(ballots: list[tuple[str | None, int]], factor: int) -> None:
-    answers, weights = [answer for answer, _ in ballots], [weight for _, weight in ballots]
-    once, again = vote(answers, weights), vote(answers, [weight * factor for weight in weights])
-    assert (once[0], once[2]) == (again[0], again[2]) and once[1] == pytest.approx(again[1])
-
-
-@given(BALLOTS)
-def test_a_vote_of_weight_n_is_n_votes(ballots: list[tuple[str | None, int]]) -> None:
-    weighed = vote([answer for answer, _ in ballots], [weight for _, weight in ballots])
-    repeated = vote([answer for answer, weight in ballots for _ in range(weight)])
-    assert weighed[0] == repeated[0] and weighed[1] == pytest.approx(repeated[1])
-
-
-@given(st.lists(st.tuples(st.sampled_from(["red", "blue", None]), st.floats(1e-300, 1)), min_size=1))
-def test_a_weighed_confidence_is_a_share_too(ballots: list[tuple[str | None, float]]) -> None:
-    assert 0 <= vote([answer for answer, _ in ballots], [weight for _, weight in ballots])[1] <= 1
-
-
-@pytest.mark.parametrize("weights", [[1], [1, 1, 1], [1, 0], [1, -1], [1, math.nan]])
-def test_weights_that_cannot_be_are_refused(weights: list[float]) -> None:
-    with pytest.raises(ValueError, match="2 votes need as many positive weights"):
-        vote(["red", "blue"], weights)

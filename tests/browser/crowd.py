@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from visplay.config import load_settings
-from visplay.labeling.asked_records import write_record
+from visplay.labeling.files import write_record
 from visplay.runs import RunDirectory
 from visplay.types import StepId
 

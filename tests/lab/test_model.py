@@ -46,7 +46,7 @@ def test_it_is_small_enough_to_ship() -> None:
 
 def test_it_asks_questions_that_can_be_read_and_mostly_answered(engine: TransformersEngine) -> None:
     images, scenes = drawings("clean", 60, 41)
-    requests = [Request(f"ask/{image.id}", image, PROMPTS.ask(), 2) for image in images]
+    requests = [Request(f"ask/{image.id}", image, PROMPTS.questioner, 2) for image in images]
     completions = engine.generate(requests, Sampling())
     asked = [
         (scenes[r.image.id], parsed[1])

@@ -15,9 +15,8 @@ from visplay.lab import oracle
 from visplay.lab.language import Kind, write
 from visplay.lab.questions import careless_query, random_query
 from visplay.lab.scene import random_scene
-from visplay.labeling.labelers.facts import Facts, checked
-from visplay.labeling.language.listed import answer_from
-from visplay.labeling.language.meaning import read_meaning
+from visplay.labeling.labelers.facts import Facts, answer_from, checked
+from visplay.labeling.language import read_meaning
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.types import Completion, ImageRef, Question, Request, VoteResult

@@ -13,13 +13,13 @@ from visplay.config import ReasonerSettings
 from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.gate import Gate
-from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.gates.answered import Answered
 from visplay.labeling.gates.band import Band
 from visplay.labeling.gates.needs_image import NeedsImage
 from visplay.labeling.gates.parsable import Parsable
 from visplay.labeling.gates.self_check import SelfCheck
 from visplay.labeling.labelers.majority import count_votes
+from visplay.labeling.synthesis import apply_gates
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.types import Candidate, Completion, ImageRef, Question, Request, Vote

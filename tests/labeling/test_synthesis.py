@@ -10,10 +10,10 @@ import pytest
 
 from visplay.config import QuestionerSettings, ReasonerSettings, SilverSettings, check_settings
 from visplay.interfaces.engine import Sampling
+from visplay.labeling.files import join_silver, read_silver, write_silver
 from visplay.labeling.gates.answered import Answered
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
-from visplay.labeling.silver_file import join_silver, read_silver, write_silver
 from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner

@@ -8,8 +8,7 @@ from typing import Any
 
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
-from visplay.labeling.silver_file import silver_file, write_silver
+from visplay.labeling.files import silver_file, step_rows, synthesis_rows, write_record, write_silver
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs import RunDirectory

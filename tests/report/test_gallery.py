@@ -13,8 +13,7 @@ from PIL import Image
 
 from tests.report.planted import SETTINGS, Written, asked, candidate, silver_set, synthesis
 from visplay.config import load_settings
-from visplay.labeling.asked_records import synthesis_rows, write_record
-from visplay.labeling.silver_file import write_silver
+from visplay.labeling.files import synthesis_rows, write_record, write_silver
 from visplay.report.gallery import Gallery, ImageList, Query
 from visplay.runs import RunDirectory
 from visplay.runs.files import write_json

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from visplay.config import ReasonerSettings
 from visplay.interfaces.engine import Sampling
-from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
-from visplay.roles.reasoner import Reasoner
+from visplay.roles.reasoner import Reasoner, read_facts
 from visplay.types import Completion, ImageRef, Question, Request
 
 

@@ -20,8 +20,8 @@ def test_the_models_own_wording_is_used_unless_the_user_brings_one(tmp_path: Pat
     (tmp_path / "prompts.yaml").write_text('questioner: "ask."\nreasoner: "{question}"\nlearned: true\n')
     mine = tmp_path / "mine.yaml"
     mine.write_text('questioner: "write <type></type><question></question>"\nreasoner: "{question} \\\\boxed{}"\n')
-    assert load_prompts(None, tmp_path).ask() == "ask."
-    assert load_prompts(mine, tmp_path).ask().startswith("write")
+    assert load_prompts(None, tmp_path).questioner == "ask."
+    assert load_prompts(mine, tmp_path).questioner.startswith("write")
     assert load_prompts(None, None) == Prompts()
 
 

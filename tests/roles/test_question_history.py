@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.roles.question_history import QuestionHistory
+from visplay.roles.questioner import QuestionHistory
 
 COLOR, PARAPHRASE = "what color is the big circle?", "what color is the big circle here?"
 COUNT = "how many dogs are there?"

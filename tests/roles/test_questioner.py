@@ -127,8 +127,8 @@ def test_a_breakdown_adds_up() -> None:
         found = remembering(reward=reward).rewards(members, results)
         assert list(found) == [one.key for one in members]
         for parts in found.values():
-            unbounded = parts.base - parts.diversity_penalty - parts.history_penalty
-            assert parts.total == pytest.approx(unbounded if reward == "official" else max(0.0, unbounded))
+            unbounded = parts.base_reward - parts.diversity_penalty - parts.history_penalty
+            assert parts.reward == pytest.approx(unbounded if reward == "official" else max(0.0, unbounded))
 
 
 def test_rewards_follow_ids_not_positions() -> None:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from visplay.config import Settings, load_settings
 from visplay.interfaces.advantages import GroupRewards
 from visplay.interfaces.engine import Sampling
-from visplay.labeling.apply_gates import apply_gates
-from visplay.labeling.synthesis import Synthesis, synthesize
+from visplay.labeling.synthesis import Synthesis, apply_gates, synthesize
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner

@@ -1,12 +1,9 @@
 """Typed answers: extracted from a completion, normalised, compared, and counted as votes."""
 
-from visplay.answers.extract import boxed_spans, extract_boxed
-from visplay.answers.guesses import guesses
 from visplay.answers.loose import read_loosely
-from visplay.answers.match import match
-from visplay.answers.normalise import Answer, normalise
-from visplay.answers.refusal import is_refusal
-from visplay.answers.vote import vote
+from visplay.answers.normalise import Answer, guesses, is_refusal, normalise
+from visplay.answers.text import boxed_spans, extract_boxed
+from visplay.answers.vote import match, vote
 
 __all__ = [
     "Answer",

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 import string
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from visplay.answers.extract import extract_boxed
 from visplay.answers.normalise import normalise
-from visplay.answers.plain import plain_text, trim
+from visplay.answers.text import extract_boxed, plain_text, trim
 
 # Characters at the end of a text that are searched; the limit keeps the time linear for all patterns below.
 _TAIL = 2000
@@ -23,6 +21,7 @@ _STATED = re.compile(r"\b(?:answer|option|choice)\b[*_]*(?: (?:is|would be|must 
 _BULLET = re.compile(r"^(?:[#>*-]+ )+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _VERB = re.compile(r"^.*\b(?:is|are|was|were) (?!not\b)(?=\S)", re.IGNORECASE)
 _NUMBER = re.compile(
     r"(?<![\w.])[-+]?(?:[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:/[0-9]+)?|\.[0-9]+)%?(?!\w)"
@@ -37,76 +36,49 @@ def read_loosely(text: str, choices: Sequence[str] = ()) -> str | None:
     r"""The content of the box if there is one; else the answer that the text most likely gives, or None.
 
     Without a box, these parts of the text after `</think>` are searched, in this order: the content of an unclosed box;
-    the text after the last "answer is" or "Answer:"; the last line. With choices, the answer is the last option letter
-    in a part, or the option that is mentioned last. Else it is "yes" or "no" at the start of a part; the words of a
-    short line, or what follows its verb "is"; the last number; the last "yes" or "no". Never raises; the time is linear
-    in the length of `text`.
-
-    Args:
-        choices: the options' texts, if the question has any.
+    the text after the last "answer is" or "Answer:"; the last line. With `choices`, the options' texts, the answer is
+    the last option letter in a part, or the option that is mentioned last. Else it is "yes" or "no" at the start of a
+    part; the words of a short line, or what follows its verb "is"; the last number; the last "yes" or "no". Never
+    raises; the time is linear in the length of `text`.
     """
     boxed = extract_boxed(text)
     if boxed is not None:
         return boxed
-    tail = _after_thinking(text)[-_TAIL:]
-    parts = [part for part in (*_marked_parts(tail), _last_line(tail)) if part]
-    if choices:
-        for part in (*parts, plain_text(tail)):
-            named = _option(part, choices)
-            if named is not None:
-                return named
-    for part in parts:
-        answer = _short_answer(part)
-        if answer:
-            return answer
-    found = _last(_NUMBER, plain_text(tail)) or _last(_YES_NO, plain_text(tail))
-    return found[0] if found else None
+    _, closed, final = text.rpartition("</think>")
+    tail = (final if closed and final.strip() else re.sub("</?think>", " ", text))[-_TAIL:]
+    parts, whole = [part for part in _parts(tail) if part], plain_text(tail)
+    found = [_option(part, choices) for part in (*parts, whole)] if choices else []
+    found += [_short_answer(part) for part in parts]
+    found += [_last(_NUMBER, whole), _last(_YES_NO, whole)]
+    return next((answer for answer in found if answer), None)
 
 
-def _after_thinking(text: str) -> str:
-    _, closed, answer = text.rpartition("</think>")
-    return answer if closed and answer.strip() else text.replace("<think>", " ").replace("</think>", " ")
-
-
-def _marked_parts(tail: str) -> list[str]:
-    """The content of an unclosed box, and the rest of the line after the last "answer is"."""
-    found = []
-    box = _last(_OPEN_BOX, tail)
+def _parts(tail: str) -> Iterator[str]:
+    """The content of an unclosed box, the rest of the line after the last "answer is", and the last line."""
+    *_, box = [None, *_OPEN_BOX.finditer(tail)]
     if box:
-        found.append(trim(plain_text(box[1])))
-    stated = _last(_STATED, tail)
+        yield trim(plain_text(box[1]))
+    *_, stated = [None, *_STATED.finditer(tail)]
     if stated:
-        lines = tail[stated.end() :].strip().splitlines()
-        found.append(trim(plain_text(_SENTENCE.split(lines[0])[0])) if lines else "")
-    return found
-
-
-def _last_line(tail: str) -> str:
-    lines = [line for line in (_BULLET.sub("", plain_text(line)) for line in tail.splitlines()) if trim(line)]
-    return lines[-1] if lines else ""
+        line, *_ = [*tail[stated.end() :].strip().splitlines(), ""]
+        yield trim(plain_text(_SENTENCE.split(line)[0]))
+    lines = (_BULLET.sub("", plain_text(line)) for line in tail.splitlines())
+    *_, last = ["", *(line for line in lines if trim(line))]
+    yield last
 
 
 def _option(part: str, choices: Sequence[str]) -> str | None:
     """The last option letter in a text, else the letter of the option whose text comes last."""
-    letters = string.ascii_uppercase[: len(choices)]
+    letters = list(string.ascii_uppercase[: len(choices)])
     for pattern in (_MARKED_LETTER, _BARE_LETTER):
-        named = [
-            letter for found in pattern.finditer(part) for letter in found.groups("") if letter and letter in letters
-        ]
+        named = [letter for found in pattern.finditer(part) for letter in found.groups("") if letter in letters]
         if named:
             return named[-1]
-    words = f" {_words(part)} "
-    places = [words.rfind(f" {_words(choice)} ") for choice in choices]
-    # If two options end at the same place, such as "blue" and "dark blue", the longer one is meant; it starts earlier.
-    ends = [place + len(_words(choice)) if place >= 0 else -1 for place, choice in zip(places, choices, strict=True)]
-    latest = max(ends)
-    if latest < 0:
-        return None
-    return letters[min((place, i) for i, place in enumerate(places) if ends[i] == latest)[1]]
-
-
-def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    words, *options = (f" {' '.join(_WORD.findall(text.casefold()))} " for text in (part, *choices))
+    places = [(words.rfind(option), option, letter) for letter, option in zip(letters, options, strict=False)]
+    # Of options that end at the same place, such as "blue" and "dark blue", the one that starts first is meant.
+    mentioned = [(-start - len(option), start, letter) for start, option, letter in places if start >= 0]
+    return min(mentioned)[2] if mentioned else None
 
 
 def _short_answer(part: str) -> str | None:
@@ -115,13 +87,13 @@ def _short_answer(part: str) -> str | None:
         if normalise(text).kind == "yes/no":
             return normalise(text).core
     if len(sentence.split()) > _SHORT:
-        number = _last(_NUMBER, sentence)
-        return number[0] if number else None
+        return _last(_NUMBER, sentence)
     words = trim(_VERB.sub("", sentence, count=1))
     # "3 red circles" gives "3"; "5 cm" is a number with a unit and stays whole.
     number = _NUMBER.match(words) if normalise(words).kind == "phrase" else None
-    return (number[0] if number else words) or None
+    return number[0] if number else words
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
+def _last(pattern: re.Pattern[str], text: str) -> str | None:
+    *_, last = [None, *pattern.finditer(text)]
+    return last[0] if last else None

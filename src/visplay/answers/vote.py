@@ -1,64 +1,61 @@
-"""Majority vote over typed answers: the silver answer and its confidence (arXiv 2511.15661)."""
+"""Comparison of answers, and the majority of several: the silver answer and its confidence (arXiv 2511.15661)."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Sequence
 
-from visplay.answers.match import same
 from visplay.answers.normalise import Answer, normalise
+from visplay.answers.quantity import same_quantity
 
-Key = TypeVar("Key", bound=Hashable)
+
+def match(given: str, reference: str) -> bool:
+    """Whether two answers mean the same; blank answers match nothing.
+
+    `A` = `A. red` = `(a)`, `3 cats` = `3` = `three`, `on the left` = `left`, `50%` = `0.5`, `5 cm` = `50 mm`;
+    `12` ≠ `120`, `not red` ≠ `red`, `3` ≠ `3.4`, `5 cm` ≠ `5 m`. A missing unit, option text or preposition of place
+    matches any, so the relation is reflexive and symmetric but not transitive. Never raises.
+    """
+    return bool(given.strip() and reference.strip()) and _same(normalise(given), normalise(reference))
 
 
-def vote(answers: Sequence[str | None], weights: Sequence[float] | None = None) -> tuple[str | None, float, int]:
+def _same(left: Answer, right: Answer) -> bool:
+    if not (left.core and right.core):
+        return False
+    if left == right:
+        return True
+    if left.kind != right.kind:
+        option, other = (left, right) if left.kind == "letter" else (right, left)
+        return option.wording is not None and _same(option.wording, other)
+    if left.quantity and right.quantity:
+        return same_quantity(left.quantity, right.quantity)
+    same_place = not left.preposition or not right.preposition or left.preposition == right.preposition
+    same_wording = left.wording is None or right.wording is None or _same(left.wording, right.wording)
+    return left.core == right.core and same_place and same_wording
+
+
+def vote(answers: Sequence[str | None]) -> tuple[str | None, float, int]:
     """The majority answer, its share of all votes, and the number of votes without an answer.
 
     Equal answers are counted first. Then each distinct answer, the most frequent first, joins the first group in which
     it matches every member. A bare `5` can therefore join `5 cm` or `5 m`, but never merges the two. Ties go to the
-    group that was seen first. None and blank answers match nothing, but count in the denominator.
-
-    Args:
-        weights: weight of each vote, all 1 by default; majority and share are by weight.
-    Returns:
-        `(answer, confidence, unboxed)`: the most frequent spelling in the winning group (None if no vote has an
-        answer), the group's votes divided by `len(answers)` (0.0 without votes), and the number of None or blank
-        answers.
-    Raises:
-        ValueError: a weight is missing or not positive.
+    group that was seen first, and its most frequent spelling is the answer. None and blank answers match nothing, but
+    count in the denominator. Without an answer, the result is None with a share of 0.0.
     """
-    weights = [1.0] * len(answers) if weights is None else weights
-    if len(weights) != len(answers) or any(not weight > 0 for weight in weights):
-        raise ValueError(f"{len(answers)} votes need as many positive weights, not {list(weights)}")
-    ballots = zip(answers, weights, strict=True)
-    written = [(answer.strip(), weight) for answer, weight in ballots if answer is not None and answer.strip()]
-    unboxed = len(answers) - len(written)
-    if not written:
+    spellings = [answer.strip() for answer in answers if answer is not None and answer.strip()]
+    unboxed = len(answers) - len(spellings)
+    if not spellings:
         return None, 0.0, unboxed
-    forms = {writing: normalise(writing) for writing, _ in written}
-    # In all three rankings ties go to the first: `_ranked` keeps the order of first appearance.
-    groups = _groups(_ranked((forms[writing], weight) for writing, weight in written))
-    group_of = {form: index for index, group in enumerate(groups) for form in group}
-    (winner, weight), *_ = _ranked((group_of[forms[writing]], weight) for writing, weight in written)
-    (answer, _), *_ = _ranked(ballot for ballot in written if group_of[forms[ballot[0]]] == winner)
-    # min: two sums of the same weights can differ in the last digit.
-    return answer, min(1.0, weight / sum(weights)), unboxed
-
-
-def _ranked(ballots: Iterable[tuple[Key, float]]) -> list[tuple[Key, float]]:
-    """Distinct keys with the sums of their weights, largest first."""
-    total: dict[Key, float] = {}
-    for key, weight in ballots:
-        total[key] = total.get(key, 0.0) + weight
-    return sorted(total.items(), key=lambda entry: -entry[1])
-
-
-def _groups(counted: Iterable[tuple[Answer, float]]) -> list[list[Answer]]:
+    forms = [normalise(spelling) for spelling in spellings]
     groups: list[list[Answer]] = []
-    for form, _ in counted:
-        matching = next((group for group in groups if all(same(form, member) for member in group)), None)
-        if matching is None:
+    # Of equal counts, `most_common` keeps the order of first appearance.
+    for form, _ in Counter(forms).most_common():
+        joined = next((group for group in groups if all(_same(form, member) for member in group)), None)
+        if joined is None:
             groups.append([form])
         else:
-            matching.append(form)
-    return groups
+            joined.append(form)
+    group_of = {form: index for index, group in enumerate(groups) for form in group}
+    (winner, votes), *_ = Counter(group_of[form] for form in forms).most_common(1)
+    won = [spelling for spelling, form in zip(spellings, forms, strict=True) if group_of[form] == winner]
+    return Counter(won).most_common(1)[0][0], votes / len(answers), unboxed

@@ -19,7 +19,7 @@ from visplay.interfaces.component import Component, components
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import Labeler
 from visplay.lab.truth import Truth
-from visplay.labeling.apply_gates import apply_gates
+from visplay.labeling.synthesis import apply_gates
 from visplay.roles.open import open_reasoner, open_roles
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner

@@ -9,9 +9,9 @@ from visplay.answers import match
 from visplay.evaluation.statistics import paired_difference
 from visplay.interfaces.labeler import Voter
 from visplay.lab.truth import Truth
-from visplay.labeling.apply_gates import apply_gates
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
+from visplay.labeling.synthesis import apply_gates
 from visplay.types import Candidate, Question, VoteResult
 
 PAPER_GATES = (Band(low=0.25, high=0.75),)

@@ -9,51 +9,43 @@ from dataclasses import dataclass
 from visplay.answers import is_refusal
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import Labeler, Voter
-from visplay.labeling.apply_gates import apply_gates
 from visplay.roles.questioner import Questioner
 from visplay.types import Candidate, ImageRef, Question, SilverItem
 
-HISTOGRAM_BINS = 10
+_BINS = 10  # of the histogram of confidences
 _CHUNK = 512  # images per call of the engine; limits the memory of texts
 
 
 @dataclass(frozen=True, slots=True)
 class Synthesis:
-    """The result of a synthesis.
+    """The result of a synthesis."""
 
-    Attributes:
-        asked: number of completions of the Questioner.
-        valid: number of completions with a question in the required format.
-        candidates: the valid questions without repetitions, with their silver answers.
-        items: the silver set: candidates that passed all gates.
-        dropped: gate and reason of each rejected candidate, by question id.
-    """
-
-    asked: int
-    valid: int
-    candidates: tuple[Candidate, ...]
-    items: tuple[SilverItem, ...]
-    dropped: Mapping[str, tuple[str, str]]
+    asked: int  # completions of the Questioner
+    valid: int  # completions with a question in the required format
+    candidates: tuple[Candidate, ...]  # the valid questions without repetitions, with their silver answers
+    items: tuple[SilverItem, ...]  # the silver set: candidates that passed all gates
+    dropped: Mapping[str, tuple[str, str]]  # gate and reason of each rejected candidate, by question id
 
     def statistics(self) -> dict[str, object]:
         """Metrics: counts, shares and the histogram of confidences."""
-        confidences = [c.result.confidence for c in self.candidates]
-        bins = Counter(min(int(c * HISTOGRAM_BINS), HISTOGRAM_BINS - 1) for c in confidences)
-        types = Counter(c.question.type for c in self.candidates)
-        votes = sum(c.result.votes for c in self.candidates)
+        results = [candidate.result for candidate in self.candidates]
+        answers = [result.answer for result in results]
+        bins = Counter(min(int(result.confidence * _BINS), _BINS - 1) for result in results)
+        types = Counter(candidate.question.type for candidate in self.candidates)
+        votes = sum(result.votes for result in results)
         return {
             "asked": self.asked,
             "valid": self.valid,
-            "candidates": len(self.candidates),
-            "refused": sum(c.result.answer is not None and is_refusal(c.result.answer) for c in self.candidates),
-            "unlabelled": sum(c.result.answer is None for c in self.candidates),
+            "candidates": len(results),
+            "refused": sum(answer is not None and is_refusal(answer) for answer in answers),
+            "unlabelled": answers.count(None),
             "dropped": dict(Counter(gate for gate, _ in self.dropped.values())),
             "kept": len(self.items),
-            "distinct_texts": len({c.question.text for c in self.candidates}),
-            "mean_confidence": sum(confidences) / len(confidences) if confidences else None,
-            "unboxed_share": sum(c.result.unboxed for c in self.candidates) / votes if votes else None,
-            "confidence_histogram": [bins[i] for i in range(HISTOGRAM_BINS)],
-            "types": {name: types[name] for name in sorted(types)},
+            "distinct_texts": len({candidate.question.text for candidate in self.candidates}),
+            "mean_confidence": sum(result.confidence for result in results) / len(results) if results else None,
+            "unboxed_share": sum(result.unboxed for result in results) / votes if votes else None,
+            "confidence_histogram": [bins[i] for i in range(_BINS)],
+            "types": dict(sorted(types.items())),
         }
 
 
@@ -67,27 +59,19 @@ def synthesize(
     votes: int,
     tag: str,
 ) -> Synthesis:
-    """Ask N questions per image, label each by m votes, and apply the gates (arXiv 2511.15661, section 3).
+    """Ask questions about images, label each by votes, and apply the gates (arXiv 2511.15661, section 3).
 
-    Args:
-        questions_per_image: N.
-        votes: m.
-        tag: first part of the questions' ids.
+    `tag` is the first part of the questions' ids.
     """
     asked = valid = 0
     candidates: list[Candidate] = []
     for start in range(0, len(images), _CHUNK):
         batch = questioner.ask(images[start : start + _CHUNK], questions_per_image, tag)
-        asked += len(batch)
         questions = [entry.question for entry in batch if entry.question is not None]
-        valid += len(questions)
+        asked, valid = asked + len(batch), valid + len(questions)
         candidates += labeler.label(distinct(questions), votes, voter)
     passed, dropped = apply_gates(gates, candidates, voter)
-    items = tuple(
-        SilverItem(c.question, c.result.answer, c.result.confidence, c.votes)
-        for c in passed
-        if c.result.answer is not None
-    )
+    items = tuple(SilverItem(c.question, c.result.answer or "", c.result.confidence, c.votes) for c in passed)
     return Synthesis(asked, valid, tuple(candidates), items, dropped)
 
 
@@ -97,3 +81,19 @@ def distinct(questions: Iterable[Question]) -> list[Question]:
     for question in questions:
         seen.setdefault((question.image.id, question.text.lower()), question)
     return list(seen.values())
+
+
+def apply_gates(
+    gates: Sequence[Gate], candidates: Sequence[Candidate], voter: Voter
+) -> tuple[list[Candidate], dict[str, tuple[str, str]]]:
+    """The candidates that pass all gates, in order; and for rejected ones, by question id, the gate and its reason.
+
+    Candidates without an answer are in neither.
+    """
+    passed = [candidate for candidate in candidates if candidate.result.answer is not None]
+    rejected: dict[str, tuple[str, str]] = {}
+    for gate in gates:
+        reasons = gate.reject(passed, voter)
+        rejected |= {question_id: (gate.name, reason) for question_id, reason in reasons.items()}
+        passed = [candidate for candidate in passed if candidate.question.id not in reasons]
+    return passed, rejected

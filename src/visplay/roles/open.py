@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 Role = Literal["questioner", "reasoner"]
 
-# Settings that must not differ from those of the run that trained the weights.
-_WEIGHT_SETTINGS = ("model", "tune", "lora", "prompts")
+_WEIGHT_SETTINGS = ("model", "tune", "lora", "prompts")  # must be those of the run that trained the weights
 
 
 def is_run(name: str) -> bool:
@@ -35,21 +34,18 @@ def own_settings(
 ) -> Settings:
     """Settings for inference: a run's config.yaml, or a preset for a model. `values`, then `overrides`, apply on top.
 
-    Args:
-        preset: for models only; None for the preset "default".
     Raises:
         ConfigError: a setting is wrong, cannot be changed for a run, or names another model.
     """
-    given = dict(values or {})
     if not is_run(name):
-        chosen = load_settings(preset or "default", overrides, {"model": name, **given}, trained=False)
+        chosen = load_settings(preset or "default", overrides, {"model": name, **(values or {})}, trained=False)
         if chosen.model != name:
             raise ConfigError(f"the model is {name}; leave model out of --set, and pass another model's name instead")
         return chosen
     if preset is not None:
         raise ConfigError(f"{name} is a run and has its settings; leave --preset out, and change settings by --set")
     file = str(Path(name) / "config.yaml")
-    own, chosen = load_settings(file), load_settings(file, overrides, given)
+    own, chosen = load_settings(file), load_settings(file, overrides, values)
     changed = [key for key in _WEIGHT_SETTINGS if getattr(own, key) != getattr(chosen, key)]
     if changed:
         raise ConfigError(f"the weights of {name} need the run's {', '.join(changed)}; leave that out of --set")
@@ -57,29 +53,23 @@ def own_settings(
 
 
 def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
-    """Folders of the roles of a finished run.
-
-    Raises:
-        RunError: the run has not written a role yet.
-    """
-    folders = {role: Path(name) / role for role in roles}
-    for role, folder in folders.items():
-        if not folder.is_dir():
+    """Folders of the roles of a run; RunError if it has not written a role yet."""
+    for role in roles:
+        if not (Path(name) / role).is_dir():
             title = role.capitalize()
             raise RunError(f"the run at {name} has no {title} yet; let it finish with `visplay evolve --resume`")
-    return folders
+    return {role: Path(name) / role for role in roles}
 
 
 def check_openable(name: str, trust_remote_code: bool = False) -> None:
-    """Check that a name is a run with a Reasoner or a vision-language model, without reading weights.
-
-    Raises:
-        RunError: the run has no Reasoner yet.
-        ModelError: the model does not exist, or does not take images with text.
-    """
+    """Check a name, no weights: RunError if a run has no Reasoner yet, ModelError if a model takes no images."""
     if is_run(name):
         finished_roles(name, ("reasoner",))
-        return
+    else:
+        _check_model(name, trust_remote_code)
+
+
+def _check_model(name: str, trust_remote_code: bool) -> None:
     check_name(model_name(name))
     from visplay.models.vlm import check_model
 
@@ -87,20 +77,13 @@ def check_openable(name: str, trust_remote_code: bool = False) -> None:
 
 
 def check_runnable(settings: Settings) -> None:
-    """Check, before weights are loaded, that this machine can run the settings.
-
-    Raises:
-        ModelError: the model does not exist, or does not take images with text.
-        ConfigError: a package that the settings need is missing.
-    """
-    check_name(model_name(settings.model))
+    """Check, before weights are loaded, that this machine can run the settings: the model, engines and packages."""
+    _check_model(settings.model, settings.trust_remote_code)
     from visplay.generation.factory import check_engines
-    from visplay.models.vlm import check_model
     from visplay.runs.trackers import check_trackers
 
     check_engines(settings)
     check_trackers(settings)
-    check_model(model_name(settings.model), settings.trust_remote_code)
     for setting, wanted in (("four_bit", settings.four_bit), ("adamw_8bit", settings.rl.optimizer == "adamw_8bit")):
         if wanted and find_spec("bitsandbytes") is None:
             raise ConfigError(f"{setting} needs bitsandbytes; pip install 'visplay[quant]'")
@@ -111,25 +94,24 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
 
     The roles share one model in memory, except after full fine-tuning.
 
-    Args:
-        name: a run directory, "lab", a model folder or a hub id.
-        settings: see `own_settings`.
     Raises:
         RunError: the run has not written a role yet.
-        ModelError: the model is missing or unreadable.
-        ConfigError: the prompts file is invalid.
+        ModelError, ConfigError: the model or the prompts file is missing or unreadable.
     """
-    if not is_run(name):
-        return dict.fromkeys(roles, _frozen(name, settings)), open_prompts(name, settings)
-    folders = finished_roles(name, roles)
+    folders = finished_roles(name, roles) if is_run(name) else {}
+    from visplay.models.policy import Policy, role_of
+
+    def frozen(model: str) -> Policy:
+        vlm = _probed(model, settings)
+        vlm.model.requires_grad_(False)
+        return Policy(vlm)
+
+    if not folders:
+        return dict.fromkeys(roles, frozen(name)), open_prompts(name, settings)
     prompts = load_prompts(folders[roles[0]] / "prompts.yaml")
     if settings.tune == "full":
-        return {role: _frozen(str(folder), settings) for role, folder in folders.items()}, prompts
-    from visplay.models.policy import role_of
-    from visplay.models.probe import probe
-
-    base = load_base(settings.model, settings)
-    probe(base)
+        return {role: frozen(str(folder)) for role, folder in folders.items()}, prompts
+    base = _probed(settings.model, settings)
     policies = {role: role_of(base, role, settings) for role in roles}
     for role, policy in policies.items():
         policy.load(folders[role])
@@ -137,32 +119,19 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
 
 
 def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
-    """A run's Reasoner, or a model as the Reasoner, with its prompts and settings.
-
-    Raises:
-        RunError, ModelError, ConfigError: as `open_roles`.
-    """
+    """A run's Reasoner, or a model as the Reasoner, with its prompts and settings; raises as `open_roles`."""
     settings = own_settings(name)
     policies, prompts = open_roles(name, ("reasoner",), settings)
     return policies["reasoner"], prompts, settings
 
 
 def open_prompts(model: str, settings: Settings) -> Prompts:
-    """The prompts of the settings, else those in the model's folder, else the defaults.
-
-    Raises:
-        ConfigError: the prompts file is invalid.
-    """
-    folder = Path(model_name(model))
-    return load_prompts(settings.prompts, folder if folder.is_dir() else None)
+    """The prompts of the settings, else those in the model's folder, else the defaults; ConfigError if invalid."""
+    return load_prompts(settings.prompts, Path(model_name(model)))
 
 
 def load_base(name: str, settings: Settings) -> VLM:
-    """The model `name`, loaded with the settings' dtype, device and limits.
-
-    Raises:
-        ModelError: the model is missing or unreadable.
-    """
+    """The model `name` with the settings' dtype, device and limits; ModelError if it is missing or unreadable."""
     from visplay.models.vlm import VLM
 
     return VLM.load(
@@ -176,11 +145,9 @@ def load_base(name: str, settings: Settings) -> VLM:
     )
 
 
-def _frozen(name: str, settings: Settings) -> Policy:
-    from visplay.models.policy import Policy
+def _probed(name: str, settings: Settings) -> VLM:
     from visplay.models.probe import probe
 
     vlm = load_base(name, settings)
     probe(vlm)
-    vlm.model.requires_grad_(False)
-    return Policy(vlm)
+    return vlm

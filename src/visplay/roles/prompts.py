@@ -1,7 +1,4 @@
-"""The prompts of both roles; rewards, synthesis, training and evaluation use the same prompts.
-
-A model folder may have its own `prompts.yaml`; `--prompts FILE` has precedence over it.
-"""
+"""The prompts of both roles; rewards, synthesis, training and evaluation use the same prompts."""
 
 from __future__ import annotations
 
@@ -34,43 +31,27 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The prompt templates.
-
-    Attributes:
-        questioner: prompt of the Questioner.
-        reasoner: prompt of the Reasoner; `{question}` is replaced by the question.
-        facts: prompt that asks the Reasoner to list the things on the image; see `visplay.roles.parsing`.
-        learned: whether the model was trained on the output formats, so that the prompts need not ask for them.
-    """
+    """The prompt templates. Unless a model has `learned` the output formats, its prompts must ask for them."""
 
     questioner: str = _QUESTIONER
-    reasoner: str = _REASONER
-    facts: str = _FACTS
+    reasoner: str = _REASONER  # `{question}` is replaced by the question
+    facts: str = _FACTS  # asks the Reasoner to list the things on the image; see `visplay.roles.reasoner.read_facts`
     learned: bool = False
 
     def __post_init__(self) -> None:
-        if not self.questioner.strip():
-            raise ConfigError("prompts: 'questioner' is blank; write the Questioner's prompt")
         if self.reasoner.count("{question}") != 1:
             raise ConfigError("prompts: 'reasoner' must hold {question} exactly once")
-        if not self.facts.strip():
-            raise ConfigError("prompts: 'facts' is blank; write the prompt that asks for a list of things")
-        if self.learned:
-            return
-        for key, marks in (("questioner", ("<type>", "<question>")), ("facts", ("<facts>",))):
+        formats = {"questioner": ("<type>", "<question>"), "reasoner": ("\\boxed",), "facts": ("<facts>",)}
+        for key, marks in formats.items():
+            if not getattr(self, key).strip():
+                raise ConfigError(f"prompts: '{key}' is blank; write the prompt")
             for mark in marks:
-                if mark not in getattr(self, key):
+                if not self.learned and mark not in getattr(self, key):
                     raise ConfigError(f"prompts: '{key}' never asks for {mark}, which the parser reads")
-        if "\\boxed" not in self.reasoner:
-            raise ConfigError("prompts: 'reasoner' never asks for \\boxed{}, which the parser reads")
 
     def save(self, file: Path) -> None:
         """Write the prompts to a file, usually `prompts.yaml` in a model's folder; `load_prompts` can read it."""
         file.write_text(yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True), encoding="utf-8")
-
-    def ask(self) -> str:
-        """The Questioner's prompt."""
-        return self.questioner
 
     def answer(self, question: str, choices: Sequence[str] = ()) -> str:
         """The Reasoner's prompt for a question with its choices."""
@@ -86,7 +67,7 @@ def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts
     """The prompts of the file, else of `prompts.yaml` in the model's folder, else the defaults.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or its prompts do not ask for the formats that the parser needs.
+        ConfigError: the file is missing or not YAML, or its prompts do not ask for the formats that the parser needs.
     """
     if file is None and model_folder is not None and (model_folder / "prompts.yaml").is_file():
         file = model_folder / "prompts.yaml"
@@ -98,10 +79,10 @@ def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts
         raise ConfigError(f"no prompts file {file}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ConfigError(f"{file} is not valid YAML") from None
-    known = {"questioner": str, "reasoner": str, "facts": str, "learned": bool}
-    if not isinstance(values, dict) or not set(values) <= set(known):
+    defaults = asdict(Prompts())
+    if not isinstance(values, dict) or not values.keys() <= defaults.keys():
         raise ConfigError(f"{file} must map questioner, reasoner and, if need be, facts and learned")
     for key, value in values.items():
-        if not isinstance(value, known[key]):
-            raise ConfigError(f"{file}: '{key}' must be {'true or false' if known[key] is bool else 'text'}")
+        if type(value) is not type(defaults[key]):
+            raise ConfigError(f"{file}: '{key}' must be {'true or false' if key == 'learned' else 'text'}")
     return Prompts(**values)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
+from dataclasses import dataclass, field, replace
+from statistics import fmean, pstdev
+from typing import Any, cast, get_args
 
 from visplay.config import QuestionerSettings
 from visplay.interfaces.engine import Engine
 from visplay.interfaces.reward import QuestionOutcome
-from visplay.rl.rewards.diversity import clusters, diversity
+from visplay.rl.rewards.diversity import bleu_matrix, clusters, diversity
 from visplay.roles.prompts import Prompts
-from visplay.roles.question_history import QuestionHistory
 from visplay.types import Completion, Group, ImageRef, Question, QuestionType, Request, VoteResult
 
-_FORM = re.compile(r"\s*<type>([^<>]{1,40})</type>\s*<question>([^<>]{1,2000})</question>\s*")
+_FORM = re.compile(
+    rf"\s*<type>\s*((?ai:{'|'.join(get_args(QuestionType))}))\s*</type>\s*<question>([^<>]{{1,2000}})</question>\s*"
+)
 _ASKED_TWICE = re.compile(r"\?[?!.\s]+$")
 
 
@@ -33,22 +35,20 @@ class Asked:
         """Id of the completion, unique in a run; also the id of its question."""
         return f"{self.request.id}#{self.completion.index}"
 
+    @property
+    def text(self) -> str:
+        """The question, or the whole completion if there is none."""
+        return self.question.text if self.question else self.completion.text
+
 
 @dataclass(frozen=True, slots=True)
 class RewardBreakdown:
-    """A completion's reward and its parts.
+    """A completion's reward: `base_reward` minus both penalties, for most reward components at least 0."""
 
-    Attributes:
-        base: the reward without penalties.
-        diversity_penalty: λ · |cluster| / G, the penalty for similar questions in the group or batch.
-        history_penalty: the penalty for similar questions in earlier steps.
-        total: the reward; `base` minus both penalties, for most reward components at least 0.
-    """
-
-    base: float
-    diversity_penalty: float
-    history_penalty: float
-    total: float
+    base_reward: float
+    diversity_penalty: float  # λ · |cluster| / G, for similar questions in the group or batch
+    history_penalty: float  # for similar questions in earlier steps
+    reward: float
 
 
 def parse_question(text: str) -> tuple[QuestionType, str] | None:
@@ -57,55 +57,107 @@ def parse_question(text: str) -> tuple[QuestionType, str] | None:
     Repeated question marks at the end become one, so that "???" does not count as diversity.
     """
     found = _FORM.fullmatch(text)
-    if found is None:
-        return None
-    words = _ASKED_TWICE.sub("?", " ".join(found[2].split()))
-    for known in get_args(QuestionType):
-        if found[1].strip().lower() == known and words:
-            return known, words
-    return None
+    words = _ASKED_TWICE.sub("?", " ".join(found[2].split())) if found else ""
+    return (cast(QuestionType, found[1].lower()), words) if found and words else None
 
 
+@dataclass
+class QuestionHistory:
+    """The last `size` questions with their rewards, to keep the Questioner from repeating a single question.
+
+    If all completions of a group are the same question, their rewards are equal and their advantages 0, so the group
+    does not discourage the repetition. The history does. A question that was asked in earlier steps has a lower reward,
+    and a group of equal rewards is compared with the mean reward of earlier questions.
+    """
+
+    size: int
+    threshold: float  # distance 1 − BLEU below which two texts count as the same question
+    texts: list[str] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+
+    def shares(self, texts: Sequence[str]) -> list[float]:
+        """For each text, the share of the questions in the history that are the same, in [0, 1]."""
+        if not self.texts or not texts:
+            return [0.0] * len(texts)
+        bleu_NN = bleu_matrix([*texts, *self.texts])
+        alike_GM = bleu_NN[: len(texts), len(texts) :] > 1 - self.threshold
+        return [
+            sum(bool(near) or text == old for near, old in zip(alike_M, self.texts, strict=True)) / len(self.texts)
+            for text, alike_M in zip(texts, alike_GM, strict=True)
+        ]
+
+    def baseline(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of the rewards in the history; None if all are equal."""
+        return (fmean(self.rewards), pstdev(self.rewards)) if len(set(self.rewards)) >= 2 else None
+
+    def add(self, asked: Sequence[tuple[str, float]]) -> None:
+        """Add questions with their rewards; the oldest are dropped."""
+        kept = slice(-self.size, None) if self.size else slice(0)
+        self.texts = [*self.texts, *(text for text, _ in asked)][kept]
+        self.rewards = [*self.rewards, *(reward for _, reward in asked)][kept]
+
+    def state(self) -> dict[str, Any]:
+        """The history as JSON values, for `restore`."""
+        return {"texts": self.texts, "rewards": self.rewards}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Replace the history by a result of `state`."""
+        self.texts, self.rewards = list(state["texts"]), list(state["rewards"])
+
+
+@dataclass(eq=False)
 class Questioner:
     """Generates questions by an engine, and computes their rewards from the Reasoner's votes."""
 
-    def __init__(self, engine: Engine, prompts: Prompts, settings: QuestionerSettings, seed: int) -> None:
-        self.engine = engine
-        self.prompts = prompts
-        self.settings = settings
-        self.seed = seed
-        self.history = QuestionHistory(settings.history_size, settings.diversity.threshold)
+    engine: Engine
+    prompts: Prompts
+    settings: QuestionerSettings
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.history = QuestionHistory(self.settings.history_size, self.settings.diversity.threshold)
 
     def ask(self, images: Sequence[ImageRef], n: int, tag: str, trained: bool = False) -> list[Asked]:
-        """`n` completions per image.
+        """`n` completions per image; the setting `synthesis_sampling` applies unless they are `trained` on.
 
-        Args:
-            tag: first part of the request ids; unique, because the ids name the random streams.
-            trained: whether the completions are for training; else the setting `synthesis_sampling` applies.
+        `tag`, the first part of the request ids, must be unique, because the ids name the random streams.
         """
-        requests = [Request(f"{tag}/{p.id}", p, self.prompts.ask(), n) for p in images]
+        requests = [Request(f"{tag}/{image.id}", image, self.prompts.questioner, n) for image in images]
         sampling = self.settings.sampling if trained else self.settings.untrained_sampling
         completions = self.engine.generate(requests, sampling)
-        return [_read(request, c) for request in requests for c in completions[request.id]]
+        asked = []
+        for request in requests:
+            for completion in completions[request.id]:
+                parsed = parse_question(completion.text) if completion.finished else None
+                question = Question(f"{request.id}#{completion.index}", request.image, *parsed) if parsed else None
+                asked.append(Asked(request, completion, question))
+        return asked
 
     def rewards(
         self, asked: Sequence[Asked], results: Mapping[str, VoteResult], rejected: Collection[str] = ()
     ) -> dict[str, RewardBreakdown]:
         """The reward of each completion, by `Asked.key` (arXiv 2511.15661, section 3).
 
-        Args:
-            results: the Reasoner's vote on every question, by question id.
-            rejected: ids of the questions that a gate rejects.
+        `results` are the Reasoner's votes by question id, `rejected` the ids of questions that a gate rejects.
         """
-        diversity_penalties = self._diversity_penalties(asked)
-        history_penalties = self._history_penalties(asked)
+        reward = self.settings.reward.reward
+        similar = self._diversity_penalties(asked)
+        questions = [entry for entry in asked if entry.question is not None]
+        shares = self.history.shares([entry.text for entry in questions])
+        repeated = {entry.key: share for entry, share in zip(questions, shares, strict=True)}
         found = {}
         for entry in asked:
-            similar, earlier = diversity_penalties[entry.key], history_penalties[entry.key]
-            reward = self.settings.reward.reward
-            base = reward(self._outcome(entry, results, rejected, 0.0))
-            total = reward(self._outcome(entry, results, rejected, similar + earlier))
-            found[entry.key] = RewardBreakdown(base, similar, earlier, total)
+            earlier = self.settings.history_weight * repeated.get(entry.key, 0.0)
+            outcome = QuestionOutcome(
+                key=f"{self.seed}/{entry.key}",
+                completion=entry.completion,
+                question=entry.question,
+                result=results[entry.key] if entry.question else None,
+                rejected=entry.question is not None and entry.key in rejected,
+                penalty=similar[entry.key] + earlier,
+            )
+            base = reward(replace(outcome, penalty=0.0))
+            found[entry.key] = RewardBreakdown(base, similar[entry.key], earlier, reward(outcome))
         return found
 
     def groups(self, asked: Sequence[Asked], rewards: Mapping[str, RewardBreakdown]) -> list[Group]:
@@ -114,14 +166,12 @@ class Questioner:
         for entry in asked:
             grouped[entry.request.id].append(entry)
         baseline = self.history.baseline()
-        self.history.add(
-            [(entry.question.text, rewards[entry.key].total) for entry in asked if entry.question is not None]
-        )
+        self.history.add([(entry.text, rewards[entry.key].reward) for entry in asked if entry.question is not None])
         return [
             Group(
                 members[0].request,
                 tuple(entry.completion for entry in members),
-                tuple(rewards[entry.key].total for entry in members),
+                tuple(rewards[entry.key].reward for entry in members),
                 baseline=baseline if self._alike(members) else None,
             )
             for members in grouped.values()
@@ -129,52 +179,23 @@ class Questioner:
 
     def _alike(self, members: Sequence[Asked]) -> bool:
         """Whether all completions are the same question, or none is a question."""
-        texts = [entry.question.text for entry in members if entry.question is not None]
+        texts = [entry.text for entry in members if entry.question is not None]
         if len(texts) < len(members):
             return not texts
         return len(set(texts)) == 1 or not clusters(texts, self.settings.diversity.threshold).any()
 
-    def _outcome(
-        self, entry: Asked, results: Mapping[str, VoteResult], rejected: Collection[str], penalty: float
-    ) -> QuestionOutcome:
-        question = entry.question
-        return QuestionOutcome(
-            f"{self.seed}/{entry.key}",
-            entry.completion,
-            question,
-            results[question.id] if question is not None else None,
-            question is not None and question.id in rejected,
-            penalty,
-        )
-
-    def _history_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
-        """The history penalty of every completion, by key; 0 for a completion without a question."""
-        questions = {entry.key: entry.question.text for entry in asked if entry.question is not None}
-        shares = zip(questions, self.history.shares(list(questions.values())), strict=True)
-        weight = self.settings.history_weight
-        return {entry.key: 0.0 for entry in asked} | {key: weight * share for key, share in shares}
-
     def _diversity_penalties(self, asked: Sequence[Asked]) -> dict[str, float]:
         """The diversity penalty of every completion, by key, clustered within its image or the whole batch."""
+        settings = self.settings.diversity
         scopes: defaultdict[str, list[Asked]] = defaultdict(list)
         for entry in asked:
-            scopes[entry.request.id if self.settings.diversity.scope == "image" else ""].append(entry)
-        shares: dict[str, float] = {}
+            scopes[entry.request.id if settings.scope == "image" else ""].append(entry)
+        penalties: dict[str, float] = {}
         for members in scopes.values():
-            texts = [entry.question.text if entry.question is not None else entry.completion.text for entry in members]
-            values = diversity(texts, self.settings.diversity.weight, self.settings.diversity.threshold)
-            if self.settings.diversity.count_repeats:
-                # BLEU of two equal texts with fewer than four words is below 1.
-                same = Counter(texts)
-                least = self.settings.diversity.weight / len(texts)
-                values = [max(value, least * same[text]) for value, text in zip(values, texts, strict=True)]
-            shares |= {entry.key: value for entry, value in zip(members, values, strict=True)}
-        return shares
-
-
-def _read(request: Request, completion: Completion) -> Asked:
-    parsed = parse_question(completion.text) if completion.finished else None
-    if parsed is None:
-        return Asked(request, completion, None)
-    question = Question(f"{request.id}#{completion.index}", request.image, parsed[0], parsed[1])
-    return Asked(request, completion, question)
+            texts = [entry.text for entry in members]
+            # BLEU of two equal texts with fewer than four words is below 1.
+            repeats = Counter(texts) if settings.count_repeats else Counter[str]()
+            values = diversity(texts, settings.weight, settings.threshold)
+            for entry, value in zip(members, values, strict=True):
+                penalties[entry.key] = max(value, settings.weight / len(texts) * repeats[entry.text])
+        return penalties

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from visplay.answers import extract_boxed
@@ -11,31 +13,41 @@ from visplay.config import ReasonerSettings
 from visplay.data.augmentations import augmented, preserves_answer
 from visplay.interfaces.engine import Engine
 from visplay.rl.rewards.completion import overlong_penalty
-from visplay.roles.parsing import read_facts
 from visplay.roles.prompts import Prompts
 from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote
 
+_LIST = re.compile(r"<facts>([^<>]*)</facts>")
+_BEGINNING = re.compile(r"<think>([^<>.\n]*)")
+_LONGEST_LIST = 200  # phrases; further ones are ignored
 
-class Reasoner:
-    """Answers questions by an engine, for votes and for training, with the same prompt.
 
-    Args:
-        voter: engine for answers that are not trained on; by default `engine`.
+def read_facts(text: str, learned: bool = False) -> tuple[str, ...] | None:
+    """The phrases of `<facts>red car, small brown dog</facts>`, in lower case and in order; None without a list.
+
+    "no", "none" and "nothing" are left out. If the model has `learned` to begin its reasoning with the list, the first
+    sentence of `<think>` is the list of a text without `<facts>`.
     """
+    found = _LIST.search(text) or (_BEGINNING.search(text) if learned else None)
+    if found is None:
+        return None
+    phrases = (" ".join(part.lower().split()) for part in found[1].split(","))
+    return tuple(phrase for phrase in phrases if phrase not in ("", "no", "none", "nothing"))[:_LONGEST_LIST]
 
-    def __init__(
-        self, engine: Engine, prompts: Prompts, settings: ReasonerSettings, seed: int, voter: Engine | None = None
-    ) -> None:
-        self.engine = engine
-        self._voter = voter
-        self.prompts = prompts
-        self.settings = settings
-        self.seed = seed
+
+@dataclass(eq=False)
+class Reasoner:
+    """Answers questions by an engine, for votes and for training, with the same prompt."""
+
+    engine: Engine
+    prompts: Prompts
+    settings: ReasonerSettings
+    seed: int
+    vote_engine: Engine | None = None
 
     @property
     def voter(self) -> Engine:
         """The engine for answers that are not trained on."""
-        return self._voter or self.engine
+        return self.vote_engine or self.engine
 
     def votes(
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
@@ -45,18 +57,19 @@ class Reasoner:
         The answers are spread evenly over the augmentations of the image; the first augmentations get the remainder. An
         augmentation that could change the answer is replaced by the plain image.
         """
-        requests = [
-            (question, augmentation, self._request(question, share, "vote", augmentation))
+        asked = [
+            (question.id, augmentation, self._request(question, share, "vote", augmentation))
             for question in questions
-            for augmentation, share in _shares(
-                m, [v if preserves_answer(v, question.text) else "plain" for v in augmentations]
-            )
+            for augmentation, share in _shares(m, augmentations, question.text)
         ]
-        completions = self.voter.generate([request for _, _, request in requests], self.settings.untrained_sampling)
+        completions = self.voter.generate([request for *_, request in asked], self.settings.untrained_sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
-        for question, augmentation, request in requests:
-            given = votes[question.id]
-            given += [_vote(question.id, len(given) + c.index, c, augmentation) for c in completions[request.id]]
+        for question_id, augmentation, request in asked:
+            for completion in completions[request.id]:
+                answer = extract_boxed(completion.text) if completion.finished else None
+                logprob = fmean(completion.logprobs or (0.0,))
+                given = votes[question_id]
+                given.append(Vote(question_id, len(given), answer, completion.text, augmentation, logprob))
         return {question_id: tuple(given) for question_id, given in votes.items()}
 
     def facts(
@@ -67,28 +80,17 @@ class Reasoner:
         The random streams are those of an image's first question. A completion without a list is left out. Lists
         contain colours, so an augmentation that changes colours is replaced by the plain image.
         """
-        augmentations = [
-            augmentation if preserves_answer(augmentation, "color") else "plain" for augmentation in augmentations
-        ]
         first = {question.image.id: question for question in reversed(questions)}
-        requests = [
-            (
-                question,
-                Request(
-                    f"facts/{augmentation}/{question.id}",
-                    augmented(question.image, augmentation),
-                    self.prompts.facts,
-                    share,
-                ),
-            )
-            for question in first.values()
-            for augmentation, share in _shares(n, augmentations)
-        ]
-        completions = self.voter.generate([request for _, request in requests], self.settings.untrained_sampling)
+        asked = []
+        for image_id, question in first.items():
+            for augmentation, share in _shares(n, augmentations, "color"):
+                name, image = f"facts/{augmentation}/{question.id}", augmented(question.image, augmentation)
+                asked.append((image_id, Request(name, image, self.prompts.facts, share)))
+        completions = self.voter.generate([request for _, request in asked], self.settings.untrained_sampling)
         lists: dict[str, list[tuple[str, ...]]] = {image_id: [] for image_id in first}
-        for question, request in requests:
+        for image_id, request in asked:
             read = (read_facts(c.text, self.prompts.learned) for c in completions[request.id] if c.finished)
-            lists[question.image.id] += [facts for facts in read if facts is not None]
+            lists[image_id] += [facts for facts in read if facts is not None]
         return {image_id: tuple(found) for image_id, found in lists.items()}
 
     def groups(self, items: Sequence[SilverItem], tag: str) -> list[Group]:
@@ -96,41 +98,35 @@ class Reasoner:
 
         Training on stronger augmentations than those of the votes follows FixMatch (arXiv 2001.07685).
         """
-        requests = {}
+        augmentations, requests = self.settings.augmentations, []
         for place, item in enumerate(items):
-            augmentation = self.settings.augmentations[place % len(self.settings.augmentations)]
-            augmentation = augmentation if preserves_answer(augmentation, item.question.text) else "plain"
-            requests[item.question.id] = self._request(item.question, self.settings.group_size, tag, augmentation)
-        completions = self.engine.generate(list(requests.values()), self.settings.sampling)
-        groups = []
-        for item in items:
-            request = requests[item.question.id]
-            rewards = tuple(self._reward(c, item) + self._overlong(c) for c in completions[request.id])
-            groups.append(Group(request, completions[request.id], rewards))
-        return groups
+            augmentation = _kept(augmentations[place % len(augmentations)], item.question.text)
+            requests.append(self._request(item.question, self.settings.group_size, tag, augmentation))
+        completions = self.engine.generate(requests, self.settings.sampling)
+        return [
+            Group(request, completions[request.id], tuple(self._reward(c, item) for c in completions[request.id]))
+            for request, item in zip(requests, items, strict=True)
+        ]
 
     def _reward(self, completion: Completion, item: SilverItem) -> float:
         key = f"{self.seed}/{completion.request_id}#{completion.index}"
-        return self.settings.reward.reward(completion, item, key)
-
-    def _overlong(self, completion: Completion) -> float:
+        reward = self.settings.reward.reward(completion, item, key)
         limit, buffer = self.settings.sampling.max_tokens, self.settings.overlong_buffer
-        return overlong_penalty(len(completion.token_ids), limit, buffer) if limit else 0.0
+        return reward + (overlong_penalty(len(completion.token_ids), limit, buffer) if limit else 0.0)
 
-    def _request(self, question: Question, n: int, tag: str, augmentation: Augmentation = "plain") -> Request:
+    def _request(self, question: Question, n: int, tag: str, augmentation: Augmentation) -> Request:
         name = f"{tag}/{question.id}" if augmentation == "plain" else f"{tag}/{augmentation}/{question.id}"
         return Request(name, augmented(question.image, augmentation), self.prompts.answer(question.text), n)
 
 
-def _shares(n: int, augmentations: Sequence[Augmentation]) -> list[tuple[Augmentation, int]]:
+def _kept(augmentation: Augmentation, question: str) -> Augmentation:
+    return augmentation if preserves_answer(augmentation, question) else "plain"
+
+
+def _shares(n: int, augmentations: Sequence[Augmentation], question: str) -> list[tuple[Augmentation, int]]:
     """Each distinct augmentation with its number of the `n` answers."""
     share, rest = divmod(n, len(augmentations))
     taken: Counter[Augmentation] = Counter()
     for place, augmentation in enumerate(augmentations):
-        taken[augmentation] += share + (place < rest)
+        taken[_kept(augmentation, question)] += share + (place < rest)
     return [(augmentation, count) for augmentation, count in taken.items() if count]
-
-
-def _vote(question_id: str, index: int, completion: Completion, augmentation: Augmentation) -> Vote:
-    answer = extract_boxed(completion.text) if completion.finished else None
-    return Vote(question_id, index, answer, completion.text, augmentation, fmean(completion.logprobs or (0.0,)))

@@ -28,9 +28,8 @@ from visplay.evaluation.runner import evaluate
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.labeler import Labeler, Voter
-from visplay.labeling.asked_records import synthesis_rows, write_record
+from visplay.labeling.files import read_silver, synthesis_rows, write_record, write_silver
 from visplay.labeling.gates.answered import Answered
-from visplay.labeling.silver_file import read_silver, write_silver
 from visplay.labeling.synthesis import synthesize
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner

@@ -9,7 +9,7 @@ from visplay.config import Settings
 from visplay.data.random_streams import random_stream
 from visplay.data.sampler import Sampler
 from visplay.interfaces.image_source import Observer
-from visplay.labeling.silver_file import read_silver, silver_file
+from visplay.labeling.files import read_silver, silver_file
 from visplay.runs.checkpointer import Checkpointer, StatePart
 from visplay.selfplay.acceptance import Acceptance, ValidationSet, without_validation_images
 from visplay.selfplay.logger import RunLogger

@@ -14,10 +14,8 @@ import numpy as np
 from visplay.data.random_streams import random_stream
 from visplay.evaluation.results import measurement_file
 from visplay.evaluation.runner import measure
-from visplay.labeling.apply_gates import apply_gates
-from visplay.labeling.asked_records import step_rows, synthesis_rows, write_record
-from visplay.labeling.silver_file import silver_file, write_silver
-from visplay.labeling.synthesis import synthesize
+from visplay.labeling.files import silver_file, step_rows, synthesis_rows, write_record, write_silver
+from visplay.labeling.synthesis import apply_gates, synthesize
 from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.selfplay.context import PhaseContext

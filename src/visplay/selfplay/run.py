@@ -22,7 +22,7 @@ from visplay.evaluation.results import measurement_file, run_measurements
 from visplay.evaluation.summary import lead, macro_summary, suites_summary
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
-from visplay.labeling.silver_file import join_silver, silver_file
+from visplay.labeling.files import join_silver, silver_file
 from visplay.roles.open import check_runnable
 from visplay.runs import RunDirectory, check_free, read_metrics
 from visplay.runs.metrics import FRAME

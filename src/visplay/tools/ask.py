@@ -16,8 +16,7 @@ from visplay.config import Settings
 from visplay.data.sources.folder import read_files
 from visplay.errors import ConfigError, ImageError
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
-from visplay.labeling.apply_gates import apply_gates
-from visplay.labeling.synthesis import distinct
+from visplay.labeling.synthesis import apply_gates, distinct
 from visplay.roles.open import Role, is_run, open_roles, own_settings
 from visplay.roles.questioner import Asked, Questioner
 from visplay.roles.reasoner import Reasoner

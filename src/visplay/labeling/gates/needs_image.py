@@ -10,7 +10,7 @@ from pydantic import Field
 from visplay.answers import match
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import ExtraRequests, Voter
-from visplay.types import Candidate, ImageRef, Question
+from visplay.types import Candidate, Question
 
 
 class NeedsImage(Gate, type="needs_image"):
@@ -22,13 +22,18 @@ class NeedsImage(Gate, type="needs_image"):
     max_agreement: float = Field(0.5, ge=0, lt=1, description="largest share of them that may give the silver answer")
 
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
-        images = list(dict.fromkeys(c.question.image for c in candidates))
-        if len(images) < 2:
-            return {}
+        images = list(dict.fromkeys(candidate.question.image for candidate in candidates))
         index = {image: number for number, image in enumerate(images)}
-        asked = {c.question.id: self._elsewhere(c.question, images, index) for c in candidates}
+        asked: dict[str, list[Question]] = {}
+        for question in (candidate.question for candidate in candidates):
+            # The next images; without random numbers, so that a resumed run makes the same choice.
+            places = range(index[question.image] + 1, index[question.image] + min(self.votes + 1, len(images)))
+            asked[question.id] = [
+                Question(f"{question.id}~elsewhere{n}", images[place % len(images)], question.type, question.text)
+                for n, place in enumerate(places)
+            ]
         answers = voter.votes([question for those in asked.values() for question in those], 1)
-        found: dict[str, str] = {}
+        found = {}
         for candidate in candidates:
             others = [answers[question.id][0].answer for question in asked[candidate.question.id]]
             same = sum(answer is not None and match(answer, candidate.result.answer or "") for answer in others)
@@ -39,12 +44,3 @@ class NeedsImage(Gate, type="needs_image"):
     def requests(self, questions: int) -> tuple[ExtraRequests, ...]:
         asked = questions * self.votes
         return (ExtraRequests("votes", 1, asked, asked),)
-
-    def _elsewhere(self, question: Question, images: list[ImageRef], index: dict[ImageRef, int]) -> list[Question]:
-        """The question about the next images; without random numbers, so that a resumed run makes the same choice."""
-        own = index[question.image]
-        others = [images[(own + step) % len(images)] for step in range(1, min(self.votes, len(images) - 1) + 1)]
-        return [
-            Question(f"{question.id}~elsewhere{n}", other, question.type, question.text)
-            for n, other in enumerate(others)
-        ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import Voter
-from visplay.labeling.language.meaning import read_meaning
+from visplay.labeling.language import read_meaning
 from visplay.types import Candidate
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from visplay.lab.language import TEMPLATES, Noun, Query, write
 from visplay.lab.scene import COLORS, SHAPES
-from visplay.labeling.language.meaning import OPPOSITES, Kind, Meaning, read_meaning, simple_question
+from visplay.labeling.language import OPPOSITES, Kind, Meaning, read_meaning
 
 KINDS: dict[str, Kind] = {
     "color": "attribute", "shape": "which", "exists": "exists", "absent": "exists", "count": "count", "more": "more",
@@ -98,28 +98,16 @@ def test_what_is_not_plain_is_not_read(question: str) -> None:
     assert read_meaning(question) is None
 
 
-@pytest.mark.parametrize(
-    "meaning, question",
-    [
-        (Meaning("exists", ("red circle",)), "is there a red circle?"),
-        (Meaning("exists", ("red circle",), negated=True), "is there not a red circle?"),
-        (Meaning("exists", ("orange car",)), "is there an orange car?"),
-        (Meaning("count", ("red cross",)), "how many red crosses are there?"),
-        (Meaning("more", ("dog", "woman")), "are there more dogs than women?"),
-        (Meaning("attribute", ("bus",), word="color"), "what color is the bus?"),
-        (Meaning("which", ("red shape",)), "what is the red shape?"),
-        *((Meaning("relation", ("circle", "cross"), word=w), f"is the circle {w} the cross?") for w in OPPOSITES),
-    ],
-)
-def test_a_meaning_is_written_and_read_back(meaning: Meaning, question: str) -> None:
-    assert simple_question(meaning) == question
-    assert read_meaning(question) == meaning
+@pytest.mark.parametrize("word", OPPOSITES)
+def test_every_relation_is_read_and_turned_around(word: str) -> None:
+    assert read_meaning(f"is the circle {word} the cross?") == Meaning("relation", ("circle", "cross"), word=word)
+    assert OPPOSITES[OPPOSITES[word]] == word != OPPOSITES[word]
 
 
 @given(st.text(max_size=300) | st.text("aeht -'isn?", max_size=300))
 def test_any_text_is_read_or_refused(text: str) -> None:
     meaning = read_meaning(text)
-    assert meaning is None or read_meaning(simple_question(meaning)) == meaning
+    assert meaning is None or all(meaning.nouns)
 
 
 def test_reading_takes_no_time_on_hostile_texts() -> None:

@@ -1,0 +1,114 @@
+"""Parquet files of the questions of a run.
+
+`silver/iteration-T.parquet` has the questions that are trained on. `asked/T-PHASE-STEP.parquet` has all questions of a
+step, kept or not, with their votes, the gate that rejected them, and the Questioner's reward. It is for users and the
+report; the run itself does not read it. A step that is repeated after an interruption overwrites its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from visplay.labeling.synthesis import Synthesis
+from visplay.roles.questioner import Asked, RewardBreakdown
+from visplay.runs.schemas import ASKED, SILVER
+from visplay.types import Candidate, ImageRef, Question, SilverItem, StepId, Vote
+
+
+def silver_file(run: Path, iteration: int) -> Path:
+    """The path of an iteration's silver set in a run directory."""
+    return run / "silver" / f"iteration-{iteration}.parquet"
+
+
+def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> None:
+    """Write one Parquet row per item; `datasets.load_dataset("parquet", data_files=...)` can read the file."""
+    rows = [
+        _question_and_votes(item.question, item.votes)
+        | {"confidence": item.confidence, "silver_answer": item.answer, "iteration": iteration}
+        for item in items
+    ]
+    _write(path, pa.Table.from_pylist(rows, schema=SILVER))
+
+
+def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem, ...]:
+    """The items of a file of `write_silver`; `images` are the run's images by id."""
+    items = []
+    for row in pq.read_table(path).to_pylist():
+        columns = zip(row["votes"], row["reasoning"], row["augmentations"], row["logprobs"], strict=True)
+        votes = tuple(Vote(row["id"], index, *values) for index, values in enumerate(columns))
+        question = Question(row["id"], images[row["image"]], row["type"], row["question"])
+        items.append(SilverItem(question, row["silver_answer"], row["confidence"], votes))
+    return tuple(items)
+
+
+def join_silver(parts: Sequence[Path], path: Path) -> None:
+    """Write the rows of all files into one file, in order."""
+    _write(path, pa.concat_tables([pq.read_table(part) for part in parts]))
+
+
+def write_record(folder: Path, step: StepId, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write the questions of a step; an existing file of the step is replaced atomically."""
+    complete = [{**step._asdict(), **row} for row in rows]
+    name = f"{step.iteration}-{step.phase}-{step.step}.parquet"
+    _write(folder / "asked" / name, pa.Table.from_pylist(complete, schema=ASKED))
+
+
+def synthesis_rows(synthesis: Synthesis) -> Iterator[dict[str, Any]]:
+    """A row per candidate of a synthesis."""
+    for candidate in synthesis.candidates:
+        yield _labelled(candidate, synthesis.dropped)
+
+
+def step_rows(
+    asked: Sequence[Asked],
+    candidates: Sequence[Candidate],
+    dropped: Mapping[str, tuple[str, str]],
+    rewards: Mapping[str, RewardBreakdown],
+) -> Iterator[dict[str, Any]]:
+    """A row per completion of a step of the Questioner; `dropped` are gate and reason of rejected questions by id."""
+    by_id = {candidate.question.id: candidate for candidate in candidates}
+    for entry in asked:
+        if entry.question is not None:
+            row = _labelled(by_id[entry.key], dropped)
+        else:
+            reason = "not in the agreed form" if entry.completion.finished else "too long: it was cut off"
+            row = {"id": entry.key, "image": entry.request.image.id, "question": entry.text, "confidence": 0.0}
+            row |= {"kept": False, "gate": "invalid", "reason": reason}
+        yield row | asdict(rewards[entry.key])
+
+
+def _labelled(candidate: Candidate, dropped: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    question, votes, answer = candidate.question, candidate.votes, candidate.result.answer
+    gate, reason = dropped.get(question.id, (None, ""))
+    if answer is None:
+        voted = any(vote.answer is not None for vote in votes)
+        at_odds = "the votes are at odds with what else was asked about the image"
+        gate, reason = "unlabelled", at_odds if voted else "no vote was boxed"
+    row = _question_and_votes(question, votes) | {"answer": answer, "confidence": candidate.result.confidence}
+    return row | {"kept": gate is None, "gate": gate, "reason": reason}
+
+
+def _question_and_votes(question: Question, votes: Sequence[Vote]) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "image": question.image.id,
+        "type": question.type,
+        "question": question.text,
+        "votes": [vote.answer for vote in votes],
+        "augmentations": [vote.augmentation for vote in votes],
+        "reasoning": [vote.text for vote in votes],
+        "logprobs": [vote.logprob for vote in votes],
+    }
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    pq.write_table(table, part, compression="zstd")
+    part.replace(path)

@@ -1,0 +1,173 @@
+"""A grammar for simple English questions: noun phrases, and the meaning of a question.
+
+Every pattern has fixed words and noun phrases of bounded length, so parsing takes time linear in a question's length.
+Left out: synonyms ("car", "automobile").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from visplay.answers.text import singular
+
+COLORS = frozenset(
+    "black white gray red green blue teal brown yellow orange purple violet pink cyan magenta beige gold silver tan "  # noqa: SIM905
+    "navy maroon turquoise".split()
+)
+SIZES = frozenset("small little tiny big large huge tall short long wide narrow".split())  # noqa: SIM905
+PROPERTIES = frozenset("color shape size material pattern texture".split())  # noqa: SIM905
+# Heads that describe any thing, heads that describe a category of things, and people: a dog is an object, maybe a pet.
+ANYTHING = frozenset("shape object thing item".split())  # noqa: SIM905
+KINDS = ANYTHING | frozenset(
+    "animal pet bird insect vehicle fruit vegetable food drink dish plant flower device instrument tool toy "  # noqa: SIM905
+    "furniture".split()
+)
+_PEOPLE = frozenset("person man woman boy girl child kid baby guy lady adult".split())  # noqa: SIM905
+_SPELLING = {"grey": "gray", "colour": "color"}
+
+_LONGEST_QUESTION = 200  # characters; longer ones are not parsed
+
+# Words that a simple noun phrase does not contain.
+_NOT_IN_NOUNS = frozenset(
+    "a an the this that these those it its they them their he his she her you your i we my our "  # noqa: SIM905
+    "is are was were be been do does did has have had can could will would should may "
+    "and or not no if as than then so but only just same different other another else each every all both either any "
+    "some few many much more most less fewer least several enough there here who whose what which where when why how "
+    "in on at by to from with without within of for about into onto over under above below beneath behind beside "
+    "between near next inside outside around along across through against off up down out one ones two three four "
+    "five six seven eight nine ten eleven twelve dozen something anything nothing everything someone anyone nobody "
+    "everyone visible present shown seen depicted".split()
+)
+_THINGS_IN_ING = frozenset(
+    "building ceiling painting drawing ring earring string king wing railing awning clothing swing spring "  # noqa: SIM905
+    "pudding dressing crossing wedding sibling".split()
+)
+_WORD = r"[^\W\d_]++(?:['-][^\W\d_]++)*+"
+_NOUN = rf"{_WORD}(?: {_WORD}){{0,3}}"
+
+
+def read_noun(text: str) -> str | None:
+    """The singular of a noun phrase of one to four words, in lower case; None for any other text."""
+    words = [_SPELLING.get(word, word) for word in text.lower().split()]
+    # In "man running" the head is not the last word.
+    participle = any(word.endswith("ing") and singular(word) not in _THINGS_IN_ING for word in words[1:])
+    if participle or not _NOT_IN_NOUNS.isdisjoint(words) or not re.fullmatch(_NOUN, " ".join(words)):
+        return None
+    return " ".join((*words[:-1], singular(words[-1])))
+
+
+def fold(word: str) -> str:
+    """A form of a word that is equal for singular and plural, even if the rules cannot tell them apart."""
+    word = _SPELLING.get(word, word)
+    return singular(word).rstrip("s") or word
+
+
+def names(noun: str, phrase: str) -> bool | None:
+    """Whether `noun` describes the thing in `phrase`: a "red circle" is a "circle" and a "red shape".
+
+    None if the phrase does not decide it: a "circle" may be a "red circle", a "brown dog" an "animal".
+    """
+    *asked, head = (fold(word) for word in noun.split())
+    *stated, name = (fold(word) for word in phrase.split())
+    if head not in ANYTHING and head != name and not (head == "person" and name in _PEOPLE):
+        unsure = head in KINDS or name in ANYTHING or {head, name} <= _PEOPLE
+        return None if unsure else False
+    missing = set(asked) - {*stated, name}
+    if not missing:
+        return True
+    # A thing has only one colour. Other properties may hold although the phrase does not state them.
+    return False if missing & COLORS and COLORS.intersection(stated) else None
+
+
+Kind = Literal["attribute", "which", "exists", "count", "more", "relation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The meaning of a question.
+
+    The kinds are "attribute": the property `word` of a thing; "which": the name of a thing; "exists"; "count"; "more":
+    whether there are more of the first noun than of the second; "relation": whether the first thing is `word` the
+    second.
+    """
+
+    kind: Kind
+    nouns: tuple[str, ...]  # one or two noun phrases, singular and in lower case ("red circle")
+    negated: bool = False  # for "exists", whether the question is whether there is none
+    word: str = ""  # the property ("color") or the relation ("left of")
+
+
+_CONVERSES = {
+    "left of": "right of", "above": "below", "in front of": "behind", "bigger than": "smaller than",
+    "taller than": "shorter than", "wider than": "narrower than",
+}  # fmt: skip
+OPPOSITES = _CONVERSES | {second: first for first, second in _CONVERSES.items()}
+"""The converse of each relation: A is left of B if B is right of A."""
+_SAME_AS = {
+    "over": "above", "under": "below", "beneath": "below", "underneath": "below", "larger than": "bigger than",
+}  # fmt: skip
+
+# {a} and {b} match nouns, as short as possible; {where} and {seen} match phrases that refer to the image.
+_IMAGE = "(?:the|this) (?:image|picture|photo|photograph|scene|drawing)"
+_RELATIONS = "|".join(sorted(OPPOSITES.keys() - {"left of", "right of"} | _SAME_AS.keys()))
+_PARTS = {
+    "a": f"(?P<a>{_NOUN}?)",
+    "b": f"(?P<b>{_NOUN}?)",
+    "image": _IMAGE,
+    "where": f"(?: visible| present| shown)?(?: (?:in|on) {_IMAGE})?",
+    "seen": f"(?:there|visible|present|shown|seen|depicted|(?:there |visible |present |shown )?(?:in|on) {_IMAGE})",
+    "show": "(?:contain|show|have|include|depict)",
+    "some": "(?:an? |any |some |no )?",
+    "property": f"(?P<word>{'|'.join(sorted(PROPERTIES))})",
+    "relation": f"(?:(?:to |on )?(?:the )?(?P<side>left|right)(?: side)? of|(?P<word>{_RELATIONS}))",
+}
+_PATTERNS: tuple[tuple[Kind, str], ...] = (
+    ("count", "how many {a} (?:are|is) {seen}"),
+    ("count", "how many {a} (?:can|do) you see(?: in {image})?"),
+    ("count", "how many {a} does {image} {show}"),
+    ("count", "what is the number of {a}{where}"),
+    ("more", "are there (?P<more>more|fewer) {a} than {b}{where}"),
+    ("more", "does {image} {show} (?P<more>more|fewer) {a} than {b}"),
+    ("relation", "(?:is|are) the {a} {relation} the {b}{where}"),
+    ("exists", "(?:is|are) there (?:not )?{some}{a}{where}"),
+    ("exists", "does {image} (?:not )?{show} {some}{a}"),
+    ("exists", "(?:is|are) {some}{a} {seen}"),
+    ("exists", "(?:can|do) you see {some}{a}{where}"),
+    ("attribute", "what {property} (?:is|are) the {a}{where}"),
+    ("attribute", "what is the {property} of the {a}{where}"),
+    ("which", "what (?:is|are) the {a}{where}"),
+    ("which", "what (?:kind of |type of )?{a} (?:is|are) {seen}"),
+    ("which", "what (?:kind of |type of )?{a} does {image} {show}"),
+)
+_COMPILED = tuple((kind, re.compile(pattern.format(**_PARTS))) for kind, pattern in _PATTERNS)
+
+
+def read_meaning(question: str) -> Meaning | None:
+    """The meaning of a question; None if the grammar cannot parse it."""
+    if len(question) > _LONGEST_QUESTION:
+        return None
+    text = " ".join(question.lower().replace("colour", "color").split()).rstrip("?. ")
+    text = re.sub(r"^what's\b", "what is", re.sub(r"^which\b", "what", text))
+    found = ((kind, pattern.fullmatch(text)) for kind, pattern in _COMPILED)
+    meanings = (_meaning(kind, parts.groupdict(), text) for kind, parts in found if parts)
+    return next((meaning for meaning in meanings if meaning), None)
+
+
+def _meaning(kind: Kind, parts: Mapping[str, str | None], text: str) -> Meaning | None:
+    nouns = [read_noun(parts[name] or "") for name in ("a", "b") if name in parts]
+    # Properties such as colour and size are not things on an image; shapes are.
+    things = tuple(noun for noun in nouns if noun and noun.split()[-1] not in PROPERTIES - KINDS)
+    negations = len(re.findall(r"\b(?:no|not)\b", text))
+    word = parts.get("word") or (f"{parts['side']} of" if parts.get("side") else "")
+    if len(things) < len(nouns) or negations > 1:
+        return None
+    if kind == "attribute" and word == "color" and not COLORS.isdisjoint(things[0].split()):
+        return None  # the question contains its answer
+    if kind == "which" and things[0].split()[-1] not in KINDS:
+        return None  # "what is the weather?" does not ask for a thing
+    if parts.get("more") == "fewer":
+        things = things[::-1]
+    return Meaning(kind, things, negated=bool(negations), word=_SAME_AS.get(word, word))
