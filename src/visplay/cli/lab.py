@@ -24,8 +24,9 @@ def run(options: argparse.Namespace) -> int:
     from visplay.tools.ablation import ablate, read_matrix
 
     check_at_least_one("--processes", options.processes)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     try:
-        finished = ablate(read_matrix(options.matrix), options.out, options.processes, Console(soft_wrap=True))
+        finished = ablate(read_matrix(options.matrix), options.out, options.processes, console)
     except KeyboardInterrupt:
         print("visplay: interrupted; the same command goes on", file=sys.stderr)
         return 130

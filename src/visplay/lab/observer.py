@@ -75,10 +75,8 @@ def is_true(given: str | None, answer: str | None) -> bool:
 
 
 def silver_truth(truth: Truth, candidates: Sequence[Candidate], kept: Collection[str]) -> dict[str, Any]:
-    """Label accuracy of the kept questions, and of all candidates by confidence.
+    """Label accuracy of the questions whose ids are in `kept`, and of all candidates by confidence.
 
-    Args:
-        kept: ids of the questions in the silver set.
     Returns:
         `label_accuracy`: share of the kept questions with the true answer. `answerable`: share that has a true answer.
         Both are None if no question is kept. `label_accuracy_by_confidence`: in ten bins, None for an empty bin.

@@ -5,13 +5,13 @@ The same call again goes on. The file of a matrix, and what comes of it, are in 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,7 @@ import yaml
 from pydantic import Field, ValidationError
 from rich.console import Console
 
-from visplay.config import Settings, check_settings, dump_settings, load_settings
-from visplay.config.loading import change_setting
+from visplay.config import Settings, load_settings
 from visplay.errors import ConfigError, EvaluationError, RunError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement, task_of
@@ -41,15 +40,15 @@ LEGEND = (
     "Student's over seeds, or from one seed the bootstrap's over items."
 )
 _PAUSE_S = 0.2  # between two looks at the processes
-_BySeed = Mapping[int, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One recipe with one seed; `path` is the run directory."""
+    """One recipe with one seed; `flags` are those of `visplay evolve`, `path` is the run directory."""
 
     recipe: str
     settings: Settings
+    flags: tuple[str, ...]
     path: Path
 
     def __str__(self) -> str:
@@ -62,10 +61,6 @@ class Run:
     @property
     def finished(self) -> bool:
         return (self.path / "summary.json").exists()
-
-    @property
-    def preset(self) -> Path:
-        return self.path.parent / "settings.yaml"
 
     @property
     def log(self) -> Path:
@@ -83,22 +78,20 @@ class Matrix(Section):
 
     def runs(self, out: Path) -> list[Run]:
         """Every recipe with the first seed, then with the next, so that an early look compares recipes."""
-        return [
-            Run(recipe, self._settings_of(recipe, seed), out / _folder(recipe) / f"seed-{seed}")
-            for seed in self.seeds
-            for recipe in self.recipes
-        ]
+        return [self._run(recipe, seed, out) for seed in self.seeds for recipe in self.recipes]
 
-    def _settings_of(self, recipe: str, seed: int) -> Settings:
-        values = load_settings(self.preset).model_dump(mode="json", exclude={"seed"})
+    def _run(self, recipe: str, seed: int, out: Path) -> Run:
+        changes = [*_flat(self.settings), *_flat(self.recipes[recipe])]
+        if "seed" in dict(changes):
+            raise ConfigError(f"recipe '{recipe}': seed: every recipe takes those listed under 'seeds'")
+        overrides = [f"{key}={json.dumps(value)}" for key, value in changes]
         try:
-            for key, value in [*_flat(self.settings), *_flat(self.recipes[recipe])]:
-                change_setting(values, key, value)
-            if "seed" in values:
-                raise ConfigError("seed: every recipe takes those listed under 'seeds'")
+            settings = load_settings(self.preset, overrides, {"seed": seed})
         except ConfigError as error:
             raise ConfigError(f"recipe '{recipe}': {error}") from None
-        return check_settings(values | {"seed": seed}, f"recipe '{recipe}'")
+        flags = ("--preset", self.preset, "--seed", str(seed), *(f"--set={override}" for override in overrides))
+        folder = re.sub(r"[^\w-]+", "-", recipe).strip("-")
+        return Run(recipe, settings, flags, out / folder / f"seed-{seed}")
 
 
 def read_matrix(path: Path) -> Matrix:
@@ -123,11 +116,10 @@ def read_matrix(path: Path) -> Matrix:
 
 def _check(matrix: Matrix) -> None:
     runs = matrix.runs(Path())
-    places = [str(run.path).casefold() for run in runs]  # some file systems do not distinguish case
+    if len({run.path for run in runs}) < len(runs):
+        raise ConfigError("a seed is there twice, or two recipes would share a folder; rename one")
     shared = runs[0].settings.evaluation
-    for run, place in zip(runs, places, strict=True):
-        if places.count(place) > 1 or run.path.parent == Path():
-            raise ConfigError(f"{run} needs a seed of its own, and a name whose letters and digits no other recipe has")
+    for run in runs:
         # Accuracies on different items could not be paired.
         if run.settings.evaluation != shared:
             raise ConfigError(f"recipe '{run.recipe}' is evaluated in another way; set that under 'settings'")
@@ -149,11 +141,6 @@ def _flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any
             yield f"{above}{key}", value
 
 
-def _folder(recipe: str) -> str:
-    """A recipe's name as a folder's: letters, digits, and hyphens for all else."""
-    return re.sub(r"[^\w-]+", "-", recipe).strip("-")
-
-
 def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -> bool:
     """Run what is not finished yet, at most `processes` at once (None: one for each core), and keep the table.
 
@@ -168,22 +155,23 @@ def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -
     waiting = [run for run in runs if not run.finished]
     left, failed = len(waiting), 0
     if left < len(runs):
-        console.print(f"{len(runs) - left} of {len(runs)} runs are finished already", highlight=False, markup=False)
+        console.print(f"{len(runs) - left} of {len(runs)} runs are finished already")
     table = _keep_table(matrix, runs, out)
     for run, event in run_all(waiting, processes or os.cpu_count() or 1):
         if event not in ("begins", "goes on"):
             left -= 1
             failed += event != "finished"
             table = _keep_table(matrix, runs, out)
-        console.print(f"{run}: {event}, {left} left", highlight=False, markup=False)
-    console.print(table, highlight=False, markup=False)
+        console.print(f"{run}: {event}, {left} left")
+    console.print(table)
     return not failed
 
 
 def _prepare(runs: Sequence[Run]) -> None:
-    """Refuse runs that were begun with other settings, then write the settings of each recipe."""
-    for run in filter(lambda run: run.begun, runs):
-        ran = dict(_flat(load_settings(str(run.path / "config.yaml")).model_dump()))
+    """Refuse runs that were begun with other settings, then make the folders of the recipes."""
+    for run in runs:
+        begun = load_settings(str(run.path / "config.yaml")) if run.begun else run.settings
+        ran = dict(_flat(begun.model_dump()))
         differing = [key for key, value in _flat(run.settings.model_dump()) if value != ran[key]]
         if differing:
             raise RunError(
@@ -193,7 +181,6 @@ def _prepare(runs: Sequence[Run]) -> None:
     for run in runs:
         try:
             run.path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(run.preset, dump_settings(run.settings.model_copy(update={"seed": 0})))
         except OSError as error:
             raise RunError(f"cannot use {run.path.parent}: {(error.strerror or str(error)).lower()}") from None
 
@@ -204,12 +191,12 @@ def run_all(runs: Sequence[Run], most: int) -> Iterator[tuple[Run, str]]:
     Yields:
         A run with "begins" or "goes on" when it starts; with "finished" or why it failed when it ends.
     """
-    waiting, running = deque(runs), dict[subprocess.Popen[bytes], Run]()
+    waiting, running = list(runs), dict[subprocess.Popen[bytes], Run]()
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         while waiting or running:
             while waiting and len(running) < most:
-                run = waiting.popleft()
+                run = waiting.pop(0)
                 yield run, "goes on" if run.begun else "begins"
                 running[_start(run)] = run
             time.sleep(_PAUSE_S)
@@ -224,10 +211,15 @@ def run_all(runs: Sequence[Run], most: int) -> Iterator[tuple[Run, str]]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Turn SIGTERM into an exit that ends the runs on its way."""
+    raise SystemExit(128 + number)
+
+
 def _start(run: Run) -> subprocess.Popen[bytes]:
     """Begin or resume a run; what it prints is added to its log."""
-    given = ["--resume"] if run.begun else ["--preset", str(run.preset), "--seed", str(run.settings.seed)]
-    command = [sys.executable, "-m", "visplay", "evolve", "--out", str(run.path), *given]
+    flags = ["--resume"] if run.begun else run.flags
+    command = [sys.executable, "-m", "visplay", "evolve", "--out", str(run.path), *flags]
     # Unbuffered, so that a log can be followed, and ends with the error that ended the run.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with run.log.open("ab") as log:
@@ -242,11 +234,6 @@ def _result(run: Run, code: int) -> str:
     return f"failed ({last_line if code > 0 else f'signal {-code}'}; see {run.log})"
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    """Turn SIGTERM into an exit that ends the runs on its way."""
-    raise SystemExit(128 + number)
-
-
 def _keep_table(matrix: Matrix, runs: Sequence[Run], out: Path) -> str:
     figures = ablation_figures(matrix, runs)
     table = ablation_table(figures)
@@ -256,44 +243,39 @@ def _keep_table(matrix: Matrix, runs: Sequence[Run], out: Path) -> str:
 
 
 def ablation_figures(matrix: Matrix, runs: Sequence[Run]) -> dict[str, Any]:
-    """JSON-able figures of the finished ones among `runs`.
+    """JSON-able figures of the finished ones among `runs`: rows of suites and recipes, and rows of silver sets.
 
     Raises:
         RunError: a summary is damaged.
     """
     against = next(iter(matrix.recipes))
-    summaries: dict[str, dict[int, dict[str, Any]]] = {}
-    leads: dict[str, dict[int, dict[str, Any]]] = {}
-    first: dict[int, Measurement] = {}
-    for run in sorted((run for run in runs if run.finished), key=lambda run: list(matrix.recipes).index(run.recipe)):
-        seed, summary = run.settings.seed, read_json(run.path / "summary.json")
+    summaries: dict[str, dict[int, Any]] = {recipe: {} for recipe in matrix.recipes}
+    handed: dict[tuple[str, int], Measurement] = {}
+    for run in (run for run in runs if run.finished):
+        summary = read_json(run.path / "summary.json")
         file = run.path / "measurements" / f"iteration-{selected_iteration(summary)}.jsonl"
-        handed = Measurement.load(file) if file.exists() else Measurement({})
-        summaries.setdefault(run.recipe, {})[seed] = summary
-        if run.recipe == against:
-            first[seed] = handed
-        elif seed in first:
-            leads.setdefault(run.recipe, {})[seed] = lead([handed], [first[seed]])
-
-    def figures(suite: str, recipe: str) -> dict[str, Any]:
-        by_seed = summaries[recipe]
-        ahead = {seed: found[suite][-1] for seed, found in leads.get(recipe, {}).items()}
-        return {
-            "items": next(iter(by_seed.values()))["suites"][suite]["base"]["n"],
-            "change": _over_seeds({seed: change_of_selected(summary, suite) for seed, summary in by_seed.items()}),
-            "lead": _over_seeds(ahead) if ahead else None,
-        }
-
+        summaries[run.recipe][run.settings.seed] = summary
+        handed[run.recipe, run.settings.seed] = Measurement.load(file) if file.exists() else Measurement({})
+    summaries = {recipe: by_seed for recipe, by_seed in summaries.items() if by_seed}
     measured = dict.fromkeys(name for each in summaries.values() for one in each.values() for name in one["suites"])
+
+    def row(suite: str, recipe: str, by_seed: Mapping[int, Any]) -> dict[str, Any]:
+        compared = [seed for seed in by_seed if recipe != against and (against, seed) in handed]
+        leads = {seed: lead([handed[recipe, seed]], [handed[against, seed]])[suite][0] for seed in compared}
+        changes = {seed: change_of_selected(summary, suite) for seed, summary in by_seed.items()}
+        items = next(iter(by_seed.values()))["suites"][suite]["base"]["n"]
+        figures = {"change": _over_seeds(changes), "lead": _over_seeds(leads) if leads else None}
+        return {"suite": suite, "recipe": recipe, "items": items, **figures}
+
     suites = matrix.suites or [name for name in measured if task_of(name) is None]
     return {
         "against": against,
-        "suites": {suite: {recipe: figures(suite, recipe) for recipe in summaries} for suite in suites},
-        "silver": {recipe: _silver(by_seed) for recipe, by_seed in summaries.items()},
+        "suites": [row(suite, *recipe) for suite in suites for recipe in summaries.items()],
+        "silver": [row for recipe, by_seed in summaries.items() for row in _silver(recipe, by_seed)],
     }
 
 
-def _over_seeds(differences: _BySeed) -> dict[str, Any]:
+def _over_seeds(differences: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """The mean of paired differences, with its interval."""
     mean = mean_over_seeds([difference["mean"] for difference in differences.values()])
     # A single seed has no interval over seeds; that of its own items stands in.
@@ -301,41 +283,37 @@ def _over_seeds(differences: _BySeed) -> dict[str, Any]:
     return {"mean": mean.mean, "ci95": list(ci95), "seeds": list(differences)}
 
 
-def _silver(summaries: _BySeed) -> list[dict[str, Any]]:
+def _silver(recipe: str, summaries: Mapping[int, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Iteration by iteration, the means of the known figures over the seeds that reached it."""
-    found: list[dict[str, Any]] = []
     for place in range(max(len(summary["silver"]) for summary in summaries.values())):
         sets = {seed: each["silver"][place] for seed, each in summaries.items() if place < len(each["silver"])}
         known = {key: [one[key] for one in sets.values() if one.get(key) is not None] for key in SILVER}
-        found.append({"seeds": list(sets)} | {key: fmean(values) if values else None for key, values in known.items()})
-    return found
+        means = {key: fmean(values) if values else None for key, values in known.items()}
+        yield {"recipe": recipe, "iteration": place + 1, "seeds": list(sets), **means}
 
 
 def ablation_table(figures: Mapping[str, Any]) -> str:
     """Markdown of what `ablation_figures` returned."""
-    columns = ("suite", "recipe", "seeds", "items", "change from the base", f"ahead of {figures['against']}")
-    rows = [
-        (suite, recipe, str(seeds := len(row["change"]["seeds"])), str(row["items"]), *_cells(row, seeds))
-        for suite, recipes in figures["suites"].items()
-        for recipe, row in recipes.items()
-    ]
+    against = figures["against"]
+    columns = ("suite", "recipe", "seeds", "items", "change from the base", f"ahead of {against}")
     silver_columns = ("silver set of", "iteration", "seeds", *(key.replace("_", " ") for key in SILVER))
-    silver_rows = []
-    for recipe, iterations in figures["silver"].items():
-        for number, row in enumerate(iterations, start=1):
-            cells = ["" if row[key] is None else format(row[key], form) for key, form in SILVER.items()]
-            silver_rows.append((recipe, str(number), str(len(row["seeds"])), *cells))
-    tables = [Table("", columns, tuple(rows)).markdown(), Table("", silver_columns, tuple(silver_rows)).markdown()]
-    return "\n\n".join(
-        [LEGEND.format(against=figures["against"]), tables[0], "Silver sets, mean over seeds.", tables[1] + "\n"]
-    )
+    parts = [
+        LEGEND.format(against=against),
+        Table("", columns, tuple(_cells(row) for row in figures["suites"])).markdown(),
+        "Silver sets, mean over seeds.",
+        Table("", silver_columns, tuple(_silver_cells(row) for row in figures["silver"])).markdown(),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
-def _cells(row: Mapping[str, Any], seeds: int) -> Iterator[str]:
-    for difference in (row["change"], row["lead"]):
-        if difference is None:
-            yield ""
-            continue
-        count = len(difference["seeds"])
-        few = f" ({count} of {seeds} seeds)" if count < seeds else ""
-        yield points(difference["mean"], difference["ci95"]) + few
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    change, ahead = row["change"], row["lead"]
+    seeds = len(change["seeds"])
+    few = f" ({len(ahead['seeds'])} of {seeds} seeds)" if ahead and len(ahead["seeds"]) < seeds else ""
+    leads = points(ahead["mean"], ahead["ci95"]) + few if ahead else ""
+    return row["suite"], row["recipe"], str(seeds), str(row["items"]), points(change["mean"], change["ci95"]), leads
+
+
+def _silver_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    known = ("" if row[key] is None else format(row[key], form) for key, form in SILVER.items())
+    return row["recipe"], str(row["iteration"]), str(len(row["seeds"])), *known

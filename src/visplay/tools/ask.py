@@ -30,7 +30,7 @@ class Reply:
     """What came of one completion of the Questioner, or of a question of the user's.
 
     Attributes:
-        written: the question with its type, or the whole completion where it has not the required format.
+        written: the question with its type, or the completion where it has not the required format.
         candidate: with votes and silver answer; None when it was never put to the Reasoner.
         verdict: "kept", or why a run would not learn from it.
     """
@@ -88,13 +88,7 @@ def questions_of(asked: Sequence[Asked]) -> list[Question]:
 
 
 class Asker:
-    """Roles of a run, or a model in each, opened once and asked as often as wanted, until they are closed.
-
-    Args:
-        name: a run directory, "lab", a model folder or a hub id.
-    Raises:
-        RunError, ModelError, ConfigError, EngineError: as `ask`.
-    """
+    """Roles of a run, or a model in each, opened once and asked as often as wanted; arguments and errors as `ask`."""
 
     def __init__(self, name: str, roles: Sequence[Role], settings: Settings) -> None:
         policies, prompts = open_roles(name, roles, settings)
@@ -141,10 +135,9 @@ def _reply(one: Asked, verdicts: Mapping[str, tuple[Candidate, str]]) -> Reply:
     if question is not None:
         judged = verdicts.get(question.id, (None, "the same question again"))
         return Reply(image, f"{question.type}: {question.text}", *judged)
-    cut_off = f"was cut off after {len(completion.token_ids)} tokens"
-    return Reply(
-        image, completion.text, None, f"dropped: {'is not in the agreed form' if completion.finished else cut_off}"
-    )
+    if completion.finished:
+        return Reply(image, completion.text, None, "dropped: is not in the agreed form")
+    return Reply(image, completion.text, None, f"dropped: was cut off after {len(completion.token_ids)} tokens")
 
 
 def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
@@ -169,10 +162,8 @@ def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
 
 def _vote_lines(candidate: Candidate) -> Iterator[str]:
     result = candidate.result
-    if result.answer is None:
-        yield "silver answer: none"
-    else:
-        yield f"silver answer: {visible(result.answer)}, confidence {result.confidence:.2f}"
+    confident = f"{visible(result.answer)}, confidence {result.confidence:.2f}" if result.answer is not None else "none"
+    yield f"silver answer: {confident}"
     boxed = ", ".join(f"{visible(answer)} × {count}" for answer, count in counted(candidate.votes))
     unboxed = f"unboxed × {result.unboxed}" if result.unboxed else ""
     yield f"votes: {'; '.join(filter(None, (boxed, unboxed)))}"
