@@ -21,7 +21,7 @@ from visplay.generation.backends.transformers import TransformersBackend
 from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
 from visplay.lab.sources.drawings import LabSource
-from visplay.lab.suites.lab import LabSuites
+from visplay.lab.suites.tasks import LabSuites
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority

@@ -14,7 +14,6 @@ from visplay.errors import ConfigError
 from visplay.evaluation.results import Measurement
 from visplay.generation.backends.server import ServerBackend
 from visplay.roles.open import own_settings
-from visplay.tools.ask import asking_settings
 
 SUITE = "lab/single/pastel"
 
@@ -74,7 +73,7 @@ def test_a_preset_is_for_models(run: Path, tmp_path: Path) -> None:
     chosen = own_settings("lab", str(tmp_path / "mine.yaml"), ["engine.batch=4"], {"seed": 5})
     assert (chosen.dtype, chosen.engine.batch_size, chosen.seed) == ("bfloat16", 4, 5)
     # Nobody trains it, so a server need not follow it.
-    served = asking_settings("lab", None, ["vote_engine=server", "vote_engine.url=http://here:8000"], None)
+    served = own_settings("lab", None, ["vote_engine=server", "vote_engine.url=http://here:8000"])
     assert served.vote_engine == ServerBackend(url="http://here:8000")
     assert served.engine.batch_size == 512, "what is not named is the preset's"
     with pytest.raises(ConfigError, match="leave --preset out"):

@@ -10,14 +10,14 @@ from visplay.interfaces.component import read_component
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.image_source import ImageSource
 from visplay.lab.drawings import drawings
-from visplay.lab.observer import LabObserver, oracle_verdict, paper_comparison, silver_truth
+from visplay.lab.observer import LabObserver, paper_comparison, silver_truth
 from visplay.lab.scene import Scene, Thing
 from visplay.lab.sources.drawings import LabSource
 from visplay.lab.truth import Truth, drawn
 from visplay.labeling.labelers.majority import Majority
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.types import ImageRef, Question, Request, VoteResult
+from visplay.types import Candidate, ImageRef, Question, Request, VoteResult
 
 LEFT, RIGHT = ImageRef("left", b"1"), ImageRef("right", b"2")
 TRUTH = Truth(
@@ -56,7 +56,8 @@ def test_labels_of_kept_questions_are_held_against_the_truth() -> None:
         count_votes("d", "red", 0.75),
         count_votes("e", None, 0.0),
     ]
-    found = silver_truth(TRUTH, list(zip(ASKED, results, strict=True)), {"a", "b", "c", "d"})
+    candidates = [Candidate(*each) for each in zip(ASKED, [()] * 5, results, strict=True)]
+    found = silver_truth(TRUTH, candidates, {"a", "b", "c", "d"})
     assert found["label_accuracy"] == 0.5, "other words are right, an answer to what has none is wrong"
     assert found["answerable"] == 0.75
     bins = found["label_accuracy_by_confidence"]
@@ -64,7 +65,7 @@ def test_labels_of_kept_questions_are_held_against_the_truth() -> None:
 
 
 def test_of_an_empty_silver_set_nothing_is_known() -> None:
-    found = silver_truth(TRUTH, [(ASKED[0], count_votes("a", "red", 1.0))], set())
+    found = silver_truth(TRUTH, [Candidate(ASKED[0], (), count_votes("a", "red", 1.0))], set())
     assert found["label_accuracy"] is None and found["answerable"] is None
 
 
@@ -115,7 +116,7 @@ def test_no_question_is_no_comparison() -> None:
 def test_a_knowing_judge_counts_answerable_questions_alone() -> None:
     before: dict[str, str | None] = {"a": "red", "b": "circle", "c": "3", "d": "red", "e": "because"}
     now: dict[str, str | None] = {"a": "Red", "b": None, "c": "3", "d": "blue", "e": "thus"}
-    found = oracle_verdict(TRUTH, ASKED, before, now)
+    found = LabObserver(TRUTH).on_verdict(ASKED, before, now)
     low, high = found.pop("true_ci95")
     assert low <= found["true_change"] <= high == 0
     assert found == {
@@ -130,7 +131,7 @@ def judged(lost: int, gained: int) -> dict[str, object]:
     questions = [question(f"q{n}", LEFT, COLOR) for n in range(40)]
     before = {q.id: "red" if n < 20 else "blue" for n, q in enumerate(questions)}
     changed = {f"q{n}": "gray" for n in range(lost)} | {f"q{20 + n}": "red" for n in range(gained)}
-    return oracle_verdict(TRUTH, questions, before, {**before, **changed})
+    return LabObserver(TRUTH).on_verdict(questions, before, {**before, **changed})
 
 
 @pytest.mark.parametrize(
@@ -144,8 +145,8 @@ def test_a_knowing_judge_rejects_what_is_less_true_beyond_chance(lost: int, gain
 
 
 def test_a_judge_is_silent_where_nothing_is_answerable() -> None:
-    assert oracle_verdict(TRUTH, ASKED[3:], {"d": "red", "e": "x"}, {"d": "blue", "e": "y"}) == {}
-    assert oracle_verdict(TRUTH, [], {}, {}) == {}
+    assert LabObserver(TRUTH).on_verdict(ASKED[3:], {"d": "red", "e": "x"}, {"d": "blue", "e": "y"}) == {}
+    assert LabObserver(TRUTH).on_verdict([], {}, {}) == {}
 
 
 def test_an_observer_says_all_of_it_at_once() -> None:
@@ -154,15 +155,11 @@ def test_an_observer_says_all_of_it_at_once() -> None:
     prompts = Prompts(questioner="ask", reasoner="{question}", learned=True)
     voter = Reasoner(TruthTable(lambda r, _: answers[r.image.id, r.prompt]), prompts, ReasonerSettings(), 0)
     candidates = Majority().label(ASKED, 4, voter)
-    labelled = [(c.question, c.result) for c in candidates]
-    assert observer.on_silver_set(candidates, {"a", "b"}, voter, 4, compared=0) == silver_truth(
-        TRUTH, labelled, {"a", "b"}
-    )
+    known = silver_truth(TRUTH, candidates, {"a", "b"})
+    assert observer.on_silver_set(candidates, {"a", "b"}, voter, 4, compared=0) == known
     compared = observer.on_silver_set(candidates, {"a", "b"}, voter, 4, compared=3)
-    assert compared == silver_truth(TRUTH, labelled, {"a", "b"}) | paper_comparison(TRUTH, voter, ASKED[:3], 4)
+    assert compared == known | paper_comparison(TRUTH, voter, ASKED[:3], 4)
     assert (compared["label_accuracy"], compared["paper_asked"]) == (0.5, 3)
-    before: dict[str, str | None] = dict.fromkeys("abcde", "red")
-    assert observer.on_verdict(ASKED, before, before) == oracle_verdict(TRUTH, ASKED, before, before)
 
 
 @pytest.mark.parametrize("name", ["lab/single", "easy-vqa"])

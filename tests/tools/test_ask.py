@@ -17,8 +17,9 @@ from visplay.errors import ConfigError
 from visplay.lab.drawings import drawings
 from visplay.labeling.labelers.majority import Majority
 from visplay.labeling.synthesis import Synthesis, synthesize
+from visplay.roles.open import own_settings
 from visplay.selfplay.state import SelfPlayState
-from visplay.tools.ask import Reply, ask, asking_settings, counted, reply_lines, visible
+from visplay.tools.ask import Reply, ask, counted, reply_lines, visible
 from visplay.types import Candidate, ImageRef, Question, Vote, VoteResult
 
 
@@ -72,7 +73,7 @@ def test_a_model_asks_and_answers_itself(photos: list[str], capsys: pytest.Captu
 
 def test_a_run_answers_with_its_own_roles_labeler_and_gates(run: Path, photos: list[str]) -> None:
     """Verdict by verdict what the run's own synthesis keeps."""
-    settings = asking_settings(str(run), None, ["silver.questions_per_image=4", "silver.votes=4"], 3)
+    settings = own_settings(str(run), None, ["silver.questions_per_image=4", "silver.votes=4", "seed=3"])
     images = images_of(photos)
     replies = ask(str(run), images, settings)
     expected = _synthesis(run, images, 4, 4)
@@ -196,7 +197,9 @@ def test_gates_that_compare_questions_are_named() -> None:
 
 
 def test_settings_of_a_run_can_be_changed_one_by_one(run: Path) -> None:
-    changed = asking_settings(str(run), None, ["silver.gates=[]", "silver.labeler.augmentations=[plain, darker]"], 7)
+    changed = own_settings(
+        str(run), None, ["silver.gates=[]", "silver.labeler.augmentations=[plain, darker]", "seed=7"]
+    )
     assert (changed.silver.gates, changed.silver.labeler, changed.seed, changed.tune) == (
         (),
         Majority(augmentations=("plain", "darker")),
@@ -204,4 +207,4 @@ def test_settings_of_a_run_can_be_changed_one_by_one(run: Path) -> None:
         "lora",
     )
     with pytest.raises(ConfigError, match="the run's prompts;"):
-        asking_settings(str(run), None, ["prompts=mine.yaml"], None)
+        own_settings(str(run), None, ["prompts=mine.yaml"])

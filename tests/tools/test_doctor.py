@@ -29,7 +29,7 @@ REQUIRES = [
     "torch>=2.13",
     "transformers<5.20,>=5.18",
     "tomli; python_version < '3.0'",
-    "vllm>=0.30; extra == 'fast'",
+    "vllm>=0.30; extra == 'vllm'",
     "pytest; extra == 'dev'",
 ]
 
@@ -73,8 +73,8 @@ def test_a_missing_requirement_names_the_command_that_installs_it() -> None:
 
 def test_an_extra_is_named_where_there_is_one_and_else_the_package() -> None:
     found = _found(REQUIRES, {})
-    assert found["vllm"].found.endswith("pip install 'visplay[fast]'")
-    assert found["lmms-eval"].found.endswith("pip install lmms-eval")
+    assert found["vllm"].found.endswith("pip install 'visplay[vllm]'")
+    assert found["torchvision"].found.endswith("pip install 'torchvision'")
     assert not found["vllm"].problem  # what is not required may be missing
     assert "visplay is written for >=0.30" in _found(REQUIRES, {"vllm": "0.2"})["vllm"].problem
 

@@ -1,1 +1,1 @@
-"""A verb of the program each: its flags and its thin code; what it needs is imported when it runs."""
+"""The commands, one file each: its flags, its thin code. What a command needs is imported when it runs."""

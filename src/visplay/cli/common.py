@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from visplay.config import Settings, preset_names
 from visplay.errors import ConfigError
+from visplay.interfaces.component import components
 
 if TYPE_CHECKING:
     from visplay.types import Suite
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-def add_preset(command: argparse.ArgumentParser, default: str | None = "default", condition: str = "") -> None:
-    """The flag `--preset`; `condition` says when it applies."""
-    shown = f"{condition}{', '.join(preset_names())}, or a YAML file"
-    command.add_argument("--preset", default=default, help=f"{shown}; default: %(default)s" if default else shown)
-
-
-def add_engine(command: argparse.ArgumentParser) -> None:
-    """The flag `--engine`."""
-    from visplay.interfaces.component import components
-
-    choices = list(components("engine"))
-    command.add_argument("--engine", choices=choices, help="what generates; default: as the settings say")
-
-
-def add_set(command: argparse.ArgumentParser) -> None:
-    """The flag `--set`."""
-    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change any setting")
-
-
-def add_items(command: argparse.ArgumentParser) -> None:
-    """The flag `--items`."""
-    command.add_argument("--items", type=int, metavar="N", help="use at most N items of each suite")
+_PRESETS = f"{', '.join(preset_names())}, or a YAML file"
+# Arguments of `add_argument`.
+PRESET: dict[str, Any] = {"default": "default", "help": f"{_PRESETS}; default: %(default)s"}
+MODEL_PRESET: dict[str, Any] = {"help": f"for a model: {_PRESETS}"}
+ENGINE: dict[str, Any] = {
+    "choices": list(components("engine")),
+    "help": "what generates; default: as the settings say",
+}
+SET: dict[str, Any] = {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "change any setting"}
+ITEMS: dict[str, Any] = {"type": int, "metavar": "N", "help": "use at most N items of each suite"}
 
 
 def chosen_settings(name: str, options: argparse.Namespace, preset: str | None = None) -> Settings:
@@ -59,10 +45,6 @@ def named_suites(options: argparse.Namespace) -> tuple[tuple[Suite, ...], list[s
 
 
 def check_at_least_one(flag: str, value: int | None) -> None:
-    """Refuse a count below 1; None is a flag that was not given.
-
-    Raises:
-        ConfigError: it is below 1.
-    """
+    """Refuse a count below 1; None is a flag that was not given."""
     if value is not None and value < 1:
         raise ConfigError(f"{flag} must be at least 1")

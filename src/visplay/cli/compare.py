@@ -4,48 +4,44 @@ from __future__ import annotations
 
 import argparse
 import json
+import string
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from visplay.cli.common import Commands, add_engine, add_items, add_set, chosen_settings, named_suites
+from visplay.cli.common import ENGINE, ITEMS, SET, chosen_settings, named_suites
+from visplay.errors import ConfigError
 
 
-def add(commands: Commands) -> None:
-    """Add the command and its flags."""
-    compare = commands.add_parser("compare", help="runs, models and reports side by side, paired where items coincide")
-    compare.add_argument(
-        "contenders", nargs="+", metavar="RUN_MODEL_OR_REPORT", help="the others are compared with the first"
-    )
-    scored = compare.add_mutually_exclusive_group()
-    scored.add_argument("--data", type=Path, metavar="FILE", help="score runs and models on this file, as `eval` does")
-    scored.add_argument(
-        "--suites", nargs="+", metavar="NAME", help="score runs and models on these suites, as `eval` does"
-    )
-    add_items(compare)
-    compare.add_argument("--seed", type=int, default=0, help="seed of lab drawings, items and answers")
-    add_engine(compare)
-    add_set(compare)
-    shown = compare.add_mutually_exclusive_group()
+def add_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("contenders", nargs="+", metavar="RUN_MODEL_OR_REPORT", help="the others are compared with the first")
+    scored = command.add_mutually_exclusive_group()
+    score = "score runs and models on"
+    scored.add_argument("--data", type=Path, metavar="FILE", help=f"{score} this file, as `eval` does")
+    scored.add_argument("--suites", nargs="+", metavar="NAME", help=f"{score} these suites, as `eval` does")
+    add("--items", **ITEMS)
+    add("--seed", type=int, default=0, help="seed of lab drawings, items and answers")
+    add("--engine", **ENGINE)
+    add("--set", **SET)
+    shown = command.add_mutually_exclusive_group()
     for form in ("markdown", "latex", "json"):
         shown.add_argument(f"--{form}", dest="form", action="store_const", const=form)
-    compare.set_defaults(run_command=_compare)
 
 
-def _compare(options: argparse.Namespace) -> int:
-    from visplay.errors import ConfigError
+def run(options: argparse.Namespace) -> int:
     from visplay.evaluation.compare import check_contenders, compare, is_report, open_contender
     from visplay.roles.open import is_run
 
-    names, paths = options.contenders, [Path(name) for name in options.contenders]
+    names = options.contenders
     scored = bool(options.data or options.suites)
     settings = {name: chosen_settings(name, options) for name in names if scored and not is_report(name)}
     if not settings and (options.set or options.engine):
         raise ConfigError(
             "--set and --engine are for runs and models that are scored; say by --suites or --data on what"
         )
-    if not scored and all(map(is_run, names)) and _differ_in_seed_alone(paths):
-        return _compare_seeds(names, options.form)
+    if not scored and all(map(is_run, names)) and _differ_in_seed_alone(names):
+        print(_seeds(names, options.form))
+        return 0
     suites, skipped = named_suites(options) if scored else ((), [])
     check_contenders(names, settings)
     found = compare([open_contender(name, suites, settings.get(name)) for name in names])
@@ -56,29 +52,25 @@ def _compare(options: argparse.Namespace) -> int:
     elif options.form:
         print(getattr(found.table(names), options.form)())
     else:
-        letters = [chr(ord("A") + place) for place in range(len(names))] if len(names) <= 26 else names
+        letters = string.ascii_uppercase[: len(names)] if len(names) <= 26 else names
         legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
         print(found.table(letters, legend).plain())
     return 0
 
 
-def _differ_in_seed_alone(paths: Sequence[Path]) -> bool:
+def _differ_in_seed_alone(runs: list[str]) -> bool:
     from visplay.runs.open_run import open_run
 
-    first, *others = (open_run(path).settings.model_copy(update={"seed": 0}) for path in paths)
+    first, *others = (open_run(run).settings.model_copy(update={"seed": 0}) for run in runs)
     return all(settings == first for settings in others)
 
 
-def _compare_seeds(runs: Sequence[str], form: str | None) -> int:
-    """Compare runs of one recipe: what matters is the mean over seeds."""
+def _seeds(runs: list[str], form: str | None) -> str:
+    """Runs of one recipe compared: what matters is the mean over seeds."""
     from visplay.evaluation.compare import compare_seeds, seed_lines, seed_tables
     from visplay.runs.open_run import open_run
 
     found = compare_seeds([open_run(run).summary for run in runs], runs)
-    if form is None:
-        print(*seed_lines(found), sep="\n")
-    elif form == "json":
-        print(json.dumps(found, indent=2))
-    else:
-        print("\n\n".join(getattr(table, form)() for table in seed_tables(found)))
-    return 0
+    if form == "json":
+        return json.dumps(found, indent=2)
+    return "\n\n".join(getattr(table, form)() for table in seed_tables(found)) if form else "\n".join(seed_lines(found))

@@ -1,22 +1,17 @@
-"""`visplay doctor`: what this machine has and lacks."""
+"""`visplay doctor`: what this machine has and lacks; it fails where something required is missing."""
 
 from __future__ import annotations
 
 import argparse
 
-from visplay.cli.common import Commands
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """It has none."""
 
 
-def add(commands: Commands) -> None:
-    """Add the command and its flags."""
-    doctor = commands.add_parser("doctor", help="what this machine has, what is missing, and what installs it")
-    doctor.set_defaults(run_command=_doctor)
-
-
-def _doctor(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from visplay.tools.doctor import examine, healthy, report
 
     findings = examine()
-    for line in report(findings):
-        print(line)
+    print(*report(findings), sep="\n")
     return 0 if healthy(findings) else 1

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from visplay.cli.common import Commands, add_engine, add_preset, add_set, check_at_least_one
+from visplay.cli.common import ENGINE, PRESET, SET, check_at_least_one
 
 if TYPE_CHECKING:
     from visplay.distributed.controller import Controller
     from visplay.runs.open_run import Run
 
 
-def add(commands: Commands) -> None:
-    """Add the command and its flags."""
-    evolve = commands.add_parser("evolve", help="run the self-play loop")
-    evolve.add_argument("--images", help="'easy-vqa', a folder of images, or lab drawings such as lab/single")
-    evolve.add_argument("--model", help="'lab', a folder in Hugging Face format, or a hub id")
-    add_preset(evolve)
-    evolve.add_argument("--iterations", type=int)
-    evolve.add_argument(
-        "--validation-set", type=Path, metavar="FILE", help="labelled items; a worse iteration is rolled back"
-    )
-    add_engine(evolve)
-    evolve.add_argument("--seed", type=int)
-    add_set(evolve)
-    evolve.add_argument("--controls", action="store_true", help="also run the controls that a gain must beat")
-    evolve.add_argument("--resume", action="store_true", help="continue an interrupted run")
-    evolve.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="processes that share the work, one for each GPU"
-    )
-    evolve.add_argument("--out", required=True, type=Path, metavar="DIR")
-    evolve.set_defaults(run_command=run)
+def add_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--images", help="'easy-vqa', a folder of images, or lab drawings such as lab/single")
+    add("--model", help="'lab', a folder in Hugging Face format, or a hub id")
+    add("--preset", **PRESET)
+    add("--iterations", type=int)
+    add("--validation-set", type=Path, metavar="FILE", help="labelled items; a worse iteration is rolled back")
+    add("--engine", **ENGINE)
+    add("--seed", type=int)
+    add("--set", **SET)
+    add("--controls", action="store_true", help="also run the controls that a gain must beat")
+    add("--resume", action="store_true", help="continue an interrupted run")
+    add("--processes", type=int, default=1, metavar="N", help="processes that share the work, one for each GPU")
+    add("--out", required=True, type=Path, metavar="DIR")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,13 +57,12 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     from visplay.config import load_settings
     from visplay.selfplay.run import evolve
 
+    console = Console(soft_wrap=True, highlight=False)
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
-    changes = [
-        *options.set,
-        *([f"acceptance.validation_set={json.dumps(str(options.validation_set))}"] if options.validation_set else []),
-    ]
-    console = Console(soft_wrap=True)
+    changes = list(options.set)
+    if options.validation_set:
+        changes.append(f"acceptance.validation_set={json.dumps(str(options.validation_set))}")
     if options.resume and (options.out / "config.yaml").exists():
         if given or changes or options.preset != "default":
             console.print("a resumed run keeps its own settings; those of the command line are not used")
@@ -83,6 +77,32 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     _leave_report(options.out, console)
 
 
+def _show(run: Run, console: Console) -> None:
+    from visplay.evaluation.report import accuracy_table, lead_lines, run_tables
+    from visplay.evaluation.results import run_measurements
+
+    base, iterations = run_measurements(run.path)
+    after = [measurement.by_decoding() for measurement in iterations]
+    for decoding in dict.fromkeys(name for each in after for name in each):
+        before = base.by_decoding().get(decoding, {}) if base else None
+        accuracy_table(before, [each.get(decoding, {}) for each in after], decoding).show(console)
+    for table in run_tables(base, iterations):
+        table.show(console)
+    for number, silver in enumerate(run.summary["silver"], start=1):
+        console.print(f"silver set of iteration {number}: {_facts(silver)}")
+    for verdict in run.summary["acceptance"]:
+        console.print(f"verdict: {_facts(verdict)}")
+    for name, control in run.summary["controls"].items():
+        console.print(f"ahead of {name} after the last iteration, points:")
+        for line in lead_lines(control["lead"]):
+            console.print(f"  {line}")
+
+
+def _facts(figures: Mapping[str, Any]) -> str:
+    shown = {name: f"{value:.3f}" if isinstance(value, float) else value for name, value in figures.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if not isinstance(value, (list, type(None))))
+
+
 def _leave_report(run: Path, console: Console) -> None:
     """A page to look at; whatever goes wrong with it, the run is finished and stays so."""
     from visplay.report.one_file import write_report
@@ -92,35 +112,6 @@ def _leave_report(run: Path, console: Console) -> None:
         write_report(run, report)
     except Exception as error:
         again = f"visplay report {run} --to {report}"
-        console.print(f"no report was written ({error}); `{again}` tries again", highlight=False, markup=False)
-        return
-    console.print(f"report in {report}; `visplay watch {run}` shows every question", highlight=False, markup=False)
-
-
-def _show(run: Run, console: Console) -> None:
-    from visplay.evaluation.report import accuracy_table, lead_lines, run_tables
-    from visplay.evaluation.results import run_measurements
-    from visplay.selfplay.verdict import Verdict
-
-    base, iterations = run_measurements(run.path)
-    summary = run.summary
-    after = [measurement.by_decoding() for measurement in iterations]
-    for decoding in dict.fromkeys(name for each in after for name in each):
-        before = base.by_decoding().get(decoding, {}) if base else None
-        accuracy_table(before, [each.get(decoding, {}) for each in after], decoding).show(console)
-    for table in run_tables(base, iterations):
-        table.show(console)
-    for number, silver in enumerate(summary["silver"], start=1):
-        facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)
-        console.print(f"silver set of iteration {number}: {facts}", highlight=False)
-    for verdict in map(Verdict.from_metrics, summary["acceptance"]):
-        facts = ", ".join(_fact(k, v) for k, v in verdict.as_metrics().items() if isinstance(v, (bool, int, float)))
-        console.print(f"verdict: iteration {verdict.iteration}, {facts}", highlight=False)
-    for name, control in summary["controls"].items():
-        console.print(f"ahead of {name} after the last iteration, points:", highlight=False)
-        for line in lead_lines(control["lead"]):
-            console.print(f"  {line}", highlight=False)
-
-
-def _fact(name: str, value: Any) -> str:
-    return f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+        console.print(f"no report was written ({error}); `{again}` tries again", markup=False)
+    else:
+        console.print(f"report in {report}; `visplay watch {run}` shows every question", markup=False)

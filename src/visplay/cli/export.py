@@ -6,21 +6,17 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from visplay.cli.common import Commands
 from visplay.roles.open import Role
 
 
-def add(commands: Commands) -> None:
-    """Add the command and its flags."""
-    export = commands.add_parser("export", help="a role of a finished run as a model that transformers and vLLM load")
-    export.add_argument("run", type=Path, metavar="RUN")
-    export.add_argument("--role", required=True, choices=get_args(Role))
-    export.add_argument("--to", required=True, type=Path, metavar="DIR")
-    export.add_argument("--adapter", action="store_true", help="only the LoRA adapter, in PEFT format")
-    export.set_defaults(run_command=_export)
+def add_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", type=Path, metavar="RUN")
+    command.add_argument("--role", required=True, choices=get_args(Role))
+    command.add_argument("--to", required=True, type=Path, metavar="DIR")
+    command.add_argument("--adapter", action="store_true", help="only the LoRA adapter, in PEFT format")
 
 
-def _export(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from visplay.tools.export import export
 
     export(options.run, options.role, options.to, options.adapter)

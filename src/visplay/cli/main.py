@@ -6,12 +6,27 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from types import ModuleType
 
 from visplay import __version__
-from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, watch
+from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
 from visplay.errors import ConfigError, VisplayError
 
+# A module has `add_flags` and `run`, which returns the exit status.
+COMMANDS: dict[str, tuple[ModuleType, str]] = {
+    "evolve": (evolve, "run the self-play loop"),
+    "eval": (evaluate, "score a model or a run's Reasoner on labelled questions"),
+    "compare": (compare, "runs, models and reports side by side, paired where items coincide"),
+    "ask": (ask, "the Questioner's questions about images, with the Reasoner's votes"),
+    "watch": (watch, "a run as a page in the browser, while it goes or after"),
+    "report": (report, "the same page as one file to mail, and results.md beside it"),
+    "export": (export, "a role of a finished run as a model that transformers and vLLM load"),
+    "plan": (plan, "the memory, tokens and time that a run needs"),
+    "components": (components, "the gates, labelers, rewards, … that settings can name"),
+    "doctor": (doctor, "what this machine has, what is missing, and what installs it"),
+    "lab": (lab, "the embedded world"),
+}
 # Libraries read these when they are imported, so they are silent without being imported here.
 _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -31,11 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # Errors begin with the name of the process; of several, the first is the one the user started.
+    rank, size = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    name = "visplay" if rank == "0" or size == "1" else f"visplay (process {int(rank) + 1} of {size})"
     try:
-        _check_processes(options.run_command)
-        return int(options.run_command(options))
+        if size != "1" and options.command is not evolve:
+            raise ConfigError(
+                "only `visplay evolve` shares its work among processes; start this command without torchrun"
+            )
+        return int(options.command.run(options))
     except KeyboardInterrupt:
-        if _name() == "visplay":
+        if name == "visplay":
             print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
         return 130
     except BrokenPipeError:
@@ -43,26 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except VisplayError as error:
-        print(f"{_name()}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
-
-
-def _name() -> str:
-    """The name that errors begin with; of several processes, the first is the one the user started."""
-    rank, size = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    return "visplay" if rank == "0" or size == "1" else f"visplay (process {int(rank) + 1} of {size})"
-
-
-def _check_processes(command: Callable[[argparse.Namespace], int]) -> None:
-    """Refuse several processes of a command that would do the same thing in each."""
-    if command is not evolve.run and os.environ.get("WORLD_SIZE", "1") != "1":
-        raise ConfigError("only `visplay evolve` shares its work among processes; start this command without torchrun")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="visplay", description="A VLM that improves itself from unlabeled images.")
     parser.add_argument("--version", action="version", version=f"visplay {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (evolve, evaluate, compare, ask, watch, export, plan, components, doctor, lab):
-        command.add(commands)
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        command.set_defaults(command=module)
+        module.add_flags(command)
     return parser

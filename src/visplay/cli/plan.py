@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from visplay.cli.common import Commands, add_preset, add_set, check_at_least_one
+from visplay.cli.common import PRESET, SET, check_at_least_one
 
 
-def add(commands: Commands) -> None:
-    """Add the command and its flags."""
-    plan = commands.add_parser("plan", help="the memory, tokens and time that a run needs")
-    plan.add_argument("model", metavar="MODEL", help="'lab', a folder in Hugging Face format, or a hub id")
-    plan.add_argument("--gpu-memory", metavar="SIZE", help="such as 24GB or 80GiB; default: this GPU's, else 24GB")
-    plan.add_argument("--images", metavar="SOURCE", help="as for evolve; the tokens of its images are counted")
-    plan.add_argument(
-        "--image-tokens", type=int, metavar="N", help="tokens per image, instead of counting; default: 1024"
-    )
-    add_preset(plan)
-    add_set(plan)
-    plan.add_argument("--tflops", type=float, default=60.0, help="TFLOP/s reached, not peak; default: %(default)s")
-    plan.add_argument("--processes", type=int, default=1, metavar="N", help="as for evolve: GPUs that share the work")
-    plan.set_defaults(run_command=_plan)
+def add_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("model", metavar="MODEL", help="'lab', a folder in Hugging Face format, or a hub id")
+    add("--gpu-memory", metavar="SIZE", help="such as 24GB or 80GiB; default: this GPU's, else 24GB")
+    add("--images", metavar="SOURCE", help="as for evolve; the tokens of its images are counted")
+    add("--image-tokens", type=int, metavar="N", help="tokens per image, instead of counting; default: 1024")
+    add("--preset", **PRESET)
+    add("--set", **SET)
+    add("--tflops", type=float, default=60.0, help="TFLOP/s reached, not peak; default: %(default)s")
+    add("--processes", type=int, default=1, metavar="N", help="as for evolve: GPUs that share the work")
 
 
-def _plan(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from visplay.config import load_settings
     from visplay.models.names import check_name, model_name
 
@@ -38,6 +34,5 @@ def _plan(options: argparse.Namespace) -> int:
     plan = plan_model(
         name, settings, images, options.gpu_memory, options.image_tokens, options.tflops, options.processes
     )
-    for line in plan_lines(plan):
-        print(line)
+    print(*plan_lines(plan), sep="\n")
     return 0

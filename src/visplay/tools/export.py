@@ -49,23 +49,20 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
             raise RunError(f"the run at {run} was tuned in full and has no adapter; leave --adapter out")
         with _filled(to) as folder:
             if settings.tune == "full":
-                for file in source.iterdir():
-                    shutil.copyfile(file, folder / file.name)
+                shutil.copytree(source, folder, dirs_exist_ok=True)
             elif adapter:
-                _copy_adapter(settings, source, folder)
+                shutil.copyfile(source / "adapter_model.safetensors", folder / "adapter_model.safetensors")
+                # As the run wrote it, but for the place of its base on this machine.
+                own = read_json(source / "adapter_config.json")
+                config = json.dumps(own | {"base_model_name_or_path": public_name(settings.model)}, indent=2)
+                (folder / "adapter_config.json").write_text(config + "\n", encoding="utf-8")
             else:
                 _merged(settings, source).save(folder)
             shutil.copyfile(source / "prompts.yaml", folder / "prompts.yaml")
-            summary = read_json(run / "summary.json")
-            card = model_card(settings, summary, _images(directory), role, to.resolve().name, adapter)
+            state = directory.load_state()
+            images = state["parts"]["sampler"]["images"] if state else None
+            card = model_card(settings, read_json(run / "summary.json"), images, role, to.resolve().name, adapter)
             (folder / "README.md").write_text(card, encoding="utf-8")
-
-
-def _copy_adapter(settings: Settings, source: Path, folder: Path) -> None:
-    """The adapter as the run wrote it, but for the place of its base on this machine."""
-    shutil.copyfile(source / "adapter_model.safetensors", folder / "adapter_model.safetensors")
-    config = read_json(source / "adapter_config.json") | {"base_model_name_or_path": public_name(settings.model)}
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _merged(settings: Settings, adapter: Path) -> VLM:
@@ -81,18 +78,9 @@ def _merged(settings: Settings, adapter: Path) -> VLM:
     return base.with_model(model)
 
 
-def _images(run: RunDirectory) -> str | None:
-    """How many images the run drew from, with their fingerprint; None where the run did not keep it."""
-    state = run.load_state()
-    return state["parts"]["sampler"]["images"] if state else None
-
-
 @contextmanager
 def _filled(to: Path) -> Iterator[Path]:
-    """A folder to fill, whose files move up into `to` if the block ends without an error.
-
-    It lies inside `to`, which may be a link or the root of another disk: nothing could be put in its place.
-    """
+    """A folder inside `to`, which may be a link or another disk; its files move up into `to` if the block succeeds."""
     made, draft = not to.exists(), to / ".writing"
     try:
         if not made and (not to.is_dir() or any(entry != draft for entry in to.iterdir())):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from visplay.interfaces.image_source import Catalogue, ImageSource, Observer
-from visplay.lab.drawings import LAB_DRAWINGS, SOURCES, kept_drawings
+from visplay.interfaces.image_source import Catalogue
+from visplay.lab.drawings import LAB_DRAWINGS, SOURCES, drawings
+from visplay.lab.observer import KnownImages
 from visplay.lab.truth import Truth, drawn
 
 
-class LabSource(ImageSource, type="lab"):
+class LabSource(KnownImages, type="lab"):
     """Drawings of the lab, generated from the run's seed; their scenes are known."""
 
     style: str = Field(description=f"one of {', '.join(SOURCES)}: one to three things per image, or one ('single')")
@@ -23,17 +24,10 @@ class LabSource(ImageSource, type="lab"):
         return style
 
     def open(self, seed: int) -> Catalogue:
-        return Catalogue(str(self), kept_drawings(self.style, self.count, seed)[0])
-
-    def observer(self, seed: int) -> Observer:
-        # Imported late, so that settings can be checked without importing labelers and gates.
-        from visplay.lab.observer import LabObserver
-
-        return LabObserver(self.truth(seed))
+        return Catalogue(str(self), drawings(self.style, self.count, seed)[0])
 
     def truth(self, seed: int) -> Truth:
-        """The true answers for these drawings; for measurement only."""
-        return Truth(drawn(kept_drawings(self.style, self.count, seed)[1]))
+        return Truth(drawn(drawings(self.style, self.count, seed)[1]))
 
     def __str__(self) -> str:
         return f"lab/{self.style}"

@@ -10,42 +10,28 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from visplay.errors import ImageError
-from visplay.interfaces.image_source import Catalogue, ImageSource, Observer
+from visplay.interfaces.image_source import Catalogue
+from visplay.lab.observer import KnownImages
 from visplay.lab.truth import Truth, read_flat_scene
 from visplay.types import ImageRef
 
 
-class EasyVQASource(ImageSource, type="easy-vqa"):
+class EasyVQASource(KnownImages, type="easy-vqa"):
     """The training images of the easy-vqa package, each with one flat shape; their labels are not read."""
 
     def open(self, seed: int) -> Catalogue:
-        return easy_vqa()
-
-    def observer(self, seed: int) -> Observer:
-        # Imported late, so that settings can be checked without importing labelers and gates.
-        from visplay.lab.observer import LabObserver
-
-        return LabObserver(self.truth(seed))
+        """All training images, ordered by number, with ids such as "easy-vqa/17"."""
+        spec = find_spec("easy_vqa")
+        if spec is None or spec.origin is None:
+            raise ImageError("the package easy-vqa is not installed; run: pip install easy-vqa")
+        files = (Path(spec.origin).parent / "data" / "train" / "images").glob("*.png")
+        images = tuple(ImageRef(f"easy-vqa/{file.stem}", file) for file in sorted(files, key=lambda f: int(f.stem)))
+        if not images:
+            raise ImageError("the package easy-vqa has no training images; run: pip install --force-reinstall easy-vqa")
+        return Catalogue("easy-vqa", images)
 
     def truth(self, seed: int) -> Truth:
-        """The true answers for these images, whose scenes are read from the pixels; for measurement only."""
         return Truth(read_flat_scene)
 
     def __str__(self) -> str:
         return "easy-vqa"
-
-
-def easy_vqa() -> Catalogue:
-    """All training images, ordered by number, with ids such as "easy-vqa/17".
-
-    Raises:
-        ImageError: the package is not installed, or has no images.
-    """
-    spec = find_spec("easy_vqa")
-    if spec is None or spec.origin is None:
-        raise ImageError("the package easy-vqa is not installed; run: pip install easy-vqa")
-    files = (Path(spec.origin).parent / "data" / "train" / "images").glob("*.png")
-    images = tuple(ImageRef(f"easy-vqa/{file.stem}", file) for file in sorted(files, key=lambda f: int(f.stem)))
-    if not images:
-        raise ImageError("the package easy-vqa has no training images; run: pip install --force-reinstall easy-vqa")
-    return Catalogue("easy-vqa", images)

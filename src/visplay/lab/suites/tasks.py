@@ -1,4 +1,4 @@
-"""Labelled suites of the lab, generated from a seed: `lab/<task>/<style>`.
+"""Labelled suites of the lab, generated from a seed: one suite `lab/TASK/STYLE` for each task and style.
 
 The tasks are those of pretraining (color, shape, existence, counting), tasks with two things (comparison, relation),
 pairs of colour and shape that pretraining never drew (composition), absent things (hallucination), and a single thing
@@ -7,19 +7,22 @@ of any pair (single), as in easy-vqa.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field, field_validator
 
-from visplay.lab.draw import STYLE_NAMES, STYLES, draw, png
-from visplay.lab.language import Kind, Noun, Query, write
+from visplay.interfaces.suite import SuiteSource
+from visplay.lab.draw import STYLES, draw, png
+from visplay.lab.language import Kind, Query, write
 from visplay.lab.oracle import answer
 from visplay.lab.questions import RELATIONS, SIZES, absent_noun, random_query
-from visplay.lab.scene import ALL_PAIRS, SEEN_PAIRS, UNSEEN_PAIRS, Scene, random_scene
+from visplay.lab.scene import ALL_PAIRS, SEEN_PAIRS, UNSEEN_PAIRS, Pair, Scene, random_scene
 from visplay.types import ImageRef, Item, Suite
 
-QUESTIONS_PER_IMAGE = 4
+_ITEMS = 100  # of a suite
+_QUESTIONS = 4  # about an image, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,13 @@ class Task:
 
     kinds: tuple[Kind, ...]
     counts: tuple[int, ...] = (1, 2, 3)
-    pairs: Sequence[tuple[str, str]] = SEEN_PAIRS
+    pairs: Sequence[Pair] = SEEN_PAIRS
     absent_only: bool = False
+
+    def query(self, scene: Scene, rng: np.random.Generator) -> Query | None:
+        """A random question of the task about a scene; None if the scene has no question of the chosen kind."""
+        kind = self.kinds[rng.integers(len(self.kinds))]
+        return Query(kind, absent_noun(scene, rng)) if self.absent_only else random_query(kind, scene, rng)
 
 
 TASKS: dict[str, Task] = {
@@ -45,45 +53,51 @@ TASKS: dict[str, Task] = {
 }
 
 
+class LabSuites(SuiteSource, type="lab"):
+    """Suites of the lab, `lab/TASK/STYLE`, generated from the seed."""
+
+    part: str = Field("", description="TASK or TASK/STYLE; empty for every task in every style")
+
+    @field_validator("part")
+    @classmethod
+    def _is_known(cls, part: str) -> str:
+        if part.count("/") > 1:
+            raise ValueError(f"no suite 'lab/{part}'; choose lab, lab/TASK or lab/TASK/STYLE")
+        task, _, style = part.partition("/")
+        if task not in ("", *TASKS) or style not in ("", *STYLES):
+            raise ValueError(f"no suite 'lab/{part}'; tasks are {', '.join(TASKS)}, styles are {', '.join(STYLES)}")
+        return part
+
+    def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
+        task, _, style = self.part.partition("/")
+        return tuple(lab_suites(seed, items or _ITEMS, [task] if task else TASKS, [style] if style else STYLES))
+
+    def __str__(self) -> str:
+        return f"lab/{self.part}" if self.part else "lab"
+
+
 def lab_suites(
-    seed: int, items_per_suite: int, tasks: Sequence[str] = tuple(TASKS), style_names: Sequence[str] = STYLE_NAMES
+    seed: int, items_per_suite: int, tasks: Iterable[str] = TASKS, styles: Iterable[str] = STYLES
 ) -> list[Suite]:
-    """One suite per task and style; the same seed gives the same drawings, questions and ids.
-
-    Raises:
-        KeyError: a task or style is unknown.
-    """
-    return [_suite(task, style_name, seed, items_per_suite) for task in tasks for style_name in style_names]
+    """One suite per task and style; the same seed gives the same drawings, questions and ids."""
+    return [_suite(task, style, seed, items_per_suite) for task in tasks for style in styles]
 
 
-def _suite(task: str, style_name: str, seed: int, size: int) -> Suite:
-    name = f"lab/{task}/{style_name}"
-    rng = np.random.default_rng([seed, 2, list(TASKS).index(task), STYLE_NAMES.index(style_name)])
+def _suite(task_name: str, style_name: str, seed: int, size: int) -> Suite:
+    name, task, style = f"lab/{task_name}/{style_name}", TASKS[task_name], STYLES[style_name]
+    rng = np.random.default_rng([seed, 2, list(TASKS).index(task_name), list(STYLES).index(style_name)])
     items: list[Item] = []
     drawing = 0
     while len(items) < size:
-        scene = _scene(TASKS[task], style_name, rng)
-        image = ImageRef(f"{name}/{seed}/{drawing}", png(draw(scene, style_name, rng)))
+        scene = random_scene(rng, int(rng.choice(task.counts)), task.pairs, style.sizes, style.turned)
+        image = ImageRef(f"{name}/{seed}/{drawing}", png(draw(scene, style, rng)))
         drawing += 1
         asked: set[str] = set()
-        for _ in range(QUESTIONS_PER_IMAGE):
-            query = _query(TASKS[task], scene, rng)
+        for _ in range(_QUESTIONS):
+            query = task.query(scene, rng)
             text = "" if query is None else write(query, rng)
             if query is None or text in asked or len(items) == size:
                 continue
             asked.add(text)
             items.append(Item(f"{image.id}/{len(asked)}", image, text, answer(query, scene) or "", kind=query.kind))
     return Suite(name, tuple(items))
-
-
-def _scene(task: Task, style_name: str, rng: np.random.Generator) -> Scene:
-    style = STYLES[style_name]
-    return random_scene(rng, int(rng.choice(task.counts)), task.pairs, style.sizes, style.turned)
-
-
-def _query(task: Task, scene: Scene, rng: np.random.Generator) -> Query | None:
-    kind = task.kinds[rng.integers(len(task.kinds))]
-    if not task.absent_only:
-        return random_query(kind, scene, rng)
-    noun: Noun = absent_noun(scene, rng)
-    return Query(kind, noun)

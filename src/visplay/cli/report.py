@@ -1,0 +1,28 @@
+"""`visplay report`: the page of a run as one file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("run", type=Path, metavar="RUN")
+    add("--to", required=True, type=Path, metavar="FILE.html")
+    add("--most-mib", type=float, default=5.0, metavar="SIZE", help="of the file; default: %(default)s")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the file, and results.md beside it."""
+    from visplay.errors import ConfigError
+    from visplay.runs import check_run
+
+    if not options.most_mib > 0:
+        raise ConfigError("--most-mib must be more than 0")
+    check_run(options.run)
+    from visplay.report.one_file import write_report
+
+    results = write_report(options.run, options.to, int(options.most_mib * 2**20))
+    print(f"the report is {options.to}, the figures alone are in {results}")
+    return 0

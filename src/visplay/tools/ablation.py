@@ -1,0 +1,319 @@
+"""`visplay lab ablate`: recipes by seeds, a process each, and the table that compares them.
+
+The same call again goes on. The file of a matrix, and what comes of it, are in docs/comparing.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from types import FrameType
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+from rich.console import Console
+
+from visplay.config import Settings, load_settings
+from visplay.errors import ConfigError, EvaluationError, RunError
+from visplay.evaluation.open_suites import open_suites
+from visplay.evaluation.results import Measurement, task_of
+from visplay.evaluation.statistics import mean_over_seeds
+from visplay.evaluation.summary import change_of_selected, lead, selected_iteration
+from visplay.evaluation.table import Table, points
+from visplay.interfaces.component import Section, problems
+from visplay.runs.files import read_json, write_json, write_whole
+
+SILVER = {"asked": ".0f", "kept": ".0f", "label_accuracy": ".3f", "answerable": ".3f"}
+LEGEND = (
+    "Greedy accuracy of what a run hands over (its last accepted iteration), in points: the change from the base, "
+    "and the lead over `{against}` with the same seed, both paired by item; mean over seeds. Intervals are 95 %: "
+    "Student's over seeds, or from one seed the bootstrap's over items."
+)
+_PAUSE_S = 0.2  # between two looks at the processes
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One recipe with one seed; `flags` are those of `visplay evolve`, `path` is the run directory."""
+
+    recipe: str
+    settings: Settings
+    flags: tuple[str, ...]
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.recipe}, seed {self.settings.seed}"
+
+    @property
+    def begun(self) -> bool:
+        return (self.path / "config.yaml").exists()
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / "summary.json").exists()
+
+    @property
+    def log(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.log")
+
+
+class Matrix(Section):
+    """The content of a matrix file."""
+
+    preset: str = "default"
+    seeds: tuple[int, ...] = Field(min_length=1)
+    settings: dict[str, Any] = Field({})
+    recipes: dict[str, dict[str, Any]] = Field(min_length=1)
+    suites: tuple[str, ...] | None = Field(None, min_length=1)
+
+    def runs(self, out: Path) -> list[Run]:
+        """Every recipe with the first seed, then with the next, so that an early look compares recipes."""
+        return [self._run(recipe, seed, out) for seed in self.seeds for recipe in self.recipes]
+
+    def _run(self, recipe: str, seed: int, out: Path) -> Run:
+        changes = [*_flat(self.settings), *_flat(self.recipes[recipe])]
+        if "seed" in dict(changes):
+            raise ConfigError(f"recipe '{recipe}': seed: every recipe takes those listed under 'seeds'")
+        overrides = [f"{key}={json.dumps(value)}" for key, value in changes]
+        try:
+            settings = load_settings(self.preset, overrides, {"seed": seed})
+        except ConfigError as error:
+            raise ConfigError(f"recipe '{recipe}': {error}") from None
+        flags = ("--preset", self.preset, "--seed", str(seed), *(f"--set={override}" for override in overrides))
+        folder = re.sub(r"[^\w-]+", "-", recipe).strip("-")
+        return Run(recipe, settings, flags, out / folder / f"seed-{seed}")
+
+
+def read_matrix(path: Path) -> Matrix:
+    """A matrix whose every run has valid settings.
+
+    Raises:
+        ConfigError: the file cannot be read, a setting of a recipe is wrong, or recipes cannot be compared.
+    """
+    try:
+        matrix = Matrix.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        _check(matrix)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"cannot read {path} as UTF-8 text") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {problems(error)}") from None
+    except (ConfigError, EvaluationError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return matrix
+
+
+def _check(matrix: Matrix) -> None:
+    runs = matrix.runs(Path())
+    if len({run.path for run in runs}) < len(runs):
+        raise ConfigError("a seed is there twice, or two recipes would share a folder; rename one")
+    shared = runs[0].settings.evaluation
+    for run in runs:
+        # Accuracies on different items could not be paired.
+        if run.settings.evaluation != shared:
+            raise ConfigError(f"recipe '{run.recipe}' is evaluated in another way; set that under 'settings'")
+    if not shared.before:
+        raise ConfigError("evaluation.before must be true: the table tells changes from the base")
+    looks = [suite.name for suite in open_suites(shared.suites, seed=0, items_per_suite=1)]
+    tasks = dict.fromkeys(task_of(name) or name for name in looks)
+    for name in matrix.suites or ():
+        if name not in (*tasks, *looks):
+            raise ConfigError(f"suites: '{name}' is not measured; choose from {', '.join(tasks)}, or a look")
+
+
+def _flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values, in order; a component, which is a mapping with a type, is a value."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and "type" not in value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -> bool:
+    """Run what is not finished yet, at most `processes` at once (None: one for each core), and keep the table.
+
+    Returns:
+        Whether no run failed. A run that fails is named, and the others go on.
+    Raises:
+        RunError: a run in `out` was begun with other settings, or `out` cannot be used. Nothing was started then.
+        ConfigError: settings of a begun run cannot be read.
+    """
+    runs = matrix.runs(out)
+    _prepare(runs)
+    waiting = [run for run in runs if not run.finished]
+    left, failed = len(waiting), 0
+    if left < len(runs):
+        console.print(f"{len(runs) - left} of {len(runs)} runs are finished already")
+    table = _keep_table(matrix, runs, out)
+    for run, event in run_all(waiting, processes or os.cpu_count() or 1):
+        if event not in ("begins", "goes on"):
+            left -= 1
+            failed += event != "finished"
+            table = _keep_table(matrix, runs, out)
+        console.print(f"{run}: {event}, {left} left")
+    console.print(table)
+    return not failed
+
+
+def _prepare(runs: Sequence[Run]) -> None:
+    """Refuse runs that were begun with other settings, then make the folders of the recipes."""
+    for run in runs:
+        begun = load_settings(str(run.path / "config.yaml")) if run.begun else run.settings
+        ran = dict(_flat(begun.model_dump()))
+        differing = [key for key, value in _flat(run.settings.model_dump()) if value != ran[key]]
+        if differing:
+            raise RunError(
+                f"{run.path} was begun with another {', '.join(differing)} than the matrix says; "
+                "put it back, rename the recipe, or choose another --out"
+            )
+    for run in runs:
+        try:
+            run.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot use {run.path.parent}: {(error.strerror or str(error)).lower()}") from None
+
+
+def run_all(runs: Sequence[Run], most: int) -> Iterator[tuple[Run, str]]:
+    """Run each in a process of its own, at most `most` at once; no process is left when the iterator ends or is closed.
+
+    Yields:
+        A run with "begins" or "goes on" when it starts; with "finished" or why it failed when it ends.
+    """
+    waiting, running = list(runs), dict[subprocess.Popen[bytes], Run]()
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        while waiting or running:
+            while waiting and len(running) < most:
+                run = waiting.pop(0)
+                yield run, "goes on" if run.begun else "begins"
+                running[_start(run)] = run
+            time.sleep(_PAUSE_S)
+            for process in [process for process in running if process.poll() is not None]:
+                run = running.pop(process)
+                yield run, _result(run, process.returncode)
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Turn SIGTERM into an exit that ends the runs on its way."""
+    raise SystemExit(128 + number)
+
+
+def _start(run: Run) -> subprocess.Popen[bytes]:
+    """Begin or resume a run; what it prints is added to its log."""
+    flags = ["--resume"] if run.begun else run.flags
+    command = [sys.executable, "-m", "visplay", "evolve", "--out", str(run.path), *flags]
+    # Unbuffered, so that a log can be followed, and ends with the error that ended the run.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with run.log.open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+
+
+def _result(run: Run, code: int) -> str:
+    """How a process ended, in one line: "finished", or why it failed."""
+    if code == 0:
+        return "finished"
+    last_line = run.log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2].strip()
+    return f"failed ({last_line if code > 0 else f'signal {-code}'}; see {run.log})"
+
+
+def _keep_table(matrix: Matrix, runs: Sequence[Run], out: Path) -> str:
+    figures = ablation_figures(matrix, runs)
+    table = ablation_table(figures)
+    write_json(out / "table.json", figures)
+    write_whole(out / "table.md", table)
+    return table
+
+
+def ablation_figures(matrix: Matrix, runs: Sequence[Run]) -> dict[str, Any]:
+    """JSON-able figures of the finished ones among `runs`: rows of suites and recipes, and rows of silver sets.
+
+    Raises:
+        RunError: a summary is damaged.
+    """
+    against = next(iter(matrix.recipes))
+    summaries: dict[str, dict[int, Any]] = {recipe: {} for recipe in matrix.recipes}
+    handed: dict[tuple[str, int], Measurement] = {}
+    for run in (run for run in runs if run.finished):
+        summary = read_json(run.path / "summary.json")
+        file = run.path / "measurements" / f"iteration-{selected_iteration(summary)}.jsonl"
+        summaries[run.recipe][run.settings.seed] = summary
+        handed[run.recipe, run.settings.seed] = Measurement.load(file) if file.exists() else Measurement({})
+    summaries = {recipe: by_seed for recipe, by_seed in summaries.items() if by_seed}
+    measured = dict.fromkeys(name for each in summaries.values() for one in each.values() for name in one["suites"])
+
+    def row(suite: str, recipe: str, by_seed: Mapping[int, Any]) -> dict[str, Any]:
+        compared = [seed for seed in by_seed if recipe != against and (against, seed) in handed]
+        leads = {seed: lead([handed[recipe, seed]], [handed[against, seed]])[suite][0] for seed in compared}
+        changes = {seed: change_of_selected(summary, suite) for seed, summary in by_seed.items()}
+        items = next(iter(by_seed.values()))["suites"][suite]["base"]["n"]
+        figures = {"change": _over_seeds(changes), "lead": _over_seeds(leads) if leads else None}
+        return {"suite": suite, "recipe": recipe, "items": items, **figures}
+
+    suites = matrix.suites or [name for name in measured if task_of(name) is None]
+    return {
+        "against": against,
+        "suites": [row(suite, *recipe) for suite in suites for recipe in summaries.items()],
+        "silver": [row for recipe, by_seed in summaries.items() for row in _silver(recipe, by_seed)],
+    }
+
+
+def _over_seeds(differences: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of paired differences, with its interval."""
+    mean = mean_over_seeds([difference["mean"] for difference in differences.values()])
+    # A single seed has no interval over seeds; that of its own items stands in.
+    ci95 = mean.ci95 or next(iter(differences.values()))["ci95"]
+    return {"mean": mean.mean, "ci95": list(ci95), "seeds": list(differences)}
+
+
+def _silver(recipe: str, summaries: Mapping[int, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Iteration by iteration, the means of the known figures over the seeds that reached it."""
+    for place in range(max(len(summary["silver"]) for summary in summaries.values())):
+        sets = {seed: each["silver"][place] for seed, each in summaries.items() if place < len(each["silver"])}
+        known = {key: [one[key] for one in sets.values() if one.get(key) is not None] for key in SILVER}
+        means = {key: fmean(values) if values else None for key, values in known.items()}
+        yield {"recipe": recipe, "iteration": place + 1, "seeds": list(sets), **means}
+
+
+def ablation_table(figures: Mapping[str, Any]) -> str:
+    """Markdown of what `ablation_figures` returned."""
+    against = figures["against"]
+    columns = ("suite", "recipe", "seeds", "items", "change from the base", f"ahead of {against}")
+    silver_columns = ("silver set of", "iteration", "seeds", *(key.replace("_", " ") for key in SILVER))
+    parts = [
+        LEGEND.format(against=against),
+        Table("", columns, tuple(_cells(row) for row in figures["suites"])).markdown(),
+        "Silver sets, mean over seeds.",
+        Table("", silver_columns, tuple(_silver_cells(row) for row in figures["silver"])).markdown(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    change, ahead = row["change"], row["lead"]
+    seeds = len(change["seeds"])
+    few = f" ({len(ahead['seeds'])} of {seeds} seeds)" if ahead and len(ahead["seeds"]) < seeds else ""
+    leads = points(ahead["mean"], ahead["ci95"]) + few if ahead else ""
+    return row["suite"], row["recipe"], str(seeds), str(row["items"]), points(change["mean"], change["ci95"]), leads
+
+
+def _silver_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    known = ("" if row[key] is None else format(row[key], form) for key, form in SILVER.items())
+    return row["recipe"], str(row["iteration"]), str(len(row["seeds"])), *known
