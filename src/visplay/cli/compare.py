@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from visplay.errors import ConfigError
-    from visplay.evaluation.compare import check_contenders, compare, is_report, open_contender
+    from visplay.evaluation.compare import compare, comparison_table, is_report, open_contenders
     from visplay.roles.open import is_run
     from visplay.runs import differ_in_seed_alone
 
@@ -48,31 +48,28 @@ def _compare(options: argparse.Namespace) -> int:
     if not scored and all(map(is_run, names)) and differ_in_seed_alone(paths):
         return _compare_seeds(names, options.form)
     suites, skipped = named_suites(options) if scored else ((), [])
-    check_contenders(names, settings)
-    found = compare([open_contender(name, suites, settings.get(name)) for name in names])
+    found = compare(names, open_contenders(names, suites, settings))
     for row in skipped:
         print(f"visplay: skipped {row}", file=sys.stderr)
     if options.form == "json":
-        print(json.dumps(found.as_json(), indent=2))
+        print(json.dumps(found, indent=2))
     elif options.form:
-        print(getattr(found.table(names), options.form)())
+        print(getattr(comparison_table(found, names), options.form)())
     else:
         letters = [chr(ord("A") + place) for place in range(len(names))] if len(names) <= 26 else names
         legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
-        print(found.table(letters, legend).plain())
+        print(comparison_table(found, letters, legend).plain())
     return 0
 
 
 def _compare_seeds(runs: Sequence[str], form: str | None) -> int:
     """Compare runs of one recipe: what matters is the mean over seeds."""
-    from visplay.evaluation.compare import compare_seeds, seed_lines, seed_tables
+    from visplay.evaluation.compare import compare_seeds, seed_tables
     from visplay.runs import read_summaries
 
     found = compare_seeds(read_summaries([Path(run) for run in runs]), runs)
-    if form is None:
-        print(*seed_lines(found), sep="\n")
-    elif form == "json":
+    if form == "json":
         print(json.dumps(found, indent=2))
     else:
-        print("\n\n".join(getattr(table, form)() for table in seed_tables(found)))
+        print("\n\n".join(getattr(table, form or "plain")() for table in seed_tables(found)))
     return 0

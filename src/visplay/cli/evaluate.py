@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
     evaluate = commands.add_parser("eval", help="score a model or a run's Reasoner on labelled questions")
     evaluate.add_argument("model", metavar="MODEL_OR_RUN")
     asked = evaluate.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
+    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV or Parquet")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE")
     asked.add_argument("--tasks", nargs="+", metavar="TASK", help="tasks of lmms-eval; 'paper' names the paper's")
     add_items(evaluate)
@@ -54,7 +54,8 @@ def add(commands: Commands) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from visplay.evaluation.report import report_tables
-    from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner, write_report
+    from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner
+    from visplay.runs.state import write_json
 
     _check(options)
     if options.tasks:
@@ -82,7 +83,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         "set": options.set,
     }
     report = {**asked, **scores.metrics(), "skipped": skipped}
-    write_report(options.out, report)
+    write_json(options.out, report)
     console = Console(soft_wrap=True)
     for table in report_tables(scores.base, scores.model):
         table.show(console)
@@ -90,7 +91,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"skipped {row}")
     if judge:
         judged, lines = scores.judged(judge)
-        write_report(options.out, {**report, "judge": judged})
+        write_json(options.out, {**report, "judge": judged})
         print(*lines, sep="\n")
     print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
     return 0

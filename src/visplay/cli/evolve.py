@@ -98,17 +98,11 @@ def _leave_report(run: Path, console: Console) -> None:
 
 
 def _show(run: Run, console: Console) -> None:
-    from visplay.evaluation.report import accuracy_table, lead_lines, run_tables
-    from visplay.evaluation.results import run_measurements
+    from visplay.evaluation.report import lead_lines, run_tables
     from visplay.selfplay.verdict import Verdict
 
-    base, iterations = run_measurements(run.path)
     summary = run.summary
-    after = [measurement.by_decoding() for measurement in iterations]
-    for decoding in dict.fromkeys(name for each in after for name in each):
-        before = base.by_decoding().get(decoding, {}) if base else None
-        accuracy_table(before, [each.get(decoding, {}) for each in after], decoding).show(console)
-    for table in run_tables(base, iterations):
+    for table in run_tables(summary):
         table.show(console)
     for number, silver in enumerate(summary["silver"], start=1):
         facts = ", ".join(_fact(k, v) for k, v in silver.items() if v is not None)

@@ -146,7 +146,7 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
             no_image=settings.evaluation.no_image,
         )
         logger.keep_measurement(t, measurement)
-        for decoding, results in measurement.by_decoding().items():
+        for decoding, results in measurement.by_decoding.items():
             record |= {f"{decoding}/{name}": result.accuracy for name, result in results.items()}
 
 

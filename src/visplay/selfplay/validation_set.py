@@ -10,11 +10,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from visplay.errors import EvaluationError
-from visplay.evaluation.labelled import read_labelled
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.evaluation.runner import evaluate
+from visplay.evaluation.runner import measure
 from visplay.evaluation.statistics import PairedDifference
-from visplay.interfaces.engine import Sampling
+from visplay.evaluation.suites.file import read_labelled
 from visplay.roles.reasoner import Reasoner
 from visplay.types import ImageRef, Suite
 
@@ -58,12 +57,11 @@ class ValidationSet:
 
     def ask(self, iteration: int) -> SuiteResult:
         """Have all items answered, and keep the marks; iteration 0 is the base."""
-        greedy = Sampling(temperature=0, max_tokens=self.reasoner.settings.sampling.max_tokens)
-        wording = self.reasoner.prompts.answer
-        (found,) = evaluate(self.reasoner.voter, (self.suite,), wording, greedy, "acceptance/anchor")
+        reasoner, most = self.reasoner, self.reasoner.settings.sampling.max_tokens
+        found = measure(reasoner.voter, (self.suite,), reasoner.prompts.answer, most, sampled=False)
         self.folder.mkdir(exist_ok=True)
-        Measurement({self.suite.name: found}).save(self._file(iteration))
-        return found
+        found.save(self._file(iteration))
+        return found.greedy[self.suite.name]
 
     def result(self, iteration: int) -> SuiteResult:
         """What `ask` found."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visplay.evaluation.lmms.harness import Found
-from visplay.evaluation.statistics import Interval, PairedDifference, paired_difference, wilson_interval
+from visplay.evaluation.statistics import PairedDifference, paired_difference, wilson_interval
 from visplay.evaluation.table import aligned, marked
 
 LEGEND = (
@@ -84,7 +84,7 @@ def _row(task: str, model: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
         low, high = figures["ci95"]
         right = f"{100 * figures['accuracy']:.1f} ± {50 * (high - low):.1f}"
     if "difference" in figures:
-        change = marked(PairedDifference(**figures["difference"] | {"ci95": Interval(*figures["difference"]["ci95"])}))
+        change = marked(figures["difference"])
     reported = list(figures["lmms_eval"].items())
     own = ", ".join(f"{metric} {value:.4g}" for metric, value in reported[:_SHOWN]) + ", …" * (len(reported) > _SHOWN)
     return task, f"{figures['n']:,}", model, right, change, own
