@@ -162,7 +162,7 @@ def test_eval_asks_k_times_and_blind_when_told_to(tmp_path: Path, capsys: pytest
     assert sum(bin_["n"] for bin_ in figures["maj@3"]["calibration"]["bins"]) == figures["maj@3"]["n"] == 3
     assert report["macro"]["iterations"][0]["benchmarks"] == ["lab/color", "lab/existence"]
     answers = Measurement.load(tmp_path / "o.answers.jsonl")
-    assert {len(mark.draws) for mark in answers.majority["lab/color/clean"].answered} == {3}
+    assert {len(mark.draws) for mark in answers.by_decoding["maj@3"]["lab/color/clean"].answered} == {3}
     told = capsys.readouterr().out
     for title in ("pass@3, what is boxed", "without the image", "maj@3: confidence", "mean of 2", "answers by type"):
         assert title in told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from visplay.evaluation.open_suites import draw_items
-from visplay.evaluation.runner import evaluate
+from visplay.evaluation.runner import measure
 from visplay.evaluation.suites.easy_vqa import easy_vqa_suites
 from visplay.interfaces.engine import Sampling
 from visplay.lab.sources.easy_vqa import EasyVQASource
@@ -40,10 +40,10 @@ def test_each_question_is_asked_once_for_both_suites() -> None:
         return "purple" if answer in ("yes", "no") else answer
 
     engine = TruthTable(knows_only_open)
-    results = evaluate(engine, [open_ones, whole], wording, Sampling(temperature=0), "greedy")
+    results = measure(engine, [open_ones, whole], wording, None, sampled=False).greedy
     [(requests, _)] = engine.calls
     assert len(requests) == len({request.id for request in requests}) == 9_673
-    assert [(r.name, r.n, r.correct) for r in results] == [
+    assert [(r.name, r.n, r.correct) for r in results.values()] == [
         ("easy_vqa_open", 2_537, 2_537),
         ("easy_vqa", 9_673, 2_537),
     ]

@@ -6,17 +6,17 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from visplay.answers import extract_boxed
-from visplay.evaluation.gains import Gain, benchmarks, gain, macro_gain, macro_mean
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.report import report_tables, run_tables
-from visplay.evaluation.results import Measurement, SuiteResult
+from visplay.evaluation.results import Measurement, SuiteResult, benchmarks
 from visplay.evaluation.runner import measure
-from visplay.evaluation.statistics import bootstrap_macro_mean, bootstrap_mean
+from visplay.evaluation.statistics import bootstrap_mean
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
@@ -82,30 +82,32 @@ def telling(model: tuple[TransformersEngine, Prompts]) -> Measurement:
     return marks(model, say=unboxed)
 
 
-def parts(after: Measurement, before: Measurement, suite: str) -> Gain:
-    found = gain(after.greedy[suite], before.greedy[suite])
-    assert found.answer.mean + found.format.mean == pytest.approx(found.total.mean)
-    low, high = found.format.ci95
-    assert low <= found.format.mean <= high and found.format.n == found.answer.n == found.total.n == 12
-    return found
+def parts(after: Measurement, before: Measurement, suite: str) -> tuple[Any, Any, Any]:
+    """The whole gain, that of the answers and that of the format."""
+    [figures] = suites_summary(before, [after])[suite]["iterations"]
+    total, answer, form = figures["difference"], figures["gain"]["answer"], figures["gain"]["format"]
+    assert answer["mean"] + form["mean"] == pytest.approx(total["mean"])
+    low, high = form["ci95"]
+    assert low <= form["mean"] <= high and form["n"] == answer["n"] == total["n"] == 12
+    return total, answer, form
 
 
 def test_learning_to_box_what_was_known_is_format(boxing: Measurement, telling: Measurement) -> None:
     for suite in boxing.greedy:
-        assert telling.greedy[suite].correct == 0 and telling.greedy[suite].unboxed == 12
-        found = parts(boxing, telling, suite)
-        assert found.total.mean > 0.5 and found.total.ci95.excludes_zero
-        assert found.format.mean == pytest.approx(found.total.mean) and found.format.ci95.excludes_zero
-        assert found.answer.mean == 0 and found.answer.p_mcnemar == 1
-        lost = parts(telling, boxing, suite)
-        assert lost.format.mean == pytest.approx(-found.format.mean) and lost.answer.mean == 0
+        assert telling.greedy[suite].correct == 0 and {mark.given for mark in telling.greedy[suite].answered} == {None}
+        total, answer, form = parts(boxing, telling, suite)
+        assert total["mean"] > 0.5 and total["ci95"].low > 0
+        assert form["mean"] == pytest.approx(total["mean"]) and form["ci95"].low > 0
+        assert answer["mean"] == 0 and answer["p_mcnemar"] == 1
+        _, nothing, lost = parts(telling, boxing, suite)
+        assert lost["mean"] == pytest.approx(-form["mean"]) and nothing["mean"] == 0
 
 
 def test_learning_what_was_not_known_is_answer(model: tuple[TransformersEngine, Prompts], boxing: Measurement) -> None:
     guessing = marks(model, show=on_other_images)
-    found = parts(boxing, guessing, "lab/color/clean")
-    assert found.answer.mean > 0.3 and found.answer.ci95.excludes_zero
-    assert abs(found.format.mean) < 0.1 and not found.format.ci95.excludes_zero
+    _, answer, form = parts(boxing, guessing, "lab/color/clean")
+    assert answer["mean"] > 0.3 and answer["ci95"].low > 0
+    assert abs(form["mean"]) < 0.1 and form["ci95"].low <= 0 <= form["ci95"].high
 
 
 def test_the_split_is_printed_and_written(boxing: Measurement, telling: Measurement) -> None:
@@ -122,9 +124,14 @@ def test_the_split_is_printed_and_written(boxing: Measurement, telling: Measurem
     assert color[:2] == ("lab/color", "12") and color[2] == color[4] and color[3] == "+0.0 [+0.0, +0.0]"
     assert mean[0] == "mean of 2" and mean[4].endswith("*")
     # A run says so without being asked, and is silent where there is nothing to tell.
-    [table] = run_tables(telling, [telling, boxing])
+    _, table = run_tables(of_run(telling, telling, boxing))
     assert table.title == "iteration 2: where the change comes from, points" and table.rows[0] == color
-    assert not list(run_tables(boxing, [boxing])) and not list(run_tables(None, []))
+    assert [table.title for table in run_tables(of_run(boxing, boxing))] == ["greedy, what is boxed"]
+    assert not list(run_tables({"suites": {}, "macro": {}}))
+
+
+def of_run(base: Measurement, *iterations: Measurement) -> dict[str, Any]:
+    return {"suites": suites_summary(base, iterations), "macro": macro_summary(base, iterations)}
 
 
 def suite(name: str, marks: list[bool], items: str = "") -> SuiteResult:
@@ -142,15 +149,15 @@ def test_each_benchmark_weighs_the_same_and_no_item_counts_twice() -> None:
     looks = [suite(f"lab/color/{look}", [True, False]) for look in ("clean", "noisy")]
     found = results(large, part, small, *looks)
     assert list(benchmarks(found)) == ["easy_vqa", "own", "lab/color"]
-    mean = macro_mean(found)
-    assert mean.mean == pytest.approx((0.9 + 0.25 + 0.5) / 3) and mean.n == 108
-    assert mean.ci95.low < mean.mean < mean.ci95.high
+    mean = macro_summary(Measurement({"greedy": found}), [])["base"]
+    assert mean["accuracy"] == pytest.approx((0.9 + 0.25 + 0.5) / 3) and mean["n"] == 108
+    assert mean["ci95"].low < mean["accuracy"] < mean["ci95"].high
 
 
 def test_the_interval_is_that_of_independent_means() -> None:
     shares, sizes = (0.3, 0.6, 0.9), (400, 900, 2500)
     values = [[n < share * size for n in range(size)] for share, size in zip(shares, sizes, strict=True)]
-    found = bootstrap_macro_mean(values)
+    found = bootstrap_mean(values)
     deviation = math.sqrt(sum(p * (1 - p) / n for p, n in zip(shares, sizes, strict=True))) / 3
     assert found.ci95 == pytest.approx((0.6 - 1.96 * deviation, 0.6 + 1.96 * deviation), abs=deviation / 10)
 
@@ -159,20 +166,25 @@ def test_a_bootstrap_of_counts_is_one_of_items() -> None:
     changes = [1] * 30 + [0] * 60 + [-1] * 10
     rng = np.random.default_rng(1)
     means = rng.choice(changes, (4000, 100)).mean(axis=1)
-    found = bootstrap_mean(changes)
+    found = bootstrap_mean([changes])
     assert found.mean == pytest.approx(0.2) and found.n == 100
     assert found.ci95 == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.02)
     for nothing in ([], [[1], []]):
-        with pytest.raises(ValueError, match=r"no item|needs at least one"):
-            bootstrap_mean([]) if not nothing else bootstrap_macro_mean(nothing)
+        with pytest.raises(ValueError, match="needs at least one"):
+            bootstrap_mean(nothing)
 
 
 def test_a_macro_difference_is_paired_and_of_the_same_items() -> None:
     before = results(suite("a", [False, False, True, True]), suite("b", [True] * 10))
     after = results(suite("a", [True, True, True, False]), suite("b", [True] * 10))
-    found = macro_gain(after, before)
-    assert found.total.mean == pytest.approx(0.125) and found.answer.mean == 0 and found.format.mean == found.total.mean
+
+    def gain(before: dict[str, SuiteResult]) -> Any:
+        return macro_summary(Measurement({"greedy": before}), [Measurement({"greedy": after})])["iterations"][0]
+
+    found = gain(before)
+    assert found["difference"]["mean"] == found["gain"]["format"]["mean"] == pytest.approx(0.125)
+    assert found["gain"]["answer"]["mean"] == 0
     with pytest.raises(ValueError, match="no macro difference"):
-        macro_gain(after, results(suite("a", [True] * 4)))
+        gain(results(suite("a", [True] * 4)))
     with pytest.raises(ValueError, match="same items twice"):
-        macro_gain(after, results(suite("a", [True] * 5), suite("b", [True] * 10)))
+        gain(results(suite("a", [True] * 5), suite("b", [True] * 10)))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from scipy.stats import binomtest
 
 from visplay.evaluation.grading import Answered
-from visplay.evaluation.report import accuracy_table
+from visplay.evaluation.report import run_tables
 from visplay.evaluation.results import Measurement, SuiteResult, pool_looks
 from visplay.evaluation.statistics import wilson_interval
-from visplay.evaluation.summary import change_of_selected, selected_iteration, suites_summary
+from visplay.evaluation.summary import change_of_selected, macro_summary, selected_iteration, suites_summary
+from visplay.evaluation.table import Table
 
 
 def result(name: str, right: int, n: int) -> SuiteResult:
@@ -29,10 +29,15 @@ def measured(easy: int, clean: int, noisy: int, sampled: bool = True) -> Measure
         result("lab/hallucination/noisy", noisy, 40),
     ]
     greedy = {each.name: each for each in results}
-    return Measurement(greedy, {"easy_vqa": greedy["easy_vqa"]} if sampled else {})
+    return Measurement({"greedy": greedy} | ({"sampled": {"easy_vqa": greedy["easy_vqa"]}} if sampled else {}))
 
 
 BASE, FIRST, SECOND = measured(200, 30, 10), measured(250, 29, 10), measured(201, 60, 40, sampled=False)
+
+
+def tables(base: Measurement | None, iterations: list[Measurement]) -> dict[str, Table]:
+    summary = {"suites": suites_summary(base, iterations), "macro": macro_summary(base, iterations)}
+    return {table.title.split(",")[0]: table for table in run_tables(summary)}
 
 
 def test_pooling_keeps_every_mark_of_every_look() -> None:
@@ -42,7 +47,8 @@ def test_pooling_keeps_every_mark_of_every_look() -> None:
 
 
 def test_rows_pool_looks_and_mark_certain_changes_alone() -> None:
-    rows = list(accuracy_table(BASE.greedy, [FIRST.greedy, SECOND.greedy]).rows)
+    *rows, _, first, second = tables(BASE, [FIRST, SECOND])["greedy"].rows
+    assert first[:3] == ("mean of 2", "500", "iteration 1") and first[4].endswith("*") and second[4].startswith("+30.1")
     assert [(*r[:3], r[3].split()[0], r[4].endswith("*")) for r in rows] == [
         ("easy_vqa", "400", "base", "50.0", False),
         ("easy_vqa", "400", "iteration 1", "62.5", True),
@@ -51,19 +57,19 @@ def test_rows_pool_looks_and_mark_certain_changes_alone() -> None:
         ("lab/hallucination", "100", "iteration 1", "39.0", False),
         ("lab/hallucination", "100", "iteration 2", "100.0", True),
     ]
-    assert rows[0][3:] == ("50.0 ± 4.9", "")
+    assert rows[0][3:] == ("50.0 [45.1, 54.9]", "", "") and rows[1][5] == "1.8e-15"
     assert rows[1][4].startswith("+12.5 [+") and rows[4][4].startswith("-1.0 [")
 
 
-def test_both_tables_show_every_row_within_eighty_columns() -> None:
-    console = Console(width=80, record=True, file=io.StringIO())
-    table = accuracy_table(BASE.greedy, [FIRST.greedy, SECOND.greedy])
-    console.print(table.rich())
-    printed, plain = console.export_text(), table.plain()
-    for row in table.rows:
-        for text in (printed, plain):
-            assert any(all(cell in line for cell in row) for line in text.splitlines())
-    assert "\x1b" not in plain
+def test_a_table_shows_every_row_within_a_hundred_columns_and_what_is_certain_in_bold() -> None:
+    table = tables(BASE, [FIRST, SECOND])["greedy"]
+    for terminal in (False, True):
+        file = io.StringIO()
+        table.show(Console(width=100, file=file, force_terminal=terminal))
+        lines = file.getvalue().splitlines()
+        for row in table.rows:
+            (line,) = (line for line in lines if all(cell in line for cell in row))
+            assert line.startswith("\x1b[1m") == (terminal and row[4].endswith("*"))
 
 
 def test_the_summary_has_its_shape_and_its_figures() -> None:
@@ -88,7 +94,8 @@ def test_the_summary_has_its_shape_and_its_figures() -> None:
 def passed(right: int, k: int, n: int = 20) -> Measurement:
     looks = [result(f"lab/counting/{look}", right, n) for look in ("clean", "noisy")]
     found = {look.name: look for look in looks}
-    return Measurement(BASE.greedy | found, {}, found, {"lab/counting/clean": found["lab/counting/clean"]}, k)
+    clean = {"lab/counting/clean": found["lab/counting/clean"]}
+    return Measurement({"greedy": {**BASE.greedy, **found}, f"pass@{k}": found, f"maj@{k}": clean})
 
 
 def test_pass_at_k_has_figures_of_its_own_pooled_and_paired() -> None:
@@ -98,7 +105,7 @@ def test_pass_at_k_has_figures_of_its_own_pooled_and_paired() -> None:
     assert {"accuracy", "ci95", "n", "difference"} < set(figures["pass@8"])
     assert (figures["pass@8"]["accuracy"], figures["pass@8"]["n"]) == (0.75, 40)
     assert (figures["pass@8"]["difference"]["mean"], figures["maj@8"]["n"]) == (0.5, 20)
-    rows = list(accuracy_table(passed(5, k=8).passes, [passed(15, k=8).passes]).rows)
+    rows = tables(passed(5, k=8), [passed(15, k=8)])["pass@8"].rows
     assert [row[:3] for row in rows] == [
         ("lab/counting", "40", "base"),
         ("lab/counting", "40", "iteration 1"),
@@ -108,22 +115,25 @@ def test_pass_at_k_has_figures_of_its_own_pooled_and_paired() -> None:
 
 def test_pass_at_k_is_compared_with_the_same_k_on_the_same_items_alone() -> None:
     after = passed(15, k=8)
-    for base in (Measurement(after.greedy), passed(5, k=4)):
+    for base in (Measurement({"greedy": after.greedy}), passed(5, k=4)):
         [figures] = suites_summary(base, [after])["lab/counting"]["iterations"]
         assert "difference" in figures and "difference" not in figures["pass@8"]
     with pytest.raises(ValueError, match="same items"):
-        suites_summary(replace(after, passes=passed(5, k=8, n=19).passes), [after])
+        suites_summary(
+            Measurement({"greedy": after.greedy, "pass@8": passed(5, k=8, n=19).by_decoding["pass@8"]}), [after]
+        )
 
 
 def test_without_a_measured_base_nothing_is_compared() -> None:
     summary = suites_summary(None, [FIRST])
     assert summary["easy_vqa"]["base"] is None
     assert "difference" not in summary["easy_vqa"]["iterations"][0]
-    assert [row[4] for row in accuracy_table(None, [FIRST.greedy]).rows] == ["", ""]
+    assert {row[4] for row in tables(None, [FIRST])["greedy"].rows} == {""}
 
 
 def test_marks_of_other_items_are_never_compared() -> None:
-    other = Measurement({"easy_vqa": SuiteResult("easy_vqa", (Answered("elsewhere", None, False, True),))})
+    elsewhere = SuiteResult("easy_vqa", (Answered("elsewhere", None, False, True),))
+    other = Measurement({"greedy": {"easy_vqa": elsewhere}})
     with pytest.raises(ValueError, match="same items"):
         suites_summary(BASE, [other])
     with pytest.raises(ValueError, match="at least one mark"):
@@ -132,15 +142,13 @@ def test_marks_of_other_items_are_never_compared() -> None:
 
 @pytest.mark.parametrize(
     ("verdicts", "iteration", "mean"),
-    [([], 2, 0.2), ([True, True], 2, 0.2), ([True, False], 1, 0.1), ([False, True], 2, 0.2), ([False, False], 0, 0.0)],
+    [([], 2, 0.2), ([1, 2], 2, 0.2), ([1, 1], 1, 0.1), ([0, 0], 0, 0.0)],
 )
-def test_what_a_run_hands_over_is_its_last_accepted_iteration(
-    verdicts: list[bool], iteration: int, mean: float
-) -> None:
+def test_what_a_run_hands_over_is_named_by_its_last_verdict(verdicts: list[int], iteration: int, mean: float) -> None:
     differences = [{"difference": {"mean": value, "ci95": [value, value]}} for value in (0.1, 0.2)]
     summary = {
         "suites": {"s": {"iterations": differences}},
-        "acceptance": [{"iteration": t, "accepted": accepted} for t, accepted in enumerate(verdicts, start=1)],
+        "acceptance": [{"selected_iteration": selected} for selected in verdicts],
     }
     assert selected_iteration(summary) == iteration
     assert change_of_selected(summary, "s")["mean"] == mean

@@ -14,7 +14,7 @@ from PIL import Image
 from visplay.errors import EvaluationError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement, task_of
-from visplay.evaluation.runner import evaluate, measure
+from visplay.evaluation.runner import measure
 from visplay.evaluation.summary import suites_summary
 from visplay.interfaces.engine import Sampling
 from visplay.types import ImageRef, Item, Request, Suite
@@ -22,7 +22,6 @@ from visplay.types import ImageRef, Item, Request, Suite
 from .truth_table import Said, TruthTable, wording
 
 LEFT, RIGHT = ImageRef("left", b"1"), ImageRef("right", b"2")
-GREEDY = Sampling(temperature=0)
 
 
 def red_when_greedy(request: Request, sampling: Sampling) -> str | None:
@@ -37,14 +36,14 @@ def test_equal_questions_on_a_image_share_an_answer_and_others_do_not() -> None:
         Item("d", LEFT, "colour?", "B", ("blue", "red")),
     )
     engine = TruthTable(red_when_greedy)
-    [result] = evaluate(engine, [Suite("s", items)], wording, GREEDY, "greedy")
+    [result] = measure(engine, [Suite("s", items)], wording, 9, sampled=False).greedy.values()
     [(requests, sampling)] = engine.calls
     assert [(r.image.id, r.prompt, r.n) for r in requests] == [
         ("left", "colour?", 1),
         ("right", "colour?", 1),
         ("left", "colour?\nA. blue\nB. red", 1),
     ]
-    assert sampling == GREEDY
+    assert sampling.max_tokens == 9 and all(request.greedy for request in requests)
     assert result.marks() == {"a": True, "b": False, "c": True, "d": True}
 
 
@@ -55,9 +54,9 @@ def test_greedy_and_sampled_are_asked_in_one_call_with_streams_of_their_own() ->
     assert sampling == Sampling(temperature=1, top_p=1, top_k=0, max_tokens=9)
     assert sorted(request.greedy for request in requests) == [False, True]
     assert len({request.id for request in requests}) == 2
-    assert (found.greedy["s"].accuracy, found.greedy["s"].unboxed) == (1.0, 0)
-    assert (found.sampled["s"].accuracy, found.sampled["s"].unboxed) == (0.0, 1)
-    assert not measure(engine, [Suite("s", (Item("a", LEFT, "colour?", "red"),))], wording, 9, sampled=False).sampled
+    assert found.greedy["s"].accuracy == 1 and found.by_decoding["sampled"]["s"].accuracy == 0
+    alone = measure(engine, [Suite("s", (Item("a", LEFT, "colour?", "red"),))], wording, 9, sampled=False)
+    assert list(alone.by_decoding) == ["greedy"]
 
 
 def test_a_saved_measurement_is_read_back_whole(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def test_a_saved_measurement_is_read_back_whole(tmp_path: Path) -> None:
         found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, k_items=2, no_image=k == 2)
         found.save(tmp_path / "base.jsonl")
         assert Measurement.load(tmp_path / "base.jsonl") == found
-        assert (found.k, len(found.passes), len(found.majority)) == (k, 2 * (k > 0), 2 * (k > 0))
+        assert [name for name in found.by_decoding if "@" in name] == ([f"pass@{k}", f"maj@{k}"] if k else [])
 
 
 def test_blind_questions_are_asked_of_a_grey_image_in_the_same_call() -> None:
@@ -85,11 +84,10 @@ def test_blind_questions_are_asked_of_a_grey_image_in_the_same_call() -> None:
         ("evaluation/no_image/c", "blank/64x24", True),
     ]
     assert found.greedy["s"].marks() == {"a": True, "b": False, "c": True}
-    assert found.no_image["s"].marks() == {"a": False, "b": True, "c": False}
+    assert found.by_decoding["no_image"]["s"].marks() == {"a": False, "b": True, "c": False}
     figures = suites_summary(None, [found])["s"]["iterations"][0]
     assert figures["no_image"]["accuracy"] == pytest.approx(1 / 3)
     assert (figures["above_no_image"]["mean"], figures["above_no_image"]["n"]) == (pytest.approx(1 / 3), 3)
-    assert not measure(engine, [Suite("s", items)], wording, 9, sampled=False).no_image
 
 
 def png(width: int, height: int) -> bytes:
@@ -115,9 +113,14 @@ def test_k_answers_are_asked_beside_the_others_in_one_call() -> None:
         ("evaluation/pass4/a", 4, False),
         ("evaluation/pass4/c", 4, False),
     ]
-    assert list(found.by_decoding()) == ["greedy", "sampled", "pass@4", "maj@4"]
-    assert found.greedy["s"].correct == found.sampled["s"].correct == found.majority["s"].correct == 0
-    assert [(m.item_id, m.given, m.correct) for m in found.passes["s"].answered] == [
+    assert list(found.by_decoding) == ["greedy", "sampled", "pass@4", "maj@4"]
+    assert {name: results["s"].correct for name, results in found.by_decoding.items()} == {
+        "greedy": 0,
+        "sampled": 0,
+        "pass@4": 2,
+        "maj@4": 0,
+    }
+    assert [(m.item_id, m.given, m.correct) for m in found.by_decoding["pass@4"]["s"].answered] == [
         ("a", "red", True),
         ("b", "red", True),
         ("c", "blue", False),
@@ -132,13 +135,13 @@ def test_the_same_items_are_asked_k_times_each_time_spread_over_the_suite(size: 
         measure(TruthTable(lambda request, sampling, says=says: says), [suite], wording, 9, k=2, k_items=most)
         for says in ("blue", "red")
     )
-    taken = [int(mark.item_id) for mark in base.passes["s"].answered]
+    taken = [int(mark.item_id) for mark in base.by_decoding["pass@2"]["s"].answered]
     assert len(taken) == min(size, most) and taken[0] == 0
     gaps = {after - before for before, after in zip(taken, [*taken[1:], size], strict=True)}
     assert min(gaps) >= 1 and max(gaps) - min(gaps) <= 1
-    assert base.greedy["s"].n == base.sampled["s"].n == size
-    for after, before in ((later.passes, base.passes), (later.majority, base.majority)):
-        difference = after["s"].difference_to(before["s"])
+    assert base.greedy["s"].n == base.by_decoding["sampled"]["s"].n == size
+    for decoding in ("pass@2", "maj@2"):
+        difference = later.by_decoding[decoding]["s"].difference_to(base.by_decoding[decoding]["s"])
         assert (difference.mean, difference.n) == (1.0, min(size, most))
 
 
@@ -148,8 +151,6 @@ def test_impossible_counts_are_named() -> None:
         with pytest.raises(EvaluationError, match=f"got {k} and {k_items}"):
             measure(engine, [suite], wording, 9, k=k, k_items=k_items)
     assert not engine.calls
-    with pytest.raises(ValueError, match="k = 8 has pass@k of 0 suites"):
-        Measurement({}, k=8)
 
 
 def test_named_suites_are_opened_in_order_and_cut_to_size() -> None:
@@ -171,7 +172,7 @@ def test_what_cannot_be_measured_is_named() -> None:
         ([Suite("s", (one,)), Suite("t", (other,))], "item id a names two different questions"),
     ]:
         with pytest.raises(EvaluationError, match=message):
-            evaluate(engine, suites, wording, GREEDY, "greedy")
+            measure(engine, suites, wording, None)
     assert not engine.calls
     with pytest.raises(EvaluationError, match="no suite 'mmmu'; choose one of"):
         open_suites(["mmmu"], seed=0)

@@ -39,7 +39,7 @@ class Written:
         (self.path / "measurements").mkdir(exist_ok=True)
         marks = tuple(Answered(f"item-{i}", "red", i < right, True) for i in range(of))
         file = self.path / "measurements" / f"iteration-{iteration}.jsonl"
-        Measurement({"lab/single": SuiteResult("lab/single", marks)}).save(file)
+        Measurement({"greedy": {"lab/single": SuiteResult("lab/single", marks)}}).save(file)
         self.line("measure", iteration, 0, **{"greedy/lab/single": right / of})
 
     def silver(self, iteration: int, synthesis: Synthesis, recorded: bool = True, **values: Any) -> None:

@@ -149,7 +149,7 @@ def test_eval_by_the_names_of_suites_agrees_with_the_run_item_by_item(finished: 
     for iteration, answers in ((last, "scores.answers.jsonl"), (0, "scores.base.answers.jsonl")):
         of_the_run = Measurement.load(finished / "measurements" / f"iteration-{iteration}.jsonl")
         asked_again = Measurement.load(tmp_path / answers)
-        assert list(asked_again.by_decoding()) == ["greedy", "sampled", "pass@2", "maj@2"]
+        assert list(asked_again.by_decoding) == ["greedy", "sampled", "pass@2", "maj@2"]
         assert asked_again == of_the_run
     report = json.loads(out.read_text())
     for name, suite in summary["suites"].items():

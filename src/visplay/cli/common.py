@@ -34,14 +34,14 @@ def chosen_settings(name: str, options: argparse.Namespace, preset: str | None =
 
 def named_suites(options: argparse.Namespace) -> tuple[tuple[Suite, ...], list[str]]:
     """The suites that `--data` or `--suites` name, and the rows of the file that cannot be used."""
-    from visplay.evaluation.labelled import read_labelled
     from visplay.evaluation.open_suites import draw_items, open_suites
+    from visplay.evaluation.suites.file import read_labelled
 
     check_at_least_one("--items", options.items)
     if not options.data:
         return open_suites(options.suites, options.seed, options.items), []
     data = read_labelled(options.data)
-    return (draw_items(data.suite, options.items, options.seed),), [str(row) for row in data.skipped]
+    return (draw_items(data.suite, options.items, options.seed),), list(data.skipped)
 
 
 def check_at_least_one(flag: str, value: int | None) -> None:

@@ -29,7 +29,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from visplay.evaluation.compare import check_contenders, compare, is_report, open_contender
+    from visplay.evaluation.compare import compare, comparison_table, is_report, open_contenders
     from visplay.roles.open import is_run
 
     names = options.contenders
@@ -43,18 +43,17 @@ def run(options: argparse.Namespace) -> int:
         print(_seeds(names, options.form))
         return 0
     suites, skipped = named_suites(options) if scored else ((), [])
-    check_contenders(names, settings)
-    found = compare([open_contender(name, suites, settings.get(name)) for name in names])
+    found = compare(names, open_contenders(names, suites, settings))
     for row in skipped:
         print(f"visplay: skipped {row}", file=sys.stderr)
     if options.form == "json":
-        print(json.dumps(found.as_json(), indent=2))
+        print(json.dumps(found, indent=2))
     elif options.form:
-        print(getattr(found.table(names), options.form)())
+        print(getattr(comparison_table(found, names), options.form)())
     else:
         letters = string.ascii_uppercase[: len(names)] if len(names) <= 26 else names
         legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
-        print(found.table(letters, legend).plain())
+        print(comparison_table(found, letters, legend).plain())
     return 0
 
 
@@ -67,10 +66,10 @@ def _differ_in_seed_alone(runs: list[str]) -> bool:
 
 def _seeds(runs: list[str], form: str | None) -> str:
     """Runs of one recipe compared: what matters is the mean over seeds."""
-    from visplay.evaluation.compare import compare_seeds, seed_lines, seed_tables
+    from visplay.evaluation.compare import compare_seeds, seed_tables
     from visplay.runs.open_run import open_run
 
     found = compare_seeds([open_run(run).summary for run in runs], runs)
     if form == "json":
         return json.dumps(found, indent=2)
-    return "\n\n".join(getattr(table, form)() for table in seed_tables(found)) if form else "\n".join(seed_lines(found))
+    return "\n\n".join(getattr(table, form or "plain")() for table in seed_tables(found))

@@ -22,7 +22,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("model", metavar="MODEL_OR_RUN")
     asked = command.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV, Parquet, or a saved dataset")
+    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV or Parquet")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE")
     asked.add_argument("--tasks", nargs="+", metavar="TASK", help="tasks of lmms-eval; 'paper' names the paper's")
     add("--items", **ITEMS)
@@ -66,7 +66,8 @@ def _check(options: argparse.Namespace) -> None:
 def _evaluate_suites(options: argparse.Namespace) -> None:
     from visplay.evaluation.judge.judged import judged_lines
     from visplay.evaluation.report import report_tables
-    from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner, write_report
+    from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner
+    from visplay.runs.files import write_json
 
     settings = {name: chosen_settings(name, options, options.preset) for name in (options.base, options.model) if name}
     check_place(options.out)
@@ -83,7 +84,7 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
     asked = {name: getattr(options, name) for name in _ASKED}
     asked["data"] = str(options.data) if options.data else options.suites
     report = {**asked, **scores.metrics(), "skipped": skipped}
-    write_report(options.out, report)
+    write_json(options.out, report)
     console = Console(soft_wrap=True)
     for table in report_tables(scores.base, scores.model):
         table.show(console)
@@ -91,7 +92,7 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
         print(f"skipped {row}")
     if judge:
         judged = scores.judged(judge)
-        write_report(options.out, {**report, "judge": judged})
+        write_json(options.out, {**report, "judge": judged})
         print(*judged_lines(judged["suites"]), sep="\n")
     print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
 

@@ -78,15 +78,9 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
 
 
 def _show(run: Run, console: Console) -> None:
-    from visplay.evaluation.report import accuracy_table, lead_lines, run_tables
-    from visplay.evaluation.results import run_measurements
+    from visplay.evaluation.report import lead_lines, run_tables
 
-    base, iterations = run_measurements(run.path)
-    after = [measurement.by_decoding() for measurement in iterations]
-    for decoding in dict.fromkeys(name for each in after for name in each):
-        before = base.by_decoding().get(decoding, {}) if base else None
-        accuracy_table(before, [each.get(decoding, {}) for each in after], decoding).show(console)
-    for table in run_tables(base, iterations):
+    for table in run_tables(run.summary):
         table.show(console)
     for number, silver in enumerate(run.summary["silver"], start=1):
         console.print(f"silver set of iteration {number}: {_facts(silver)}")

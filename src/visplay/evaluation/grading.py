@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from visplay.answers import extract_boxed, match, normalise, read_loosely, vote
-from visplay.evaluation.options import named_option
 from visplay.roles.prompts import lettered
 from visplay.types import Completion, Item
+
+LETTERS = string.ascii_uppercase
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The mark of one item, with all that is needed to check it.
 
-    `given` is None when nothing was boxed, which is wrong. `finished` says that the model
-    ended its text itself; a box that was closed before the length limit still counts.
-
     Attributes:
+        given: what was boxed; None when nothing was, which is wrong.
+        finished: the model ended its text itself; a box that was closed before the length limit still counts.
         kind: the suite's name for the sort of question, else the sort of its reference answer.
         question, reference: as the item has them, with the options lettered below the question.
         text: the whole completion.
@@ -65,20 +66,8 @@ def commonest(answers: Sequence[Answered]) -> Answered:
 def score(
     items: Sequence[Item], completions: Mapping[str, Sequence[Completion]], verdict: Verdict = best
 ) -> tuple[Answered, ...]:
-    """Mark each item by its completions, in the order of `items`.
-
-    Args:
-        completions: one or more for each item, keyed by the item's id.
-        verdict: chooses among the marks of an item's completions.
-    Raises:
-        ValueError: an item has no completion.
-    """
-    marks = []
-    for item in items:
-        if not completions.get(item.id):
-            raise ValueError(f"item {item.id} has no completion to score")
-        marks.append(verdict([_answered(item, completion) for completion in completions[item.id]]))
-    return tuple(marks)
+    """Mark each item by its completions, one or more by item id; `verdict` chooses among their marks."""
+    return tuple(verdict([_answered(item, each) for each in completions[item.id]]) for item in items)
 
 
 def _answered(item: Item, completion: Completion) -> Answered:
@@ -102,8 +91,21 @@ def is_correct(given: str | None, item: Item) -> bool:
     """Whether `given` answers `item`; with choices, whether both name the same option."""
     if given is None:
         return False
-    if item.choices:
-        wanted = named_option(item.answer, item.choices)
-        if wanted is not None:
-            return named_option(given, item.choices) == wanted
-    return match(given, item.answer)
+    wanted = named_option(item.answer, item.choices)
+    return match(given, item.answer) if wanted is None else named_option(given, item.choices) == wanted
+
+
+def named_option(answer: str, choices: Sequence[str]) -> int | None:
+    """Position of the choice that `answer` names, None when it names none or several.
+
+    A choice's own wording comes first, then its letter (`B`, `(b)`, `B. blue`), then any writing that matches exactly
+    one choice. References and given answers are both read this way, so equal texts always name the same option.
+    """
+    plain, *wordings = (" ".join(text.casefold().split()) for text in (answer, *choices))
+    if plain in wordings:
+        return wordings.index(plain)
+    for position, letter in enumerate(LETTERS[: len(choices)]):
+        if match(answer, letter):
+            return position
+    matching = [position for position, choice in enumerate(choices) if match(answer, choice)]
+    return matching[0] if len(matching) == 1 else None

@@ -24,18 +24,12 @@ def open_suites(
     Raises:
         EvaluationError: an unknown name, or items that cannot be read.
     """
-    suites: dict[str, Suite] = {}
-    for source in sources:
-        for suite in _read(source).open(seed, items_per_suite):
-            suites[suite.name] = draw_items(suite, items_per_suite, seed)
-    return tuple(suites.values())
-
-
-def _read(source: SuiteSource | str) -> SuiteSource:
     try:
-        return cast(SuiteSource, read_component("suite", source))
+        opened = [cast(SuiteSource, read_component("suite", source)) for source in sources]
     except ValueError as error:
         raise EvaluationError(str(error)) from None
+    suites = {suite.name: suite for source in opened for suite in source.open(seed, items_per_suite)}
+    return tuple(draw_items(suite, items_per_suite, seed) for suite in suites.values())
 
 
 def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:

@@ -34,44 +34,27 @@ def measure(
         k_items: the most items a suite that are asked `k` times; None for all.
         no_image: also ask every question once greedily on a blank image.
     Raises:
-        EvaluationError: as `evaluate`, or `k` or `k_items` is out of its bounds.
+        EvaluationError: no suite or item, two suites of one name, one id for two questions, or `k` or `k_items` is out
+            of its bounds.
     """
-    _check(suites)
     if k < 0 or (k_items is not None and k_items < 1):
         raise EvaluationError(f"k must be at least 0 and k_items at least 1; got {k} and {k_items}")
-    few = [_spread(suite, k_items) for suite in suites]
-    greedily = _requests(suites, wording, "greedy", greedy=True)
-    once = _requests(suites, wording, "sampled") if sampled else {}
-    often = _requests(few, wording, f"pass{k}", n=k) if k else {}
-    unseen = _requests(suites, wording, "no_image", greedy=True, shown=cache(blank_like)) if no_image else {}
+    plans: list[tuple[str, Sequence[Suite], Mapping[str, Request], Verdict]] = [
+        ("greedy", suites, _requests(suites, wording, "greedy", greedy=True), best)
+    ]
+    if sampled:
+        plans.append(("sampled", suites, _requests(suites, wording, "sampled"), best))
+    if k:
+        few = [_spread(suite, k_items) for suite in suites]
+        often = _requests(few, wording, f"pass{k}", n=k)
+        plans += [(f"pass@{k}", few, often, best), (f"maj@{k}", few, often, commonest)]
+    if no_image:
+        unseen = _requests(suites, wording, "no_image", greedy=True, shown=cache(blank_like))
+        plans.append(("no_image", suites, unseen, best))
     # One call for all, so that an engine need read each image and prompt only once.
-    requests = dict.fromkeys(request for plan in (greedily, once, often, unseen) for request in plan.values())
+    requests = dict.fromkeys(request for _, _, asked, _ in plans for request in asked.values())
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
-    return Measurement(
-        greedy=_results(suites, greedily, completions),
-        sampled=_results(suites, once, completions) if once else {},
-        passes=_results(few, often, completions, best) if often else {},
-        majority=_results(few, often, completions, commonest) if often else {},
-        k=k,
-        no_image=_results(suites, unseen, completions) if unseen else {},
-    )
-
-
-def evaluate(
-    engine: Engine, suites: Sequence[Suite], wording: Wording, sampling: Sampling, tag: str
-) -> tuple[SuiteResult, ...]:
-    """One answer to each item; items that are the same question on the same image share it.
-
-    Args:
-        tag: begins every request id. Two models that are asked under one tag draw from the
-            same random streams, which makes their paired difference less noisy.
-    Raises:
-        EvaluationError: no suite or item, two suites of one name, or one id for two questions.
-    """
-    _check(suites)
-    asked = _requests(suites, wording, tag)
-    completions = engine.generate(tuple(dict.fromkeys(asked.values())), sampling)
-    return tuple(_results(suites, asked, completions).values())
+    return Measurement({decoding: _results(of, asked, completions, verdict) for decoding, of, asked, verdict in plans})
 
 
 def _spread(suite: Suite, most: int | None) -> Suite:
@@ -90,13 +73,9 @@ def _requests(
     n: int = 1,
     shown: Callable[[ImageRef], ImageRef] = lambda image: image,
 ) -> dict[str, Request]:
-    """The request of each item id; the same question on the same image is one request.
-
-    Args:
-        shown: what is shown in the place of an item's image.
-    """
-    distinct: dict[tuple[ImageRef, str], Request] = {}
+    """The request of each item id; the same question on the same image, as `shown`, is one request."""
     asked: dict[str, Request] = {}
+    distinct: dict[tuple[ImageRef, str], Request] = {}
     for item in _distinct_items(suites):
         prompt, image = wording(item.question, item.choices), shown(item.image)
         request = Request(f"evaluation/{tag}/{item.id}", image, prompt, n=n, greedy=greedy)
@@ -108,26 +87,22 @@ def _results(
     suites: Sequence[Suite],
     asked: Mapping[str, Request],
     completions: Mapping[str, tuple[Completion, ...]],
-    verdict: Verdict = best,
+    verdict: Verdict,
 ) -> dict[str, SuiteResult]:
     by_item = {item_id: completions[request.id] for item_id, request in asked.items()}
     return {suite.name: SuiteResult(suite.name, score(suite.items, by_item, verdict)) for suite in suites}
 
 
 def _distinct_items(suites: Sequence[Suite]) -> list[Item]:
-    items: dict[str, Item] = {}
-    for suite in suites:
-        for item in suite.items:
-            if items.setdefault(item.id, item) != item:
-                raise EvaluationError(f"item id {item.id} names two different questions; give one another id")
-    return list(items.values())
-
-
-def _check(suites: Sequence[Suite]) -> None:
     if not suites:
         raise EvaluationError("nothing to evaluate; name at least one suite")
     if len({suite.name for suite in suites}) != len(suites):
         raise EvaluationError(f"two suites have the same name: {', '.join(suite.name for suite in suites)}")
+    items: dict[str, Item] = {}
     for suite in suites:
         if not suite.items:
             raise EvaluationError(f"suite {suite.name} has no items")
+        for item in suite.items:
+            if items.setdefault(item.id, item) != item:
+                raise EvaluationError(f"item id {item.id} names two different questions; give one another id")
+    return list(items.values())

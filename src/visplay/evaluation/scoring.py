@@ -1,13 +1,9 @@
-"""A model, or a run's Reasoner, on labelled questions: measured, held against a base, judged, and written down.
-
-What `visplay eval` does with suites; `lmms/` does it with lmms-eval's tasks.
-"""
+"""A model, or a run's Reasoner, on labelled suites: measured, held against a base, judged; `lmms/` has other tasks."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,18 +35,12 @@ class Scores:
     base: Measurement | None
 
     def metrics(self) -> dict[str, Any]:
-        """Those of a report, in its own words."""
-        return {
-            "suites": suites_summary(self.base, [self.model]),
-            "macro": macro_summary(self.base, [self.model]),
-        }
+        """The figures of a report, as docs/evaluation.md describes them."""
+        asked = self.base, [self.model]
+        return {"suites": suites_summary(*asked), "macro": macro_summary(*asked)}
 
     def judged(self, judge: Judge) -> dict[str, Any]:
-        """What a judge says of the greedy answers, for a report.
-
-        Raises:
-            JudgeError: the judge cannot be asked.
-        """
+        """What a judge says of the greedy answers, for a report; a `JudgeError` if the judge cannot be asked."""
         after = judge_results(judge, self.suites, self.model.greedy)
         before = judge_results(judge, self.suites, self.base.greedy) if self.base else None
         return {"model": judge.model, "prompt": PROMPT_VERSION, "suites": judged_summary(after, before)}
@@ -59,16 +49,11 @@ class Scores:
 def score_reasoner(
     name: str, suites: Sequence[Suite], settings: Settings, *, k: int = 0, no_image: bool = False, sampled: bool = True
 ) -> Measurement:
-    """A run's Reasoner, or any model, on suites, measured as a run does it.
+    """A run's Reasoner, or any model, on suites, measured as a run does it: see `measure` and `own_settings`.
 
-    Args:
-        settings: how it is loaded and answers, see `own_settings`.
-        k, no_image, sampled: as `measure`.
     Raises:
-        RunError, ModelError, ConfigError: as `open_roles`.
-        EngineError: the engine cannot run the model.
+        RunError, ModelError, ConfigError, EngineError: it cannot be opened or run; see `check_scorable`.
     """
-    check_engines(settings)
     policies, prompts = open_roles(name, ("reasoner",), settings)
     with inference_engine(policies["reasoner"], settings) as speaker:
         max_tokens = settings.reasoner.sampling.max_tokens
@@ -119,20 +104,14 @@ def check_scorable(name: str, settings: Settings) -> None:
     """Refuse what cannot be scored before anything is loaded or asked.
 
     Raises:
-        RunError: the run has no Reasoner yet.
-        ModelError: no such model, or none for images and text.
-        ConfigError, EngineError: as `check_engines`.
+        RunError, ModelError, ConfigError, EngineError: as `check_openable` and `check_engines`.
     """
     check_engines(settings)
     check_openable(name, settings.trust_remote_code)
 
 
 def check_place(out: Path) -> None:
-    """Refuse a place for a report that cannot be written to, and make its folder.
-
-    Raises:
-        ConfigError: it cannot be written to.
-    """
+    """Make the folder of a report; a ConfigError where the report cannot be written."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -141,8 +120,3 @@ def check_place(out: Path) -> None:
         raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
     if not os.access(out if out.exists() else out.parent, os.W_OK):
         raise ConfigError(f"--out {out} cannot be written to")
-
-
-def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report as JSON."""
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,22 +1,25 @@
-"""How sure an accuracy and a change of accuracy are.
+"""How certain an accuracy is, and a change of accuracy; intervals are of 95 %.
 
-Everything is about right-or-wrong answers: an interval for one share, a paired difference
-on the same items, and a mean over seeds. Items are taken as independent draws; questions
-that share an image are not quite that, so intervals are a little too narrow where a suite
-asks many questions per image.
+Items are taken as independent draws. Questions that share an image are not quite that, so intervals are a little too
+narrow where a suite asks many questions per image. scipy is imported at first use, since that takes most of a second.
 
-Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947
-in its exact, binomial form, Cohen 1960 (kappa).
+Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947 in its exact, binomial form,
+Student 1908 (interval of a mean), Cohen 1960 (kappa), Guo et al. 2017, arXiv 1706.04599 (calibration, equation 3).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+
+_Z = 1.959963984540054  # 97.5 % of a standard normal variable lie below
+_DRAWS = 10_000  # of a bootstrap, whose seed is fixed: the same marks always give the same interval
+_BINS = 10
 
 
 class Interval(NamedTuple):
@@ -25,22 +28,10 @@ class Interval(NamedTuple):
     low: float
     high: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """True when zero lies strictly outside."""
-        return self.low > 0 or self.high < 0
-
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Accuracy after minus accuracy before, on the same items.
-
-    Attributes:
-        mean: the difference, a fraction in [-1, 1].
-        ci95: 95 % percentile interval of the paired bootstrap.
-        p_mcnemar: two-sided exact p-value of "as many items gained as lost".
-        n: items compared.
-    """
+    """Accuracy after minus before on the same `n` items; `p_mcnemar` is of "as many items gained as lost"."""
 
     mean: float
     ci95: Interval
@@ -50,7 +41,7 @@ class PairedDifference:
 
 @dataclass(frozen=True, slots=True)
 class MeanDifference:
-    """Mean of a quantity after minus before, on the same items, with its 95 % interval."""
+    """Mean of a quantity, or of its change, over `n` items."""
 
     mean: float
     ci95: Interval
@@ -66,34 +57,20 @@ class SeedMean:
     seeds: int
 
 
-def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
-    """Wilson score interval of a share, without continuity correction.
-
-    Raises:
-        ValueError: no items, or `correct` is not between 0 and `n`.
-    """
+def wilson_interval(correct: int, n: int) -> Interval:
+    """Wilson score interval of a share, without continuity correction; a ValueError for counts that cannot be."""
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"no interval for {correct} correct of {n} items; it needs 0 <= correct <= n and n >= 1")
-    z = float(_stats().norm.ppf((1 + confidence) / 2))
     share = correct / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    middle = (share + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
+    half = _Z / (1 + _Z * _Z / n) * math.sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
     # The ends are 0 and 1 exactly there, but for rounding.
     return Interval(0.0 if correct == 0 else middle - half, 1.0 if correct == n else middle + half)
 
 
-def paired_difference(
-    before: Mapping[str, bool], after: Mapping[str, bool], draws: int = 10_000, seed: int = 0
-) -> PairedDifference:
-    """Compare two sets of marks (item id → right or wrong) of the same items.
+def item_changes(before: Mapping[str, float], after: Mapping[str, float]) -> list[float]:
+    """What each item's value changed by, in the order of `before`.
 
-    Drawing n items with replacement only matters through how many of them were gained,
-    kept and lost, and these three counts are multinomial; so one call draws exactly what
-    resampling item by item would, whatever n is.
-
-    Args:
-        draws: bootstrap samples.
-        seed: of the bootstrap; the same marks always give the same interval.
     Raises:
         ValueError: no items, or the two are not about the same items.
     """
@@ -102,89 +79,90 @@ def paired_difference(
             f"a paired difference needs the same items twice; got {len(before)} before, {len(after)} after, "
             f"{len(before.keys() & after.keys())} in common"
         )
-    n = len(before)
-    gained = sum(after[item] and not before[item] for item in before)
-    lost = sum(before[item] and not after[item] for item in before)
+    return [after[item] - before[item] for item in before]
+
+
+def paired_difference(before: Mapping[str, bool], after: Mapping[str, bool], draws: int = _DRAWS) -> PairedDifference:
+    """Compare two sets of marks (item id → right or wrong) of the same items, with a bootstrap of `draws` samples.
+
+    Resampling items matters only through how many of them were gained, kept and lost, and these counts are multinomial;
+    so a draw of three counts is what resampling item by item would be.
+    """
+    from scipy.stats import binomtest
+
+    changes = item_changes(before, after)
+    n, gained, lost = len(changes), changes.count(1), changes.count(-1)
     shares = np.array([gained, n - gained - lost, lost]) / n
-    counts = np.random.default_rng(seed).multinomial(n, shares, size=draws)
-    interval = percentile_interval((counts[:, 0] - counts[:, 2]) / n)
-    return PairedDifference((gained - lost) / n, interval, mcnemar(gained, lost), n)
+    counts = np.random.default_rng(0).multinomial(n, shares, size=draws)
+    p = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    return PairedDifference((gained - lost) / n, _percentiles((counts[:, 0] - counts[:, 2]) / n), p, n)
 
 
 def mean_difference(before: Mapping[str, float], after: Mapping[str, float]) -> MeanDifference:
-    """Compare a quantity of the same items twice, with Student's interval; of a single item it is without bounds.
-
-    Raises:
-        ValueError: no items, or the two are not about the same items.
-    """
-    if not before or before.keys() != after.keys():
-        raise ValueError(f"a difference needs the same items twice; got {len(before)} before, {len(after)} after")
-    gaps = np.array([after[item] - before[item] for item in before])
-    mean = float(gaps.mean())
-    if len(gaps) == 1:
-        return MeanDifference(mean, Interval(-math.inf, math.inf), 1)
-    half = float(_stats().t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
-    return MeanDifference(mean, Interval(mean - half, mean + half), len(gaps))
+    """Compare a quantity of the same items twice, with Student's interval; of a single item it is without bounds."""
+    found = mean_over_seeds(item_changes(before, after))
+    return MeanDifference(found.mean, found.ci95 or Interval(-math.inf, math.inf), len(before))
 
 
-def bootstrap_mean(values: Sequence[float], draws: int = 10_000, seed: int = 0) -> MeanDifference:
-    """The mean of one value an item, such as the change of its mark, with the percentile interval of the bootstrap.
+def mean_over_seeds(values: Sequence[float]) -> SeedMean:
+    """Mean of one figure a seed, with Student's interval from two seeds on; a ValueError without values."""
+    from scipy.stats import t
 
-    Raises:
-        ValueError: no items.
-    """
     if not values:
-        raise ValueError("no item to take a mean over")
-    means = _resampled_means(values, draws, np.random.default_rng(seed))
-    return MeanDifference(float(np.mean(values)), percentile_interval(means), len(values))
+        raise ValueError("no seed to take a mean over")
+    mean, n = float(np.mean(values)), len(values)
+    if n == 1:
+        return SeedMean(mean, None, 1)
+    half = float(t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    return SeedMean(mean, Interval(mean - half, mean + half), n)
 
 
-def bootstrap_macro_mean(values: Sequence[Sequence[float]], draws: int = 10_000, seed: int = 0) -> MeanDifference:
-    """The plain mean of benchmarks' means, each benchmark resampled by itself; every benchmark weighs the same.
+def bootstrap_mean(groups: Sequence[Sequence[float]]) -> MeanDifference:
+    """The plain mean of the groups' means, each group of items resampled by itself: every group weighs the same."""
+    if not groups or not all(groups):
+        raise ValueError("a bootstrap mean needs at least one group, and items in each")
+    rng = np.random.default_rng(0)
+    resampled = []
+    for values in groups:
+        # Few values differ, so counts of them are drawn in place of items.
+        distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+        resampled.append(rng.multinomial(len(values), counts / len(values), size=_DRAWS) @ distinct / len(values))
+    mean = float(np.mean([np.mean(values) for values in groups]))
+    return MeanDifference(mean, _percentiles(np.mean(resampled, axis=0)), sum(map(len, groups)))
 
-    Args:
-        values: for each benchmark one value an item.
-    Raises:
-        ValueError: no benchmark, or one without items.
+
+def calibration(votes: Iterable[tuple[float, bool]]) -> dict[str, Any]:
+    """Whether majorities are right as often as their votes agree: share of the votes, and mark, of each item.
+
+    Returns:
+        "error", the expected calibration error: the mean gap between confidence and accuracy in a bin, weighed by its
+        items, too large where bins have few; its bootstrap interval "ci95"; "n" items; and "bins", those that are not
+        empty: "low", "high", "n", the mean "confidence", "accuracy" and its Wilson interval "ci95".
     """
-    if not values or not all(values):
-        raise ValueError("a macro mean needs at least one benchmark, and items in each")
-    rng = np.random.default_rng(seed)
-    means = np.mean([_resampled_means(each, draws, rng) for each in values], axis=0)
-    mean = float(np.mean([np.mean(each) for each in values]))
-    return MeanDifference(mean, percentile_interval(means), sum(len(each) for each in values))
+    # Shares are multiples of 1/k, so few votes differ: the bootstrap draws counts of them.
+    counted = Counter(votes)
+    confidence, correct = np.array(list(counted), dtype=np.float64).T
+    counts, n = np.array(list(counted.values())), counted.total()
+    # A share such as 0.3 is no exact binary number; what lies on an edge belongs to the bin below it, 0 to the lowest.
+    places = np.clip(np.ceil(np.round(confidence * _BINS, 9)).astype(int) - 1, 0, _BINS - 1)
 
+    def errors(counts: np.ndarray) -> np.ndarray:
+        gaps = counts * (confidence - correct)
+        return np.asarray(sum(np.abs(gaps[:, places == place].sum(axis=1)) for place in range(_BINS)) / n)
 
-def _resampled_means(values: Sequence[float], draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Means of `draws` resamples, (draws,): few values differ, so counts of them are drawn in place of items."""
-    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-    n = len(values)
-    means: np.ndarray = rng.multinomial(n, counts / n, size=draws) @ distinct / n
-    return means
-
-
-def percentile_interval(draws: np.ndarray) -> Interval:
-    """95 % percentile interval of bootstrap draws, (draws,)."""
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(low), float(high))
-
-
-def mcnemar(gained: int, lost: int) -> float:
-    """Two-sided exact McNemar p-value; 1 when no item changed.
-
-    Raises:
-        ValueError: a negative count.
-    """
-    if gained < 0 or lost < 0:
-        raise ValueError(f"items gained and lost are counts, not {gained} and {lost}")
-    return float(_stats().binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+    bins = []
+    for place in sorted(set(places.tolist())):
+        inside = counts * (places == place)
+        items, right = int(inside.sum()), int(inside @ correct)
+        shares = {"confidence": float(inside @ confidence) / items, "accuracy": right / items}
+        edges = {"low": place / _BINS, "high": (place + 1) / _BINS}
+        bins.append({**edges, "n": items, **shares, "ci95": wilson_interval(right, items)})
+    resampled = np.random.default_rng(0).multinomial(n, counts / n, size=_DRAWS)
+    return {"error": float(errors(counts[None])[0]), "ci95": _percentiles(errors(resampled)), "n": n, "bins": bins}
 
 
 def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """Agreement of two judges beyond chance, at most 1; None without pairs, or where chance alone makes them agree.
-
-    Source: Cohen 1960.
-    """
+    """Agreement of two judges beyond chance, at most 1; None without pairs, or where chance alone makes them agree."""
     if not pairs:
         return None
     one, other = (sum(pair[judge] for pair in pairs) / len(pairs) for judge in (0, 1))
@@ -193,23 +171,6 @@ def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
     return None if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
 
 
-def mean_over_seeds(values: Sequence[float]) -> SeedMean:
-    """Mean of one figure a seed, with Student's 95 % interval from two seeds on.
-
-    Raises:
-        ValueError: no value.
-    """
-    if not values:
-        raise ValueError("no seed to take a mean over")
-    mean = float(np.mean(values))
-    if len(values) == 1:
-        return SeedMean(mean, None, 1)
-    half = float(_stats().t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
-    return SeedMean(mean, Interval(mean - half, mean + half), len(values))
-
-
-def _stats() -> Any:
-    """scipy.stats, imported at first use since that takes most of a second."""
-    from scipy import stats
-
-    return stats
+def _percentiles(draws: np.ndarray) -> Interval:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(float(low), float(high))

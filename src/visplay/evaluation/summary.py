@@ -1,22 +1,6 @@
-"""The `suites` and `macro` parts of a run's summary.json. Accuracies and shares are fractions in [0, 1].
+"""The figures of measurements: `suites` and `macro` of a run's summary.json and of a report of `visplay eval`.
 
-    "suites": {"easy_vqa_open": {
-        "base": {"accuracy", "ci95", "n",
-                 "tolerant": {"accuracy", "ci95", "n"},
-                 "unparseable": {"share", "ci95", "n"}, "truncated": {"share", "ci95", "n"},
-                 "kinds": {"colour": {"accuracy", "ci95", "n"}, …},
-                 "sampled": {"accuracy", …}},
-        "iterations": [{"accuracy", …, "difference": {"mean", "ci95", "p_mcnemar", "n"},
-                        "gain": {"answer": {"mean", "ci95", "p_mcnemar", "n"}, "format": {"mean", "ci95", "n"}},
-                        "sampled": {"accuracy", …, "difference": {…}, "gain": {…}},
-                        "pass@8": {…}, "maj@8": {…, "calibration": {"error", "ci95", "n", "bins": [{…}, …]}},
-                        "no_image": {…}, "above_no_image": {"mean", "ci95", "p_mcnemar", "n"}}, …]}, …}
-    "macro": {"base": {"accuracy", "ci95", "n", "benchmarks": [names]},
-              "iterations": [{…, "difference": {"mean", "ci95", "n"}, "gain": {"answer": {…}, "format": {…}}}, …]}
-
-Figures at the top are greedy; the others stand there when they were asked for. A difference is from the base decoded
-in the same way: pass@8 is never compared with pass@4.
-Lab suites appear look by look (`lab/counting/pastel`) and pooled by task (`lab/counting`).
+docs/evaluation.md describes both. All are JSON values; accuracies, shares and differences are fractions.
 """
 
 from __future__ import annotations
@@ -25,128 +9,67 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from visplay.evaluation.calibration import calibration
-from visplay.evaluation.gains import Gain, MacroGain, benchmarks, gain, macro_gain, macro_mean
-from visplay.evaluation.results import Measurement, Results, SuiteResult, pool_looks
-from visplay.evaluation.statistics import wilson_interval
+from visplay.evaluation.results import Measurement, Results, SuiteResult, benchmarks, pool_looks
+from visplay.evaluation.statistics import (
+    bootstrap_mean,
+    calibration,
+    item_changes,
+    paired_difference,
+    wilson_interval,
+)
+
+Figures = dict[str, Any]
 
 
-def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) -> dict[str, Any]:
-    """JSON-able figures of every suite and every pooled lab task.
+def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) -> Figures:
+    """Figures of every suite and every pooled lab task: of the base, and of each iteration.
 
     Args:
         base: None when it was not measured; `base` is then null and no `difference` is given.
+    Raises:
+        ValueError: base and iteration were asked other items.
     """
     before = _decodings(base) if base else {}
     after = [_decodings(measurement) for measurement in iterations]
     names = dict.fromkeys(name for each in (before, *after) for name in each.get("greedy", {}))
     return {
         name: {
-            "base": _figures(name, before, {}) if before else None,
-            "iterations": [_figures(name, measured, before) for measured in after],
+            "base": _suite(name, before, {}) if before else None,
+            "iterations": [_suite(name, measured, before) for measured in after],
         }
         for name in names
     }
 
 
-def macro_summary(base: Measurement | None, iterations: Sequence[Measurement]) -> dict[str, Any]:
-    """JSON-able figures of the plain mean over benchmarks of the greedy accuracies."""
+def macro_summary(base: Measurement | None, iterations: Sequence[Measurement], decoding: str = "greedy") -> Figures:
+    """Figures of the plain mean over `benchmarks`, which weighs every benchmark the same.
+
+    Intervals are those of a bootstrap within each; one with every answer right, or every one wrong, does not vary.
+
+    Raises:
+        ValueError: no suite, or base and iteration were asked other items.
+    """
+    before = base.by_decoding.get(decoding) if base else None
     return {
-        "base": _macro(base.greedy, None) if base else None,
-        "iterations": [_macro(measured.greedy, base.greedy if base else None) for measured in iterations],
+        "base": _macro(before, None) if before else None,
+        "iterations": [_macro(measured.by_decoding[decoding], before) for measured in iterations],
     }
 
 
-def lead(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> dict[str, list[dict[str, Any]]]:
+def lead(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> dict[str, list[Figures]]:
     """Greedy accuracy of one run minus that of another, paired by item: by suite, iteration by iteration."""
     pairs = [(_and_pooled(a.greedy), _and_pooled(b.greedy)) for a, b in zip(ours, theirs, strict=False)]
     names = dict.fromkeys(name for mine, other in pairs for name in mine if name in other)
-    return {name: [_difference(mine[name], other[name]) for mine, other in pairs] for name in names}
-
-
-def _decodings(measurement: Measurement) -> dict[str, Results]:
-    return {decoding: _and_pooled(results) for decoding, results in measurement.by_decoding().items()}
-
-
-def _and_pooled(results: Results) -> Results:
-    return {**pool_looks(results.values()), **results}
-
-
-def _figures(name: str, measured: Mapping[str, Results], base: Mapping[str, Results]) -> dict[str, Any]:
-    figures = {
-        decoding: _marks(results[name], base.get(decoding, {}).get(name))
-        for decoding, results in measured.items()
-        if name in results
-    }
-    greedy = measured["greedy"][name]
-    kinds, before = greedy.by_kind(), _kinds(base.get("greedy", {}).get(name))
-    top = figures.pop("greedy") | {"kinds": {kind: _accuracy(each, before.get(kind)) for kind, each in kinds.items()}}
-    if "no_image" in figures:
-        figures["above_no_image"] = asdict(greedy.difference_to(measured["no_image"][name]))
-    for decoding, results in measured.items():
-        if decoding.startswith("maj@") and name in results:
-            found = calibration(results[name])
-            figures[decoding]["calibration"] = asdict(found) if found else None
-    return top | figures
-
-
-def _kinds(result: SuiteResult | None) -> dict[str, SuiteResult]:
-    return result.by_kind() if result else {}
-
-
-def _marks(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:
-    """Accuracy by either reader, and what was not read."""
-    figures = _accuracy(result, base)
-    if base:
-        figures["gain"] = _parts(gain(result, base))
-    return figures | {
-        "tolerant": _accuracy(result.tolerant, None),
-        "unparseable": _share(result.unboxed, result.n),
-        "truncated": _share(result.truncated, result.n),
-    }
-
-
-def _accuracy(result: SuiteResult, base: SuiteResult | None) -> dict[str, Any]:
-    figures: dict[str, Any] = {"accuracy": result.accuracy, "ci95": result.ci95, "n": result.n}
-    if base:
-        figures["difference"] = _difference(result, base)
-    return figures
-
-
-def _parts(parts: Gain | MacroGain) -> dict[str, Any]:
-    return {"answer": asdict(parts.answer), "format": asdict(parts.format)}
-
-
-def _share(count: int, n: int) -> dict[str, Any]:
-    return {"share": count / n, "ci95": wilson_interval(count, n), "n": n}
-
-
-def _difference(result: SuiteResult, base: SuiteResult) -> dict[str, Any]:
-    return asdict(result.difference_to(base))
-
-
-def _macro(results: Results, base: Results | None) -> dict[str, Any]:
-    mean = macro_mean(results)
-    figures: dict[str, Any] = {"accuracy": mean.mean, "ci95": mean.ci95, "n": mean.n}
-    if base:
-        parts = macro_gain(results, base)
-        figures["difference"] = asdict(parts.total)
-        figures["gain"] = _parts(parts)
-    return figures | {"benchmarks": list(benchmarks(results))}
+    return {name: [asdict(mine[name].difference_to(other[name])) for mine, other in pairs] for name in names}
 
 
 def selected_iteration(summary: Mapping[str, Any]) -> int:
-    """The iteration whose roles a finished run hands over: the best accepted one, 0 for the base; without
-    verdicts the last.
-
-    Which is best is in the last verdict. Without labels to tell it by, and in summaries that do not say, it is the last
-    accepted one, which was found to be no worse than any before it.
+    """The iteration whose roles a finished run hands over, 0 for the base: the last verdict names it, the best accepted
+    one; without verdicts it is the last.
     """
     verdicts = summary.get("acceptance", ())
-    if verdicts and "selected_iteration" in verdicts[-1]:
-        return int(verdicts[-1]["selected_iteration"])
     if verdicts:
-        return max((verdict["iteration"] for verdict in verdicts if verdict["accepted"]), default=0)
+        return int(verdicts[-1]["selected_iteration"])
     return max((len(suite["iterations"]) for suite in summary["suites"].values()), default=0)
 
 
@@ -157,3 +80,70 @@ def change_of_selected(summary: Mapping[str, Any], suite: str) -> Mapping[str, A
         return {"mean": 0.0, "ci95": [0.0, 0.0]}
     change: Mapping[str, Any] = summary["suites"][suite]["iterations"][iteration - 1]["difference"]
     return change
+
+
+def _decodings(measurement: Measurement) -> dict[str, Results]:
+    return {decoding: _and_pooled(results) for decoding, results in measurement.by_decoding.items()}
+
+
+def _and_pooled(results: Results) -> Results:
+    return {**pool_looks(results.values()), **results}
+
+
+def _suite(name: str, measured: Mapping[str, Results], base: Mapping[str, Results]) -> Figures:
+    results = {decoding: suites[name] for decoding, suites in measured.items() if name in suites}
+    before = {decoding: suites[name] for decoding, suites in base.items() if name in suites}
+    figures = {decoding: _decoding(result, before.get(decoding)) for decoding, result in results.items()}
+    greedy = results["greedy"]
+    earlier = before["greedy"].by_kind() if "greedy" in before else {}
+    kinds = {kind: accuracy_figures(marks, earlier.get(kind)) for kind, marks in greedy.by_kind().items()}
+    if "no_image" in results:
+        figures["above_no_image"] = asdict(greedy.difference_to(results["no_image"]))
+    for decoding, result in results.items():
+        if decoding.startswith("maj@"):
+            figures[decoding]["calibration"] = calibration(result.votes())
+    return figures.pop("greedy") | {"kinds": kinds} | figures
+
+
+def _decoding(result: SuiteResult, base: SuiteResult | None) -> Figures:
+    """Accuracy by either reader, and what was not read."""
+    figures = accuracy_figures(result.marks(), base.marks() if base else None)
+    if base:
+        answer = paired_difference(base.marks("loose"), result.marks("loose"))
+        by_format = bootstrap_mean([_parts(result, base)[2]])
+        figures["gain"] = {"answer": asdict(answer), "format": asdict(by_format)}
+    shares = {
+        "unparseable": sum(mark.given is None for mark in result.answered),
+        "truncated": sum(not mark.finished for mark in result.answered),
+    }
+    return {**figures, "tolerant": accuracy_figures(result.marks("loose"))} | {
+        key: {"share": count / result.n, "ci95": wilson_interval(count, result.n), "n": result.n}
+        for key, count in shares.items()
+    }
+
+
+def accuracy_figures(marks: Mapping[str, bool], base: Mapping[str, bool] | None = None) -> Figures:
+    """Accuracy of the marks by item id, with its interval, and the paired difference from those of a base."""
+    right, n = sum(marks.values()), len(marks)
+    figures: Figures = {"accuracy": right / n, "ci95": wilson_interval(right, n), "n": n}
+    return figures | ({"difference": asdict(paired_difference(base, marks))} if base else {})
+
+
+def _macro(results: Results, base: Results | None) -> Figures:
+    ours = benchmarks(results)
+    mean = bootstrap_mean([list(each.marks().values()) for each in ours.values()])
+    figures: Figures = {"accuracy": mean.mean, "ci95": mean.ci95, "n": mean.n}
+    if base:
+        theirs = benchmarks(base)
+        if ours.keys() != theirs.keys():
+            raise ValueError(f"no macro difference between {', '.join(ours)} and {', '.join(theirs)}")
+        parts = zip(*(_parts(ours[name], theirs[name]) for name in ours), strict=True)
+        difference, answer, by_format = (asdict(bootstrap_mean(part)) for part in parts)
+        figures |= {"difference": difference, "gain": {"answer": answer, "format": by_format}}
+    return figures | {"benchmarks": list(ours)}
+
+
+def _parts(after: SuiteResult, before: SuiteResult) -> tuple[list[float], list[float], list[float]]:
+    """What each item gains, -1, 0 or 1: in all, by its answer as the tolerant reader reads it, and by its box alone."""
+    total, answer = (item_changes(before.marks(by), after.marks(by)) for by in ("correct", "loose"))
+    return total, answer, [whole - part for whole, part in zip(total, answer, strict=True)]

@@ -1,17 +1,14 @@
-"""A small table of text: drawn on a terminal, as aligned lines, as Markdown, or as LaTeX; and figures as text."""
+"""A small table of text: as aligned lines, as Markdown, or as LaTeX; and figures as text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
-
-from visplay.evaluation.statistics import MeanDifference, PairedDifference
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _LATEX = {
@@ -30,40 +27,22 @@ _LATEX = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under a title. The first cell of a row groups it; a cell that ends in `*` makes its row bold.
-
-    Attributes:
-        columns: one heading for each cell; the column "items" is right-aligned.
-        note: how to read the figures; its line breaks are kept.
-    """
+    """Rows under a title, one heading for each cell, and a note on how to read the figures."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
 
-    def rich(self) -> RichTable:
-        """The table for a terminal."""
-        table = RichTable(title=self.title, caption=self.note or None, box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in self.columns:
-            table.add_column(column, justify="right" if column == "items" else "left", no_wrap=True)
-        groups = [row[0] for row in self.rows]
-        sections = len(set(groups)) < len(groups)
-        for place, row in enumerate(self.rows):
-            if sections and place and row[0] != groups[place - 1]:
-                table.add_section()
-            # As text, since a suite may be named like markup.
-            table.add_row(*map(Text, row), style="bold" if any(cell.endswith("*") for cell in row) else None)
-        return table
+    def show(self, console: Console) -> None:
+        """Print `plain`; rows with a star are bold on a terminal."""
+        for line in (*self.plain().split("\n"), ""):
+            console.print(Text(line, style="bold" if "] *" in line else ""))
 
     def plain(self) -> str:
         """Aligned lines, for a log or a pipe."""
         lines = [self.title, *aligned((self.columns, *self.rows)), self.note]
         return "\n".join(lines if self.note else lines[:-1])
-
-    def show(self, console: Console) -> None:
-        """Print `rich` on a terminal, else `plain`."""
-        console.print(self.rich() if console.is_terminal else f"{self.plain()}\n", highlight=False, markup=False)
 
     def markdown(self) -> str:
         """A table of GitHub's Markdown, with the title above it and the note below."""
@@ -106,9 +85,12 @@ def share(fraction: float, ci95: Sequence[float]) -> str:
     return f"{100 * fraction:.1f} [{100 * ci95[0]:.1f}, {100 * ci95[1]:.1f}]"
 
 
-def marked(difference: PairedDifference | MeanDifference) -> str:
-    """A difference in points, with a star where its interval excludes zero."""
-    return points(difference.mean, difference.ci95) + (" *" if difference.ci95.excludes_zero else "")
+def marked(difference: Mapping[str, Any] | None) -> str:
+    """A difference (`mean`, `ci95`) in points, with a star where its interval excludes zero; empty without one."""
+    if not difference:
+        return ""
+    low, high = difference["ci95"]
+    return points(difference["mean"], difference["ci95"]) + (" *" if low > 0 or high < 0 else "")
 
 
 def _in_markdown(text: str) -> str:

@@ -22,11 +22,10 @@ from typing import Any, NamedTuple
 from visplay.answers import match
 from visplay.config import AcceptanceSettings
 from visplay.errors import EvaluationError
-from visplay.evaluation.labelled import read_labelled
 from visplay.evaluation.results import Measurement, SuiteResult
-from visplay.evaluation.runner import evaluate
+from visplay.evaluation.runner import measure
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
-from visplay.interfaces.engine import Sampling
+from visplay.evaluation.suites.file import read_labelled
 from visplay.interfaces.labeler import Labeler, Voter
 from visplay.labeling.files import read_silver, synthesis_rows, write_record, write_silver
 from visplay.labeling.gates.answered import Answered
@@ -93,12 +92,11 @@ class ValidationSet:
 
     def ask(self, iteration: int) -> SuiteResult:
         """Have all items answered greedily, worded as in every evaluation; iteration 0 is the base."""
-        greedy = Sampling(temperature=0, max_tokens=self.reasoner.settings.sampling.max_tokens)
-        wording = self.reasoner.prompts.answer
-        (found,) = evaluate(self.reasoner.voter, (self.suite,), wording, greedy, "acceptance/anchor")
+        reasoner, most = self.reasoner, self.reasoner.settings.sampling.max_tokens
+        found = measure(reasoner.voter, (self.suite,), reasoner.prompts.answer, most, sampled=False)
         self.folder.mkdir(exist_ok=True)
-        Measurement({self.suite.name: found}).save(self._file(iteration))
-        return found
+        found.save(self._file(iteration))
+        return found.greedy[self.suite.name]
 
     def judge(self, iteration: int, before: int) -> dict[str, Any]:
         """The fields of a `Verdict` that come of asking, compared with an earlier iteration item by item."""

@@ -141,7 +141,7 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
         file = measurement_file(context.logger.run.path, at.iteration)
         file.parent.mkdir(exist_ok=True)
         measurement.save(file)
-        for decoding, results in measurement.by_decoding().items():
+        for decoding, results in measurement.by_decoding.items():
             record |= {f"{decoding}/{name}": result.accuracy for name, result in results.items()}
 
 

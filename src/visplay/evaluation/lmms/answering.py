@@ -13,7 +13,7 @@ from PIL import Image
 from visplay.answers import extract_boxed
 from visplay.config import Settings
 from visplay.errors import EvaluationError
-from visplay.evaluation.labelled import without_marks
+from visplay.evaluation.suites.file import without_marks
 from visplay.interfaces.engine import Engine, Sampling
 from visplay.models.policy import Policy
 from visplay.roles.prompts import Prompts

@@ -115,7 +115,7 @@ def compare_tasks(models: Mapping[str, Sequence[Found]]) -> tuple[dict[str, Any]
             if marks and base and model != "base" and "base" in models:
                 difference = paired_difference(base, marks)
                 figures["difference"] = asdict(difference)
-                change = marked(difference)
+                change = marked(figures["difference"])
             summary.setdefault(task.task, {})[model] = figures
             reported = [f"{metric} {value:.4g}" for metric, value in task.reported.items()]
             own = ", ".join(reported[:3]) + ", …" * (len(reported) > 3)

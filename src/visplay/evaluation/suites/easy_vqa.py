@@ -16,7 +16,7 @@ from visplay.errors import EvaluationError
 from visplay.interfaces.suite import SuiteSource
 from visplay.types import ImageRef, Item, Suite
 
-SHAPES = frozenset({"circle", "rectangle", "triangle"})
+_KINDS = {"yes": "yes/no", "no": "yes/no", "circle": "shape", "rectangle": "shape", "triangle": "shape"}
 
 
 class EasyVQA(SuiteSource, type="easy_vqa"):
@@ -47,13 +47,7 @@ def easy_vqa_suites() -> tuple[Suite, Suite]:
         ) from None
     images = {number: ImageRef(f"easy-vqa-test/{number}", folder / "images" / f"{number}.png") for *_, number in rows}
     items = tuple(
-        Item(f"easy-vqa-test/question-{row}", images[number], question, answer, kind=_kind(answer))
+        Item(f"easy-vqa-test/question-{row}", images[number], question, answer, kind=_KINDS.get(answer, "colour"))
         for row, (question, answer, number) in enumerate(rows)
     )
     return Suite("easy_vqa", items), Suite("easy_vqa_open", tuple(i for i in items if i.kind != "yes/no"))
-
-
-def _kind(answer: str) -> str:
-    if answer in ("yes", "no"):
-        return "yes/no"
-    return "shape" if answer in SHAPES else "colour"
