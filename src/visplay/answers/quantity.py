@@ -63,7 +63,7 @@ _UNITS = {  # dimension and size of each unit
     for name in names
 }
 _MAGNITUDES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _CARDINALS = (
     {word: value for value, word in enumerate(ONES)}
     | {word: 10 * value for value, word in enumerate(_TENS, start=2)}
@@ -71,7 +71,7 @@ _CARDINALS = (
 )
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _NOT_COUNTED = _CARDINALS.keys() | set(
-    "or and to of not no out than in on at from by with without x pi past plus minus per if but is are was were more "  # noqa: SIM905
+    "or and to of not no out than in on at from by with without x pi past plus minus per if but is are was were more "
     "less fewer other others maybe point am pm sqrt".split()
 )
 

@@ -46,12 +46,12 @@ _IGNORED = frozenset(".;!?\"'")
 _IGNORED_WITHOUT_DIGITS = _IGNORED | frozenset(":()[]*_`&")
 _PREPOSITIONS = frozenset({"on", "in", "at", "to"})
 _DIRECTIONS = frozenset(
-    "left right top bottom center middle front back upper lower north south east west background foreground".split()  # noqa: SIM905
+    "left right top bottom center middle front back upper lower north south east west background foreground".split()
 )
 _DIRECTION_NOUNS = frozenset({"side", "hand", "corner", "part", "half"})
 
 ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "  # noqa: SIM905
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen".split()
 )
 _SPELLING = {
@@ -68,7 +68,7 @@ _IRREGULAR = {
     "lenses": "lens", "policemen": "policeman", "firemen": "fireman", "vertices": "vertex",
 }  # fmt: skip
 _SINGULAR_IN_S = frozenset(
-    "gas lens series species news atlas canvas christmas texas always perhaps sometimes does yes".split()  # noqa: SIM905
+    "gas lens series species news atlas canvas christmas texas always perhaps sometimes does yes".split()
 )
 
 

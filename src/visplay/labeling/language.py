@@ -14,25 +14,25 @@ from typing import Literal
 from visplay.answers.text import singular
 
 COLORS = frozenset(
-    "black white gray red green blue teal brown yellow orange purple violet pink cyan magenta beige gold silver tan "  # noqa: SIM905
+    "black white gray red green blue teal brown yellow orange purple violet pink cyan magenta beige gold silver tan "
     "navy maroon turquoise".split()
 )
-SIZES = frozenset("small little tiny big large huge tall short long wide narrow".split())  # noqa: SIM905
-PROPERTIES = frozenset("color shape size material pattern texture".split())  # noqa: SIM905
+SIZES = frozenset("small little tiny big large huge tall short long wide narrow".split())
+PROPERTIES = frozenset("color shape size material pattern texture".split())
 # Heads that describe any thing, heads that describe a category of things, and people: a dog is an object, maybe a pet.
-ANYTHING = frozenset("shape object thing item".split())  # noqa: SIM905
+ANYTHING = frozenset("shape object thing item".split())
 KINDS = ANYTHING | frozenset(
-    "animal pet bird insect vehicle fruit vegetable food drink dish plant flower device instrument tool toy "  # noqa: SIM905
+    "animal pet bird insect vehicle fruit vegetable food drink dish plant flower device instrument tool toy "
     "furniture".split()
 )
-_PEOPLE = frozenset("person man woman boy girl child kid baby guy lady adult".split())  # noqa: SIM905
+_PEOPLE = frozenset("person man woman boy girl child kid baby guy lady adult".split())
 _SPELLING = {"grey": "gray", "colour": "color"}
 
 _LONGEST_QUESTION = 200  # characters; longer ones are not parsed
 
 # Words that a simple noun phrase does not contain.
 _NOT_IN_NOUNS = frozenset(
-    "a an the this that these those it its they them their he his she her you your i we my our "  # noqa: SIM905
+    "a an the this that these those it its they them their he his she her you your i we my our "
     "is are was were be been do does did has have had can could will would should may "
     "and or not no if as than then so but only just same different other another else each every all both either any "
     "some few many much more most less fewer least several enough there here who whose what which where when why how "
@@ -42,7 +42,7 @@ _NOT_IN_NOUNS = frozenset(
     "everyone visible present shown seen depicted".split()
 )
 _THINGS_IN_ING = frozenset(
-    "building ceiling painting drawing ring earring string king wing railing awning clothing swing spring "  # noqa: SIM905
+    "building ceiling painting drawing ring earring string king wing railing awning clothing swing spring "
     "pudding dressing crossing wedding sibling".split()
 )
 _WORD = r"[^\W\d_]++(?:['-][^\W\d_]++)*+"
