@@ -94,7 +94,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         special_tokens=list(SPECIAL),
         show_progress=False,
     )
-    core.train_from_iterator([*[prompts.ask(), prompts.answer("")] * 1000, *made_up], trainer)
+    core.train_from_iterator([*[prompts.questioner, prompts.answer("")] * 1000, *made_up], trainer)
     if core.get_vocab_size() != VOCABULARY:
         raise RuntimeError(f"the tokenizer has {core.get_vocab_size()} tokens instead of {VOCABULARY}")
     return PreTrainedTokenizerFast(

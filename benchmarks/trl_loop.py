@@ -99,7 +99,7 @@ class TrlLoop:
         settings = self.settings.questioner
         features = Features(prompt=_TURN, image=Image(), row=Value("int64"))
         data = {
-            "prompt": [[{"role": "user", "content": self.prompts.ask()}]] * len(images),
+            "prompt": [[{"role": "user", "content": self.prompts.questioner}]] * len(images),
             "image": [_encoded(image) for image in images],
             "row": list(range(len(images))),
         }
@@ -137,7 +137,7 @@ class TrlLoop:
         asked = self.generate(
             self.questioner,
             [image.load() for image in images],
-            [self.prompts.ask()] * len(images),
+            [self.prompts.questioner] * len(images),
             settings.questions_per_image,
             self.settings.questioner.untrained_sampling,
         )

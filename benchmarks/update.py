@@ -185,7 +185,7 @@ def _task(update: Update, args: argparse.Namespace) -> Task:
 
 def _prompt(args: argparse.Namespace, number: int) -> tuple[ImageRef, str]:
     """A round's image of noise, and the Questioner's prompt."""
-    return shapes.noise(f"noise-{number}", args.image_tokens, number), Prompts().ask()
+    return shapes.noise(f"noise-{number}", args.image_tokens, number), Prompts().questioner
 
 
 def _group(args: argparse.Namespace, number: int) -> Group:
