@@ -79,24 +79,25 @@ def claims(question: str, answer: str) -> tuple[Claim, ...]:
     meaning, given = read_meaning(question), normalise(answer)
     if meaning is None or is_refusal(answer):
         return ()
-    said, noun = given.core == "yes", meaning.nouns[0]
-    thing: str | None
+    thing: str | None = meaning.nouns[0]
+    holds = given.core == "yes"
     match meaning.kind:
         case "relation" if given.kind == "yes/no":
-            other, word, opposite = meaning.nouns[1], meaning.word, OPPOSITES[meaning.word]
-            return _both(f"is the {noun} {word} the {other}?", f"is the {noun} {opposite} the {other}?", holds=said)
+            words, other = (meaning.word, OPPOSITES[meaning.word]), meaning.nouns[1]
+            asked, opposite = (f"is the {thing} {word} the {other}?" for word in words)
+            return _both(asked, opposite, holds)
         case "exists" if given.kind == "yes/no":
-            thing, present = noun, said != meaning.negated
+            holds = holds != meaning.negated
         case "count" if given.quantity and given.quantity.value >= 0 and given.quantity.value.denominator == 1:
-            thing, present = noun, given.quantity.value > 0
+            holds = given.quantity.value > 0
         case "attribute" | "which":
-            thing, present = _named(meaning, given), True
+            thing, holds = _named(meaning, given), True
         case _:
             return ()
-    if not thing:
+    if thing is None:
         return ()
     thing = f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"
-    return _both(f"is there {thing}?", f"is there not {thing}?", holds=present)
+    return _both(f"is there {thing}?", f"is there not {thing}?", holds)
 
 
 def _both(question: str, opposite: str, holds: bool) -> tuple[Claim, ...]:
