@@ -17,8 +17,7 @@ from visplay.labeling.labelers.majority import Majority
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.selfplay.acceptance import Acceptance, HeldOutAnswer, answer_changes, decide
-from visplay.selfplay.context import hold_out_images
+from visplay.selfplay.acceptance import Acceptance, HeldOutAnswer, answer_changes, decide, hold_out_images
 from visplay.selfplay.verdict import Change, Verdict
 from visplay.types import Completion, ImageRef, Question, Request, SilverItem
 

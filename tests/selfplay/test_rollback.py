@@ -24,7 +24,8 @@ from visplay.lab.suites.tasks import lab_suites
 from visplay.models.names import model_name
 from visplay.models.vlm import VLM
 from visplay.runs import RunDirectory
-from visplay.selfplay.context import RunInputs, hold_out_images
+from visplay.selfplay.acceptance import hold_out_images
+from visplay.selfplay.context import RunInputs
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import self_play
 from visplay.selfplay.run import run_evolution

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from visplay.answers import match
 from visplay.config import AcceptanceSettings
+from visplay.data.random_streams import random_stream
 from visplay.errors import EvaluationError
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.runner import measure
@@ -268,3 +269,13 @@ def _size(image: ImageRef) -> int:
 def _content(image: ImageRef) -> str:
     data = image.data if isinstance(image.data, bytes) else image.data.read_bytes()
     return blake2b(data, digest_size=16).hexdigest()
+
+
+def hold_out_images(
+    images: Sequence[ImageRef], count: int, seed: int
+) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
+    """Two parts of `images`: those held out to judge by (`count`, at most a fifth, drawn from `seed`), and the rest."""
+    count = min(count, len(images) // 5)
+    drawn = set(random_stream(seed, "acceptance/held-out images").permutation(len(images))[:count].tolist())
+    held = tuple(image for place, image in enumerate(images) if place in drawn)
+    return held, tuple(image for place, image in enumerate(images) if place not in drawn)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from visplay.config import Settings
-from visplay.data.random_streams import random_stream
 from visplay.data.sampler import Sampler
 from visplay.interfaces.image_source import Observer
 from visplay.labeling.files import read_silver, silver_file
 from visplay.runs.checkpointer import Checkpointer, StatePart
-from visplay.selfplay.acceptance import Acceptance, ValidationSet, without_validation_images
+from visplay.selfplay.acceptance import Acceptance, ValidationSet, hold_out_images, without_validation_images
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.schedule import InputCounts, phases
 from visplay.selfplay.state import SelfPlayState
@@ -72,13 +70,3 @@ class PhaseContext:
                 return ()
             self._silver = {iteration: read_silver(file, {image.id: image for image in self.images})}
         return self._silver[iteration]
-
-
-def hold_out_images(
-    images: Sequence[ImageRef], count: int, seed: int
-) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
-    """`count` images to judge by, but a fifth of all at the most, drawn from `seed`; and the others."""
-    count = min(count, len(images) // 5)
-    drawn = set(random_stream(seed, "acceptance/held-out images").permutation(len(images))[:count].tolist())
-    held = tuple(image for place, image in enumerate(images) if place in drawn)
-    return held, tuple(image for place, image in enumerate(images) if place not in drawn)

@@ -146,7 +146,9 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
 
 
 def accept_or_roll_back(context: PhaseContext, at: StepId) -> None:
-    """Keep the iteration, or take both roles and the question history back to the last accepted one.
+    """Keep the iteration, or take both roles, their optimizers and the question history back to the last accepted one.
+
+    Images are drawn on from where they are, so that a repeated iteration sees others.
 
     Iteration 0 freezes what later ones are compared with: the base's answers to questions about held-out images and to
     the user's labelled items. The base is the first accepted iteration.

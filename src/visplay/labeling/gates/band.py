@@ -16,12 +16,12 @@ from visplay.types import Candidate
 class Band(Gate, type="band"):
     """Rejects a question whose confidence is outside [low, high]."""
 
-    low: float = Field(0.25, ge=0, le=1, description="lowest confidence kept (paper 0.25, official 0.3)")
+    low: float = Field(0.25, ge=0, le=1, description="lowest confidence kept (paper: 0.25, official: 0.3)")
     high: float = Field(0.75, ge=0, le=1, description="highest confidence kept (paper 0.75, official 0.8)")
     chance_corrected: bool = Field(
         False,
-        description="compare `low` with the confidence above chance, if the possible answers can be counted: for a "
-        "yes/no question, chance is 0.5",
+        description="compare `low` also with the confidence above chance, if the possible answers can be counted: for "
+        "a yes/no question, 0.6 is 80 % of the votes",
     )
 
     @model_validator(mode="after")

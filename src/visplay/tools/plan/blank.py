@@ -2,7 +2,7 @@
 
 transformers' own passes run, with their casts, their copies and what autograd keeps, and the storages that operators
 return are counted. Left out: what kernels allocate and free within one operator, the mask, the vision tower, and
-decoding; `memory.py` adds the last three by arithmetic.
+decoding; `model.py` adds the last three by arithmetic.
 
 Shapes: B trees, L tokens, A axes of rotary positions, M scored tokens, H hidden size, V vocabulary, N answers; in
 attention H query heads and D head size.
