@@ -1,5 +1,1 @@
-"""The seams: what a labeler, a gate, a reward, an engine, … must offer, and how settings name one.
-
-Every file but `component.py` holds the base class of one seam. The built-in components stand in the packages that
-`component.BUILT_IN` lists.
-"""
+"""The seams: the base class of each kind of component, one file each, and in `component.py` how settings name one."""

@@ -24,12 +24,9 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The images of one source, in an order that depends on their names alone.
+    """The readable images of a `source`, as the user wrote it, at least one; and files that could not be used.
 
-    Attributes:
-        source: the source as the user wrote it.
-        images: readable images with unique ids; never empty.
-        skipped: files that could not be used, ordered by path.
+    Images have unique ids, and their order depends on their names alone. Skipped files are ordered by path.
     """
 
     source: str
@@ -43,10 +40,9 @@ class Observer(Protocol):
     def on_silver_set(
         self, candidates: Sequence[Candidate], kept: Collection[str], voter: Voter, votes: int, compared: int
     ) -> Mapping[str, Any]:
-        """Metrics of a silver set, such as the share of true labels.
+        """Metrics of a silver set with the questions `kept`, such as the share of true labels.
 
         Args:
-            kept: ids of the questions in the silver set.
             votes: answers per question.
             compared: the first so many candidates are also labelled in another way, for comparison.
         """

@@ -73,7 +73,8 @@ class Measured:
         if settings.four_bit:
             self.base -= _saved_by_four_bits(blank)
 
-        text, self._width = blank.model.config.get_text_config(), blank.model.dtype.itemsize
+        text = blank.model.config.get_text_config()
+        self._width: int = blank.model.dtype.itemsize
         self._heads = text.num_attention_heads
         head_size = getattr(text, "head_dim", None) or text.hidden_size // self._heads
         self.token_bytes: int = 2 * text.num_hidden_layers * text.num_key_value_heads * head_size * self._width

@@ -23,7 +23,7 @@ from visplay.models.image_cache import MOST_BYTES, ImageCache
 from visplay.models.processor import Processor
 from visplay.models.vlm import check_model
 from visplay.tools.plan.model import Measured, Peak
-from visplay.tools.plan.workload import Assumed, Batch, Generation, cost, generations, limits_of, measuring
+from visplay.tools.plan.workload import Assumed, Batch, Generation, cost, generations, limits_of
 from visplay.types import ImageRef
 
 RESERVED = 10**9  # bytes for the driver, its kernels and what the allocator cannot use
@@ -74,7 +74,9 @@ class Plan:
         generated = generations(settings, images, assumed)
         self.model = model = Measured(name, config, settings, processes)
         tree = not model.padded_because
-        self.costs = [(g, cost(g, (model.decoder, model.head), settings, assumed, tree, processes)) for g in generated]
+        self.costs = [
+            (g, cost(g, (model.decoder, model.head), settings, assumed, tree, processes)) for g in generated if g.calls
+        ]
 
         shown = max(generation.all_images for generation in generated)
         self.features = int(min(MOST_BYTES, shown * assumed.image_tokens * model.feature_bytes))
@@ -82,7 +84,7 @@ class Plan:
         self.states = 2 * model.optimizer - self.away
         self.standing = model.base + model.roles + self.states + self.features
 
-        self._generated = [g.share(processes) for g in (*generated, *measuring(settings, assumed))]
+        self._generated = [g.share(processes) for g in generated]
         self.rollouts = self._rollouts(limits_of(settings))
         self.fitting = self._fitting_limits()
         self.vllm = settings.engine if isinstance(settings.engine, VLLMBackend) else None

@@ -34,12 +34,8 @@ def conclusion(plan: Plan) -> str:
     advice = []
     if plan.vllm and plan.vllm_tokens < longest:
         share = "gpu_memory_utilization" if plan.vllm.kv_cache_gib is None else "kv_cache_gib"
-        room = (
-            f"vLLM has room for {plan.vllm_tokens:,} tokens, and a prompt with its answer may have {longest:,} tokens"
-        )
-        if not plan.vllm_tokens:
-            room = f"vLLM's weights alone take its share of {_size(plan.vllm_awake)}"
-        advice = [f"{room}; raise engine.{share}"]
+        needed = f"a prompt with its answer may have {longest:,} tokens"
+        advice = [f"vLLM has room for {plan.vllm_tokens:,} tokens, and {needed}; raise engine.{share}"]
     elif plan.free >= 0:
         return f"fits in {memory} with {_size(plan.free)} free"
     elif held >= plan.usable:

@@ -129,8 +129,10 @@ def limits_of(settings: Settings) -> BatchLimits:
     return BatchLimits(backend.batch, backend.tokens)
 
 
-def generations(settings: Settings, images: int | None, assumed: Assumed) -> tuple[Generation, ...]:
+def generations(settings: Settings, images: int | None, assumed: Assumed) -> list[Generation]:
     """All that an iteration generates, in order; every question counts as valid and every answer as kept.
+
+    The answers to labelled items have no calls: they take memory, but their cost is left out.
 
     Args:
         images: how many there are; None if that is not known.
@@ -152,7 +154,7 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> tup
 
     gates = q.gates if q.reward.uses_gates else ()
     each, question, untrained = silver.questions_per_image, assumed.question_tokens, q.untrained_sampling
-    found = (
+    found = [
         new("questions", q.steps, step, 1, q.group_size, question, q.sampling, trained=True),
         *extra("their", q.steps, step, _asked(q.labeler or silver.labeler, q.group_size, q.votes, gates)),
         new("silver questions", 1, taken, 1, each, question, untrained),
@@ -161,16 +163,11 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> tup
         new("verdict questions", 1, accept.images, 1, accept.questions_per_image, question, untrained),
         # The frozen questions are answered again, and new questions are answered too.
         *extra("verdict", 2, accept.images, _asked(silver.labeler, accept.questions_per_image, accept.votes)),
-    )
-    return tuple(generation for generation in found if generation.all_answers)
-
-
-def measuring(settings: Settings, assumed: Assumed) -> tuple[Generation, ...]:
-    """One answer to each of many labelled items, for the memory that they take; empty if there are no items."""
-    if not settings.evaluation.suites and settings.acceptance.validation_set is None:
-        return ()
-    mean, sampling = assumed.answer_tokens, settings.reasoner.sampling
-    return (Generation("measuring", 1, _MANY, 1, 1, mean, sampling, longest=assumed.longest),)
+    ]
+    found = [generation for generation in found if generation.all_answers]
+    if settings.evaluation.suites or settings.acceptance.validation_set is not None:
+        found.append(new("measuring", 0, _MANY, 1, 1, assumed.answer_tokens, r.sampling))
+    return found
 
 
 def _asked(labeler: Labeler, questions: int, votes: int, gates: Sequence[Gate] = ()) -> list[tuple[str, ExtraRequests]]:
