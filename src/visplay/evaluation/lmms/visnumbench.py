@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visplay.answers import extract_boxed
-from visplay.evaluation.options import LETTERS, named_option
+from visplay.evaluation.grading import LETTERS, named_option
 from visplay.roles.prompts import lettered
 
 _OPTION = re.compile(r"\(\s*([a-z])\s*\)\s*(.*?)\s*(?=\(\s*[a-z]\s*\)|$)", flags=re.IGNORECASE | re.DOTALL)
