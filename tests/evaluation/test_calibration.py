@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visplay.evaluation.grading import Answered, commonest
-from visplay.evaluation.results import SuiteResult
 from visplay.evaluation.statistics import calibration
 
 from .truth_table import said_aloud
@@ -51,4 +50,3 @@ def test_shares_are_those_of_the_vote() -> None:
     draws = [Answered("i", c.text[-5:-1], False, True, text=c.text) for c in map(said_aloud, ("blue", "blue", "teal"))]
     mark = commonest([*draws, Answered("i", None, False, False, text="hm")])
     assert (mark.given, mark.share, len(mark.draws)) == ("blue", 0.5, 4)
-    assert SuiteResult("s", (mark,)).votes() == [(0.5, False)]

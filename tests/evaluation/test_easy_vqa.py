@@ -6,7 +6,7 @@ from collections import Counter
 
 from visplay.evaluation.open_suites import draw_items
 from visplay.evaluation.runner import measure
-from visplay.evaluation.suites.easy_vqa import easy_vqa_suites
+from visplay.evaluation.suites.easy_vqa import EasyVQA
 from visplay.interfaces.engine import Sampling
 from visplay.lab.sources.easy_vqa import EasyVQASource
 from visplay.types import Request
@@ -15,7 +15,7 @@ from .truth_table import TruthTable, wording
 
 
 def test_sizes_kinds_and_images() -> None:
-    whole, open_ones = easy_vqa_suites()
+    whole, open_ones = EasyVQA().open(0, None)
     assert (whole.name, len(whole.items)) == ("easy_vqa", 9_673)
     assert (open_ones.name, len(open_ones.items)) == ("easy_vqa_open", 2_537)
     assert len({item.image for item in whole.items}) == 1_000
@@ -25,14 +25,14 @@ def test_sizes_kinds_and_images() -> None:
 
 
 def test_no_test_image_passes_for_a_training_one() -> None:
-    tested = {item.image for suite in easy_vqa_suites() for item in suite.items}
+    tested = {item.image for suite in EasyVQA().open(0, None) for item in suite.items}
     trained = set(EasyVQASource().open(seed=0).images)
     assert not {image.id for image in tested} & {image.id for image in trained}
     assert not {image.data for image in tested} & {image.data for image in trained}
 
 
 def test_each_question_is_asked_once_for_both_suites() -> None:
-    whole, open_ones = easy_vqa_suites()
+    whole, open_ones = EasyVQA().open(0, None)
     truth = {(item.image, item.question): item.answer for item in whole.items}
 
     def knows_only_open(request: Request, sampling: Sampling) -> str:
@@ -50,7 +50,7 @@ def test_each_question_is_asked_once_for_both_suites() -> None:
 
 
 def test_drawing_items_is_stable_and_keeps_shared_items_shared() -> None:
-    whole, open_ones = easy_vqa_suites()
+    whole, open_ones = EasyVQA().open(0, None)
     some, some_open = draw_items(whole, 500, seed=1), draw_items(open_ones, 500, seed=1)
     assert len(some.items) == len(some_open.items) == 500
     assert some == draw_items(whole, 500, seed=1) != draw_items(whole, 500, seed=2)

@@ -147,7 +147,7 @@ def test_several_images_in_a_list(folder: Path) -> None:
     path.write_text(json.dumps(row) + "\n" + json.dumps(row | {"images": []}) + "\n" + json.dumps(row | {"images": 3}))
     read = read_labelled(path)
     assert [part.id for part in read.suite.items[0].image.parts] == ["pairs/red.png", "pairs/blue.png"]
-    assert list(read.skipped) == ["line 2: no image", "line 3: images: Input should be a valid list"]
+    assert list(read.skipped) == ["line 2: no image", "line 3: images: Input should be a valid array"]
 
 
 def test_one_row_in_a_hundred_is_broken_and_each_is_named(folder: Path) -> None:

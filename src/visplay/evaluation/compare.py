@@ -1,7 +1,7 @@
 """Runs, models and reports side by side: accuracy on every suite, and the difference to the first one.
 
-A difference is taken over the items that both were asked, matched by id, question and reference. Suites drawn with
-another seed, or cut to fewer items, are compared on what they share, and the number of shared items is shown.
+A difference is taken over the items that both were asked, and their number is shown: suites may have been drawn with
+another seed, or cut to fewer items.
 """
 
 from __future__ import annotations
@@ -13,15 +13,7 @@ from typing import Any
 
 from visplay.config import Settings
 from visplay.errors import EvaluationError, RunError
-from visplay.evaluation.results import (
-    Measurement,
-    Results,
-    SuiteResult,
-    benchmarks,
-    measurement_file,
-    pool_looks,
-    task_of,
-)
+from visplay.evaluation.results import Marks, Measurement, Results, benchmarks, measurement_file, pool_looks, task_of
 from visplay.evaluation.statistics import bootstrap_mean, mean_over_seeds, paired_difference
 from visplay.evaluation.summary import Figures, accuracy_figures, change_of_selected, selected_iteration
 from visplay.evaluation.table import Table, marked, points, share
@@ -37,8 +29,6 @@ _NOTE = (
 )
 _SEED_NOTE = "Points, with the paired 95 % bootstrap interval of each run; of the mean, Student's over runs."
 
-_Marks = dict[str, bool]
-
 
 def is_report(name: str) -> bool:
     """Whether `name` is a report of `visplay eval`."""
@@ -46,10 +36,9 @@ def is_report(name: str) -> bool:
 
 
 def open_contenders(names: Sequence[str], suites: Sequence[Suite], settings: Mapping[str, Settings]) -> list[Results]:
-    """Greedy answers of runs and models to `suites`; or those in a report, or of a finished run's selected iteration.
+    """Greedy answers to `suites` of runs and models with settings (`own_settings`); else those that a report has, or a
+    finished run of its selected iteration.
 
-    Args:
-        settings: by name, of the runs and models that are scored now, see `own_settings`.
     Raises:
         EvaluationError, RunError, ModelError, ConfigError, EngineError: answers are missing, or as `check_scorable`.
     """
@@ -92,10 +81,9 @@ def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
     """All contenders, by the names their user gave them, on the suites that every one was measured on: JSON-able.
 
     Returns:
-        "names"; "suites" by name, the looks of a lab task pooled; "mean", over the suites that share no item with an
-        earlier one; "left_out", the suites that not all were measured on. A suite and the mean have "measured" and
-        "differences" in the order of `names`: accuracies, and how they differ from the first contender's, paired over
-        the items that both were asked; None for the first, and where no item is shared.
+        "names"; "suites" by name, lab tasks pooled; "mean", over `benchmarks`; "left_out", the suites that not all were
+        measured on. A suite and the mean have "measured" and "differences" in the order of `names`: accuracies, and how
+        they differ from the first contender's; None for the first, and where no item is shared.
     Raises:
         EvaluationError: fewer than two contenders, or no suite in common.
     """
@@ -109,7 +97,7 @@ def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
         raise EvaluationError(f"no suite in common ({had}); name one by --suites or --data, and all are scored on it")
     counted = list(benchmarks({name: pooled[0][name] for name in common}))
     means = [bootstrap_mean([list(each[name].marks().values()) for name in counted]) for each in pooled]
-    shared = [{name: _shared(pooled[0][name], each[name]) for name in common} for each in pooled[1:]]
+    shared = [{name: pooled[0][name].shared(each[name]) for name in common} for each in pooled[1:]]
     return {
         "names": list(names),
         "suites": {
@@ -127,19 +115,11 @@ def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
     }
 
 
-def _shared(first: SuiteResult, result: SuiteResult) -> tuple[_Marks, _Marks]:
-    """The marks of both on the items that both were asked."""
-    asked = {mark.item_id: (mark.question, mark.reference) for mark in result.answered}
-    both = [mark.item_id for mark in first.answered if asked.get(mark.item_id) == (mark.question, mark.reference)]
-    before, after = first.marks(), result.marks()
-    return {item: before[item] for item in both}, {item: after[item] for item in both}
-
-
-def _difference(before: _Marks, after: _Marks) -> Figures | None:
+def _difference(before: Marks, after: Marks) -> Figures | None:
     return asdict(paired_difference(before, after)) if before else None
 
 
-def _mean_difference(pairs: Sequence[tuple[_Marks, _Marks]]) -> Figures | None:
+def _mean_difference(pairs: Sequence[tuple[Marks, Marks]]) -> Figures | None:
     changes = [[after[item] - before[item] for item in before] for before, after in pairs]
     return asdict(bootstrap_mean(changes)) if all(changes) else None
 
@@ -161,14 +141,11 @@ def comparison_table(found: Mapping[str, Any], labels: Sequence[str], title: str
 
 
 def compare_seeds(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Figures:
-    """Runs that differ in their seed alone, as JSON values; lists are in the order of `names`.
+    """Runs that differ in their seed alone, by the summary.json of each, as JSON values; lists are as `names`.
 
-    Args:
-        summaries: summary.json of each run.
     Returns:
-        "seeds": by title and suite, the greedy change from the base of what each run hands over (`each`), with its
-        paired interval, and the mean over runs with Student's interval. Then the same for each control that every
-        run has, and the lead over it.
+        "seeds": by title and suite, the greedy change from the base of what each run hands over (`each`), and the mean
+        over runs with Student's interval; the same for each control that every run has, and the lead over it.
     Raises:
         EvaluationError: a run has no suite with a measured base.
     """

@@ -19,13 +19,12 @@ class Answered:
 
     Attributes:
         given: what was boxed; None when nothing was, which is wrong.
-        finished: the model ended its text itself; a box that was closed before the length limit still counts.
+        finished: whether the model ended its text itself, before the length limit.
         kind: the suite's name for the sort of question, else the sort of its reference answer.
         question, reference: as the item has them, with the options lettered below the question.
         text: the whole completion.
         read, loose: what the tolerant reader takes for the answer, and whether that is right.
-        share: of a majority: the share of all votes that fell on `given`.
-        draws: of a majority: the texts of all votes, as they were drawn.
+        share, draws: of a majority: the share of all votes that fell on `given`, and the texts of all votes.
     """
 
     item_id: str
@@ -96,10 +95,8 @@ def is_correct(given: str | None, item: Item) -> bool:
 
 
 def named_option(answer: str, choices: Sequence[str]) -> int | None:
-    """Position of the choice that `answer` names, None when it names none or several.
-
-    A choice's own wording comes first, then its letter (`B`, `(b)`, `B. blue`), then any writing that matches exactly
-    one choice. References and given answers are both read this way, so equal texts always name the same option.
+    """Position of the choice that `answer` names, None when it names none or several: by the choice's own wording, else
+    by its letter (`B`, `(b)`, `B. blue`), else by any writing that matches exactly one choice.
     """
     plain, *wordings = (" ".join(text.casefold().split()) for text in (answer, *choices))
     if plain in wordings:

@@ -33,11 +33,7 @@ def open_suites(
 
 
 def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:
-    """At most `most` items of `suite`, in its order, chosen by their ids and `seed` alone.
-
-    Items are ranked by a hash of their id, so an item drawn from a suite is also drawn from every smaller suite that
-    holds it: shared items stay shared.
-    """
+    """At most `most` items of `suite` by a hash of `seed` and id: a suite and a part of it share what is drawn."""
     if most is None or len(suite.items) <= most:
         return suite
     hashes = {item.id: blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest() for item in suite.items}

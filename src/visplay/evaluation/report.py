@@ -1,7 +1,6 @@
 """The tables that `visplay eval` and `visplay evolve` print: small ones, each about one thing.
 
-They show figures of `summary`, with the looks of a lab task pooled. No figure stands without the number of items it was
-taken on, nor without its 95 % interval. `docs/evaluation.md` says how each is made.
+They show figures of `summary`, lab tasks pooled, each with its items and its 95 % interval; see docs/evaluation.md.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Tabl
             yield _accuracies(decoding, suites, _mean(macro_summary(base, [model], decoding)))
     yield _readers(suites)
     if base:
-        yield _parts({**suites, **_mean(macro_summary(base, [model]))})
+        yield _gains({**suites, **_mean(macro_summary(base, [model]))})
     yield from (table for table in (_no_image(suites), _kinds(suites)) if table.rows)
     for decoding, results in model.by_decoding.items():
         if decoding.startswith("maj@"):
@@ -59,15 +58,17 @@ def run_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
     """
     suites, macro = summary["suites"], summary["macro"]
     iterations = [figures for suite in suites.values() for figures in suite["iterations"]]
-    for decoding in dict.fromkeys(decoding for figures in iterations for decoding in _decodings(figures)):
-        mean = _mean(macro, numbered=True) if decoding == "greedy" else {}
-        yield _accuracies(decoding, _by_model(suites, numbered=True), mean)
     if not iterations:
         return
+    parts = (part for figures in iterations for part in figures.items() if part[0] != "tolerant")
+    decodings = (name for name, value in parts if isinstance(value, dict) and "accuracy" in value)
+    for decoding in dict.fromkeys(("greedy", *decodings)):
+        mean = _mean(macro, numbered=True) if decoding == "greedy" else {}
+        yield _accuracies(decoding, _by_model(suites, numbered=True), mean)
     last = f"iteration {len(macro['iterations'])}"
-    parts, no_image = _parts(_by_model(suites) | _mean(macro)), _no_image(_by_model(suites))
-    if any(row[-1].endswith("*") for row in parts.rows if row[0] in suites):
-        yield replace(parts, title=f"{last}: {parts.title}")
+    gains, no_image = _gains(_by_model(suites) | _mean(macro)), _no_image(_by_model(suites))
+    if any(row[-1].endswith("*") for row in gains.rows if row[0] in suites):
+        yield replace(gains, title=f"{last}: {gains.title}")
     if no_image.rows:
         yield replace(no_image, title=f"{last}: {no_image.title}")
 
@@ -94,11 +95,6 @@ def _mean(macro: Mapping[str, Any], numbered: bool = False) -> dict[str, dict[st
     """The `macro` of a summary as one more suite; none where there is one benchmark alone."""
     n = len(macro["iterations"][-1]["benchmarks"])
     return _by_model({f"mean of {n}": macro}, numbered) if n > 1 else {}
-
-
-def _decodings(figures: Figures) -> list[str]:
-    named = (name for name, value in figures.items() if isinstance(value, dict) and "accuracy" in value)
-    return ["greedy", *(name for name in named if name != "tolerant")]
 
 
 def _rows(
@@ -136,7 +132,7 @@ def _readers(suites: _Suites) -> Table:
     return Table("what the readers make of it", columns, rows, _READ)
 
 
-def _parts(suites: _Suites) -> Table:
+def _gains(suites: _Suites) -> Table:
     rows = []
     for name, models in suites.items():
         figures = models["model"]
@@ -172,10 +168,10 @@ def _calibrations(decoding: str, suites: _Suites) -> Table:
 
 
 def _bins(decoding: str, majority: Results) -> Table:
-    votes = [vote for result in benchmarks(majority).values() for vote in result.votes()]
+    marks = [mark for result in benchmarks(majority).values() for mark in result.answered]
     rows = [
         (f"{100 * b['low']:.0f} to {100 * b['high']:.0f}", str(b["n"]), f"{100 * b['confidence']:.1f}", _percent(b))
-        for b in calibration(votes)["bins"]
+        for b in calibration((mark.share or 0.0, mark.correct) for mark in marks)["bins"]
     ]
     columns = ("confidence %", "items", "mean %", "right %")
     return Table(f"{decoding} of the model, all suites: bins", columns, tuple(rows))

@@ -10,14 +10,13 @@ from pathlib import Path
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.statistics import PairedDifference, paired_difference
 
+Marks = dict[str, bool]
+"""Right or wrong, by item id."""
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """The marks of one suite.
-
-    Raises:
-        ValueError: no mark, or two of the same item.
-    """
+    """The marks of one suite; a ValueError without a mark, or with two of the same item."""
 
     name: str
     answered: tuple[Answered, ...]
@@ -41,18 +40,21 @@ class SuiteResult:
         """Share of all items answered right, in [0, 1]."""
         return self.correct / self.n
 
-    def marks(self, by: str = "correct") -> dict[str, bool]:
-        """Right or wrong, by item id; `by="loose"` as the tolerant reader marks them."""
+    def marks(self, by: str = "correct") -> Marks:
+        """All marks; `by="loose"` those of the tolerant reader."""
         return {mark.item_id: getattr(mark, by) for mark in self.answered}
 
-    def by_kind(self) -> dict[str, dict[str, bool]]:
+    def by_kind(self) -> dict[str, Marks]:
         """The marks of each sort of question, in order of first appearance; a mark without one is in none."""
         kinds = dict.fromkeys(mark.kind for mark in self.answered if mark.kind)
         return {kind: {mark.item_id: mark.correct for mark in self.answered if mark.kind == kind} for kind in kinds}
 
-    def votes(self) -> list[tuple[float, bool]]:
-        """Of majorities: the share of votes for each, and whether it is right."""
-        return [(mark.share or 0.0, mark.correct) for mark in self.answered]
+    def shared(self, other: SuiteResult) -> tuple[Marks, Marks]:
+        """The marks of both on the items that both were asked: the same id, question and reference."""
+        asked = {mark.item_id: (mark.question, mark.reference) for mark in other.answered}
+        both = [mark.item_id for mark in self.answered if asked.get(mark.item_id) == (mark.question, mark.reference)]
+        ours, theirs = self.marks(), other.marks()
+        return {item: ours[item] for item in both}, {item: theirs[item] for item in both}
 
     def difference_to(self, base: SuiteResult) -> PairedDifference:
         """This accuracy minus the base's, paired by item; a ValueError where the items are not the same."""

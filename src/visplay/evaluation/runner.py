@@ -10,7 +10,7 @@ from visplay.errors import EvaluationError
 from visplay.evaluation.grading import Verdict, best, commonest, score
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.interfaces.engine import Engine, Sampling
-from visplay.types import Completion, ImageRef, Item, Request, Suite
+from visplay.types import ImageRef, Item, Request, Suite
 
 Wording = Callable[[str, tuple[str, ...]], str]
 """The Reasoner's prompt for a question and its choices; the same one that training uses."""
@@ -34,8 +34,7 @@ def measure(
         k_items: the most items a suite that are asked `k` times; None for all.
         no_image: also ask every question once greedily on a blank image.
     Raises:
-        EvaluationError: no suite or item, two suites of one name, one id for two questions, or `k` or `k_items` is out
-            of its bounds.
+        EvaluationError: no suite or item, two suites of one name, one id for two questions, or an impossible count.
     """
     if k < 0 or (k_items is not None and k_items < 1):
         raise EvaluationError(f"k must be at least 0 and k_items at least 1; got {k} and {k_items}")
@@ -54,14 +53,17 @@ def measure(
     # One call for all, so that an engine need read each image and prompt only once.
     requests = dict.fromkeys(request for _, _, asked, _ in plans for request in asked.values())
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
-    return Measurement({decoding: _results(of, asked, completions, verdict) for decoding, of, asked, verdict in plans})
+    found = {}
+    for decoding, of, asked, verdict in plans:
+        by_item = {item_id: completions[request.id] for item_id, request in asked.items()}
+        found[decoding] = {each.name: SuiteResult(each.name, score(each.items, by_item, verdict)) for each in of}
+    return Measurement(found)
 
 
 def _spread(suite: Suite, most: int | None) -> Suite:
     """At most `most` items of `suite`, evenly spread over its order: the same ones for every model."""
     size = len(suite.items)
-    if most is None or size <= most:
-        return suite
+    most = min(most or size, size)
     return Suite(suite.name, tuple(suite.items[place * size // most] for place in range(most)))
 
 
@@ -81,16 +83,6 @@ def _requests(
         request = Request(f"evaluation/{tag}/{item.id}", image, prompt, n=n, greedy=greedy)
         asked[item.id] = distinct.setdefault((image, prompt), request)
     return asked
-
-
-def _results(
-    suites: Sequence[Suite],
-    asked: Mapping[str, Request],
-    completions: Mapping[str, tuple[Completion, ...]],
-    verdict: Verdict,
-) -> dict[str, SuiteResult]:
-    by_item = {item_id: completions[request.id] for item_id, request in asked.items()}
-    return {suite.name: SuiteResult(suite.name, score(suite.items, by_item, verdict)) for suite in suites}
 
 
 def _distinct_items(suites: Sequence[Suite]) -> list[Item]:

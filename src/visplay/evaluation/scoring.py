@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,11 +50,7 @@ class Scores:
 def score_reasoner(
     name: str, suites: Sequence[Suite], settings: Settings, *, k: int = 0, no_image: bool = False, sampled: bool = True
 ) -> Measurement:
-    """A run's Reasoner, or any model, on suites, measured as a run does it: see `measure` and `own_settings`.
-
-    Raises:
-        RunError, ModelError, ConfigError, EngineError: it cannot be opened or run; see `check_scorable`.
-    """
+    """A run's Reasoner, or any model, on suites, measured as a run does it: see `measure` and `check_scorable`."""
     policies, prompts = open_roles(name, ("reasoner",), settings)
     with inference_engine(policies["reasoner"], settings) as speaker:
         max_tokens = settings.reasoner.sampling.max_tokens
@@ -90,8 +87,7 @@ def evaluate(
         RunError, ModelError, ConfigError, EngineError: a model cannot be opened or run.
     """
     settings = {name: own_settings(name, preset, overrides, {"seed": seed}) for name in (model, base) if name}
-    sources = [LabelledFile(path=Path(data))] if data is not None else list(suites)
-    opened = open_suites(sources, seed, items)
+    opened = open_suites([LabelledFile(path=Path(data))] if data is not None else suites, seed, items)
     if not opened:
         raise EvaluationError("nothing to answer; name a labelled file as data, or suites such as easy_vqa")
     for name, chosen in settings.items():
@@ -101,22 +97,14 @@ def evaluate(
 
 
 def check_scorable(name: str, settings: Settings) -> None:
-    """Refuse what cannot be scored before anything is loaded or asked.
-
-    Raises:
-        RunError, ModelError, ConfigError, EngineError: as `check_openable` and `check_engines`.
-    """
+    """Refuse what cannot be scored, before anything is loaded or asked, as `check_openable` and `check_engines` do."""
     check_engines(settings)
     check_openable(name, settings.trust_remote_code)
 
 
 def check_place(out: Path) -> None:
     """Make the folder of a report; a ConfigError where the report cannot be written."""
-    try:
+    with suppress(OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
-    if out.is_dir():
-        raise ConfigError(f"--out {out} is a folder; name a file in it, such as {out / 'scores.json'}")
-    if not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise ConfigError(f"--out {out} cannot be written to")
+    if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise ConfigError(f"--out {out} cannot be written to; name a file, in a folder of yours")

@@ -1,7 +1,7 @@
 """How certain an accuracy is, and a change of accuracy; intervals are of 95 %.
 
-Items are taken as independent draws. Questions that share an image are not quite that, so intervals are a little too
-narrow where a suite asks many questions per image. scipy is imported at first use, since that takes most of a second.
+Items are taken as independent draws, so intervals are a little too narrow where a suite asks many questions per image.
+scipy is imported at first use, since that takes most of a second.
 
 Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947 in its exact, binomial form,
 Student 1908 (interval of a mean), Cohen 1960 (kappa), Guo et al. 2017, arXiv 1706.04599 (calibration, equation 3).
@@ -23,7 +23,7 @@ _BINS = 10
 
 
 class Interval(NamedTuple):
-    """Both ends of an interval, in the unit of what it is about."""
+    """Both ends, in the unit of what the interval is about."""
 
     low: float
     high: float
@@ -69,24 +69,17 @@ def wilson_interval(correct: int, n: int) -> Interval:
 
 
 def item_changes(before: Mapping[str, float], after: Mapping[str, float]) -> list[float]:
-    """What each item's value changed by, in the order of `before`.
-
-    Raises:
-        ValueError: no items, or the two are not about the same items.
-    """
+    """What each item's value changed by; a ValueError without items, or where they are not the same ones."""
     if not before or before.keys() != after.keys():
-        raise ValueError(
-            f"a paired difference needs the same items twice; got {len(before)} before, {len(after)} after, "
-            f"{len(before.keys() & after.keys())} in common"
-        )
+        counts = f"{len(before)} before, {len(after)} after, {len(before.keys() & after.keys())} in common"
+        raise ValueError(f"a paired difference needs the same items twice; got {counts}")
     return [after[item] - before[item] for item in before]
 
 
 def paired_difference(before: Mapping[str, bool], after: Mapping[str, bool], draws: int = _DRAWS) -> PairedDifference:
     """Compare two sets of marks (item id → right or wrong) of the same items, with a bootstrap of `draws` samples.
 
-    Resampling items matters only through how many of them were gained, kept and lost, and these counts are multinomial;
-    so a draw of three counts is what resampling item by item would be.
+    Resampling items matters only through how many of them were gained, kept and lost: three multinomial counts.
     """
     from scipy.stats import binomtest
 
@@ -136,8 +129,8 @@ def calibration(votes: Iterable[tuple[float, bool]]) -> dict[str, Any]:
 
     Returns:
         "error", the expected calibration error: the mean gap between confidence and accuracy in a bin, weighed by its
-        items, too large where bins have few; its bootstrap interval "ci95"; "n" items; and "bins", those that are not
-        empty: "low", "high", "n", the mean "confidence", "accuracy" and its Wilson interval "ci95".
+        items; its bootstrap interval "ci95"; "n" items; and "bins" that are not empty: "low", "high", "n", the mean
+        "confidence", "accuracy" and its Wilson interval "ci95".
     """
     # Shares are multiples of 1/k, so few votes differ: the bootstrap draws counts of them.
     counted = Counter(votes)

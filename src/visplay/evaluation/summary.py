@@ -10,13 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from visplay.evaluation.results import Measurement, Results, SuiteResult, benchmarks, pool_looks
-from visplay.evaluation.statistics import (
-    bootstrap_mean,
-    calibration,
-    item_changes,
-    paired_difference,
-    wilson_interval,
-)
+from visplay.evaluation.statistics import bootstrap_mean, calibration, item_changes, paired_difference, wilson_interval
 
 Figures = dict[str, Any]
 
@@ -27,10 +21,10 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
     Args:
         base: None when it was not measured; `base` is then null and no `difference` is given.
     Raises:
-        ValueError: base and iteration were asked other items.
+        ValueError: base and iteration were asked other items; also of `macro_summary`.
     """
-    before = _decodings(base) if base else {}
-    after = [_decodings(measurement) for measurement in iterations]
+    before = _with_pooled(base) if base else {}
+    after = [_with_pooled(measurement) for measurement in iterations]
     names = dict.fromkeys(name for each in (before, *after) for name in each.get("greedy", {}))
     return {
         name: {
@@ -42,13 +36,7 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
 
 
 def macro_summary(base: Measurement | None, iterations: Sequence[Measurement], decoding: str = "greedy") -> Figures:
-    """Figures of the plain mean over `benchmarks`, which weighs every benchmark the same.
-
-    Intervals are those of a bootstrap within each; one with every answer right, or every one wrong, does not vary.
-
-    Raises:
-        ValueError: no suite, or base and iteration were asked other items.
-    """
+    """Figures of the plain mean over `benchmarks`, which weighs every benchmark the same, with bootstrap intervals."""
     before = base.by_decoding.get(decoding) if base else None
     return {
         "base": _macro(before, None) if before else None,
@@ -58,15 +46,14 @@ def macro_summary(base: Measurement | None, iterations: Sequence[Measurement], d
 
 def lead(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> dict[str, list[Figures]]:
     """Greedy accuracy of one run minus that of another, paired by item: by suite, iteration by iteration."""
-    pairs = [(_and_pooled(a.greedy), _and_pooled(b.greedy)) for a, b in zip(ours, theirs, strict=False)]
+    mine, others = ([_with_pooled(each).get("greedy", {}) for each in run] for run in (ours, theirs))
+    pairs = list(zip(mine, others, strict=False))
     names = dict.fromkeys(name for mine, other in pairs for name in mine if name in other)
     return {name: [asdict(mine[name].difference_to(other[name])) for mine, other in pairs] for name in names}
 
 
 def selected_iteration(summary: Mapping[str, Any]) -> int:
-    """The iteration whose roles a finished run hands over, 0 for the base: the last verdict names it, the best accepted
-    one; without verdicts it is the last.
-    """
+    """The iteration whose roles a finished run hands over, 0 for the base: the last verdict's choice, else the last."""
     verdicts = summary.get("acceptance", ())
     if verdicts:
         return int(verdicts[-1]["selected_iteration"])
@@ -82,12 +69,9 @@ def change_of_selected(summary: Mapping[str, Any], suite: str) -> Mapping[str, A
     return change
 
 
-def _decodings(measurement: Measurement) -> dict[str, Results]:
-    return {decoding: _and_pooled(results) for decoding, results in measurement.by_decoding.items()}
-
-
-def _and_pooled(results: Results) -> Results:
-    return {**pool_looks(results.values()), **results}
+def _with_pooled(measurement: Measurement) -> dict[str, Results]:
+    """The results of each decoding, those of lab tasks with their looks pooled first."""
+    return {name: {**pool_looks(found.values()), **found} for name, found in measurement.by_decoding.items()}
 
 
 def _suite(name: str, measured: Mapping[str, Results], base: Mapping[str, Results]) -> Figures:
@@ -101,7 +85,8 @@ def _suite(name: str, measured: Mapping[str, Results], base: Mapping[str, Result
         figures["above_no_image"] = asdict(greedy.difference_to(results["no_image"]))
     for decoding, result in results.items():
         if decoding.startswith("maj@"):
-            figures[decoding]["calibration"] = calibration(result.votes())
+            votes = ((mark.share or 0.0, mark.correct) for mark in result.answered)
+            figures[decoding]["calibration"] = calibration(votes)
     return figures.pop("greedy") | {"kinds": kinds} | figures
 
 
@@ -112,14 +97,12 @@ def _decoding(result: SuiteResult, base: SuiteResult | None) -> Figures:
         answer = paired_difference(base.marks("loose"), result.marks("loose"))
         by_format = bootstrap_mean([_parts(result, base)[2]])
         figures["gain"] = {"answer": asdict(answer), "format": asdict(by_format)}
-    shares = {
-        "unparseable": sum(mark.given is None for mark in result.answered),
-        "truncated": sum(not mark.finished for mark in result.answered),
-    }
-    return {**figures, "tolerant": accuracy_figures(result.marks("loose"))} | {
-        key: {"share": count / result.n, "ci95": wilson_interval(count, result.n), "n": result.n}
-        for key, count in shares.items()
-    }
+    unboxed = sum(mark.given is None for mark in result.answered)
+    truncated = sum(not mark.finished for mark in result.answered)
+    figures["tolerant"] = accuracy_figures(result.marks("loose"))
+    for key, count in (("unparseable", unboxed), ("truncated", truncated)):
+        figures[key] = {"share": count / result.n, "ci95": wilson_interval(count, result.n), "n": result.n}
+    return figures
 
 
 def accuracy_figures(marks: Mapping[str, bool], base: Mapping[str, bool] | None = None) -> Figures:

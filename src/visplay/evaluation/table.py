@@ -11,18 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "−": "$-$",
-    "*": r"\textsuperscript{*}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-} | {sign: f"\\{sign}" for sign in "$&#_%"}
+_NAMED = {"\\": "backslash", "~": "asciitilde", "^": "asciicircum", "<": "less", ">": "greater", "|": "bar"}
+_LATEX = {sign: f"\\{sign}" for sign in "$&#_%{}"} | {sign: f"\\text{name}{{}}" for sign, name in _NAMED.items()}
+_LATEX |= {"−": "$-$", "*": r"\textsuperscript{*}"}
 
 
 @dataclass(frozen=True, slots=True)

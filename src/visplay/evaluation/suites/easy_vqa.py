@@ -20,34 +20,26 @@ _KINDS = {"yes": "yes/no", "no": "yes/no", "circle": "shape", "rectangle": "shap
 
 
 class EasyVQA(SuiteSource, type="easy_vqa"):
-    """The test questions of the easy-vqa package: `easy_vqa`, and its open questions as `easy_vqa_open`."""
+    """The test questions of the easy-vqa package: `easy_vqa`, and its 2,537 open questions as `easy_vqa_open`."""
 
     def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
-        return easy_vqa_suites()
+        spec = find_spec("easy_vqa")
+        if spec is None or spec.origin is None:
+            raise EvaluationError("the package easy-vqa is not installed; run: pip install easy-vqa")
+        folder = Path(spec.origin).parent / "data" / "test"
+        try:
+            rows = json.loads((folder / "questions.json").read_text(encoding="utf-8"))
+        except OSError:
+            raise EvaluationError(
+                "the package easy-vqa holds no test questions; run: pip install --force-reinstall easy-vqa"
+            ) from None
+        images = {row[2]: ImageRef(f"easy-vqa-test/{row[2]}", folder / "images" / f"{row[2]}.png") for row in rows}
+        found = tuple(
+            Item(f"easy-vqa-test/question-{row}", images[number], question, answer, kind=_KINDS.get(answer, "colour"))
+            for row, (question, answer, number) in enumerate(rows)
+        )
+        open_ones = tuple(item for item in found if item.kind != "yes/no")
+        return Suite("easy_vqa", found), Suite("easy_vqa_open", open_ones)
 
     def __str__(self) -> str:
         return self.type
-
-
-def easy_vqa_suites() -> tuple[Suite, Suite]:
-    """Suites `easy_vqa` (9,673 items) and `easy_vqa_open` (2,537 of them).
-
-    Raises:
-        EvaluationError: the package is not installed, or without its test questions.
-    """
-    spec = find_spec("easy_vqa")
-    if spec is None or spec.origin is None:
-        raise EvaluationError("the package easy-vqa is not installed; run: pip install easy-vqa")
-    folder = Path(spec.origin).parent / "data" / "test"
-    try:
-        rows = json.loads((folder / "questions.json").read_text(encoding="utf-8"))
-    except OSError:
-        raise EvaluationError(
-            "the package easy-vqa holds no test questions; run: pip install --force-reinstall easy-vqa"
-        ) from None
-    images = {number: ImageRef(f"easy-vqa-test/{number}", folder / "images" / f"{number}.png") for *_, number in rows}
-    items = tuple(
-        Item(f"easy-vqa-test/question-{row}", images[number], question, answer, kind=_KINDS.get(answer, "colour"))
-        for row, (question, answer, number) in enumerate(rows)
-    )
-    return Suite("easy_vqa", items), Suite("easy_vqa_open", tuple(i for i in items if i.kind != "yes/no"))

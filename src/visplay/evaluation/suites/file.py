@@ -12,7 +12,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +23,7 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from visplay.errors import EvaluationError
 from visplay.evaluation.grading import LETTERS, named_option
@@ -56,10 +56,6 @@ class Labelled:
     skipped: tuple[str, ...]
 
 
-class RowError(ValueError):
-    """Why a row cannot be used."""
-
-
 def _listed(value: Any) -> Any:
     """A list written as text, as JSON or as Python does; any other value as it is."""
     if isinstance(value, str) and value.startswith("["):
@@ -69,33 +65,30 @@ def _listed(value: Any) -> Any:
     return value
 
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
 class _Row(BaseModel):
     """A row, in whichever columns; a number is taken for its text."""
 
-    model_config = ConfigDict(coerce_numbers_to_str=True)
+    model_config = {"coerce_numbers_to_str": True, "str_strip_whitespace": True, "str_min_length": 1}
 
     images: Annotated[list[Any], BeforeValidator(_listed)] = Field(validation_alias=AliasChoices("images", "one"))
-    question: _Text
-    answer: _Text
-    choices: Annotated[tuple[_Text, ...], BeforeValidator(_listed)] = Field(
+    question: str
+    answer: str
+    choices: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         validation_alias=AliasChoices("choices", "options", "lettered")
     )
-    id: _Text | None = Field(None, validation_alias=AliasChoices("id", "index"))
-    type: _Text | None = Field(None, validation_alias=AliasChoices("type", "category"))
+    id: str | None = Field(None, validation_alias=AliasChoices("id", "index"))
+    type: str | None = Field(None, validation_alias=AliasChoices("type", "category"))
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, row: dict[str, Any]) -> _Row:
-        """Read a row; MMMU has several images in `image_1`, …, and VLMEvalKit has choices in `A`, `B`, …."""
+    def _gather(cls, row: Any) -> Any:
+        """MMMU has several images in `image_1`, …, and VLMEvalKit has choices in `A`, `B`, …."""
+        if not isinstance(row, dict):
+            return row
         images = [row[name] for name in ("image", "image_path") if name in row][:1]
         numbered = sorted((name for name in row if re.fullmatch(r"image_\d+", name)), key=lambda name: int(name[6:]))
         lettered = [row[letter] for letter in takewhile(row.__contains__, LETTERS)]
-        try:
-            return cls.model_validate({"one": images or [row[n] for n in numbered], "lettered": lettered} | row)
-        except ValidationError as error:
-            raise RowError(problems(error)) from None
+        return {"one": images or [row[name] for name in numbered], "lettered": lettered} | row
 
 
 def read_labelled(path: Path) -> Labelled:
@@ -104,21 +97,20 @@ def read_labelled(path: Path) -> Labelled:
     Raises:
         EvaluationError: the file cannot be read, is of no known format, or has not one usable row.
     """
-    # Many questions share an image.
-    trouble_with = cache(_trouble)
+    check_image = cache(_check_image)  # many questions share an image
     items: dict[str, Item] = {}
     skipped = []
     try:
         for place, row in _rows(path):
             try:
-                if isinstance(row, RowError):
-                    raise row
-                item = _item(row, place, path, trouble_with)
+                item = _item(row, place, path)
+                for image in item.image.parts:
+                    check_image(image)
                 if item.id in items:
-                    raise RowError(f"id '{item.id}' was used by an earlier row")
+                    raise ValueError(f"id '{item.id}' was used by an earlier row")
                 items[item.id] = item
-            except RowError as error:
-                skipped.append(f"{place}: {error}")
+            except ValueError as error:
+                skipped.append(f"{place}: {problems(error) if isinstance(error, ValidationError) else error}")
     except (OSError, pa.ArrowException, csv.Error, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise EvaluationError(f"cannot read {path}: {reason}") from None
@@ -136,20 +128,21 @@ def without_marks(question: str) -> str:
     return _IMAGE_MARK.sub(" ", question).strip() or question
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | RowError]]:
-    """Where each row stands, such as "line 3", and what it holds; cells that are blank or null are left out."""
+def _rows(path: Path) -> Iterator[tuple[str, bytes | dict[str, Any] | ValueError]]:
+    """Where each row stands, such as "line 3", and its JSON or its cells that are not blank; or why it has none."""
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
             if line.strip():
-                yield f"line {number}", _json_object(line)
+                yield f"line {number}", line
     elif suffix in _DELIMITERS:
         csv.field_size_limit(sys.maxsize)  # an image may be a cell
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter=_DELIMITERS[suffix], strict=True)
             for number, row in enumerate(reader, start=1):
                 if None in row or None in row.values():
-                    yield f"row {number}", RowError(f"not {len(reader.fieldnames or ())} cells, as the first line has")
+                    count = len(reader.fieldnames or ())
+                    yield f"row {number}", ValueError(f"not {count} cells, as the first line has")
                 else:
                     yield f"row {number}", {name: cell for name, cell in row.items() if cell.strip()}
     elif suffix == ".parquet":
@@ -162,28 +155,19 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | RowError]]:
         )
 
 
-def _json_object(line: bytes) -> dict[str, Any] | RowError:
-    try:
-        row = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        return RowError(f"not valid JSON ({' '.join(str(error).split())})")
-    return row if isinstance(row, dict) else RowError("not a JSON object")
-
-
-def _item(values: dict[str, Any], place: str, path: Path, trouble_with: Callable[[ImageRef], str | None]) -> Item:
-    row = _Row.of(values)
+def _item(values: bytes | dict[str, Any] | ValueError, place: str, path: Path) -> Item:
+    if isinstance(values, ValueError):
+        raise values
+    row = _Row.model_validate_json(values) if isinstance(values, bytes) else _Row.model_validate(values)
     images = [_image(value, path) for value in row.images]
     if not images:
-        raise RowError("no image")
+        raise ValueError("no image")
     if len(row.choices) == 1 or len(row.choices) > len(LETTERS):
-        raise RowError(f"choices must be a list of 2 to {len(LETTERS)}")
+        raise ValueError(f"choices must be a list of 2 to {len(LETTERS)}")
     if len({choice.casefold() for choice in row.choices}) < len(row.choices):
-        raise RowError("choices must differ from one another")
+        raise ValueError("choices must differ from one another")
     if row.choices and named_option(row.answer, row.choices) is None:
-        raise RowError(f"answer '{row.answer}' is none of the choices, nor the letter of one")
-    for image in images:
-        if trouble := trouble_with(image):
-            raise RowError(f"cannot read image {Path(image.id).relative_to(path.stem)} ({trouble})")
+        raise ValueError(f"answer '{row.answer}' is none of the choices, nor the letter of one")
     name = f"{path.stem}/{row.id or place.replace(' ', '-')}"
     question = without_marks(row.question)
     return Item(name, ImageList.of(images), question, row.answer, row.choices, row.type or "")
@@ -194,23 +178,21 @@ def _image(value: Any, path: Path) -> ImageRef:
         value = value.get("bytes") or value.get("path")
     if not isinstance(value, bytes):
         if not isinstance(value, str) or not value:
-            raise RowError("image must be text")
+            raise ValueError("image must be text")
         if len(value) <= _SHORT or (Path(value).suffix and len(value) < 1024):
             return ImageRef(f"{path.stem}/{value}", path.parent / value)
         try:
             value = base64.b64decode(value, validate=True)
         except binascii.Error:
-            raise RowError("image is neither a path nor base64") from None
+            raise ValueError("image is neither a path nor base64") from None
     return ImageRef(f"{path.stem}/{blake2b(value, digest_size=8).hexdigest()}", value)
 
 
-def _trouble(image: ImageRef) -> str | None:
-    """Why `image` cannot be decoded, None when it can."""
+def _check_image(image: ImageRef) -> None:
     try:
         image.load()
-    except FileNotFoundError:
-        return "no such file"
     # On broken bytes decoders raise whatever they run into: OSError, SyntaxError, struct.error, …
     except Exception as error:
-        return " ".join(str(error).split()) or type(error).__name__
-    return None
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such file" if missing else " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"cannot read image {image.id.split('/', 1)[1]} ({reason})") from None
