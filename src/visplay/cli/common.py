@@ -16,10 +16,7 @@ _PRESETS = f"{', '.join(preset_names())}, or a YAML file"
 # Arguments of `add_argument`.
 PRESET: dict[str, Any] = {"default": "default", "help": f"{_PRESETS}; default: %(default)s"}
 MODEL_PRESET: dict[str, Any] = {"help": f"for a model: {_PRESETS}"}
-ENGINE: dict[str, Any] = {
-    "choices": list(components("engine")),
-    "help": "what generates; default: as the settings say",
-}
+ENGINE: dict[str, Any] = {"choices": list(components("engine")), "help": "what generates; default: as the settings say"}
 SET: dict[str, Any] = {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "change any setting"}
 ITEMS: dict[str, Any] = {"type": int, "metavar": "N", "help": "use at most N items of each suite"}
 

@@ -79,13 +79,14 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
 
 def _show(run: Run, console: Console) -> None:
     from visplay.evaluation.report import lead_lines, run_tables
+    from visplay.selfplay.verdict import Verdict
 
     for table in run_tables(run.summary):
         table.show(console)
     for number, silver in enumerate(run.summary["silver"], start=1):
         console.print(f"silver set of iteration {number}: {_facts(silver)}")
-    for verdict in run.summary["acceptance"]:
-        console.print(f"verdict: {_facts(verdict)}")
+    for verdict in map(Verdict.from_metrics, run.summary["acceptance"]):
+        console.print(f"verdict: iteration {verdict.iteration}, {_facts(verdict.as_metrics())}")
     for name, control in run.summary["controls"].items():
         console.print(f"ahead of {name} after the last iteration, points:")
         for line in lead_lines(control["lead"]):

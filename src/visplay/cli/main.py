@@ -28,11 +28,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "lab": (lab, "the embedded world"),
 }
 # Libraries read these when they are imported, so they are silent without being imported here.
-_QUIET = {
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-}
+_QUIET = {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

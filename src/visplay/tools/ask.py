@@ -45,10 +45,7 @@ class Reply:
 
 
 def ask(
-    name: str,
-    images: Sequence[ImageRef | str | Path],
-    settings: Settings | None = None,
-    question: str | None = None,
+    name: str, images: Sequence[ImageRef | str | Path], settings: Settings | None = None, question: str | None = None
 ) -> list[Reply]:
     """Questions about each image, with votes and verdicts, in the order in which they were asked.
 
