@@ -50,7 +50,7 @@ class LabelledFile(SuiteSource, type="file"):
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The usable rows of a file, in order; and where each other one stands, and why it was left out."""
+    """The usable rows of a file, in order; and for each skipped row its place and the reason."""
 
     suite: Suite
     skipped: tuple[str, ...]
@@ -73,7 +73,7 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _Row(BaseModel):
-    """A row, in whichever columns; a number is taken for its text."""
+    """A row, in any of the known columns; a number becomes its text."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
@@ -102,7 +102,7 @@ def read_labelled(path: Path) -> Labelled:
     """Read a suite named after the file; every image is decoded once, to see that it can be.
 
     Raises:
-        EvaluationError: the file cannot be read, is of no known format, or has not one usable row.
+        EvaluationError: the file cannot be read, has no known format, or has no usable row.
     """
     # Many questions share an image.
     trouble_with = cache(_trouble)
@@ -137,7 +137,7 @@ def without_marks(question: str) -> str:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | RowError]]:
-    """Where each row stands, such as "line 3", and what it holds; cells that are blank or null are left out."""
+    """The place of each row, such as "line 3", and its cells; blank cells and null are left out."""
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
