@@ -1,9 +1,9 @@
 """Clusters of a batch of questions, for the share of its cluster that a question pays.
 
-Ours: `visplay.rl.rewards.clusters`, the whole batch at once. Peer: what the published code of VisPlay does,
-NLTK's sentence_bleu (smoothing method 1) of each pair and scikit-learn's average linkage. It computes
-each pair in one direction only, ours in both; the labels are compared with both. The peer is timed on
-fewer questions and scaled by the number of pairs, for all of them would take it many minutes.
+Ours: `visplay.rl.rewards.diversity.clusters`, the whole batch at once. The peer is what the published code of VisPlay
+does: NLTK's sentence_bleu (smoothing method 1) of each pair, and scikit-learn's average linkage. The peer computes each
+pair in one direction only, ours in both; the labels are compared with both. The peer is timed on fewer questions, and
+its time is scaled by the number of pairs, because all questions would take it many minutes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The values that travel through the loop: small and frozen. Two of them belong together by an id, never by place."""
+"""The values that travel through the loop: small and frozen. They refer to one another by ids, never by position."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ImageRef:
         return (self,)
 
     def load(self) -> Image.Image:
-        """Decode to `upright_rgb`; an `OSError` where the bytes are missing or are no readable image."""
+        """Decode to `upright_rgb`; OSError if the bytes are missing or are no readable image."""
         with Image.open(self.data if isinstance(self.data, Path) else io.BytesIO(self.data)) as raw:
             return upright_rgb(raw)
 
@@ -70,7 +70,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey divided by 257; of others the finite range becomes black to white; Pillow would clip at 255."""
+    """16-bit grey is divided by 257; other types are scaled to their finite range. Pillow would clip at 255."""
     grey = np.asarray(image).astype(np.float64)
     finite = grey[np.isfinite(grey)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
@@ -124,7 +124,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One Reasoner answer to a question; `answer` is None when nothing was boxed.
+    """One Reasoner answer to a question; `answer` is None without a box.
 
     `index` counts a question's votes over all `augmentation`s. `logprob` is the mean log-probability of its tokens.
     """
@@ -141,7 +141,7 @@ class Vote:
 class VoteResult:
     """The majority over a question's votes; `confidence` is its share of all `votes`, boxed or not.
 
-    `answer` is None when no vote was boxed, or when a labeler found the votes and something else at odds.
+    `answer` is None if no vote was boxed, or if a labeler found that other evidence contradicts the votes.
     """
 
     question_id: str

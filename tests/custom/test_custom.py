@@ -1,4 +1,4 @@
-"""Parts of a user's own, one file each beside this one, in a short evolution that YAML describes."""
+"""Components of a user, one file each beside this one, in a short run that YAML describes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views: cheap to name, true to the image, the same size. Blanks: of the size of the image, with nothing on them."""
+"""Augmentations: cheap to name, true to the image, the same size. Blank images: of the same size, without content."""
 
 from __future__ import annotations
 

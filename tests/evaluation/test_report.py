@@ -1,4 +1,4 @@
-"""Table and summary say the same as the marks, with n and intervals on_all_ranks."""
+"""Table and summary say the same as the marks, with n and intervals everywhere."""
 
 from __future__ import annotations
 

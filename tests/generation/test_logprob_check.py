@@ -1,4 +1,4 @@
-"""The proof of an engine, on completions of the embedded one, whose weights are the trainer's."""
+"""The logprob check, on completions of the engine `transformers`, which has the trainer's weights."""
 
 from __future__ import annotations
 

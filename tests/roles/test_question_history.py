@@ -1,4 +1,4 @@
-"""QuestionHistory of what was asked: shares, what is baseline, and what is forgotten."""
+"""The history of questions: shares of repeated questions, the baseline of rewards, and what is forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vLLM engine beside the trainer and the embedded engine, on the lab's model. Run by `make test-vllm`."""
+"""The vLLM engine beside the trainer and the engine `transformers`, on the lab's model. Run by `make test-vllm`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands, one file each: its flags, its thin code. What a command needs is imported when it runs."""
+"""One file per command, with its flags and a few lines of code. A command imports what it needs when it runs."""

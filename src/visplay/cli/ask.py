@@ -25,7 +25,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the questions with their votes; 2 where no image can be read."""
+    """Print the questions with their votes; returns 2 if no image can be read."""
     from visplay.data.sources.folder import read_files
     from visplay.roles.open import own_settings
     from visplay.tools.ask import ask, reply_lines, visible

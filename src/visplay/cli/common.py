@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from visplay.types import Suite
 
 _PRESETS = f"{', '.join(preset_names())}, or a YAML file"
-# Arguments of `add_argument`.
+# Keyword arguments of `add_argument` for shared flags.
 PRESET: dict[str, Any] = {"default": "default", "help": f"{_PRESETS}; default: %(default)s"}
 MODEL_PRESET: dict[str, Any] = {"help": f"for a model: {_PRESETS}"}
 ENGINE: dict[str, Any] = {"choices": list(components("engine")), "help": "what generates; default: as the settings say"}
@@ -42,6 +42,6 @@ def named_suites(options: argparse.Namespace) -> tuple[tuple[Suite, ...], list[s
 
 
 def check_at_least_one(flag: str, value: int | None) -> None:
-    """Refuse a count below 1; None is a flag that was not given."""
+    """Refuse a count below 1; None means that the user did not give the flag."""
     if value is not None and value < 1:
         raise ConfigError(f"{flag} must be at least 1")

@@ -65,7 +65,7 @@ def _differ_in_seed_alone(runs: list[str]) -> bool:
 
 
 def _seeds(runs: list[str], form: str | None) -> str:
-    """Runs of one recipe compared: what matters is the mean over seeds."""
+    """The table of runs that differ in the seed alone, with the mean over seeds."""
     from visplay.evaluation.compare import compare_seeds, seed_tables
     from visplay.runs.open_run import open_run
 

@@ -1,4 +1,4 @@
-"""`visplay doctor`: what this machine has and lacks; it fails where something required is missing."""
+"""`visplay doctor`: what this machine has and lacks; the command fails if something required is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
-    """It has none."""
+    """The command has no flags."""
 
 
 def run(options: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the matrix; 1 when a run failed."""
+    """Run the matrix; returns 1 if a run failed."""
     from visplay.tools.ablation import ablate, read_matrix
 
     check_at_least_one("--processes", options.processes)

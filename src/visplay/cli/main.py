@@ -13,7 +13,7 @@ from visplay import __version__
 from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
 from visplay.errors import ConfigError, VisplayError
 
-# A module has `add_flags` and `run`, which returns the exit status.
+# Each module has the functions `add_flags` and `run`; `run` returns the exit status.
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "evolve": (evolve, "run the self-play loop"),
     "eval": (evaluate, "score a model or a run's Reasoner on labelled questions"),
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    # Errors begin with the name of the process; of several, the first is the one the user started.
+    # An error line begins with the name of the process. Process 0 has the same name as a run of one process.
     rank, size = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
     name = "visplay" if rank == "0" or size == "1" else f"visplay (process {int(rank) + 1} of {size})"
     try:

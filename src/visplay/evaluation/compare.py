@@ -36,11 +36,13 @@ def is_report(name: str) -> bool:
 
 
 def open_contenders(names: Sequence[str], suites: Sequence[Suite], settings: Mapping[str, Settings]) -> list[Results]:
-    """Greedy answers to `suites` of runs and models with settings (`own_settings`); else those that a report has, or a
-    finished run of its selected iteration.
+    """Greedy answers of runs and models to `suites`; else stored answers, of a report or of a run's selected iteration.
 
+    Args:
+        settings: the settings of each run or model that is scored now, by its name; see `own_settings`.
     Raises:
-        EvaluationError, RunError, ModelError, ConfigError, EngineError: answers are missing, or as `check_scorable`.
+        EvaluationError: answers are missing.
+        RunError, ModelError, ConfigError, EngineError: see `check_scorable`.
     """
     kept = {name: _kept_answers(name) for name in names if name not in settings}
     if not settings:
@@ -78,12 +80,13 @@ def _kept_answers(name: str) -> Results:
 
 
 def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
-    """All contenders, by the names their user gave them, on the suites that every one was measured on: JSON-able.
+    """All contenders on the suites that they have in common, as JSON values; the names are those that the user gave.
 
     Returns:
-        "names"; "suites" by name, lab tasks pooled; "mean", over `benchmarks`; "left_out", the suites that not all were
-        measured on. A suite and the mean have "measured" and "differences" in the order of `names`: accuracies, and how
-        they differ from the first contender's; None for the first, and where no item is shared.
+        "names"; "suites" by name, with the styles of a lab task pooled; "mean", over the suites that share no item with
+        an earlier suite; "left_out", the suites that some contender was not measured on. A suite and the mean have two
+        lists in the order of `names`: "measured" has accuracies, and "differences" the differences from the first
+        contender, paired by item. A difference is None for the first contender, and if no item is shared.
     Raises:
         EvaluationError: fewer than two contenders, or no suite in common.
     """
@@ -125,7 +128,7 @@ def _mean_difference(pairs: Sequence[tuple[Marks, Marks]]) -> Figures | None:
 
 
 def comparison_table(found: Mapping[str, Any], labels: Sequence[str], title: str = "") -> Table:
-    """What `compare` found as a table; `labels` head the columns in place of the contenders' names."""
+    """The result of `compare` as a table; `labels` are the heads of the columns, instead of the contenders' names."""
     first, *others = labels
     columns = ["suite", first, *(column for label in others for column in (label, f"{label} − {first}"))]
     lines = {**found["suites"]} | ({"mean of suites": found["mean"]} if len(found["suites"]) > 1 else {})

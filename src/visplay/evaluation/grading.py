@@ -15,16 +15,17 @@ LETTERS = string.ascii_uppercase
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The mark of one item, with all that is needed to check it.
+    """The mark of an item, with all values that a reader needs to check it.
 
     Attributes:
-        given: what was boxed; None when nothing was, which is wrong.
-        finished: whether the model ended its text itself, before the length limit.
-        kind: the suite's name for the sort of question, else the sort of its reference answer.
+        given: the boxed answer; None without a box, which is wrong.
+        finished: the model ended its text itself; a box that was closed before the length limit still counts.
+        kind: the type of the question by the suite, else the type of the reference answer.
         question, reference: as the item has them, with the options lettered below the question.
         text: the whole completion.
-        read, loose: what the tolerant reader takes for the answer, and whether that is right.
-        share, draws: of a majority: the share of all votes that fell on `given`, and the texts of all votes.
+        read, loose: the answer by the tolerant reader, and whether it is right.
+        share: for a majority, the share of all votes for `given`.
+        draws: for a majority, the texts of all votes, in the order of sampling.
     """
 
     item_id: str
@@ -42,7 +43,7 @@ class Answered:
 
 
 Verdict = Callable[[Sequence[Answered]], Answered]
-"""Which of an item's answers, at least one, stands for the item; for the tolerant reader it may be another one."""
+"""Chooses one of an item's answers, at least one, as its mark. The choice for the tolerant reader may differ."""
 
 
 def best(answers: Sequence[Answered]) -> Answered:

@@ -1,6 +1,7 @@
-"""The tables that `visplay eval` and `visplay evolve` print: small ones, each about one thing.
+"""The tables that `visplay eval` and `visplay evolve` print, each about a single question.
 
-They show figures of `summary`, lab tasks pooled, each with its items and its 95 % interval; see docs/evaluation.md.
+They show figures of `summary`, with the styles of a lab task pooled. Every figure has its number of items and its 95 %
+interval. `docs/evaluation.md` says how each figure is computed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _Suites = Mapping[str, Mapping[str, Figures]]
 
 
 def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Table]:
-    """What there is to say of a model, and of its difference to a base that was measured on the same items."""
+    """The tables of a model, and of its difference from a base that was measured on the same items."""
     suites = _by_model(suites_summary(base, [model]))
     for decoding in model.by_decoding:
         if decoding not in ("sampled", "no_image"):
@@ -53,8 +54,9 @@ def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Tabl
 
 
 def run_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
-    """What a run ends with, by its summary.json: the accuracies of all iterations by decoding, and of the last one what
-    they leave out and a reader must know: that a change is in part mere format, and what is right without looking.
+    """The tables at the end of a run, from its summary.json: the accuracies of all iterations by decoding.
+
+    For the last iteration also the part of the change that is format alone, and the accuracy without the image.
     """
     suites, macro = summary["suites"], summary["macro"]
     iterations = [figures for suite in suites.values() for figures in suite["iterations"]]
@@ -92,7 +94,7 @@ def _by_model(suites: Mapping[str, Any], numbered: bool = False) -> dict[str, di
 
 
 def _mean(macro: Mapping[str, Any], numbered: bool = False) -> dict[str, dict[str, Figures]]:
-    """The `macro` of a summary as one more suite; none where there is one benchmark alone."""
+    """The `macro` of a summary as one more suite; empty for a single benchmark."""
     n = len(macro["iterations"][-1]["benchmarks"])
     return _by_model({f"mean of {n}": macro}, numbered) if n > 1 else {}
 
@@ -100,7 +102,7 @@ def _mean(macro: Mapping[str, Any], numbered: bool = False) -> dict[str, dict[st
 def _rows(
     suites: _Suites, cells: Callable[[Figures], Sequence[str]], decoding: str = "greedy"
 ) -> tuple[tuple[str, ...], ...]:
-    """Suite, items, model, and `cells` of the figures of one decoding; no row where there are no cells."""
+    """Rows of suite, items, model, and the `cells` of the figures of a decoding; a row without cells is left out."""
     rows = []
     for name, models in suites.items():
         for model, figures in models.items():

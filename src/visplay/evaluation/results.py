@@ -1,4 +1,4 @@
-"""What an evaluation found: the marks of every item, by decoding and suite, from which every figure can be made."""
+"""The results of an evaluation: the marks of every item, by decoding and suite. All figures come from them."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class SuiteResult:
         return {item: ours[item] for item in both}, {item: theirs[item] for item in both}
 
     def difference_to(self, base: SuiteResult) -> PairedDifference:
-        """This accuracy minus the base's, paired by item; a ValueError where the items are not the same."""
+        """This accuracy minus the base's, paired by item; ValueError if the items are not the same."""
         return paired_difference(base.marks(), self.marks())
 
 
 Results = Mapping[str, SuiteResult]
-"""By the name of the suite."""
+"""Results by the name of the suite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class Measurement:
     """One model on all suites.
 
     Attributes:
-        by_decoding: what was asked for: `greedy`, the most probable answer; `sampled`, one answer at temperature 1;
-            `pass@8`, right when any of eight such answers is, perhaps on fewer items; `maj@8`, right when their
-            majority is; `no_image`, the most probable answer on a blank image.
+        by_decoding: `greedy` is the most probable answer; `sampled` is an answer at temperature 1; `pass@8` is right if
+            any of eight sampled answers is right, perhaps on fewer items; `maj@8` is right if their majority is
+            right; `no_image` is the most probable answer for a blank image.
     """
 
     by_decoding: Mapping[str, Results]
@@ -127,13 +127,13 @@ def run_measurements(run: Path) -> tuple[Measurement | None, list[Measurement]]:
 
 
 def task_of(suite: str) -> str | None:
-    """`lab/counting` for `lab/counting/pastel`; None for a suite that is no look of a task."""
+    """`lab/counting` for `lab/counting/pastel`; None for a suite that is not one style of a lab task."""
     parts = suite.split("/")
     return "/".join(parts[:2]) if len(parts) == 3 and parts[0] == "lab" else None
 
 
 def pool_looks(results: Iterable[SuiteResult]) -> dict[str, SuiteResult]:
-    """Results by name, with the looks of each lab task pooled into one, in order of first appearance."""
+    """Results by name, with the styles of each lab task pooled, in order of first appearance."""
     marks: dict[str, tuple[Answered, ...]] = {}
     for result in results:
         name = task_of(result.name) or result.name
@@ -142,7 +142,7 @@ def pool_looks(results: Iterable[SuiteResult]) -> dict[str, SuiteResult]:
 
 
 def benchmarks(results: Results) -> dict[str, SuiteResult]:
-    """The suites that a mean is taken over: lab tasks pooled, and none that shares items with one before it."""
+    """The suites of the mean: styles of lab tasks are pooled, and each item is in one suite at most."""
     found: dict[str, SuiteResult] = {}
     counted: set[str] = set()
     for name, result in pool_looks(results.values()).items():

@@ -27,11 +27,11 @@ def measure(
     k_items: int | None = None,
     no_image: bool = False,
 ) -> Measurement:
-    """All suites once greedily and, if wanted, once and `k` times at temperature 1 with nothing cut off.
+    """All suites: once greedily and, if wanted, once and `k` times at temperature 1 without top-p and top-k.
 
     Args:
-        k: answers an item that pass@k and maj@k are taken from; 0 for neither.
-        k_items: the most items a suite that are asked `k` times; None for all.
+        k: answers per item for pass@k and maj@k; 0 for neither.
+        k_items: the most items per suite that are answered `k` times; None for all.
         no_image: also ask every question once greedily on a blank image.
     Raises:
         EvaluationError: no suite or item, two suites of one name, one id for two questions, or an impossible count.

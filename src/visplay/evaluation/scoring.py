@@ -1,4 +1,4 @@
-"""A model, or a run's Reasoner, on labelled suites: measured, held against a base, judged; `lmms/` has other tasks."""
+"""Scores a model or a run's Reasoner on labelled suites: measures, compares with a base, asks a judge."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Scores:
         return {"suites": suites_summary(*asked), "macro": macro_summary(*asked)}
 
     def judged(self, judge: Judge) -> dict[str, Any]:
-        """What a judge says of the greedy answers, for a report; a `JudgeError` if the judge cannot be asked."""
+        """A judge's figures of the greedy answers, for a report; JudgeError if the judge cannot be asked."""
         after = judge_results(judge, self.suites, self.model.greedy)
         before = judge_results(judge, self.suites, self.base.greedy) if self.base else None
         return {"model": judge.model, "prompt": PROMPT_VERSION, "suites": judged_summary(after, before)}
@@ -50,7 +50,11 @@ class Scores:
 def score_reasoner(
     name: str, suites: Sequence[Suite], settings: Settings, *, k: int = 0, no_image: bool = False, sampled: bool = True
 ) -> Measurement:
-    """A run's Reasoner, or any model, on suites, measured as a run does it: see `measure` and `check_scorable`."""
+    """Measure a run's Reasoner or any model on suites, as a run does: see `measure` and `own_settings`.
+
+    Raises:
+        RunError, ModelError, ConfigError, EngineError: it cannot be opened or run; see `check_scorable`.
+    """
     policies, prompts = open_roles(name, ("reasoner",), settings)
     with inference_engine(policies["reasoner"], settings) as speaker:
         max_tokens = settings.reasoner.sampling.max_tokens
@@ -103,7 +107,7 @@ def check_scorable(name: str, settings: Settings) -> None:
 
 
 def check_place(out: Path) -> None:
-    """Make the folder of a report; a ConfigError where the report cannot be written."""
+    """Make the folder of a report; ConfigError if the report cannot be written."""
     with suppress(OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
     if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):

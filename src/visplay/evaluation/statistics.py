@@ -1,7 +1,8 @@
-"""How certain an accuracy is, and a change of accuracy; intervals are of 95 %.
+"""Intervals of 95 % for accuracies and for changes of accuracy.
 
-Items are taken as independent draws, so intervals are a little too narrow where a suite asks many questions per image.
-scipy is imported at first use, since that takes most of a second.
+Items are treated as independent draws. Questions that share an image are not quite independent, so intervals are a
+little too narrow if a suite asks many questions per image. scipy is imported at first use, because the import takes
+most of a second.
 
 Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947 in its exact, binomial form,
 Student 1908 (interval of a mean), Cohen 1960 (kappa), Guo et al. 2017, arXiv 1706.04599 (calibration, equation 3).
@@ -58,7 +59,7 @@ class SeedMean:
 
 
 def wilson_interval(correct: int, n: int) -> Interval:
-    """Wilson score interval of a share, without continuity correction; a ValueError for counts that cannot be."""
+    """Wilson score interval of a share, without continuity correction; ValueError for impossible counts."""
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"no interval for {correct} correct of {n} items; it needs 0 <= correct <= n and n >= 1")
     share = correct / n
@@ -69,7 +70,11 @@ def wilson_interval(correct: int, n: int) -> Interval:
 
 
 def item_changes(before: Mapping[str, float], after: Mapping[str, float]) -> list[float]:
-    """What each item's value changed by; a ValueError without items, or where they are not the same ones."""
+    """The change of each item's value, in the order of `before`.
+
+    Raises:
+        ValueError: there are no items, or the two arguments have different items.
+    """
     if not before or before.keys() != after.keys():
         counts = f"{len(before)} before, {len(after)} after, {len(before.keys() & after.keys())} in common"
         raise ValueError(f"a paired difference needs the same items twice; got {counts}")
@@ -79,7 +84,8 @@ def item_changes(before: Mapping[str, float], after: Mapping[str, float]) -> lis
 def paired_difference(before: Mapping[str, bool], after: Mapping[str, bool], draws: int = _DRAWS) -> PairedDifference:
     """Compare two sets of marks (item id → right or wrong) of the same items, with a bootstrap of `draws` samples.
 
-    Resampling items matters only through how many of them were gained, kept and lost: three multinomial counts.
+    A resample of the items matters only by its numbers of gained, kept and lost items. These numbers are multinomial,
+    so the bootstrap draws three counts instead of items.
     """
     from scipy.stats import binomtest
 
@@ -92,13 +98,13 @@ def paired_difference(before: Mapping[str, bool], after: Mapping[str, bool], dra
 
 
 def mean_difference(before: Mapping[str, float], after: Mapping[str, float]) -> MeanDifference:
-    """Compare a quantity of the same items twice, with Student's interval; of a single item it is without bounds."""
+    """Compare two values of each item, with Student's interval, which has no bounds for a single item."""
     found = mean_over_seeds(item_changes(before, after))
     return MeanDifference(found.mean, found.ci95 or Interval(-math.inf, math.inf), len(before))
 
 
 def mean_over_seeds(values: Sequence[float]) -> SeedMean:
-    """Mean of one figure a seed, with Student's interval from two seeds on; a ValueError without values."""
+    """Mean over seeds, with Student's interval from two seeds on; ValueError without values."""
     from scipy.stats import t
 
     if not values:
@@ -117,7 +123,7 @@ def bootstrap_mean(groups: Sequence[Sequence[float]]) -> MeanDifference:
     rng = np.random.default_rng(0)
     resampled = []
     for values in groups:
-        # Few values differ, so counts of them are drawn in place of items.
+        # There are few distinct values, so the bootstrap draws their counts instead of items.
         distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
         resampled.append(rng.multinomial(len(values), counts / len(values), size=_DRAWS) @ distinct / len(values))
     mean = float(np.mean([np.mean(values) for values in groups]))
@@ -125,18 +131,18 @@ def bootstrap_mean(groups: Sequence[Sequence[float]]) -> MeanDifference:
 
 
 def calibration(votes: Iterable[tuple[float, bool]]) -> dict[str, Any]:
-    """Whether majorities are right as often as their votes agree: share of the votes, and mark, of each item.
+    """Whether majorities are right as often as their votes agree. Each item has a share of votes and a mark.
 
     Returns:
-        "error", the expected calibration error: the mean gap between confidence and accuracy in a bin, weighed by its
-        items; its bootstrap interval "ci95"; "n" items; and "bins" that are not empty: "low", "high", "n", the mean
-        "confidence", "accuracy" and its Wilson interval "ci95".
+        "error", the expected calibration error: the mean distance between confidence and accuracy in a bin, weighted by
+        items; it is too large if bins have few items. "ci95" is its bootstrap interval, "n" the number of items. "bins"
+        has the bins with items: "low", "high", "n", the mean "confidence", "accuracy" and its Wilson interval "ci95".
     """
     # Shares are multiples of 1/k, so few votes differ: the bootstrap draws counts of them.
     counted = Counter(votes)
     confidence, correct = np.array(list(counted), dtype=np.float64).T
     counts, n = np.array(list(counted.values())), counted.total()
-    # A share such as 0.3 is no exact binary number; what lies on an edge belongs to the bin below it, 0 to the lowest.
+    # A share such as 0.3 is no exact binary number. A value at an edge is in the bin below it; 0 is in the lowest bin.
     places = np.clip(np.ceil(np.round(confidence * _BINS, 9)).astype(int) - 1, 0, _BINS - 1)
 
     def errors(counts: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
     """Figures of every suite and every pooled lab task: of the base, and of each iteration.
 
     Args:
-        base: None when it was not measured; `base` is then null and no `difference` is given.
+        base: None if it was not measured; then `base` is null and there is no `difference`.
     Raises:
         ValueError: base and iteration were asked other items; also of `macro_summary`.
     """
@@ -36,7 +36,13 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
 
 
 def macro_summary(base: Measurement | None, iterations: Sequence[Measurement], decoding: str = "greedy") -> Figures:
-    """Figures of the plain mean over `benchmarks`, which weighs every benchmark the same, with bootstrap intervals."""
+    """Figures of the plain mean over `benchmarks`, which weighs every benchmark the same.
+
+    Intervals come from a bootstrap within each benchmark. Benchmarks with only right or only wrong answers do not vary.
+
+    Raises:
+        ValueError: no suite, or base and iteration were asked other items.
+    """
     before = base.by_decoding.get(decoding) if base else None
     return {
         "base": _macro(before, None) if before else None,
@@ -53,7 +59,10 @@ def lead(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> dict[str
 
 
 def selected_iteration(summary: Mapping[str, Any]) -> int:
-    """The iteration whose roles a finished run hands over, 0 for the base: the last verdict's choice, else the last."""
+    """The selected iteration of a finished run, 0 for the base; the run's `questioner/` and `reasoner/` have its roles.
+
+    The last verdict names it; without verdicts it is the last iteration.
+    """
     verdicts = summary.get("acceptance", ())
     if verdicts:
         return int(verdicts[-1]["selected_iteration"])
@@ -127,6 +136,6 @@ def _macro(results: Results, base: Results | None) -> Figures:
 
 
 def _parts(after: SuiteResult, before: SuiteResult) -> tuple[list[float], list[float], list[float]]:
-    """What each item gains, -1, 0 or 1: in all, by its answer as the tolerant reader reads it, and by its box alone."""
+    """The gain of each item, -1, 0 or 1: in total, in the answer by the tolerant reader, and in the format alone."""
     total, answer = (item_changes(before.marks(by), after.marks(by)) for by in ("correct", "loose"))
     return total, answer, [whole - part for whole, part in zip(total, answer, strict=True)]

@@ -77,7 +77,7 @@ def share(fraction: float, ci95: Sequence[float]) -> str:
 
 
 def marked(difference: Mapping[str, Any] | None) -> str:
-    """A difference (`mean`, `ci95`) in points, with a star where its interval excludes zero; empty without one."""
+    """A difference (`mean`, `ci95`) in points, with a star if its interval excludes zero; empty if it is missing."""
     if not difference:
         return ""
     low, high = difference["ci95"]

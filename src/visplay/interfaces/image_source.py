@@ -1,4 +1,4 @@
-"""The seam of image sources: where the unlabeled images come from, and who measures against their truth."""
+"""The seam of image sources: the unlabeled images, and the observer that measures against their truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from visplay.types import Candidate, ImageRef, Question
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or folder that could not be used: its path in the source, "/" between the parts, and one line why.
+    """A file or folder that could not be used: its path in the source, with "/" between parts, and the reason.
 
     Example: `Skipped("2024/beach.heic", "not an image, or of a format that cannot be read")`.
     """
@@ -35,7 +35,7 @@ class Catalogue:
 
 
 class Observer(Protocol):
-    """Measures what a phase made against a truth that training never sees; no phase reads the metrics."""
+    """Compares the results of a phase with a truth that training never sees; no phase reads the metrics."""
 
     def on_silver_set(
         self, candidates: Sequence[Candidate], kept: Collection[str], voter: Voter, votes: int, compared: int
@@ -50,7 +50,7 @@ class Observer(Protocol):
     def on_verdict(
         self, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
     ) -> Mapping[str, Any]:
-        """How true the earlier and the present answers to the frozen questions are; answers by question id."""
+        """Metrics of how true earlier and present answers to the frozen questions are; answers are by question id."""
 
 
 class ImageSource(Component, seam="image_source"):
@@ -65,7 +65,7 @@ class ImageSource(Component, seam="image_source"):
         raise NotImplementedError
 
     def observer(self, seed: int) -> Observer | None:
-        """What measures labels and verdicts against the truth; None where the truth is not known."""
+        """The observer that compares labels and verdicts with the truth; None if the truth is not known."""
         return None
 
     @property

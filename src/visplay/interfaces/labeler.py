@@ -26,13 +26,13 @@ class Voter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExtraRequests:
-    """What a component asks the Reasoner, per image with its questions; `visplay plan` counts it.
+    """The requests of a component to the Reasoner, per image with its questions; `visplay plan` counts them.
 
     Example: `ExtraRequests("votes", versions=4, prompts=2, completions=4)` for two questions about an image, eight
     votes each, spread over four augmentations.
 
     Attributes:
-        kind: "votes" are answers to questions, "lists" are lists of what is seen.
+        kind: "votes" are answers to questions, "lists" are lists of the things on an image.
         versions: versions of the image that are encoded.
         prompts, completions: on each version; the completions are those of all prompts.
     """

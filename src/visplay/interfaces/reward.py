@@ -1,4 +1,4 @@
-"""The seams of rewards: what a question is worth to the Questioner, and an answer to the Reasoner."""
+"""The seams of rewards: of the Questioner for a question, and of the Reasoner for an answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from visplay.types import Completion, Question, SilverItem, VoteResult
 
 @dataclass(frozen=True, slots=True)
 class QuestionOutcome:
-    """What came of one completion of the Questioner.
+    """The result of one completion of the Questioner.
 
     Attributes:
-        key: names the completion among all of all runs (seed, request, index), for rewards that draw random numbers.
+        key: identifies the completion by seed, request and index, for rewards that draw random numbers.
         question: the question in the completion, if it is in the agreed form.
         result: the Reasoner's vote on the question.
         rejected: a gate of `questioner.gates` rejected the question; False where the reward uses no gates.
-        penalty: r_div of the paper plus the penalty for what was asked in earlier steps, at least 0.
+        penalty: r_div of the paper plus the penalty for questions of earlier steps, at least 0.
     """
 
     key: str

@@ -1,11 +1,11 @@
-"""Every question of a run with its votes, reward and verdict: found, filtered, sorted, one by one, as JSON values.
+"""An index of all questions of a run with votes, reward and verdict: search, filters, order; as JSON values.
 
     gallery = Gallery(run)
     page = gallery.find(Query(iteration=2, kept=False, text="how many", order="confidence"))
     item = gallery.item(page["rows"][0]["id"])
     story = gallery.story(item["image"])
 
-Values have the names of the run's records (`runs/schemas.py`); `type` is empty for what is not in the agreed form.
+Values have the names of the run's records (`runs/schemas.py`); `type` is empty for a text in another form.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ LONGEST = 400  # characters of a question or an answer in a list; one in full is
 
 
 class Query(BaseModel, frozen=True):
-    """What to look for, in which order, and how much of it; None and empty texts ask for nothing.
+    """Filters, order and length of a list of questions; None and empty texts are no filters.
 
     Attributes:
         phase: "questioner", "silver", or "accept" (questions about the images held out to judge by; iteration 0 asks
             as the base does).
-        gate: what dropped it: a gate's name, "unlabelled" (no silver answer) or "invalid" (not in the agreed form).
+        gate: the reason of a rejection: a gate's name, "unlabelled" (no silver answer) or "invalid" (another form).
         least, most: confidence, both ends included.
         text: part of the question, of its silver answer or of a vote's text, in any case.
-        order: "-time" has the latest first.
+        order: "-time" begins with the latest.
     """
 
     iteration: int | None = Field(None, ge=0, lt=2**31)
@@ -74,7 +74,7 @@ class Query(BaseModel, frozen=True):
 
 
 class Gallery:
-    """An index over all questions of a run; looked at again and again, it reads what is new."""
+    """An index of all questions of a run; each call also reads the files that are new."""
 
     def __init__(self, run: Path) -> None:
         self._folder = run / "acceptance"
@@ -84,8 +84,10 @@ class Gallery:
         self._table = _indexed([])
 
     def choices(self) -> dict[str, Any]:
-        """What can be filtered by, with the number of questions behind each: `iterations`, `phases`, `types`, `gates`,
-        and how many are `kept` of the `total`."""
+        """The values of the filters `iterations`, `phases`, `types` and `gates`, with the number of questions of each.
+
+        Also the numbers `kept` and `total`.
+        """
         table = self._fresh()
         counts = {f"{name}s": _counts(table[name]) for name in ("iteration", "phase", "type", "gate")}
         return counts | {"kept": pc.sum(table["kept"]).as_py() or 0, "total": table.num_rows}
@@ -97,10 +99,10 @@ class Gallery:
         return {"rows": [_cut(row) for row in rows], "start": query.start, "total": found.num_rows}
 
     def item(self, question_id: str) -> dict[str, Any] | None:
-        """All that was recorded of a question; None if there is no such question.
+        """The whole record of a question; None if there is no such question.
 
-        Beside the columns: "majority", "majority_share" and "unboxed" of the votes alone, where `answer` and
-        `confidence` are what the labeler made of them; "agrees": which votes the majority is; "rule" of the reward.
+        Further values: "majority", "majority_share" and "unboxed" come from the votes alone, while `answer` and
+        `confidence` come from the labeler. "agrees" says which votes are in the majority. "rule" names the reward.
         """
         table = self._fresh().select(ASKED.names)
         place = pc.index(table["id"], question_id).as_py()
@@ -114,11 +116,11 @@ class Gallery:
         return {**found, "agrees": agrees, "rule": self._rule}
 
     def story(self, image: str, most: int = 24) -> dict[str, Any]:
-        """One image through the iterations: what it asked then, what it asks now.
+        """The questions about an image, iteration by iteration.
 
         Returns:
-            "iterations", each with its first `most` "rows" in the order in which they were asked, and how many "more"
-            there are; "anchored": the questions that acceptance froze, with what each iteration answers (0: the base).
+            "iterations", each with its first `most` "rows" in the order of asking, and the number of "more" rows.
+            "anchored": the questions that acceptance froze, with the answers of each iteration (0: the base).
         """
         iterations = []
         rows = self._found(pc.field("image") == image).to_pylist()
@@ -128,15 +130,14 @@ class Gallery:
         return {"image": image, "iterations": iterations, "anchored": self._anchored(image)}
 
     def storied(self, count: int = 50) -> list[str]:
-        """Ids of images that can be followed: those asked about in most iterations first, at least in two."""
+        """Ids of images with questions in at least two iterations; images with most iterations are first."""
         grouped = self._fresh().group_by("image").aggregate([("iteration", "count_distinct")])
         order = [("iteration_count_distinct", "descending"), ("image", "ascending")]
         found = grouped.filter(pc.field("iteration_count_distinct") > 1).sort_by(order)["image"]
         return list(found[:count].to_pylist())
 
     def sample(self, count: int) -> list[str]:
-        """Ids of at most `count` questions over all iterations, kept and dropped, from the least confident to the
-        most."""
+        """Ids of at most `count` questions over all iterations, kept and rejected, from low to high confidence."""
         groups = [
             self._sorted(Query(iteration=t, phase=phase, kept=kept, order="confidence"))["id"].to_pylist()
             for t in sorted(self.choices()["iterations"])
@@ -159,7 +160,7 @@ class Gallery:
         return found.sort_by([("question" if key == "text" else key, "descending" if falls else "ascending")])
 
     def _found(self, condition: pc.Expression) -> pa.Table:
-        """Rows in the order in which they were asked."""
+        """Rows in the order of asking."""
         return ds.dataset(self._fresh()).to_table(columns=list(ROW), filter=condition)
 
     def _fresh(self) -> pa.Table:
@@ -186,7 +187,7 @@ class Gallery:
 
 
 class ImageList:
-    """The images of a run with these settings, opened when the first is wanted."""
+    """The images of a run with these settings; the source is opened for the first image."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -194,7 +195,7 @@ class ImageList:
     def thumbnail(self, image: str, side: int = 256) -> bytes | None:
         """WebP bytes, both sides at most `side` pixels (small images are enlarged by whole factors, unsmoothed).
 
-        None for an id the source does not have, or when the source or file is gone.
+        None if the source has no such id, or if the source or the file no longer exists.
         """
         try:
             shown = self._by_id[image].load()
@@ -224,7 +225,7 @@ def stamp(path: Path) -> Stamp | None:
 
 @lru_cache(maxsize=10_000)
 def _read_record(path: Path, _: Stamp | None) -> pa.Table | None:
-    """A file's questions, under ids that are unique in the run; None when it is gone or damaged: others are shown."""
+    """A file's questions, with ids that are unique in the run; None if the file is missing or damaged."""
     try:
         table = pq.read_table(path)
     except (OSError, ValueError):
@@ -255,7 +256,7 @@ def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
 
 
 def _cut(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of a list, whose long texts end after `LONGEST` characters; `more` says how many are left out."""
+    """A row of a list. Long texts end after `LONGEST` characters; `more` is the number of characters left out."""
     texts = {name: row[name] for name in ("question", "answer") if row[name]}
     left_out = sum(max(0, len(text) - LONGEST) for text in texts.values())
     return {**row, **{name: text[:LONGEST] for name, text in texts.items()}, "more": left_out}

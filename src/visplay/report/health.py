@@ -1,4 +1,4 @@
-"""Signs of collapse, in words: pure functions on what `run_data.py` reads. To add a sign, yield it and limit it."""
+"""Signs of collapse, in words: pure functions of the values of `run_data.py`. To add a sign, yield it and limit it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 Page = Mapping[str, Any]
 Sign = dict[str, str]
-"""One thing to look at: a stable `name`, its `level`, and `words`: a sentence with the figure."""
+"""A sign of health: a stable `name`, its `level`, and `words`, a sentence with the figure."""
 
-LEVELS = ("good", "watch", "bad")  # watch: look again; bad: it is happening
-# Where a figure is worth a look, and where it is bad: from above, or from below where bad is the lower.
+LEVELS = ("good", "watch", "bad")  # watch: may become bad; bad: a collapse
+# The limits of "watch" and "bad". If the limit of "bad" is the lower one, low figures are bad.
 # Five runs of the default preset on easy-vqa (docs/results.md), which stay well, are the measure: limits lie well
 # outside of all that they show, and "bad" is where a role has all but stopped doing what it is for.
 FALLEN = (0.50, 0.25)  # against the start; the runs that stay well: 0.54 to 0.8
@@ -34,7 +34,7 @@ LIMITS = {
     "rejected": (1, 2),  # the last, the last two
 }
 COMMONEST_TEXT = (0.25, 0.50)  # one text for every second image is no longer about images
-HALF = 0.5  # of what it was at first: told, though a Questioner that finds what is worth asking gets there too
+HALF = 0.5  # of the first mean: a sign, although the Questioner of a good run may get there too
 
 _WINDOW = 3  # steps that a mean at the start and at the end is taken over: half of the default's phase
 # The same mark twice, a letter five times (none has more than three), or a word three times running.
@@ -45,7 +45,7 @@ def signs(page: Page, texts: Sequence[str] = ()) -> list[Sign]:
     """All signs that can be read from a page of `RunView.read`, the worst first.
 
     Args:
-        texts: the questions of the last silver set's synthesis (`Gallery.texts`), for what only the wording shows.
+        texts: the questions of the last synthesis (`Gallery.texts`), for signs in the wording.
     """
     found = [*_of_steps(page), *_of_verdicts(page["verdicts"])]
     if page["silver"]:
@@ -60,7 +60,7 @@ def is_degenerate(text: str) -> bool:
 
 
 def _of_silver(silver: Mapping[str, Any]) -> Iterator[Sign]:
-    """What the figures of the last silver set show."""
+    """Signs in the figures of the last silver set."""
     when = f"in iteration {silver['iteration']}"
     candidates, kept, types, dropped = (silver[name] for name in ("candidates", "kept", "types", "dropped"))
     labelled = candidates - silver["unlabelled"]
@@ -91,8 +91,8 @@ def _of_silver(silver: Mapping[str, Any]) -> Iterator[Sign]:
 
 
 def _of_texts(silver: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> Iterator[Sign]:
-    """What the wording shows. Across images the same good question may well be asked again; so duplicates are a sign
-    only if little else is asked."""
+    """Signs in the wording. A good question may be asked about many images, so duplicates are a sign only if there are
+    few other questions."""
     candidates = [one for one in silver if one["candidates"]]
     if candidates:
         first, last = candidates[0], candidates[-1]
@@ -115,10 +115,10 @@ def _of_texts(silver: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> Iter
 
 
 def _of_steps(page: Page) -> Iterator[Sign]:
-    """What the curves show, and the silver sets where they are more recent."""
+    """Signs in the curves, and in the silver sets if these are more recent."""
     curves = {(curve["phase"], curve["name"]): curve for curve in page["curves"]}
     trends = {name: trend for name, curve in curves.items() if (trend := _trend(curve["y"]))}
-    # A Reasoner may well become surer, so only the worse of both roles is told.
+    # A Reasoner may rightly become surer, so only the worse role is a sign.
     fallen = {phase: last / first for (phase, name), (first, last) in trends.items() if name == "entropy"}
     if fallen:
         phase = min(fallen, key=fallen.__getitem__)
@@ -140,7 +140,7 @@ def _of_steps(page: Page) -> Iterator[Sign]:
 
 
 def _of_verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Iterator[Sign]:
-    """What acceptance took back."""
+    """Signs in the verdicts: rejected iterations."""
     rejected = [str(one["iteration"]) for one in verdicts if not one["accepted"]]
     if rejected:
         in_a_row = not any(one["accepted"] for one in verdicts[-2:])
@@ -151,7 +151,7 @@ def _of_verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Iterator[Sign]:
 
 
 def _trend(values: Sequence[float | None]) -> tuple[float, float] | None:
-    """Mean of the first and of the last steps; None before there are enough to tell them apart, and from nothing."""
+    """Means of the first and of the last steps; None if there are too few steps, or if the first mean is 0."""
     known = [value for value in values if value is not None]
     first, last = (fmean(part) if part else 0.0 for part in (known[:_WINDOW], known[-_WINDOW:]))
     return (first, last) if len(known) >= 2 * _WINDOW and first > 0 else None

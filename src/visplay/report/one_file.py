@@ -29,7 +29,7 @@ _ICON = re.compile(r'\s*<link rel="icon"[^>]*>')
 
 
 def write_report(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> Path:
-    """Write the page of `run` into the file `to`, and `results.md` into its folder; returns where results.md is.
+    """Write the page of `run` into the file `to`, and `results.md` into its folder; returns the path of results.md.
 
     Raises:
         RunError: there is no run, `to` cannot be written, or not even a page without questions is small enough.
@@ -50,7 +50,7 @@ def write_report(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> Path:
 
 
 def report_page(view: RunView, overview: dict[str, Any], most_bytes: int = MOST_BYTES) -> str:
-    """The page with its data, the sample as large as `most_bytes` lets it be; `RunError` if none is small enough."""
+    """The page with the largest sample that fits into `most_bytes`; RunError if no sample fits."""
     questions, pictures, addresses = QUESTIONS, PICTURES, dict[str, str]()
     while True:
         page = _one_file({"run": overview, **_sample(view, questions, pictures, addresses)})
@@ -77,7 +77,7 @@ def _sample(view: RunView, questions: int, pictures: int, addresses: dict[str, s
 
 
 def _one_file(data: dict[str, Any]) -> str:
-    """index.html with scripts, styles and `data` inside: it loads nothing, and runs nothing but what it came with."""
+    """index.html with scripts, styles and `data`. It loads no other file, and runs only its own scripts."""
     folder = resources.files("visplay.report") / "page"
     hashes: dict[str, list[str]] = {"style": [], "script": []}
 

@@ -1,7 +1,6 @@
-"""One image, one question, two Reasoners: the base and what came of it, side by side.
+"""One image and one question for two Reasoners: the base and the evolved one, side by side.
 
-Models, and the libraries they need, are loaded when the first question comes, and stay: a page that is only looked at
-opens at once.
+Models and their libraries are loaded with the first question and stay in memory, so the page opens at once.
 """
 
 from __future__ import annotations
@@ -24,21 +23,22 @@ MOST_CHARACTERS = 2000  # of a question, as many as the Questioner may write
 
 
 class Playground:
-    """Both roles of a run beside its base, asked one question at a time; before there are roles, the base alone."""
+    """Both roles of a run and its base, for one question at a time; without roles yet, the base alone."""
 
     def __init__(self, run: Path) -> None:
         self._run = run
         self._opened: dict[str, Asker] = {}
 
     def ask(self, given_image: object, given_question: object) -> dict[str, Any]:
-        """Votes of both Reasoners on a question, or on those that the Questioner writes.
+        """Votes of both Reasoners on a given question, or on the questions of the Questioner.
 
         Args:
             given_image: an image's file in base64.
-            given_question: None or blank lets the Questioner ask, the evolved one where there is one.
+            given_question: if None or blank, the Questioner asks: the evolved one, or the base if there is none.
         Returns:
-            "asks": who wrote the questions, "you", "base" or "evolved"; "note": a line, or none; "questions", with what
-            "base" and "evolved" (None where there is none) say; "unread": the Questioner's texts in no agreed form.
+            "asks": the author of the questions, "you", "base" or "evolved"; "note": a line, or none; "questions", each
+            with the votes of "base" and "evolved" (None without evolved roles); "unread": texts of the Questioner that
+            are not in the agreed form.
         Raises:
             VisplayError: the image or question cannot be used, or the model cannot be loaded.
         """
@@ -77,7 +77,7 @@ class Playground:
 
 
 def read_image(given: object) -> ImageRef:
-    """An image's file in base64, decoded once before it is trusted; `ImageError` where there is none to be read."""
+    """The image of a file in base64. It is decoded once as a check; ImageError if that fails."""
     if not isinstance(given, str) or not given:
         raise ImageError("there is no image; choose one")
     try:
@@ -94,9 +94,9 @@ def read_image(given: object) -> ImageRef:
 
 
 def read_question(given: object) -> str:
-    """The question, empty where the Questioner is to ask; halves of surrogate pairs become U+FFFD.
+    """The question, empty if the Questioner shall ask; halves of surrogate pairs become U+FFFD.
 
-    Raises `ConfigError` where it is no text, or too long.
+    Raises ConfigError if the question is not a text, or is too long.
     """
     if not isinstance(given, str | None) or len(given or "") > MOST_CHARACTERS:
         raise ConfigError(f"a question is a text of at most {MOST_CHARACTERS} characters")

@@ -16,7 +16,7 @@ _ACCEPTANCE = "Changes in points, with 95 % intervals."
 
 
 def results_markdown(page: Figures, signs: Sequence[Sign] = ()) -> str:
-    """What `RunView.read` tells: where the run is, its suites, silver sets and verdicts; and the signs of health."""
+    """The values of `RunView.read` and the signs of health as Markdown: progress, suites, silver sets, verdicts."""
     status, words = page["status"], page["status"]["words"]
     parts = [f"# {status['model']} on {status['images']}, seed {status['seed']}\n\n{words[0].upper()}{words[1:]}."]
     suites = [suite for suite in page["suites"] if suite["task"] is None]
@@ -83,7 +83,7 @@ def _change(verdict: Figures, name: str) -> str:
 
 
 def _percent(share: float | None, ci95: Sequence[float | None] | None = None, sign: str = "") -> str:
-    """A share, or with the sign "+" a change of one; without its interval where an end has no bound."""
+    """A share, or with the sign "+" a change of a share; the interval is left out if an end has no bound."""
     if share is None:
         return ""
     ends = [f"{100 * end:{sign}.1f}" for end in ci95 or () if end is not None]
@@ -91,7 +91,7 @@ def _percent(share: float | None, ci95: Sequence[float | None] | None = None, si
 
 
 def _table(rows: Sequence[Figures]) -> str:
-    """Rows by column as a Markdown table; what a model wrote cannot break out of its cell."""
+    """Rows by column as a Markdown table; a text of a model cannot leave its cell."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
     return "\n".join(f"| {' | '.join(_cell(str(cell)) for cell in line)} |" for line in lines)
 

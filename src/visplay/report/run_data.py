@@ -1,4 +1,4 @@
-"""What a run directory says at this moment, as JSON values: `RunView(path).overview()`.
+"""The present state of a run directory, as JSON values: `RunView(path).overview()`.
 
     {"name", "level": the worst of the signs, "signs": as in `health.py`, "choices": as in `Gallery`,
      "page": {"status": see `RunView`, "phases": [{"name", "doing"}], "silver", "verdicts": [lines of metrics.jsonl],
@@ -6,8 +6,8 @@
               "suites": [{"suite", "decoding", "task", "base": {"iteration": 0, "accuracy", "ci95", "n"},
                           "iterations": [{"iteration", "accuracy", "ci95", "n", "difference"}]}]}}
 
-The files are only read, whatever a run is writing meanwhile: a line of metrics that is not finished yet is left for
-the next look, a file that is not there yet is nothing to speak of. What did not change is not read again.
+The files are only read, while a run may write them. An unfinished line of metrics is left for the next call. Missing
+files are no error. A file that did not change is not read again.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from visplay.types import StepId
 T = TypeVar("T")
 Line = Mapping[str, Any]
 
-CURVES = ("reward", "confidence", "valid", "kl", "entropy", "distinct_texts")  # those that page and signs look at
+CURVES = ("reward", "confidence", "valid", "kl", "entropy", "distinct_texts")  # metrics on the page and in the signs
 
 
 class RunView:
-    """A run directory, looked at again and again, by one thread at a time.
+    """Reads a run directory repeatedly, by one thread at a time.
 
-    Raises `RunError` where there is no run, and `ConfigError` where its config.yaml cannot be read.
+    Raises RunError if there is no run, and ConfigError if its config.yaml cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class RunView:
         self._read: dict[tuple[str, ...], tuple[list[Stamp | None], Any]] = {}
 
     def overview(self) -> dict[str, Any]:
-        """All but the questions; milliseconds where nothing changed."""
+        """All values except the questions; takes milliseconds if no file changed."""
         page = self.read()
         texts = self.gallery.texts(page["silver"][-1]["iteration"]) if page["silver"] else ()
         found = signs(page, texts)
@@ -75,17 +75,18 @@ class RunView:
         }
 
     def version(self) -> str:
-        """Changes whenever the overview or the gallery would tell something new; costs a few `stat` calls."""
+        """A text that changes whenever overview or gallery change; costs a few `stat` calls."""
         stamps = [stamp(part) for part in sorted(self.path.iterdir())]
         return f"{in_use(self.path):d}-{zlib.crc32(repr(stamps).encode()):08x}"
 
     def _status(self, held: bool, lines: Sequence[Line]) -> dict[str, Any]:
-        """Where the run is.
+        """The progress of the run.
 
-        `state` is "running" while a process holds it, "finished" once its result is written, else "stopped".
-        `iteration`, `phase` and `step` (from 1) are what is under way, or was when it stopped; of a finished run the
-        last step. `phase` is "controls" when the run itself is done and its controls go on. `done` is a share of the
-        planned steps. `seconds` has earlier sittings in it; `seconds_left` is None until every phase was seen once.
+        `state` is "running" while a process has the lock, "finished" if there is a result, else "stopped".
+        `iteration`, `phase` and `step` (from 1) are the present step, the step at which the run stopped, or the last
+        step of a finished run. `phase` is "controls" if the run is finished and its controls are not. `done` is a share
+        of the planned steps. `seconds` includes the time before a resume. `seconds_left` is None until every phase has
+        finished a step.
         """
         counted = self._fresh(read_json, INPUTS_FILE)
         schedule = Schedule(self.settings, InputCounts(**counted) if counted else None)
@@ -128,7 +129,7 @@ class RunView:
         return max(0.0, left - min(under_way, fmean(spent[following.phase])))
 
     def _suites(self, lines: Sequence[Line]) -> Mapping[str, Any]:
-        """The `suites` part of summary.json; of a run that goes on, from the marks, as far as they are written."""
+        """The `suites` part of summary.json; for an unfinished run, computed from the marks so far."""
         summary = self._fresh(read_json, "summary.json")
         if summary:
             return dict(summary["suites"])
@@ -138,7 +139,7 @@ class RunView:
         return self._fresh(_suites_of, *(name for name in names if (self.path / name).exists())) or {}
 
     def _silver(self, line: Line) -> dict[str, Any]:
-        """A silver set's line, with every gate and what the gate "band" keeps (None where the run has no such gate)."""
+        """A silver set's line, with every gate and the limits of the gate "band" (None without this gate)."""
         gates = self.settings.silver.gates
         band = next((gate for gate in gates if isinstance(gate, Band)), None)
         return {
@@ -149,7 +150,7 @@ class RunView:
         }
 
     def _fresh(self, read: Callable[..., T], *names: str) -> T | None:
-        """What files hold, read again only if one changed; None if one is missing, or not whole at this moment."""
+        """The content of files, read again only if one changed; None if a file is missing or incomplete."""
         files = [self.path / name for name in names]
         stamps = [stamp(file) for file in files]
         if None in stamps:
@@ -164,7 +165,7 @@ class RunView:
 
 
 def _curves(lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
-    """The figures of the phases that train; `y` is None where one was not finite or not measured."""
+    """The metrics of the phases that train; a `y` is None if the metric was not finite or not measured."""
     for phase in (phase.name for phase in phases() if phase.trains):
         own = [line for line in lines if line["phase"] == phase]
         for name in CURVES:
@@ -182,7 +183,7 @@ def _suites_of(*files: Path) -> dict[str, Any]:
 def _series(suites: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each suite by decoding ("greedy", "sampled", "pass@8", …): the base, None if not measured, and the iterations.
 
-    `task` is the lab task that a suite is a look of, None for all others: those are what a first view shows.
+    `task` is the lab task of a suite that is one style of it, else None; the first view shows the suites with None.
     """
     kept = ("accuracy", "ci95", "n", "difference")
     for name, suite in suites.items():

@@ -1,8 +1,8 @@
 """The live page of a run, served to this machine: `visplay watch`.
 
-Nothing but the page's own files, what `run_data.py` and `gallery.py` tell and the run's images is ever sent. Requests
-for another host name are refused, so that a page elsewhere cannot read a run by pointing its name here (DNS rebinding);
-the page may load nothing from elsewhere (Content-Security-Policy); and models answer to this very page alone.
+The server sends only the page's own files, the values of `run_data.py` and `gallery.py`, and the run's images. It
+refuses requests for other host names, so that a foreign page cannot read a run by pointing its name here (DNS
+rebinding). The page may load nothing from other hosts (Content-Security-Policy). Only this page may ask the models.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def watch(run: Path, host: str, port: int, allowed: Sequence[str], tell: Callabl
     Args:
         host: address to listen at.
         port: 0 takes a free one.
-        allowed: host names to answer to, beside the loopback's and `host`.
-        tell: gets the page's address once connections are taken.
+        allowed: further host names that are accepted, besides those of the loopback and `host`.
+        tell: is called with the page's address when the server accepts connections.
     Raises:
-        RunError: there is no run, or the address cannot be had.
+        RunError: there is no run, or the server cannot listen at the address.
         ConfigError: the run's config.yaml cannot be read, or a name of `allowed` is a pattern.
     """
     written = f"[{host}]" if ":" in host else host
@@ -82,7 +82,7 @@ def watch(run: Path, host: str, port: int, allowed: Sequence[str], tell: Callabl
 
 
 def make_app(run: Path, hosts: Sequence[str]) -> Starlette:
-    """The page of `run` as an ASGI application that answers to `hosts` alone; raises what `RunView` does."""
+    """The page of `run` as an ASGI application that accepts only the names `hosts`; raises the errors of `RunView`."""
     if any("*" in host for host in hosts):
         raise ConfigError("--allow-host takes whole names, no '*': it would let any page on the web read the run")
     site = _Site(run)
@@ -107,12 +107,12 @@ def make_app(run: Path, hosts: Sequence[str]) -> Starlette:
 
 
 class _Site:
-    """The answers: one at a time from the run, from its images, which can take long to open, and from the models."""
+    """The endpoints. Run, images and models have a lock each, because images and models can take long to open."""
 
     def __init__(self, run: Path) -> None:
         self._view, self._playground = RunView(run), Playground(run)
         self._reading, self._drawing, self._asking = Lock(), Lock(), asyncio.Lock()
-        self._view.overview()  # what was asked so far is read before anybody waits
+        self._view.overview()  # reads the questions so far before the first request
 
     def overview(self, request: Request) -> Response:
         with self._reading:
@@ -122,7 +122,7 @@ class _Site:
             return JSONResponse(self._view.overview(), headers={"ETag": tag})
 
     def read(self, work: Callable[[Gallery, QueryParams], Any]) -> Callable[[Request], Response]:
-        """An endpoint that answers with what `work` reads of the questions."""
+        """An endpoint that returns the result of `work` on the questions."""
 
         def answer(request: Request) -> Response:
             with self._reading:
@@ -153,7 +153,7 @@ class _Site:
 
 
 def _checked(kind: type[Q], asked: QueryParams) -> Q:
-    """What an address asks for; what is not of its kind is refused."""
+    """The query of an address; values of a wrong type are refused."""
     try:
         return kind.model_validate(dict(asked))
     except ValidationError as error:

@@ -49,7 +49,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, settings: Settings) -> RunDirectory:
-        """Start a run in a new or empty directory; a `RunError` where it is not, is in use, or cannot be written."""
+        """Start a run in a new or empty directory; RunError if it is not empty, is in use, or cannot be written."""
         with _locked(path, check_free) as lock:
             write_whole(path / "config.yaml", dump_settings(settings))
             return cls(path, settings, lock, 0)
@@ -58,7 +58,7 @@ class RunDirectory:
     def open(cls, path: Path) -> RunDirectory:
         """Open a run to continue it from the last `save_state`.
 
-        A `RunError` where there is no run, it is in use, or its files were changed by hand.
+        RunError if there is no run, if it is in use, or if a user changed its files.
         """
         with _locked(path, lambda path: check_run(path, "start one without --resume")) as lock:
             tidy(path)
@@ -104,20 +104,20 @@ class RunDirectory:
 
 
 def check_run(path: Path, advice: str = "pass the folder given to `visplay evolve --out`") -> None:
-    """Refuse what is no run directory with a `RunError` that ends with `advice`."""
+    """Raise a RunError that ends with `advice` if the path is not a run directory."""
     if not (path / "config.yaml").is_file():
         raise RunError(f"no run at {path} (it has no config.yaml); {advice}")
 
 
 def check_finished(path: Path) -> None:
-    """Refuse what is no run, or not finished, with a `RunError`."""
+    """Raise a RunError if the path is not a run, or if the run is not finished."""
     check_run(path)
     if not (path / "summary.json").is_file():
         raise RunError(f"the run at {path} is not finished; continue it with `visplay evolve --resume --out {path}`")
 
 
 def check_free(path: Path) -> None:
-    """Refuse what a new run cannot use, a file or a folder that is not empty, with a `RunError`."""
+    """Raise a RunError if a new run cannot use the path: a file, or a folder that is not empty."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; choose a directory")
     if (path / "config.yaml").exists():

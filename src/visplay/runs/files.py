@@ -32,12 +32,12 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Replace a JSON file atomically; a value that JSON has not, such as NaN, is an error and changes nothing."""
+    """Replace a JSON file atomically; a value that JSON does not have, such as NaN, is an error before any change."""
     write_whole(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file of `write_json`; a `RunError` where there is another content."""
+    """The object in a file of `write_json`; RunError if the content is not a JSON object."""
     with suppress(ValueError):
         values = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(values, dict):

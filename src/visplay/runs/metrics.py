@@ -19,7 +19,7 @@ FRAME = ("phase", "iteration", "step", "time")  # the keys of a line that are no
 
 
 class MetricsLog:
-    """Appends lines to a metrics file, which is cut to `size` bytes at first; a `RunError` where lines are missing."""
+    """Appends lines to a metrics file, which is first cut to `size` bytes; RunError if lines are missing."""
 
     def __init__(self, path: Path, size: int = 0) -> None:
         self._file = path.open("ab")

@@ -31,7 +31,7 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The content of summary.json; a `RunError` where the run is not finished."""
+        """The content of summary.json; RunError if the run is not finished."""
         check_finished(self.path)
         return read_json(self.path / "summary.json")
 
@@ -63,7 +63,7 @@ class Run:
 
 
 def open_run(path: str | Path) -> Run:
-    """The run in a directory; a `RunError` where there is none, a `ConfigError` where its config.yaml is invalid."""
+    """The run in a directory; RunError if there is none, ConfigError if its config.yaml is invalid."""
     path = Path(path)
     check_run(path)
     return Run(path, load_settings(str(path / "config.yaml")))

@@ -1,4 +1,4 @@
-"""Is an iteration kept? Judged without a label, on images that nothing trains on; or by labels of the user's own.
+"""Decides whether an iteration is kept: without labels, on images that nothing trains on; or by the user's labels.
 
 Before the first iteration the base asks about held-out images and answers, spread over augmentations. An answer that
 all of its votes agree on is trusted. After each iteration the same questions are answered anew, and the Questioner asks
@@ -53,8 +53,8 @@ def decide(iteration: int, against: int, found: Mapping[str, Any], tolerance: fl
 
     Args:
         found: fields of a `Verdict`, of which every `Change` is tested.
-        taught: the iteration had a silver set. Without one only its Questioner changed, into one that asks nothing to
-            learn from, and the iteration is rejected.
+        taught: the iteration had a silver set. Without one only the Questioner changed, and it asks no question that is
+            useful for training. The iteration is then rejected.
     """
     worse = any(isinstance(value, Change) and value.is_below(-tolerance) for value in found.values())
     return Verdict(iteration, taught and not worse, against, **found)
@@ -85,14 +85,14 @@ def _kept(frozen: Mapping[str, str], answers: HeldOutAnswers) -> dict[str, bool]
 
 @dataclass(frozen=True, slots=True)
 class ValidationSet:
-    """Labelled items, and in `folder` what each iteration's Reasoner answers to them."""
+    """Labelled items, and in `folder` the answers of each iteration's Reasoner."""
 
     folder: Path
     suite: Suite
     reasoner: Reasoner
 
     def ask(self, iteration: int) -> SuiteResult:
-        """Have all items answered greedily, worded as in every evaluation; iteration 0 is the base."""
+        """Answer all items greedily with the prompt of every evaluation; iteration 0 is the base."""
         reasoner, most = self.reasoner, self.reasoner.settings.sampling.max_tokens
         found = measure(reasoner.voter, (self.suite,), reasoner.prompts.answer, most, sampled=False)
         self.folder.mkdir(exist_ok=True)
@@ -100,7 +100,7 @@ class ValidationSet:
         return found.greedy[self.suite.name]
 
     def judge(self, iteration: int, before: int) -> dict[str, Any]:
-        """The fields of a `Verdict` that come of asking, compared with an earlier iteration item by item."""
+        """The fields of a `Verdict` about the labelled items, compared with an earlier iteration item by item."""
         now = self.ask(iteration)
         difference = now.difference_to(self.result(before))
         return {
@@ -111,12 +111,12 @@ class ValidationSet:
         }
 
     def result(self, iteration: int) -> SuiteResult:
-        """What `ask` found."""
+        """The results of `ask` for an iteration."""
         return Measurement.load(self._file(iteration)).greedy[self.suite.name]
 
     @property
     def fingerprint(self) -> str:
-        """Of the items with their labels and images, as a run's state keeps it."""
+        """Number and hash of the items with their labels and images; the run's state contains it."""
         items = [
             (item.id, item.question, item.answer, item.choices, [_content(part) for part in item.image.parts])
             for item in self.suite.items
@@ -129,16 +129,16 @@ class ValidationSet:
 
 @dataclass
 class Acceptance:
-    """Freezes the base's questions and answers, judges iterations, and remembers which was accepted last.
+    """Freezes the base's questions and answers, judges iterations, and keeps the last accepted iteration.
 
     Attributes:
-        folder: where the frozen questions and each iteration's answers to them are kept.
-        images: those held out; without any the labelled items decide alone.
-        labelled: items of the user's own, and who answers them.
+        folder: the frozen questions and each iteration's answers.
+        images: the held-out images; without any, the labelled items decide alone.
+        labelled: the user's labelled items with their answers, if there are any.
         last_accepted: the iteration that the next one is compared with, and begins from; 0 is the base.
         rejected: the iterations that were rolled back, in order.
-        best: the accepted iteration that is selected: the one with the most right answers to the labelled items, of
-            equals the latest. Without labels it is the last accepted, as none was worse than the one before.
+        best: the selected iteration: the accepted one with the most right answers to the labelled items; among equals,
+            the latest. Without labels it is the last accepted iteration.
     """
 
     folder: Path
@@ -155,7 +155,7 @@ class Acceptance:
         return sum(iteration > self.last_accepted for iteration in self.rejected) >= self.settings.patience
 
     def freeze(self, questioner: Questioner, labeler: Labeler, voter: Voter) -> tuple[SilverItem, ...]:
-        """The base's questions about held-out images with its answers, no refusals; it answers labelled items too."""
+        """Freeze the base's questions about held-out images with its answers; answer the labelled items."""
         self.folder.mkdir(exist_ok=True)
         if self.labelled:
             self.labelled.ask(0)
@@ -169,7 +169,7 @@ class Acceptance:
     def judge(
         self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int, taught: bool = True
     ) -> Verdict:
-        """Have all questions and labelled items answered anew, and compare with the last accepted iteration."""
+        """Answer all frozen questions and labelled items again, and compare with the last accepted iteration."""
         found: dict[str, Any] = {}
         if self.images:
             found |= self._compare(questioner, labeler, voter, iteration)
@@ -186,7 +186,7 @@ class Acceptance:
         return replace(verdict, selected_iteration=self.best)
 
     def _compare(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> dict[str, Change]:
-        """Have the frozen questions answered again, and ask about their images anew."""
+        """Answer the frozen questions again, and ask new questions about their images."""
         items, before = self.frozen_items(), self.last_accepted
         answered = labeler.label([item.question for item in items], self.settings.votes, voter)
         now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
@@ -213,7 +213,7 @@ class Acceptance:
         write_json(self.folder / f"iteration-{iteration}.json", values)
 
     def held_out_answers(self, iteration: int) -> dict[str, HeldOutAnswer]:
-        """Those of an iteration to the frozen questions; 0 is the base."""
+        """The answers of an iteration to the frozen questions; iteration 0 is the base."""
         values = read_json(self.folder / f"iteration-{iteration}.json")
         return {name: HeldOutAnswer(**answer) for name, answer in values.items()}
 
@@ -237,7 +237,7 @@ class Acceptance:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back to what `state` gave; an `EvaluationError` where it was judged by other labelled items."""
+        """Restore the values of `state`; EvaluationError if they belong to other labelled items."""
         if state["labelled"] != (self.labelled.fingerprint if self.labelled else None):
             raise EvaluationError("the validation set is not what the run began with; put it back, or begin a new run")
         self.last_accepted = state["last_accepted"]
@@ -246,7 +246,7 @@ class Acceptance:
 
 
 def read_validation_set(path: Path) -> Suite:
-    """The items of a labelled file; an `EvaluationError` where a row cannot be used, as a gate is all of its rows."""
+    """The items of a labelled file; EvaluationError if a row cannot be used, because all rows decide."""
     found = read_labelled(path)
     if found.skipped:
         rows = f"{found.skipped[0]} ({len(found.skipped)} such rows)" if len(found.skipped) > 1 else found.skipped[0]

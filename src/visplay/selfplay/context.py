@@ -34,13 +34,13 @@ class RunInputs:
 
 
 class PhaseContext:
-    """What every phase works with; of a run that is resumed, as its last remembered step left it.
+    """The values that every phase works with; for a resumed run, those after its last saved step.
 
     Attributes:
-        images: those that train.
-        sampler: draws from them. It goes on after a rejected iteration, so that the next one sees other images.
+        images: the training images.
+        sampler: draws from them. A rejection does not reset it, so the next iteration sees other images.
     Raises:
-        ImageError, EvaluationError: the images or the validation set are not those the run began with.
+        ImageError, EvaluationError: the run began with other images or with another validation set.
     """
 
     def __init__(self, inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> None:
@@ -63,7 +63,7 @@ class PhaseContext:
         logger.begin(InputCounts(len(self.images), len(held_out), items, len(inputs.suites)))
 
     def silver(self, iteration: int) -> tuple[SilverItem, ...]:
-        """The silver set of an iteration, which stays in memory; empty until it is made."""
+        """The silver set of an iteration, which stays in memory; empty before its synthesis."""
         if iteration not in self._silver:
             file = silver_file(self.logger.run.path, iteration)
             if not file.exists():

@@ -22,7 +22,7 @@ from visplay.selfplay.state import SelfPlayState
 
 
 def self_play(inputs: RunInputs, state: SelfPlayState, settings: Settings, logger: RunLogger) -> float:
-    """Run all iterations, or those that are left; everything measured goes to the logger's run.
+    """Run all iterations, or the remaining ones after a resume; all metrics go to the logger's run.
 
     Iteration 0 measures the base and freezes its answers for acceptance.
 

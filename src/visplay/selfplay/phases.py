@@ -44,7 +44,7 @@ def train_questioner(context: PhaseContext, at: StepId) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Rollout:
-    """What the Questioner asks in a step, and what comes of it."""
+    """The questions of a Questioner step, with their votes and rewards."""
 
     context: PhaseContext
     asked: list[Asked] = field(default_factory=list)

@@ -1,6 +1,6 @@
-"""A run from settings to result: what is prepared before the loop, what is written after it, and the controls.
+"""A run from settings to result: preparation before the loop, output after it, and the controls.
 
-`evolve` is `visplay.evolve` and what `visplay evolve` does. Workers of a run follow its controller in `follow`.
+`evolve` is `visplay.evolve` and the command `visplay evolve`. The workers of a run follow its controller in `follow`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CONTROLS = {
     "format_reward": ("questioner.reward=format", "reasoner.reward=format"),
     "untrained_questioner": ("questioner.steps=0",),
 }
-"""Runs that a gain must beat, by name: the settings in which each differs from the run."""
+"""The controls, which a gain must beat, by name: the settings in which each differs from the run."""
 
 
 def evolve(
@@ -85,7 +85,7 @@ def evolve(
 
 
 def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
-    """Images, suites, oracle and labelled items; an `EvaluationError` where suites or items cannot be used."""
+    """Images, suites, oracle and labelled items; EvaluationError if suites or items cannot be used."""
     labelled = settings.acceptance.validation_set
     validation_set = read_validation_set(labelled) if labelled else None
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
@@ -135,7 +135,7 @@ def peak_memory_bytes() -> int:
 
 
 def _check_shared(settings: Settings, controller: Controller, controls: bool) -> None:
-    """Refuse one device that is named for several processes, and controls that would each need another vLLM."""
+    """Refuse a single named device for several processes, and controls that would each need another vLLM."""
     if controller.size == 1:
         return
     if ":" in settings.device:
@@ -156,7 +156,7 @@ def _show_images(catalogue: Catalogue, console: Console) -> None:
 
 
 def _run_controls(run: RunDirectory, inputs: RunInputs, console: Console, controller: Controller) -> dict[str, Any]:
-    """Run each control from the same base and seed; its summary by its name, where `lead` is how far it is behind."""
+    """Run each control with the same base and seed; returns summaries by name, with the `lead` of the run over each."""
     found: dict[str, Any] = {}
     _, ours = run_measurements(run.path)
     # A control shows where its reward leads, so no iteration of it is rolled back.
@@ -192,5 +192,5 @@ def _summarize(run: Path, seconds: float) -> dict[str, Any]:
 
 
 def _single_figures(line: dict[str, Any]) -> dict[str, Any]:
-    """The figures of a line of metrics that are no list or mapping, such as `kept` and `label_accuracy`."""
+    """The values of a line of metrics without lists and mappings, such as `kept` and `label_accuracy`."""
     return {key: value for key, value in line.items() if key not in FRAME and not isinstance(value, (list, dict))}

@@ -15,12 +15,12 @@ from statistics import fmean
 from visplay.config import Settings
 from visplay.types import StepId
 
-INPUTS_FILE = "inputs.json"  # in the run directory: the `InputCounts`, as soon as the run has counted them
+INPUTS_FILE = "inputs.json"  # in the run directory: the `InputCounts`, written when they are known
 
 
 @dataclass(frozen=True, slots=True)
 class InputCounts:
-    """How much a run has to look at. With the settings it decides which phases have steps.
+    """The numbers of a run's inputs. With the settings they decide which phases have steps.
 
     Attributes:
         images: unlabeled images that train.

@@ -24,8 +24,8 @@ class SelfPlayState:
     """One base model in two roles; each has weights of its own and the base as its reference.
 
     Attributes:
-        labeler, rewarding_labeler: what gives silver answers, and what the Questioner's reward goes by.
-        path: whether token trees are valid for the model, and how that was found.
+        labeler, rewarding_labeler: the labeler of silver answers, and the labeler for the Questioner's reward.
+        path: whether token trees are valid for the model, and the evidence.
     Raises:
         ModelError, ConfigError: no such model, or the prompts file is not usable.
     """
@@ -59,7 +59,7 @@ class SelfPlayState:
 
     @on_all_ranks
     def offload_unused(self) -> None:
-        """Offload all that is on the device; what a phase uses comes back at its first use, and stays."""
+        """Offload everything from the device; a phase moves back what it uses, at its first use."""
         if self._offloads:
             for policy in (self.questioner_policy, self.reasoner_policy):
                 policy.offload()

@@ -1,6 +1,6 @@
-"""`visplay lab ablate`: recipes by seeds, a process each, and the table that compares them.
+"""`visplay lab ablate`: runs each recipe with each seed in its own process, and compares the recipes in a table.
 
-The same call again goes on. The file of a matrix, and what comes of it, are in docs/comparing.md.
+The same call continues unfinished runs. docs/comparing.md describes the matrix file and the output.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Matrix(Section):
 
 
 def read_matrix(path: Path) -> Matrix:
-    """A matrix whose every run has valid settings.
+    """The matrix in a file, in which every run has valid settings.
 
     Raises:
         ConfigError: the file cannot be read, a setting of a recipe is wrong, or recipes cannot be compared.
@@ -142,13 +142,13 @@ def _flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any
 
 
 def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -> bool:
-    """Run what is not finished yet, at most `processes` at once (None: one for each core), and keep the table.
+    """Run the unfinished runs, at most `processes` at once (None: one for each core), and update the table.
 
     Returns:
-        Whether no run failed. A run that fails is named, and the others go on.
+        True if no run failed. The name of a failed run is printed, and the other runs continue.
     Raises:
-        RunError: a run in `out` was begun with other settings, or `out` cannot be used. Nothing was started then.
-        ConfigError: settings of a begun run cannot be read.
+        RunError: a run in `out` has other settings, or `out` cannot be used. No run was started.
+        ConfigError: the settings of an existing run cannot be read.
     """
     runs = matrix.runs(out)
     _prepare(runs)
@@ -168,7 +168,7 @@ def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -
 
 
 def _prepare(runs: Sequence[Run]) -> None:
-    """Refuse runs that were begun with other settings, then make the folders of the recipes."""
+    """Refuse existing runs with other settings, then make the folders of the recipes."""
     for run in runs:
         begun = load_settings(str(run.path / "config.yaml")) if run.begun else run.settings
         ran = dict(_flat(begun.model_dump()))
@@ -186,10 +186,10 @@ def _prepare(runs: Sequence[Run]) -> None:
 
 
 def run_all(runs: Sequence[Run], most: int) -> Iterator[tuple[Run, str]]:
-    """Run each in a process of its own, at most `most` at once; no process is left when the iterator ends or is closed.
+    """Run each in its own process, at most `most` at once; no process remains when the iterator ends or is closed.
 
     Yields:
-        A run with "begins" or "goes on" when it starts; with "finished" or why it failed when it ends.
+        A run at its start, with "begins" or "goes on"; and at its end, with "finished" or the reason of its failure.
     """
     waiting, running = list(runs), dict[subprocess.Popen[bytes], Run]()
     before = signal.signal(signal.SIGTERM, _leave)
@@ -227,7 +227,7 @@ def _start(run: Run) -> subprocess.Popen[bytes]:
 
 
 def _result(run: Run, code: int) -> str:
-    """How a process ended, in one line: "finished", or why it failed."""
+    """The end of a process in one line: "finished", or the reason of its failure."""
     if code == 0:
         return "finished"
     last_line = run.log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2].strip()
@@ -243,7 +243,7 @@ def _keep_table(matrix: Matrix, runs: Sequence[Run], out: Path) -> str:
 
 
 def ablation_figures(matrix: Matrix, runs: Sequence[Run]) -> dict[str, Any]:
-    """JSON-able figures of the finished ones among `runs`: rows of suites and recipes, and rows of silver sets.
+    """Figures of the finished runs as JSON values: rows of suites and recipes, and rows of silver sets.
 
     Raises:
         RunError: a summary is damaged.
@@ -278,13 +278,13 @@ def ablation_figures(matrix: Matrix, runs: Sequence[Run]) -> dict[str, Any]:
 def _over_seeds(differences: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """The mean of paired differences, with its interval."""
     mean = mean_over_seeds([difference["mean"] for difference in differences.values()])
-    # A single seed has no interval over seeds; that of its own items stands in.
+    # A single seed has no interval over seeds, so the interval over its items is used.
     ci95 = mean.ci95 or next(iter(differences.values()))["ci95"]
     return {"mean": mean.mean, "ci95": list(ci95), "seeds": list(differences)}
 
 
 def _silver(recipe: str, summaries: Mapping[int, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Iteration by iteration, the means of the known figures over the seeds that reached it."""
+    """For each iteration, the means of its known figures over the seeds that reached it."""
     for place in range(max(len(summary["silver"]) for summary in summaries.values())):
         sets = {seed: each["silver"][place] for seed, each in summaries.items() if place < len(each["silver"])}
         known = {key: [one[key] for one in sets.values() if one.get(key) is not None] for key in SILVER}

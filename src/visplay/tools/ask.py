@@ -1,6 +1,6 @@
-"""What both roles do with single images: questions, votes, and whether a run would learn from them.
+"""Questions and votes of both roles for single images, and whether a run would learn from them.
 
-Labeler and gates are those of a run, but gates that compare questions see only those asked here.
+Labeler and gates are those of a run, but a gate that compares questions sees only the questions of this call.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _LONGEST = 1500  # characters of reasoning that are shown
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one completion of the Questioner, or of a question of the user's.
+    """The result of one completion of the Questioner, or of a question of the user.
 
     Attributes:
-        written: the question with its type, or the completion where it has not the required format.
-        candidate: with votes and silver answer; None when it was never put to the Reasoner.
-        verdict: "kept", or why a run would not learn from it.
+        written: the question with its type, or the completion if it is not in the required format.
+        candidate: the question with votes and silver answer; None if the Reasoner was not asked.
+        verdict: "kept", or the reason why a run would not learn from the question.
     """
 
     image: ImageRef
@@ -47,13 +47,13 @@ class Reply:
 def ask(
     name: str, images: Sequence[ImageRef | str | Path], settings: Settings | None = None, question: str | None = None
 ) -> list[Reply]:
-    """Questions about each image, with votes and verdicts, in the order in which they were asked.
+    """Questions about each image, with votes and verdicts, in the order of asking.
 
     Args:
         name: a run directory, "lab", a model folder or a hub id.
         images: files, or images that are already opened.
         settings: see `own_settings`; None for the run's own, or for a model those of the preset "default".
-        question: put to the Reasoner in place of the Questioner's.
+        question: a question for the Reasoner, which replaces the Questioner's.
     Raises:
         ImageError: an image cannot be read.
         RunError, ModelError, ConfigError: as `open_roles`.
@@ -84,7 +84,7 @@ def questions_of(asked: Sequence[Asked]) -> list[Question]:
 
 
 class Asker:
-    """Roles of a run, or a model in each, opened once and asked as often as wanted; arguments and errors as `ask`."""
+    """The roles of a run, or a model in both roles, opened once for many calls; arguments and errors as `ask`."""
 
     def __init__(self, name: str, roles: Sequence[Role], settings: Settings) -> None:
         policies, prompts = open_roles(name, roles, settings)
@@ -107,7 +107,7 @@ class Asker:
         return self._questioner.ask(images, self._silver.questions_per_image, "ask")
 
     def judge(self, questions: Sequence[Question]) -> dict[str, tuple[Candidate, str]]:
-        """Each question, by its id, with its votes and the verdict of labeler and gates: "kept", or why not."""
+        """Each question, by its id, with its votes and the verdict: "kept", or the reason of the rejection."""
         labeler = self._silver.labeler
         candidates = labeler.label(questions, self._silver.votes, self._reasoner)
         _, dropped = apply_gates(self._silver.gates, candidates, self._reasoner)

@@ -1,6 +1,6 @@
-"""What this machine has for visplay, what is missing or broken, and the command that mends it.
+"""Checks what visplay needs on this machine, and names the command that installs or repairs a missing part.
 
-Nothing heavy is imported at the top, so that a missing torch can be told of, too.
+No large library is imported at the top, so that a missing torch can be reported as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-# What is not required, what it is for, and what installs it.
+# Optional packages: the purpose of each, and the command that installs it.
 OPTIONAL = {
     "bitsandbytes": ("weights in 4 bits, optimizer states in 8", "visplay[quant]"),
     "vllm": ("faster rollouts", "visplay[vllm]"),
@@ -32,7 +32,7 @@ OPTIONAL = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what is wrong with it; `required` where visplay cannot work with that."""
+    """A checked part and its problem, if there is one; `required` if visplay does not work with the problem."""
 
     what: str
     found: str
@@ -77,7 +77,7 @@ def installed_version(package: str) -> str | None:
 
 
 def packages(requires: Sequence[str], version: Callable[[str], str | None]) -> list[Finding]:
-    """Required packages, then optional ones, each held to its range in `requires`, a package's metadata."""
+    """Required packages, then optional ones, with versions checked against `requires`, a package's metadata."""
     found: list[Finding] = []
     ranges: dict[str, SpecifierSet] = {}
     for one in map(Requirement, requires):
@@ -102,7 +102,7 @@ def _range_problem(there: str, wanted: Requirement, install: str) -> str:
 
 
 def devices() -> list[Finding]:
-    """What can compute, its memory, its number types, how token trees are attended to on it; and what is broken."""
+    """The devices: memory, number types, the attention kernel for token trees, and problems."""
     import torch
 
     from visplay.models.attention import flex_runs
@@ -128,7 +128,7 @@ def devices() -> list[Finding]:
 
 
 def import_problem(package: str) -> str:
-    """Why an installed package cannot be imported and what to do; empty where it can."""
+    """Why an installed package cannot be imported and what to do; empty if it can."""
     try:
         importlib.import_module(package)
     except Exception as error:  # whatever a package may raise as it is imported
@@ -139,7 +139,7 @@ def import_problem(package: str) -> str:
 
 
 def gpu_problem(gpu: bool, built_for: str | None, works: bool) -> str:
-    """Why torch, built for that version of CUDA or for none, does not use a GPU that is there; empty where it does."""
+    """Why torch, built for CUDA `built_for` or without CUDA, does not use an existing GPU; empty if it does."""
     if not gpu or works:
         return ""
     if built_for is None:

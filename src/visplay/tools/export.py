@@ -1,6 +1,6 @@
 """A role of a finished run as a folder to give away: a whole model, or its adapter alone, with a model card.
 
-The role is what the run hands over, that of the last accepted iteration. Left out: pushing to a hub, other formats.
+The role is that of the selected iteration. Left out: pushing to a hub, other formats.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
                 shutil.copytree(source, folder, dirs_exist_ok=True)
             elif adapter:
                 shutil.copyfile(source / "adapter_model.safetensors", folder / "adapter_model.safetensors")
-                # As the run wrote it, but for the place of its base on this machine.
+                # The file of the run, without the path of its base on this machine.
                 own = read_json(source / "adapter_config.json")
                 config = json.dumps(own | {"base_model_name_or_path": public_name(settings.model)}, indent=2)
                 (folder / "adapter_config.json").write_text(config + "\n", encoding="utf-8")

@@ -43,7 +43,7 @@ def model_card(
     from huggingface_hub import ModelCard, ModelCardData
 
     verdicts = [Verdict.from_metrics(entry) for entry in summary["acceptance"]]
-    # A run that measured nothing hands over its last iteration.
+    # A run without measurements and verdicts selects its last iteration.
     iteration = selected_iteration(summary) or (0 if verdicts else len(summary["silver"]))
     base, license_ = public_name(settings.model), base_license(settings.model)
     front = ModelCardData(
@@ -107,7 +107,7 @@ def _important(settings: Settings) -> Iterator[tuple[str, Any]]:
 
 
 def _rows(suites: Mapping[str, Any], iteration: int) -> Iterator[tuple[str, ...]]:
-    """Cells of each suite, lab tasks pooled, that was measured on what is handed over."""
+    """Cells of each suite that was measured for the selected iteration; styles of lab tasks are pooled."""
     for name, suite in suites.items():
         base = suite["base"]
         measured = suite["iterations"][iteration - 1] if iteration else base

@@ -1,4 +1,4 @@
-"""Plans: what an iteration asks, what would fit, what is concluded, and the verb as a user meets it."""
+"""Plans: what an iteration asks, what would fit, what is concluded, and the command as a user meets it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A language model as the judge of free answers: what it is told, what it said, and how far to believe it."""
+"""A language model as the judge of free answers: its prompt, its replies, and its agreement with the rules."""

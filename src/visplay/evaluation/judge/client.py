@@ -1,4 +1,4 @@
-"""Has a language model judge answers, through any OpenAI-compatible server, and keeps its replies on disk."""
+"""Asks a language model on any OpenAI-compatible server to judge answers, and stores its replies on disk."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ class Judge:
         self.model = self._server.wait()
 
     def replies(self, items: Sequence[Item], answers: Mapping[str, str]) -> dict[str, str]:
-        """What the judge says of each answer, by item id; an item without an answer is left out.
+        """The judge's reply to each answer, by item id; an item without an answer has no reply.
 
         Args:
-            answers: what a model said, by item id; blank where it said nothing.
+            answers: the answer of a model, by item id; blank if there is none.
         Raises:
-            JudgeError: the server went away, refused a request, or took too long; replies until then are kept.
+            JudgeError: the server disconnected, refused a request, or took too long. Earlier replies stay stored.
         """
         requests = {item.id: self._request(item, answers[item.id]) for item in items if answers[item.id].strip()}
         distinct = list(dict.fromkeys(requests.values()))

@@ -21,7 +21,7 @@ _SHOWN_LETTERS = 160
 
 
 def judge_results(judge: Judge, suites: Sequence[Suite], results: Results) -> dict[str, dict[str, Any]]:
-    """`judged_figures` of the answers in `results`: by suite, the looks of a lab task pooled.
+    """`judged_figures` of the answers in `results`: by suite, with the styles of a lab task pooled.
 
     Raises:
         JudgeError: as `Judge.replies`.
@@ -33,10 +33,10 @@ def judge_results(judge: Judge, suites: Sequence[Suite], results: Results) -> di
 
 
 def judged_figures(replies: Mapping[str, str], rules: Mapping[str, bool]) -> dict[str, Any]:
-    """JSON-able figures of a suite, with the verdict on every item, and the reply where it holds none.
+    """Figures of a suite as JSON values, with the verdict on every item; a reply without a verdict is included.
 
     Accuracy and agreement are shares of the decided items. An item without a reply had no answer, so it is wrong.
-    `rules` has what the rules say of every item: right or wrong.
+    `rules` has the mark of every item by the rules: right or wrong.
     """
     verdicts = {item: read_verdict(replies[item]) if item in replies else "wrong" for item in rules}
     marks = _marks(verdicts)
@@ -55,7 +55,7 @@ def judged_figures(replies: Mapping[str, str], rules: Mapping[str, bool]) -> dic
 
 
 def judged_summary(judged: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The figures beside those of the base, and the difference over the items that are decided for both."""
+    """The figures with those of the base, and the difference over the items that have a verdict for both."""
     summary = {}
     for name, figures in judged.items():
         before = _marks(base[name]["verdicts"]) if base else {}
@@ -67,7 +67,7 @@ def judged_summary(judged: Mapping[str, Any], base: Mapping[str, Any] | None = N
 
 
 def judged_lines(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each suite, and what was left undecided."""
+    """A line for each suite, and the undecided replies."""
     for name, figures in summary.items():
         yield f"{name}, judged: " + ", ".join(_parts(figures))
         undecided = list(figures["replies_without_verdict"].items())
@@ -79,7 +79,7 @@ def judged_lines(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _marks(verdicts: Mapping[str, str | None]) -> dict[str, bool]:
-    """Right or wrong, by item id, of what is decided."""
+    """The marks of the decided items, by item id."""
     return {item: verdict == "right" for item, verdict in verdicts.items() if verdict}
 
 

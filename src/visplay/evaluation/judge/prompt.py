@@ -1,4 +1,4 @@
-"""What a judge is told, and how its verdict is read: the one place for both.
+"""The judge's prompt, and the parser of its verdict.
 
 What a model answered is not to be trusted, and must not speak for the judge. It stands in the prompt as a JSON string,
 which no text can leave: quotes and line ends are escaped, and so is what begins a mark of a chat template. As it has no
@@ -27,7 +27,7 @@ _LONGEST = 8000  # characters of an answer; its end counts, where a model says w
 _VERDICTS = ("verdict: right", "verdict: wrong")
 
 PROMPT_VERSION = blake2b(f"{_TASK}\n{_REMINDER}\n{_LONGEST}".encode(), digest_size=6).hexdigest()
-"""Changes with the wording; reports name it."""
+"""Version of the wording; reports contain it."""
 
 
 def judge_messages(question: str, choices: Sequence[str], reference: str, answer: str) -> list[dict[str, str]]:
@@ -42,7 +42,7 @@ def judge_messages(question: str, choices: Sequence[str], reference: str, answer
 
 
 def read_verdict(reply: str) -> str | None:
-    """Whether a judge's reply says `right` or `wrong`; None where its last line is no verdict, or it gave several.
+    """Whether a judge's reply says `right` or `wrong`; None if its last line is no verdict, or if it has several.
 
     Case and marks of emphasis do not matter; a reasoning model's thoughts are left out.
     """

@@ -1,1 +1,1 @@
-"""The bridge to lmms-eval: its benchmarks, asked through our engine and scored by its rules."""
+"""The bridge to lmms-eval: our engine answers its benchmarks, and its rules score the answers."""

@@ -22,7 +22,7 @@ from visplay.types import ImageList, ImageRef, Request, upright_rgb
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer; `given` is what it boxes, None when it boxes nothing."""
+    """An answer; `given` is the boxed answer, None without a box."""
 
     prompt: str
     text: str
@@ -49,7 +49,7 @@ class Answerer:
         """The request for one item of a task; `item` is its place in the task's data.
 
         Raises:
-            EvaluationError: the item shows no image, or something else than images.
+            EvaluationError: the item has no image, or media other than images.
         """
         if not images or not all(isinstance(image, Image.Image) for image in images):
             shown = "something else than images" if images else "nothing"

@@ -1,4 +1,4 @@
-"""`visplay eval MODEL_OR_RUN --tasks …`: a model and its base on lmms-eval's tasks, in one call and alike."""
+"""`visplay eval MODEL_OR_RUN --tasks …`: scores a model and its base on lmms-eval's tasks, in the same way."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ _NOTE = (
 def evaluate_tasks(
     model: str, base: str | None, names: Sequence[str], items: int | None, out: Path, settings: Settings
 ) -> Table:
-    """Score a model, and its base where it has one, on tasks; the table of both.
+    """Score a model and its base, if there is one, on tasks; returns the table of both.
 
     Args:
         model: a run, "lab", a model folder or a hub id. A run's own base is scored beside it.
-        base: what it is compared with, where that is not a run's own base.
-        names: tasks of lmms-eval; `paper` names the paper's.
-        items: at most so many a task; None for all.
+        base: the model to compare with; None for a run's own base.
+        names: tasks of lmms-eval; `paper` means the paper's eight tasks.
+        items: the most items per task; None for all.
         out: a new folder for answers and report.
-        settings: the model's, see `own_settings`; they hold for the base too, but a run's weights need the run's own.
+        settings: those of the model, see `own_settings`. The base has the same ones, except for settings that belong to
+            the weights of a run.
     Raises:
         EvaluationError: lmms-eval, a task, its data or its judge is missing, or `out` is in use.
         RunError, ModelError, ConfigError: as `open_reasoner`.
@@ -72,7 +73,7 @@ def evaluate_tasks(
 
 
 def _base(model: str, base: str | None, settings: Settings) -> Answerer:
-    """What a model is compared with: what was asked for, else what a run began from, with the run's own prompts."""
+    """The base to compare with: the given one, else the base of the run, with the run's own prompts."""
     if base and is_run(base):
         return Answerer.of(*open_reasoner(base)[:2], settings)
     if base is None:
@@ -83,7 +84,7 @@ def _base(model: str, base: str | None, settings: Settings) -> Answerer:
 
 
 def _score(harness: Harness, answerer: Answerer, tasks: Sequence[str], items: int | None, folder: Path) -> list[Found]:
-    """What is found of one model; every answer is written as soon as its task is scored."""
+    """The results of one model; the answers to a task are written as soon as the task is scored."""
     folder.mkdir(parents=True)
     found = []
     for name in tasks:
@@ -95,9 +96,9 @@ def _score(harness: Harness, answerer: Answerer, tasks: Sequence[str], items: in
 
 
 def compare_tasks(models: Mapping[str, Sequence[Found]]) -> tuple[dict[str, Any], Table]:
-    """JSON-able figures by task and model, and the same as a table; accuracies are fractions.
+    """Figures by task and model as JSON values, and the same figures as a table; accuracies are fractions.
 
-    `models` has what was found of each on the same tasks, of "base" first where there is one.
+    `models` has the results of each model on the same tasks; "base" is first, if there is one.
     """
     summary: dict[str, Any] = {}
     rows = []

@@ -22,13 +22,13 @@ _JUDGED_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lmms-eval found of one model on one task.
+    """The results of one model on one task, by lmms-eval.
 
     Attributes:
-        answers: a row per item: the prompt, the whole text, what it boxes, how it was scored; `correct` is None where
-            the task's metric is not about right or wrong.
+        answers: a row per item with the prompt, the whole text, the boxed answer and the scores; `correct` is None if
+            the task's metric does not say right or wrong.
         reported: lmms-eval's own figures, by metric.
-        marks: right or wrong by item; None where that cannot be said of every one.
+        marks: right or wrong by item; None if the metric does not say it of every item.
     """
 
     task: str
@@ -38,12 +38,12 @@ class Found:
 
 
 class Harness:
-    """Tasks of lmms-eval, each loaded once before a model is.
+    """Tasks of lmms-eval; each is loaded once, before any model.
 
     Args:
         names: of the tasks or groups; lmms-eval's own, and those whose files are in `folder`.
     Raises:
-        EvaluationError: lmms-eval or a task is missing, or a task's data; or a task asks for more than an answer.
+        EvaluationError: lmms-eval, a task or its data is missing, or a task needs other than one answer per item.
     """
 
     def __init__(self, names: Sequence[str], folder: Path = SHIPPED) -> None:
@@ -128,7 +128,7 @@ def _found(
 
 
 def _mark(metric: str, score: Any) -> bool | None:
-    """Right or wrong; None where a score does not say so, such as a judge's 0.4."""
+    """Right or wrong; None if a score does not say so, such as a judge's 0.4."""
     if metric == "mmmu_acc" and isinstance(score, Mapping):
         # MMMU is marked when it is summed up, by the rules of its authors.
         from lmms_eval.tasks.mmmu.utils import evaluate_mmmu

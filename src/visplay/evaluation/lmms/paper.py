@@ -22,9 +22,9 @@ JUDGED = ("mmvet", "mathverse_testmini", "hallusion_bench_image")  # by a model 
 
 
 def check_judges(tasks: Sequence[str]) -> None:
-    """Refuse those of the paper's tasks whose judge could not be asked.
+    """Refuse the paper's tasks that need a judge if there is no key for it.
 
-    lmms-eval scores 0 where its judge does not answer, so such a figure would look like a bad model.
+    lmms-eval scores 0 if its judge does not answer, and the model would look bad.
 
     Raises:
         EvaluationError: a task needs a judge, and there is no key for one.

@@ -50,7 +50,7 @@ class LabelledFile(SuiteSource, type="file"):
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The usable rows of a file, in order; and where each other one stands, and why it was left out."""
+    """The usable rows of a file, in order; and for each skipped row its place and the reason."""
 
     suite: Suite
     skipped: tuple[str, ...]
@@ -66,7 +66,7 @@ def _listed(value: Any) -> Any:
 
 
 class _Row(BaseModel):
-    """A row, in whichever columns; a number is taken for its text."""
+    """A row, in any of the known columns; a number becomes its text."""
 
     model_config = {"coerce_numbers_to_str": True, "str_strip_whitespace": True, "str_min_length": 1}
 
@@ -95,7 +95,7 @@ def read_labelled(path: Path) -> Labelled:
     """Read a suite named after the file; every image is decoded once, to see that it can be.
 
     Raises:
-        EvaluationError: the file cannot be read, is of no known format, or has not one usable row.
+        EvaluationError: the file cannot be read, has no known format, or has no usable row.
     """
     check_image = cache(_check_image)  # many questions share an image
     items: dict[str, Item] = {}

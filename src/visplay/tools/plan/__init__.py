@@ -1,1 +1,1 @@
-"""What a run will need, told from the model's configuration before anything of it is downloaded or started."""
+"""The needs of a run, computed from the model's configuration before weights are downloaded or loaded."""

@@ -1,8 +1,8 @@
-"""A model without weights, on torch's meta device, where tensors have shapes and no numbers; and what its passes hold.
+"""A model without weights, on torch's meta device, where tensors have shapes and no numbers; and its memory.
 
-transformers' own passes run, with their casts, their copies and what autograd keeps, and the storages that operators
-return are counted. Left out: what kernels allocate and free within one operator, the mask, the vision tower, and
-decoding; `model.py` adds the last three by arithmetic.
+transformers' own passes run, with their casts, their copies and what autograd keeps. The storages that operators return
+are counted. Left out: what kernels allocate and free within one operator, the vision tower, the mask, and decoding;
+`model.py` adds the last two by arithmetic.
 
 Shapes: B trees, L tokens, A axes of rotary positions, M scored tokens, H hidden size, V vocabulary, N answers; in
 attention H query heads and D head size.

@@ -1,4 +1,4 @@
-"""What a model holds under the settings of a run: bytes, counted on the meta device.
+"""The memory of a model under the settings of a run: bytes, counted on the meta device.
 
 Keys and values, masks and the attention of a decoding step are arithmetic. Left out: the vision tower, which takes less
 than the prefill of its images.
@@ -28,7 +28,7 @@ _ANSWERS = 64
 
 
 class Peak(NamedTuple):
-    """Bytes of a rollout beyond what is always held: in the prefill, of all keys and values, of a decoding step."""
+    """Bytes of a rollout beyond the permanent ones: of the prefill, of all keys and values, of a decoding step."""
 
     prefill: int
     cache: int
@@ -40,17 +40,17 @@ class Peak(NamedTuple):
 
 
 class Measured:
-    """What the roles of a run hold: numbers of weights, and bytes.
+    """The memory of the roles of a run: numbers of weights, and bytes.
 
     Attributes:
         total, decoder, head, vision: weights of the base: all, the decoder's layers, the layer to the vocabulary, and
             all before the decoder. A weight that is used twice counts once in the total.
         trainable: weights that a role trains.
-        base, roles: bytes of the base, and of what both roles have beside it: adapters, or copies of weights.
-        gradients, optimizer: of one role, bytes of the gradients, and of AdamW's state with its float32 weights; of
-            several processes that of the one whose share of the weights is largest.
-        step: bytes that an optimizer step takes for a moment beside them.
-        padded_because: why token trees are ruled out; empty if they are not, which a run's probe then checks.
+        base, roles: bytes of the base, and of both roles' own weights: adapters, or copies of the base's weights.
+        gradients, optimizer: for one role, bytes of the gradients, and of AdamW's state with its float32 weights. With
+            several processes, the optimizer is that of the process with the largest share of the weights.
+        step: further bytes that an optimizer step needs for a moment.
+        padded_because: why token trees are impossible; empty if they are possible, which a run's probe then checks.
         dense: attention takes a dense mask; else FlexAttention.
         token_bytes, feature_bytes: keys and values, and vision features, of a token.
         prefill: bytes at the peak of computing a token of images and prompts, its keys and values included.
@@ -113,7 +113,7 @@ class Measured:
         return self._update_bytes(self._policy, tokens, self._entropy) + self.mask_bytes(tokens // width, width)
 
     def rollout_peak(self, generation: Generation, batch: Batch) -> Peak:
-        """What a batch takes when all of its completions are as long as they may get."""
+        """The memory of a batch in which all completions have the greatest length."""
         # One softmax over all that an answer sees: scores of both parts and joined, in float32, and back.
         seen = batch.shared + generation.limit
         attention = batch.all_answers * self._heads * seen * (3 * self._width + 4)
@@ -150,7 +150,7 @@ def optimizer_bytes(tensors: Iterable[int], eight_bit: bool) -> int:
 
 
 def _saved_by_four_bits(blank: Blank) -> int:
-    """Bytes fewer when the decoder's linear layers are stored in NF4, of which one at a time is computed with.
+    """Bytes that NF4 saves in the decoder's linear layers; one layer at a time is expanded for its computation.
 
     A weight takes half a byte, and every 64 weights a float32 scale.
     """

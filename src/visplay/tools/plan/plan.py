@@ -1,7 +1,7 @@
-"""What a run needs: the memory of its device at the peaks, what would fit, and what an iteration costs.
+"""The needs of a run: peaks of device memory, the largest settings that fit, and the cost of an iteration.
 
-Memory is that of the worst case, in which every completion is as long as it may get; cost assumes mean lengths. Left
-out: the cost of measuring on suites, and the activations of a vision tower that is trained.
+Memory is the worst case, in which every completion has the greatest length; cost assumes mean lengths. Left out: the
+cost of measuring on suites, and the activations of a vision tower that is trained.
 """
 
 from __future__ import annotations
@@ -33,22 +33,23 @@ _SAMPLE = 32  # images whose tokens are counted
 
 
 class Plan:
-    """What a run needs, in bytes of a device of `memory` bytes, of which `processes` have one each.
+    """The needs of a run in bytes. Each of `processes` processes has a device of `memory` bytes.
 
     Attributes:
-        features: vision features that are kept.
-        states, away: the optimizer's states on the device, and those that wait in CPU memory.
-        standing: held all the time.
-        costs: the completions of an iteration with what they cost.
-        rollouts: the completions, those for measuring too, with their largest batch and its peak.
-        fitting: the most prompt tokens of a batch that fit, and the most answers with them; 0 if none do.
-        vllm: settings of vLLM where it generates in the place of these rollouts.
-        vllm_awake, vllm_asleep: held by vLLM while it generates, and while the trainer computes.
-        vllm_tokens: room for keys and values, at the most: vLLM's passes take some of it.
-        group: tokens of the largest group, which no micro-batch cuts, of completions as long as they may get; on the
-            padded path of one completion. 0 if nothing is trained.
-        micro_batch, activations: tokens and passes of the largest micro-batch: as set, or the group if it is larger.
-        fitting_micro_batch: tokens of the largest that fits; 0 if none does.
+        features: cached vision features.
+        states, away: the optimizer's states on the device, and those in CPU memory.
+        standing: memory that is used all the time.
+        costs: the completions of an iteration with their cost.
+        rollouts: all completions, also those for measuring, with their largest batch and its peak.
+        fitting: the most prompt tokens of a batch that fit, and the most answers with them; 0 if none fit.
+        vllm: settings of vLLM if it generates instead of these rollouts.
+        vllm_awake, vllm_asleep: memory of vLLM while it generates, and while the trainer computes.
+        vllm_tokens: upper bound of tokens with keys and values: vLLM's passes take a part of this memory.
+        group: tokens of the largest group, which no micro-batch divides, with completions of the greatest length; on
+            the padded path, tokens of one completion. 0 without training.
+        micro_batch, activations: tokens of the largest micro-batch, by the settings or by a larger group; and bytes of
+            its passes.
+        fitting_micro_batch: tokens of the largest micro-batch that fits; 0 if none fits.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class Plan:
     def _fitting_limits(self) -> BatchLimits:
         """The most tokens of a prefill that fits, however few answers an image has, and the most answers that fit.
 
-        Where the prefill does not fit as it is set, the answers are those beside no more tokens than fit.
+        If the prefill of the settings does not fit, the number of answers is for the largest prefill that fits.
         """
         free, limits = self.usable - self.standing, limits_of(self.settings)
 
@@ -161,8 +162,8 @@ def plan_model(
     """Plan a run of a folder or hub model; raises ConfigError and ModelError.
 
     Args:
-        memory: of the device, as text; None for that of the GPU here, else 24 GB.
-        image_tokens: of an image; None to count those of `images`.
+        memory: memory of the device, as text; None for the GPU of this machine, else 24 GB.
+        image_tokens: tokens of an image; None to count the tokens of `images`.
     """
     if tflops <= 0 or (image_tokens is not None and image_tokens < 1):
         raise ConfigError("--tflops must be above 0 and --image-tokens at least 1")
@@ -196,7 +197,7 @@ def read_bytes(text: str) -> int:
 def count_image_tokens(
     name: str, config: PreTrainedConfig, settings: Settings, images: Sequence[ImageRef]
 ) -> tuple[float, int]:
-    """Mean and most tokens of an image, over a sample, as the model's own processor makes them."""
+    """Mean and greatest number of tokens of an image over a sample, by the model's own processor."""
     try:
         processor = Processor.load(name, config, settings.trust_remote_code)
         processor.limit(settings.min_pixels, settings.max_pixels)
@@ -211,7 +212,7 @@ def count_image_tokens(
 
 
 def largest_micro_batch(peak: Callable[[int], int], free: int, start: int, step: int = 64) -> int:
-    """The most tokens whose peak is within `free` bytes, to a hundredth or so, a multiple of `step`; 0 for none.
+    """The most tokens with a peak within `free` bytes, to about one percent, a multiple of `step`; 0 if none fit.
 
     Args:
         peak: nearly a line, and expensive; each guess is on the line through the last two.

@@ -1,4 +1,4 @@
-"""What an iteration generates, and what that costs: tokens, floating-point operations, time. Arithmetic only.
+"""The completions of an iteration and their cost: tokens, floating-point operations, time. Arithmetic only.
 
 Left out: the cost of measuring on suites, and attention's own operations, which are few beside those of the weights at
 these lengths.
@@ -25,15 +25,15 @@ _MANY = 10**6  # more images than are decoded at once
 
 @dataclass(frozen=True)
 class Assumed:
-    """What no configuration says.
+    """Assumptions about sizes and speeds that no configuration contains.
 
     Attributes:
         image_tokens, most_image_tokens: tokens of an image, mean and most.
         prompt_tokens: the text of a prompt with its markup and, for the Reasoner, the question.
         question_tokens, answer_tokens, list_tokens: mean length of a completion, or its limit if that is less.
-        longest: tokens of a completion where the settings have no limit.
-        tflops: 10^12 floating-point operations per second that are reached, not the peak of a data sheet. 60 is 36 %
-            of what a GPU of 24 GB such as NVIDIA's RTX 4090 can do in bfloat16 (165).
+        longest: tokens of a completion if the settings have no limit.
+        tflops: reached speed in 10^12 floating-point operations per second, not the peak of a data sheet. 60 is 36 %
+            of the peak of a GPU with 24 GB such as NVIDIA's RTX 4090 in bfloat16 (165).
         step_ms: least milliseconds of a decoding step, however few its operations.
     """
 
@@ -89,7 +89,7 @@ class Generation:
 
 
 class Batch(NamedTuple):
-    """What is decoded at once: trees, each of `shared` tokens of image and prompts with so many answers."""
+    """A batch for decoding: trees, each with `shared` tokens of image and prompts and with its answers."""
 
     trees: int
     answers: int
@@ -124,18 +124,18 @@ class Cost(NamedTuple):
 
 
 def limits_of(settings: Settings) -> BatchLimits:
-    """What the engine `transformers` decodes at once; its defaults where another engine generates."""
+    """The limits of a batch of the engine `transformers`; its defaults if another engine generates."""
     backend = settings.engine if isinstance(settings.engine, TransformersBackend) else TransformersBackend()
     return BatchLimits(backend.batch, backend.tokens)
 
 
 def generations(settings: Settings, images: int | None, assumed: Assumed) -> list[Generation]:
-    """All that an iteration generates, in order; every question counts as valid and every answer as kept.
+    """All completions of an iteration, in order; every question counts as valid and every answer as kept.
 
     The answers to labelled items have no calls: they take memory, but their cost is left out.
 
     Args:
-        images: how many there are; None if that is not known.
+        images: number of images; None if it is not known.
     Raises:
         ConfigError: `silver.images` is null, for all images, and their number is not known.
     """
@@ -171,7 +171,7 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> lis
 
 
 def _asked(labeler: Labeler, questions: int, votes: int, gates: Sequence[Gate] = ()) -> list[tuple[str, ExtraRequests]]:
-    """What a labeler and gates ask the Reasoner about an image with so many questions, by name."""
+    """The requests of a labeler and gates to the Reasoner for an image with so many questions, by name."""
     labels = [(extra.kind, extra) for extra in labeler.requests(questions, votes)]
     return labels + [(gate.name, extra) for gate in gates for extra in gate.requests(questions)]
 
