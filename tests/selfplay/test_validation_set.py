@@ -248,7 +248,7 @@ def test_images_of_the_anchor_never_train(tmp_path: Path) -> None:
         (None, "no such file"),
         ("", "no usable row"),
         ('{"image": "gone.png", "question": "?", "answer": "red"}', "no usable row"),
-        ("GOOD\nnonsense\n{}", "line 2: not valid JSON"),
+        ("GOOD\nnonsense\n{}", "line 2: Invalid JSON"),
     ],
 )
 def test_an_anchor_that_cannot_be_used_is_refused_before_anything_begins(

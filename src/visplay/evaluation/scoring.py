@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +107,9 @@ def check_scorable(name: str, settings: Settings) -> None:
 
 def check_place(out: Path) -> None:
     """Make the folder of a report; ConfigError if the report cannot be written."""
-    with suppress(OSError):
+    try:
         out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot make its folder ({error.strerror})") from None
     if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise ConfigError(f"--out {out} cannot be written to; name a file, in a folder of yours")
+        raise ConfigError(f"--out {out} is a folder, or cannot be written to; name a file")

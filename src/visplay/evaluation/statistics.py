@@ -171,5 +171,4 @@ def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
 
 
 def _percentiles(draws: np.ndarray) -> Interval:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(low), float(high))
+    return Interval(*map(float, np.quantile(draws, [0.025, 0.975])))
