@@ -84,21 +84,21 @@ def packages(requires: Sequence[str], version: Callable[[str], str | None]) -> l
         ranges.setdefault(canonicalize_name(one.name), one.specifier)
         if one.marker is None or one.marker.evaluate({"extra": ""}):
             install, there = f"pip install '{one.name}{one.specifier}'", version(one.name)
-            problem = install if there is None else _range_problem(there, one, install)
+            problem = install if there is None else _range_problem(there, one.specifier, install)
             found.append(Finding(one.name, there or "missing", problem, required=True))
     for name, (purpose, source) in OPTIONAL.items():
         install, there = f"pip install '{source}'", version(name)
         if there is None:
             found.append(Finding(name, f"missing ({purpose}): {install}"))
         else:
-            wanted = Requirement(f"{name}{ranges.get(canonicalize_name(name), '')}")
-            found.append(Finding(name, f"{there} ({purpose})", _range_problem(there, wanted, install)))
+            problem = _range_problem(there, ranges.get(name, SpecifierSet()), install)
+            found.append(Finding(name, f"{there} ({purpose})", problem))
     return found
 
 
-def _range_problem(there: str, wanted: Requirement, install: str) -> str:
-    fits = wanted.specifier.contains(there, prereleases=True)
-    return "" if fits else f"visplay is written for {wanted.specifier}: {install}"
+def _range_problem(there: str, wanted: SpecifierSet, install: str) -> str:
+    fits = wanted.contains(there, prereleases=True)
+    return "" if fits else f"visplay is written for {wanted}: {install}"
 
 
 def devices() -> list[Finding]:

@@ -46,16 +46,15 @@ def model_card(
     # A run without measurements and verdicts selects its last iteration.
     iteration = selected_iteration(summary) or (0 if verdicts else len(summary["silver"]))
     base, license_ = public_name(settings.model), base_license(settings.model)
-    front = ModelCardData(
-        base_model=base,
-        base_model_relation="adapter" if adapter else "finetune",
-        library_name="peft" if adapter else "transformers",
-        pipeline_tag="image-text-to-text",
-        tags=["visplay", "self-evolution", "grpo", role],
-        **license_,
-    )
+    front: dict[str, Any] = {
+        "base_model": base,
+        "base_model_relation": "adapter" if adapter else "finetune",
+        "library_name": "peft" if adapter else "transformers",
+        "pipeline_tag": "image-text-to-text",
+        "tags": ["visplay", "self-evolution", "grpo", role],
+    }
     card = ModelCard.from_template(
-        front,
+        ModelCardData(**front, **license_),
         template_path=str(Path(__file__).with_suffix(".md")),
         name=name,
         role=role,
@@ -87,7 +86,7 @@ def base_license(model: str) -> dict[str, Any]:
     card: Mapping[str, Any] = {}
     # The base need not be there any more; a card is no reason to fail.
     with suppress(OSError, ValueError, yaml.YAMLError):
-        card = metadata_load(str(cached_file(model, "README.md"))) or {}
+        card = metadata_load(cached_file(model, "README.md") or "") or {}
     return {key: str(card[key]) for key in _LICENSE if card.get(key)}
 
 
