@@ -19,7 +19,7 @@ import fcntl
 import os
 import shutil
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -48,18 +48,20 @@ class RunDirectory:
         self._lock = lock
 
     @classmethod
-    def create(cls, path: Path, settings: Settings) -> RunDirectory:
+    def create(cls, path: str | Path, settings: Settings) -> RunDirectory:
         """Start a run in a new or empty directory; RunError if it is not empty, is in use, or cannot be written."""
+        path = Path(path)
         with _locked(path, check_free) as lock:
             write_whole(path / "config.yaml", dump_settings(settings))
             return cls(path, settings, lock, 0)
 
     @classmethod
-    def open(cls, path: Path) -> RunDirectory:
+    def open(cls, path: str | Path) -> RunDirectory:
         """Open a run to continue it from the last `save_state`.
 
         RunError if there is no run, if it is in use, or if a user changed its files.
         """
+        path = Path(path)
         with _locked(path, lambda path: check_run(path, "start one without --resume")) as lock:
             tidy(path)
             tidy(path / "checkpoints")
@@ -78,11 +80,10 @@ class RunDirectory:
         """Context manager: a folder that becomes, or replaces, `name` in the run if the block ends without an error."""
         return new_folder(self.path / name)
 
-    def discard(self, keep: Iterable[str]) -> None:
+    def discard(self, keep: Collection[str]) -> None:
         """Remove every checkpoint whose name is not in `keep`."""
-        names = set(keep)
         for folder in (self.path / "checkpoints").glob("*/"):
-            if folder.name not in names:
+            if folder.name not in keep:
                 shutil.rmtree(folder)
 
     def write_summary(self, summary: dict[str, Any]) -> None:

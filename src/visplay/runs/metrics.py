@@ -38,8 +38,7 @@ class MetricsLog:
             values: numbers, strings, None, NumPy or torch arrays, and lists or mappings of these; no key of `FRAME`.
             time: seconds and values that depend on them, such as tokens per second.
         """
-        taken = [key for key in FRAME if key in values]
-        if taken:
+        if taken := [key for key in FRAME if key in values]:
             raise ValueError(f"metrics of {phase} must not be named {', '.join(taken)}")
         place = {"phase": phase, "iteration": iteration, "step": step}
         line = {**place, **json_value(values), "time": json_value(time or {})}
