@@ -144,7 +144,10 @@ def test_a_card_speaks_of_the_iteration_that_was_accepted() -> None:
     def figures(accuracy: float) -> dict[str, Any]:
         return {"accuracy": accuracy, "ci95": [accuracy - 0.1, accuracy + 0.1], "n": 90}
 
-    verdicts = [{"iteration": 1, "accepted": True}, {"iteration": 2, "accepted": False}]
+    verdicts = [
+        {"iteration": 1, "accepted": True, "selected_iteration": 1},
+        {"iteration": 2, "accepted": False, "selected_iteration": 1},
+    ]
     silver = [{"kept": 7, "asked": 20}, {"kept": 8, "asked": 20}]
     suites = {"mine": {"base": figures(0.5), "iterations": [figures(0.6), figures(0.3)]}}
     summary = {"acceptance": verdicts, "silver": silver, "suites": suites}
