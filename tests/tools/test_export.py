@@ -156,7 +156,7 @@ def test_a_card_speaks_of_the_iteration_that_was_accepted() -> None:
     assert "1 of 2, the last that was accepted" in card and "7 of 20" in card and "60.0 [50.0, 70.0]" in card
     assert "30.0" not in card and "* Images: holiday, 40 images" in card and "images/" not in card
     assert "license" not in ModelCard(card).data.to_dict() and "look it up before" in card
-    summary["acceptance"] = [{"iteration": 1, "accepted": False}]
+    summary["acceptance"] = [{"iteration": 1, "accepted": False, "selected_iteration": 0}]
     card = model_card(settings, summary, None, "reasoner", "mine", False)
     assert "the weights of the base" in card and "| mine | 90 | 50.0 [40.0, 60.0] | 50.0 [40.0, 60.0] |  |" in card
     assert "measured no suite" in model_card(settings, {**summary, "suites": {}}, None, "reasoner", "mine", False)
