@@ -162,6 +162,7 @@ def test_no_process_is_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str
 # The runs
 
 
+@pytest.mark.long
 def test_runs_go_on_are_left_alone_and_refuse_other_settings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
