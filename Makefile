@@ -5,7 +5,7 @@
 #   make lint             ruff and mypy
 #   make fmt              ruff repairs what it can
 #   make test             lint and the tests
-#   make test-long        the tests that take longest: examples, benchmarks, recipes, pretraining, an ablation, several processes
+#   make test-long        the tests that take longest: examples, benchmarks, recipes, pretraining, ablations
 #   make test-eval        the tests of the bridge to lmms-eval, offline
 #   make test-browser     the tests of the page, in Chromium
 #   make screenshots      the same, and new images for docs/images
