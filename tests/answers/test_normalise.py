@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from visplay.answers import normalise
+from visplay.answers import match, normalise
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_a_number_keeps_its_value_and_unit() -> None:
         quantity = normalise(answer).quantity
         assert quantity is not None and (quantity.value, quantity.unit) == (value, unit)
     assert normalise("red").quantity is None
+
+
+@pytest.mark.parametrize("answer", ["[", "]", "(", "'", "{", "-", ".", ",", "?!"])
+def test_signs_alone_are_an_answer_like_any_other(answer: str) -> None:
+    assert match(answer, answer) and not match(answer, "two")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 LONGEST_TYPED = 200
 """Longest answer, characters, that is read as more than a phrase."""
@@ -144,7 +145,7 @@ def content_words(text: str) -> tuple[str, str]:
     if len(tokens) > 2 and tokens[0] == "the" and tokens[-1] in ("one", "ones"):
         tokens = tokens[:-1]
     words = []
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, following in pairwise([*tokens, ""]):
         article = token == "a" and len(following) > 1 and following.isalpha() and following not in ("or", "and")
         if not article and token not in ("the", "an", "and", ","):
             word = singular(_SPELLING.get(token, token))
