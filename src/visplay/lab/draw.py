@@ -1,4 +1,4 @@
-"""Draws a scene in one of the lab's styles, as a 64 × 64 RGB image.
+"""Draws a scene in one of the lab's styles, as a 80 × 80 RGB image.
 
 The lab's model was pretrained on `clean`: flat shapes on a dark to medium ground. The other styles show the same scenes
 differently; the model has to adapt to them.
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from visplay.lab.scene import Scene, Thing
 
-SIZE = 64
+SIZE = 80
 _SCALE = 4  # shapes are drawn larger and scaled down, for smooth edges
 
 # Muted colours, and pure ones as most drawing programs define these names; easy-vqa uses the latter.
@@ -28,6 +28,7 @@ _RGB: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "teal": ((30, 150, 150), (0, 128, 128)),
     "brown": ((130, 75, 35), (165, 42, 42)),
     "yellow": ((225, 205, 60), (255, 255, 0)),
+    "orange": ((225, 130, 40), (255, 165, 0)),
 }
 PURE_RGB = {name: pure for name, (_, pure) in _RGB.items()}
 
@@ -57,13 +58,13 @@ class Style:
     texture: float = 0.0
     noise: float = 0.0
     blur: float = 0.0
-    sizes: tuple[float, float] = (0.09, 0.17)
+    sizes: tuple[float, float] = (0.06, 0.25)
     turned: bool = False
 
 
 STYLES: dict[str, Style] = {
     "clean": Style(),
-    "pastel": Style(ground=(228, 250), tint=14.0, pure=True, jitter=0.0, sizes=(0.07, 0.24)),
+    "pastel": Style(ground=(228, 250), tint=14.0, pure=True, jitter=0.0),
     "textured": Style(texture=38.0),
     "rotated": Style(turned=True),
     "noisy": Style(noise=22.0, blur=0.7),
