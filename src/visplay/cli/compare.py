@@ -8,7 +8,7 @@ import string
 import sys
 from pathlib import Path
 
-from visplay.cli.common import ENGINE, ITEMS, SET, chosen_settings, named_suites
+from visplay.cli.common import ENGINE, ITEMS, SEALED, SET, check_sealed, chosen_settings, named_suites
 from visplay.errors import ConfigError
 
 
@@ -20,6 +20,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     scored.add_argument("--data", type=Path, metavar="FILE", help=f"{score} this file, as `eval` does")
     scored.add_argument("--suites", nargs="+", metavar="NAME", help=f"{score} these suites, as `eval` does")
     add("--items", **ITEMS)
+    add("--sealed", **SEALED)
     add("--seed", type=int, default=0, help="seed of lab drawings, items and answers")
     add("--engine", **ENGINE)
     add("--set", **SET)
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from visplay.evaluation.compare import compare, comparison_table, is_report, open_contenders
     from visplay.roles.open import is_run
 
+    check_sealed(options)
     names = options.contenders
     scored = bool(options.data or options.suites)
     settings = {name: chosen_settings(name, options) for name in names if scored and not is_report(name)}

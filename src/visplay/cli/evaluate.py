@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from visplay.cli.common import ENGINE, ITEMS, MODEL_PRESET, SET, check_at_least_one, chosen_settings, named_suites
+from visplay.cli.common import (
+    ENGINE,
+    ITEMS,
+    MODEL_PRESET,
+    SEALED,
+    SET,
+    check_at_least_one,
+    check_sealed,
+    chosen_settings,
+    named_suites,
+)
 from visplay.errors import ConfigError
 
 if TYPE_CHECKING:
     from visplay.evaluation.judge.client import Judge
 
-_ASKED = ("model", "base", "data", "seed", "items", "engine", "preset", "set")
+_ASKED = ("model", "base", "data", "sealed", "seed", "items", "engine", "preset", "set")
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -23,9 +33,10 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL_OR_RUN")
     asked = command.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV or Parquet")
-    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE")
+    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE, …")
     asked.add_argument("--tasks", nargs="+", metavar="TASK", help="tasks of lmms-eval; 'paper' names the paper's")
     add("--items", **ITEMS)
+    add("--sealed", **SEALED)
     add("--base", metavar="MODEL_OR_RUN", help="also score this base; changes are paired by item")
     add("--k", type=int, default=0, metavar="N", help="also draw N answers for each item: pass@N, maj@N")
     add("--no-image", action="store_true", help="also ask every question with a blank image")
@@ -51,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Refuse flags that do not go together."""
     check_at_least_one("--items", options.items)
+    check_sealed(options)
     if options.k < 0:
         raise ConfigError("--k must be at least 1")
     if options.out is None:
@@ -86,6 +98,8 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
     report = {**asked, **scores.metrics(), "skipped": skipped}
     write_json(options.out, report)
     console = Console(soft_wrap=True)
+    if options.sealed:
+        print("the sealed half of the suites; use it for no choice")
     for table in report_tables(scores.base, scores.model):
         table.show(console)
     for row in skipped:

@@ -69,6 +69,7 @@ def evaluate(
     items: int | None = None,
     k: int = 0,
     no_image: bool = False,
+    sealed: bool = False,
     seed: int = 0,
     preset: str | None = None,
     overrides: Sequence[str] = (),
@@ -82,6 +83,7 @@ def evaluate(
         items: the most items per suite.
         k: also sample k answers per item, for pass@k and the majority.
         no_image: also ask every question with a blank image.
+        sealed: ask the sealed half of the suites, for a final report and never for a choice; a file has none.
         seed: of generated items and of sampled answers.
         preset: settings for a model; a run has its own.
         overrides: changes of single settings, `key=value`.
@@ -90,7 +92,8 @@ def evaluate(
         RunError, ModelError, ConfigError, EngineError: a model cannot be opened or run.
     """
     settings = {name: own_settings(name, preset, overrides, {"seed": seed}) for name in (model, base) if name}
-    opened = open_suites([LabelledFile(path=Path(data))] if data is not None else suites, seed, items)
+    sources = [LabelledFile(path=Path(data))] if data is not None else suites
+    opened = open_suites(sources, seed, items, sealed=sealed)
     if not opened:
         raise EvaluationError("nothing to answer; name a labelled file as data, or suites such as easy_vqa")
     for name, chosen in settings.items():
