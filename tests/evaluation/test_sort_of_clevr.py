@@ -156,6 +156,41 @@ def test_answers_have_the_shares_of_the_generator(items: tuple[Item, ...]) -> No
     assert all(count == pytest.approx(20_000 / 6, rel=0.06) for count in colors.values()) and len(colors) == 6
 
 
+def test_what_a_guesser_gets_and_how_many_questions_repeat(items: tuple[Item, ...]) -> None:
+    """The figures of docs/evaluation.md."""
+    answers: dict[tuple[str, str], Counter[str]] = {}
+    for item in items:
+        subtype = re.sub("|".join(f" {name} " for name in COLORS), " ", item.question)
+        answers.setdefault((item.kind, subtype), Counter())[item.answer] += 1
+    for kind, share in (("non-relational", 0.515), ("relational", 0.446)):
+        of_kind = [counted for (its, _), counted in answers.items() if its == kind]
+        assert round(sum(max(each.values()) for each in of_kind) / 10_000, 3) == share
+    assert len({(item.image.id, item.question) for item in items}) == 15_744
+
+
+def test_how_often_the_generator_calls_an_object_closest_to_itself() -> None:
+    """By a simulation of its placement; docs/evaluation.md states both shares."""
+    rng = np.random.default_rng(0)
+    itself = wrong = ties = 0
+    for _ in range(2_000):
+        centres: list[np.ndarray] = []
+        while len(centres) < 6:
+            centre = rng.integers(5, 70, 2)
+            if all(((centre - other) ** 2).sum() >= 100 for other in centres):
+                centres.append(centre)
+        shapes = rng.integers(0, 2, 6)
+        distances = ((np.array(centres)[:, None] - np.array(centres)[None]) ** 2).sum(-1)
+        for one in range(6):
+            others = np.delete(distances[one], one)
+            itself += others.min() > 999
+            wrong += others.min() > 999 and np.delete(shapes, one)[others.argmin()] != shapes[one]
+            for end in (others.min(), others.max()):
+                ties += len(set(np.delete(shapes, one)[others == end])) == 2
+    assert itself / 12_000 == pytest.approx(0.066, abs=0.008)
+    assert wrong / 12_000 == pytest.approx(0.032, abs=0.006)
+    assert ties / 24_000 == pytest.approx(0.0014, abs=0.0007)
+
+
 def test_few_items_are_those_of_the_first_images(items: tuple[Item, ...]) -> None:
     few, few_relational = SortOfCLEVR().open(7, 25)
     assert few.items == items[:60], "three images, whatever the seed"
