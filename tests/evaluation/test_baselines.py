@@ -20,7 +20,7 @@ from visplay.config import load_settings
 from visplay.errors import EvaluationError
 from visplay.evaluation.baseline_figures import baseline_results
 from visplay.evaluation.baselines import BASELINES, Baselines, commonest_answered
-from visplay.evaluation.compare import compare, comparison_table, kept_baselines
+from visplay.evaluation.compare import compare, compare_seeds, comparison_table, kept_baselines
 from visplay.evaluation.grading import Answered, commonest
 from visplay.evaluation.report import report_tables, run_tables
 from visplay.evaluation.results import Measurement, measurement_file
@@ -239,6 +239,20 @@ def test_a_run_its_page_and_a_comparison_show_the_best_baseline(written: Written
     assert all(len(row) == len(table.columns) for row in table.rows) and "A lead is" in table.note
     without = comparison_table(compare("ab", [model.greedy, base.greedy], kept_baselines(str(tmp_path))), "AB")
     assert len(without.rows) == 5 - 1 and "A lead is" not in without.note
+
+
+def test_seeds_show_the_lead_of_what_each_run_hands_over() -> None:
+    base, model = several()
+    summary = {"suites": suites_summary(base, [model]), "controls": {}, "acceptance": [{"selected_iteration": 1}]}
+    undone = {**summary, "acceptance": [{"selected_iteration": 0}]}
+    seeds = compare_seeds([summary, undone], ["0", "1"])["seeds"]
+    row = seeds["lead over the best baseline without training"]["lab/color"]
+    color = summary["suites"]["lab/color"]
+    expected = [color["iterations"][0]["lead_over_baseline"]["mean"]]
+    expected.append(-color["baselines"][color["baselines"]["best"]]["difference"]["mean"])
+    assert [each["mean"] for each in row["each"]] == expected and row["mean"] == pytest.approx(np.mean(expected))
+    without = {**summary, "suites": suites_summary(model, [model])}
+    assert list(compare_seeds([summary, without], ["0", "1"])["seeds"]) == ["change from the base"]
 
 
 def test_the_labs_model_answers_as_before_and_its_votes_are_recounted() -> None:

@@ -81,7 +81,7 @@ def kept_baselines(name: str) -> dict[str, Results]:
     """The baselines of the base of a run or report, by name; empty where none are stored."""
     files = {True: Path(name).with_suffix(".base.answers.jsonl"), False: measurement_file(Path(name), 0)}
     file = files[is_report(name)]
-    return baseline_results(Measurement.load(file)) if file.is_file() else {}
+    return baseline_results(_answers(file)) if file.is_file() else {}
 
 
 def _kept_answers(name: str) -> Results:
@@ -100,8 +100,12 @@ def _kept_answers(name: str) -> Results:
         raise EvaluationError(
             f"'{name}' is neither a run nor a report; what a model is to be scored on, --suites or --data say"
         )
+    return _answers(answers).greedy
+
+
+def _answers(answers: Path) -> Measurement:
     try:
-        return Measurement.load(answers).greedy
+        return Measurement.load(answers)
     except (ValueError, KeyError, TypeError):
         raise EvaluationError(f"{answers} is no file of answers; score again with `visplay eval`") from None
 
@@ -218,11 +222,14 @@ def compare_seeds(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) 
 
     Returns:
         "seeds": by title and suite, the greedy change from the base of what each run hands over (`each`), and the mean
-        over runs with Student's interval; the same for each control that every run has, and the lead over it.
+        over runs with Student's interval; the same for each control that every run has, and the lead over it, and
+        over the best baseline of each run.
     Raises:
         EvaluationError: a run has no suite with a measured base.
     """
     blocks = {"change from the base": [_changes(summary) for summary in summaries]}
+    if all(over := [_leads(summary) for summary in summaries]):
+        blocks["lead over the best baseline without training"] = over
     controls = [summary["controls"] for summary in summaries]
     for name in controls[0]:
         if all(name in each for each in controls):
@@ -246,6 +253,19 @@ def _changes(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     if not measured:
         raise EvaluationError("nothing to compare: no suite was measured before and after")
     return {name: change_of_selected(summary, name) for name in measured}
+
+
+def _leads(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The lead over the best baseline of what a run hands over, of each suite that has baselines."""
+    iteration = selected_iteration(summary)
+    found = {}
+    for name, suite in summary["suites"].items():
+        if "baselines" in suite and iteration:
+            found[name] = suite["iterations"][iteration - 1].get("lead_over_baseline")
+        elif "baselines" in suite:
+            gain = suite["baselines"][suite["baselines"]["best"]]["difference"]
+            found[name] = {"mean": -gain["mean"], "ci95": [-gain["ci95"][1], -gain["ci95"][0]]}
+    return {name: lead for name, lead in found.items() if lead}
 
 
 def _over_seeds(runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> Figures:
