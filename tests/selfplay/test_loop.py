@@ -14,6 +14,7 @@ from PIL import Image
 from tests.real_processes import preloaded
 from visplay.answers import vote
 from visplay.cli.main import main
+from visplay.evaluation.baselines import BASELINES
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import selected_iteration
 from visplay.lab.suites.tasks import lab_suites
@@ -145,15 +146,18 @@ def test_eval_by_the_names_of_suites_agrees_with_the_run_item_by_item(finished: 
     last = selected_iteration(summary)
     suites = ["--suites", "easy_vqa", "lab/color/clean", "lab/existence/noisy", "lab/counting/pastel", "--items", "2"]
     out = tmp_path / "scores.json"
-    assert main(["eval", str(finished), *suites, "--k", "2", "--base", "lab", "--out", str(out)]) == 0
+    flags = ["--k", "2", "--base", "lab", "--baselines", "--out", str(out)]
+    assert main(["eval", str(finished), *suites, *flags]) == 0
     for iteration, answers in ((last, "scores.answers.jsonl"), (0, "scores.base.answers.jsonl")):
         of_the_run = Measurement.load(finished / "measurements" / f"iteration-{iteration}.jsonl")
         asked_again = Measurement.load(tmp_path / answers)
-        assert list(asked_again.by_decoding) == ["greedy", "sampled", "pass@2", "maj@2"]
+        votes = [] if iteration else list(BASELINES)
+        assert list(asked_again.by_decoding) == ["greedy", "sampled", "pass@2", "maj@2", *votes]
         assert asked_again == of_the_run
     report = json.loads(out.read_text())
     for name, suite in summary["suites"].items():
         assert report["suites"][name]["base"] == suite["base"]
+        assert report["suites"][name]["baselines"] == suite["baselines"]
         assert not last or report["suites"][name]["iterations"] == [suite["iterations"][last - 1]]
     assert not last or report["macro"]["iterations"] == [summary["macro"]["iterations"][last - 1]]
 

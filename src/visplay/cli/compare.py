@@ -30,7 +30,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from visplay.evaluation.compare import compare, comparison_table, is_report, open_contenders
+    from visplay.evaluation.compare import compare, comparison_table, is_report, kept_baselines, open_contenders
     from visplay.roles.open import is_run
 
     check_sealed(options)
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         print(_seeds(names, options.form))
         return 0
     suites, skipped = named_suites(options) if scored else ((), [])
-    found = compare(names, open_contenders(names, suites, settings))
+    found = compare(names, open_contenders(names, suites, settings), kept_baselines(names[0]))
     for row in skipped:
         print(f"visplay: skipped {row}", file=sys.stderr)
     if options.form == "json":

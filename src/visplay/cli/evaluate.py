@@ -25,7 +25,7 @@ from visplay.errors import ConfigError
 if TYPE_CHECKING:
     from visplay.evaluation.judge.client import Judge
 
-_ASKED = ("model", "base", "data", "sealed", "seed", "items", "engine", "preset", "set")
+_ASKED = ("model", "base", "data", "sealed", "seed", "items", "engine", "preset", "set", "baselines")
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -40,6 +40,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("--base", metavar="MODEL_OR_RUN", help="also score this base; changes are paired by item")
     add("--k", type=int, default=0, metavar="N", help="also draw N answers for each item: pass@N, maj@N")
     add("--no-image", action="store_true", help="also ask every question with a blank image")
+    add("--baselines", action="store_true", help="also measure what the base reaches by votes, without training")
     add("--out", type=Path, metavar="FILE.json", help="where the figures go; with --tasks a new folder")
     add("--seed", type=int, default=0, help="seed of lab drawings and sampled answers")
     add("--judge", metavar="URL", help="OpenAI-compatible server that judges greedy answers")
@@ -67,6 +68,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--k must be at least 1")
     if options.out is None:
         raise ConfigError("--out is missing; say where the figures go")
+    if options.baselines and (options.tasks or not options.base):
+        raise ConfigError("--baselines are votes of a base on --data or --suites; name the base by --base")
     if options.tasks and options.judge:
         raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own choice")
     if options.tasks and options.engine not in (None, "transformers"):
@@ -76,6 +79,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _evaluate_suites(options: argparse.Namespace) -> None:
+    from visplay.evaluation.baselines import Baselines
     from visplay.evaluation.judge.judged import judged_lines
     from visplay.evaluation.report import report_tables
     from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner
@@ -88,9 +92,11 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
     for name, its in settings.items():
         check_scorable(name, its)
     found = {}
-    for name, kind in ((options.base, "base.answers"), (options.model, "answers")):
+    votes = Baselines.of(settings[options.model]) if options.baselines else None
+    for name, kind, baselines in ((options.base, "base.answers", votes), (options.model, "answers", None)):
         if name:
-            found[kind] = score_reasoner(name, suites, settings[name], k=options.k, no_image=options.no_image)
+            asked = {"k": options.k, "no_image": options.no_image, "baselines": baselines}
+            found[kind] = score_reasoner(name, suites, settings[name], **asked)
             found[kind].save(options.out.with_suffix(f".{kind}.jsonl"))
     scores = Scores(suites, found["answers"], found.get("base.answers"))
     asked = {name: getattr(options, name) for name in _ASKED}

@@ -150,6 +150,10 @@ class EvaluationSettings(Section):
     pass_k: int = Field(0, ge=0, description="also sample k answers and measure whether any is right; 0: off")
     pass_items: int | None = Field(None, ge=1, description="items per suite for pass@k; null for all")
     no_image: bool = Field(False, description="also ask every question with a blank image")
+    baseline_votes: int = Field(0, ge=0, description="votes per item of the baselines without training; 0: off")
+    baseline_items: int | None = Field(
+        None, ge=1, description="items per suite for the baselines, shared by the styles of a lab task; null for all"
+    )
     paper_comparison: int = Field(
         0, ge=0, description="questions per silver set also labelled by the paper's vote and band, where truth is known"
     )

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from visplay.data.random_streams import random_stream
+from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.results import measurement_file
 from visplay.evaluation.runner import measure
 from visplay.labeling.files import silver_file, step_rows, synthesis_rows, write_record, write_silver
@@ -125,7 +126,7 @@ def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) 
 
 
 def measure_reasoner(context: PhaseContext, at: StepId) -> None:
-    """Greedy and sampled accuracy on every suite; the marks of all items are kept."""
+    """Greedy and sampled accuracy on every suite, and baselines by the base; the marks of all items are kept."""
     settings, state = context.settings, context.state
     with context.logger.step(at) as record:
         measurement = measure(
@@ -137,6 +138,7 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
             k=settings.evaluation.pass_k,
             k_items=settings.evaluation.pass_items,
             no_image=settings.evaluation.no_image,
+            baselines=Baselines.of(settings) if at.iteration == 0 and settings.evaluation.baseline_votes else None,
         )
         file = measurement_file(context.logger.run.path, at.iteration)
         file.parent.mkdir(exist_ok=True)
