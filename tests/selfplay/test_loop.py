@@ -19,6 +19,7 @@ from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import selected_iteration
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.vlm import VLM
+from visplay.selfplay.controls import CONTROLS
 from visplay.selfplay.phases import silver_batch
 from visplay.types import ImageRef, Question, SilverItem, StepId
 
@@ -193,7 +194,8 @@ def test_controls_are_run_beside_it(tmp_path: Path, capsys: pytest.CaptureFixtur
     small += ["--set=evaluation.suites=[easy_vqa]", "--set=evaluation.pass_k=0", "--set=evaluation.paper_comparison=0"]
     assert main(["evolve", *small, "--controls", "--out", str(run)]) == 0
     controls = json.loads((run / "summary.json").read_text())["controls"]
-    assert controls.keys() == {"random_reward", "format_reward", "untrained_questioner"}
+    assert controls.keys() == CONTROLS.keys()
+    assert controls["true_labels"]["gap_closed"].keys() == controls["true_labels"]["suites"].keys()
     base = [control["suites"]["easy_vqa"]["base"]["accuracy"] for control in controls.values()]
     assert len(set(base)) == 1
     ours = json.loads((run / "summary.json").read_text())["suites"]["easy_vqa"]["iterations"][0]["accuracy"]

@@ -88,6 +88,13 @@ def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]
             yield f"{name}: {points(iterations[-1]['mean'], iterations[-1]['ci95'])}"
 
 
+def gap_lines(closed: Mapping[str, float | None]) -> Iterator[str]:
+    """One line for each suite, lab tasks pooled, of what `summary.gap_closed` found."""
+    for name, part in closed.items():
+        if task_of(name) is None:
+            yield f"{name}: {'none to close' if part is None else f'{part:.2f}'}"
+
+
 def _by_model(
     suites: Mapping[str, Any], numbered: bool = False, baselines: bool = False
 ) -> dict[str, dict[str, Figures]]:

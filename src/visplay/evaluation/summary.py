@@ -82,6 +82,16 @@ def change_of_selected(summary: Mapping[str, Any], suite: str) -> Mapping[str, A
     return change
 
 
+def gap_closed(ours: Mapping[str, Any], ceiling: Mapping[str, Any]) -> dict[str, float | None]:
+    """By suite, the change of what a run hands over as a share of the change of its ceiling, from the same base.
+
+    Both are summaries of runs. A share is None where the ceiling gained nothing, so that there is no gap.
+    """
+    measured = [name for name, suite in ours["suites"].items() if suite["base"] and suite["iterations"]]
+    changes = {name: [change_of_selected(summary, name)["mean"] for summary in (ours, ceiling)] for name in measured}
+    return {name: change / most if most > 0 else None for name, (change, most) in changes.items()}
+
+
 def _with_pooled(measurement: Measurement) -> dict[str, Results]:
     """The results of each decoding but the baselines, those of lab tasks with their looks pooled first."""
     decodings = {name: found for name, found in measurement.by_decoding.items() if name not in BASELINES}
