@@ -30,7 +30,7 @@ from visplay.runs import RunDirectory, check_free, read_metrics
 from visplay.runs.metrics import FRAME
 from visplay.runs.open_run import Run, open_run
 from visplay.runs.trackers import Trackers
-from visplay.selfplay.acceptance import read_validation_set
+from visplay.selfplay.acceptance import read_validation_set, without_validation_images
 from visplay.selfplay.context import RunInputs
 from visplay.selfplay.controls import CEILING, changed, control_changes, control_names
 from visplay.selfplay.logger import RunLogger
@@ -86,9 +86,16 @@ def evolve(
 
 
 def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
-    """Images, suites, oracle and labelled items; EvaluationError if suites or items cannot be used."""
+    """Images, suites, oracle and labelled items.
+
+    Raises:
+        EvaluationError: suites or items cannot be used.
+        ConfigError: no image is left to train on.
+    """
     labelled = settings.acceptance.validation_set
     validation_set = read_validation_set(labelled) if labelled else None
+    if not without_validation_images(catalogue.images, validation_set):
+        raise ConfigError(f"all images of {catalogue.source} are in the validation set; none is left to train on")
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
     return RunInputs(catalogue.images, suites, settings.images.observer(settings.seed), validation_set)
 
