@@ -158,7 +158,7 @@ def test_an_override_reaches_a_component_in_its_short_notation() -> None:
         (["grpo.learning_rate=1e-5"], "grpo is now rl: {kl"),
         (["rl.clip_low=0.1"], "rl.clip_low is now rl.loss: {type: ppo_clip, clip_low: …}"),
         (["rl.normalisation=dapo"], "is now rl.averaging"),
-        (["rl.advantages=best"], "choose one of batch_norm, group_norm, mean_centered, rloo"),
+        (["rl.advantages=best"], "choose one of batch_norm, group_norm, mean_centered, right_only, rloo"),
         (["rl.loss=best"], "choose one of cispo, gspo, ppo_clip"),
         (["rl.loss={type: ppo_clip, dual_clip: 1}"], "rl.loss: loss 'ppo_clip': dual_clip"),
         (["reasoner.overlong_buffer=64"], "needs a sampling.max_tokens"),

@@ -235,13 +235,16 @@ def test_a_run_of_two_is_that_of_one_also_when_it_goes_on_alone(tmp_path: Path) 
     _assert_same(tmp_path / "run", tmp_path / "alone")
 
 
+NAMES = ("random_reward", "no_questioner", "sft")
+
+
 @pytest.mark.long
 def test_controls_are_shared_too(tmp_path: Path) -> None:
-    assert together(2, main, [*LORA, "--controls", "--out", str(tmp_path / "run")], folder=tmp_path) == [0, 0]
+    assert together(2, main, [*LORA, "--controls", *NAMES, "--out", str(tmp_path / "run")], folder=tmp_path) == [0, 0]
     assert main([*LORA, "--out", str(tmp_path / "alone")]) == 0
     _assert_same(tmp_path / "run", tmp_path / "alone")
     controls = json.loads((tmp_path / "run" / "summary.json").read_text())["controls"]
-    assert set(controls) == {"random_reward", "format_reward", "untrained_questioner"}
+    assert set(controls) == set(NAMES)
 
 
 def test_what_is_wrong_in_all_is_said_once_and_nothing_is_left_behind(tmp_path: Path, model_folder: Path) -> None:

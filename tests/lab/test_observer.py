@@ -6,18 +6,21 @@ import pytest
 
 from tests.evaluation.truth_table import Said, TruthTable
 from visplay.config import ReasonerSettings
+from visplay.errors import ImageError
 from visplay.interfaces.component import read_component
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.image_source import ImageSource
 from visplay.lab.drawings import drawings
+from visplay.lab.labelers.true_answers import TrueAnswers
 from visplay.lab.observer import LabObserver, paper_comparison, silver_truth
 from visplay.lab.scene import Scene, Thing
 from visplay.lab.sources.drawings import LabSource
-from visplay.lab.truth import Truth, drawn
+from visplay.lab.sources.easy_vqa import EasyVQASource
+from visplay.lab.truth import Truth, drawn, known_scene, read_flat_scene
 from visplay.labeling.labelers.majority import Majority
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.types import Candidate, ImageRef, Question, Request, VoteResult
+from visplay.types import Candidate, Completion, Group, ImageRef, Question, Request, SilverItem, VoteResult
 
 LEFT, RIGHT = ImageRef("left", b"1"), ImageRef("right", b"2")
 TRUTH = Truth(
@@ -182,3 +185,67 @@ def test_a_drawing_has_the_scene_of_its_seed() -> None:
         (thing,) = scenes[image.id].things
         assert observer.truth.answer(question("q", image, f"is there a {thing.color} {thing.shape}?")) == "yes"
         assert observer.truth.answer(question("q", image, "what color is the shape?")) == thing.color
+
+
+def test_the_scene_of_a_known_image_follows_from_its_id_alone() -> None:
+    for source, seed in (("clean", 0), ("single", 3)):
+        images, scenes = drawings(source, 3, seed)
+        assert [known_scene(ImageRef(image.id, b"")) for image in images] == list(scenes.values())
+    image = EasyVQASource().open(0).images[0]
+    assert known_scene(image) == read_flat_scene(image)
+
+
+@pytest.mark.parametrize(
+    "name", ["photo.png", "lab/cubist/0/1", "lab/clean/0/1.png", "lab/color/clean/0/1", "my/lab/clean/0/1"]
+)
+def test_the_scene_of_another_image_is_not_guessed(name: str) -> None:
+    with pytest.raises(ImageError, match=f"^{name}: the truth is known for images of the lab and of easy-vqa alone$"):
+        known_scene(ImageRef(name, b""))
+
+
+def test_the_labeler_of_the_ceiling_gives_the_oracles_answers_without_a_vote() -> None:
+    images, scenes = drawings("single", 2, 0)
+    asked = [
+        question(f"{image.id}{n}", image, text) for image in images for n, text in enumerate((COUNT, COLOR, "why?"))
+    ]
+    labeler = read_component("labeler", "true_answers")
+    assert isinstance(labeler, TrueAnswers) and labeler.requests(4, 8) == ()
+    candidates = labeler.label(asked, 8, None)  # type: ignore[arg-type]
+    truth = Truth(drawn(scenes))
+    assert [c.result.answer for c in candidates] == [truth.answer(q) for q in asked] and [
+        c.question for c in candidates
+    ] == asked
+    assert all(c.votes == () and c.result.confidence == float(c.result.answer is not None) for c in candidates)
+    assert {c.result.answer for c in candidates if c.question.text == "why?"} == {None}
+    found = silver_truth(truth, candidates, {c.question.id for c in candidates if c.result.answer})
+    assert found["label_accuracy"] == found["answerable"] == 1.0
+
+
+def rollouts(name: str, *said: tuple[str, float]) -> Group:
+    """Completions with their rewards."""
+    request = Request(name, LEFT, "?", len(said))
+    texts = [Completion(name, n, (1,), (0.0,), rf"\boxed{{{answer}}}", True) for n, (answer, _) in enumerate(said)]
+    return Group(request, tuple(texts), tuple(reward for _, reward in said))
+
+
+def test_rewards_and_labels_of_a_step_are_held_against_the_truth() -> None:
+    """Planted: a true label, a false one, one without a true answer; weights of 2, 1 and 1."""
+    labels = ["red", "square", "blue"]
+    items = [SilverItem(q, label, 1.0, ()) for q, label in zip((ASKED[0], ASKED[1], ASKED[3]), labels, strict=True)]
+    groups = [
+        rollouts("a", ("Red", 1.0), ("blue", 0.0), ("", 0.1), ("red", 0.9)),  # all rewarded rightly
+        rollouts("b", ("square", 1.0), ("circle", 0.0), ("cross", 0.0), ("circle", 1.0)),  # two of four
+        rollouts("d", ("blue", 1.0), ("red", 0.0), ("red", 0.0), ("red", 0.0)),  # nothing is true of it
+    ]
+    advantages = [(0.5, -0.5, -0.5, 0.5), (1.0, 0.0, 0.0, 0.0), (0.25, -0.25, -0.25, -0.25)]
+    assert LabObserver(TRUTH).on_reasoner_step(items, groups, advantages) == {
+        "reward_accuracy": pytest.approx(6 / 8),
+        "label_accuracy": pytest.approx(1 / 3),
+        "learned_label_accuracy": pytest.approx(2 / 4),
+    }
+
+
+def test_of_a_step_without_advantages_or_answers_nothing_is_known() -> None:
+    items = [SilverItem(ASKED[4], "because", 1.0, ())]
+    found = LabObserver(TRUTH).on_reasoner_step(items, [rollouts("e", ("because", 1.0), ("x", 0.0))], [(0.0, 0.0)])
+    assert found == {"reward_accuracy": None, "label_accuracy": 0.0, "learned_label_accuracy": None}

@@ -93,6 +93,32 @@ def test_the_gradient_is_that_of_the_plain_formula(vlm: VLM, images: tuple[Image
     assert metrics["kl"] == pytest.approx(0, abs=1e-6) and metrics["clip_fraction"] == 0
 
 
+@pytest.mark.parametrize(("averaging", "loss"), [("sequence", "ppo_clip"), ("token", "ppo_clip"), ("sequence", "gspo")])
+def test_right_only_has_the_gradient_of_cross_entropy_on_the_right_completions(
+    vlm: VLM, images: tuple[ImageRef, ...], averaging: str, loss: str
+) -> None:
+    """Supervised fine-tuning: transformers' own loss on what was right, as a share of all completions or tokens."""
+    groups = _groups(Policy(vlm), images[:2])
+    right = [[n == 0 or (n + row) % 3 == 0 for n in range(6)] for row in range(len(groups))]
+    groups = [replace(g, rewards=tuple(map(float, marks))) for g, marks in zip(groups, right, strict=True)]
+    found, metrics = _gradient(vlm, groups, averaging=averaging, loss=loss, advantages="right_only", kl=0)
+    every = [completion for group in groups for completion in group.completions]
+    tokens = sum(len(completion.token_ids) for completion in every)
+    vlm.model.requires_grad_(True)
+    for group, marks in zip(groups, right, strict=True):
+        prompt = vlm.encode(group.request.image, group.request.prompt)
+        pixels = {name: prompt.pixels[name] for name in ("pixel_values", "image_grid_thw")}
+        for completion in (c for c, mark in zip(group.completions, marks, strict=True) if mark):
+            ids = torch.tensor([[*prompt.token_ids, *completion.token_ids]])
+            labels = ids.clone()
+            labels[0, : len(prompt.token_ids)] = -100
+            types = (ids == vlm.image_token_id).int()
+            share = 1 / len(every) if averaging == "sequence" else len(completion.token_ids) / tokens
+            (share * vlm.model(input_ids=ids, labels=labels, mm_token_type_ids=types, **pixels).loss).backward()
+    expected = torch.cat([p.grad.flatten() for p in vlm.model.parameters() if p.grad is not None])
+    assert float((found - expected).norm()) <= 1e-4 * float(expected.norm()) and metrics["clip_fraction"] == 0
+
+
 @pytest.mark.parametrize("tune", ["full", "lora"])
 def test_the_reward_rises_and_the_kl_with_it(vlm: VLM, images: tuple[ImageRef, ...], tune: Tune) -> None:
     torch.manual_seed(0)  # an adapter begins at random

@@ -14,10 +14,12 @@ from PIL import Image
 from tests.real_processes import preloaded
 from visplay.answers import vote
 from visplay.cli.main import main
+from visplay.evaluation.baselines import BASELINES
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.summary import selected_iteration
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.vlm import VLM
+from visplay.selfplay.controls import CONTROLS
 from visplay.selfplay.phases import silver_batch
 from visplay.types import ImageRef, Question, SilverItem, StepId
 
@@ -145,15 +147,18 @@ def test_eval_by_the_names_of_suites_agrees_with_the_run_item_by_item(finished: 
     last = selected_iteration(summary)
     suites = ["--suites", "easy_vqa", "lab/color/clean", "lab/existence/noisy", "lab/counting/pastel", "--items", "2"]
     out = tmp_path / "scores.json"
-    assert main(["eval", str(finished), *suites, "--k", "2", "--base", "lab", "--out", str(out)]) == 0
+    flags = ["--k", "2", "--base", "lab", "--baselines", "--out", str(out)]
+    assert main(["eval", str(finished), *suites, *flags]) == 0
     for iteration, answers in ((last, "scores.answers.jsonl"), (0, "scores.base.answers.jsonl")):
         of_the_run = Measurement.load(finished / "measurements" / f"iteration-{iteration}.jsonl")
         asked_again = Measurement.load(tmp_path / answers)
-        assert list(asked_again.by_decoding) == ["greedy", "sampled", "pass@2", "maj@2"]
+        votes = [] if iteration else list(BASELINES)
+        assert list(asked_again.by_decoding) == ["greedy", "sampled", "pass@2", "maj@2", *votes]
         assert asked_again == of_the_run
     report = json.loads(out.read_text())
     for name, suite in summary["suites"].items():
         assert report["suites"][name]["base"] == suite["base"]
+        assert report["suites"][name]["baselines"] == suite["baselines"]
         assert not last or report["suites"][name]["iterations"] == [suite["iterations"][last - 1]]
     assert not last or report["macro"]["iterations"] == [summary["macro"]["iterations"][last - 1]]
 
@@ -189,7 +194,8 @@ def test_controls_are_run_beside_it(tmp_path: Path, capsys: pytest.CaptureFixtur
     small += ["--set=evaluation.suites=[easy_vqa]", "--set=evaluation.pass_k=0", "--set=evaluation.paper_comparison=0"]
     assert main(["evolve", *small, "--controls", "--out", str(run)]) == 0
     controls = json.loads((run / "summary.json").read_text())["controls"]
-    assert controls.keys() == {"random_reward", "format_reward", "untrained_questioner"}
+    assert controls.keys() == CONTROLS.keys()
+    assert controls["true_labels"]["gap_closed"].keys() == controls["true_labels"]["suites"].keys()
     base = [control["suites"]["easy_vqa"]["base"]["accuracy"] for control in controls.values()]
     assert len(set(base)) == 1
     ours = json.loads((run / "summary.json").read_text())["suites"]["easy_vqa"]["iterations"][0]["accuracy"]

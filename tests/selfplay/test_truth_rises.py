@@ -12,7 +12,8 @@ from visplay.evaluation.results import SuiteResult, run_measurements
 from visplay.lab.suites.tasks import lab_suites
 from visplay.runs import RunDirectory, read_metrics
 from visplay.selfplay.context import RunInputs
-from visplay.selfplay.run import CONTROLS, run_evolution
+from visplay.selfplay.controls import CONTROLS, changed
+from visplay.selfplay.run import run_evolution
 
 SMALL = (
     "iterations=1",
@@ -50,5 +51,7 @@ def test_reward_and_truth_rise_together(tmp_path: Path) -> None:
     silver = next(line for line in lines if line["phase"] == "silver")
     assert silver["label_accuracy"] > 0.65 and silver["answerable"] > 0.9
 
-    _, by_chance = evolved(tmp_path / "random", load_settings("default", [*SMALL, *CONTROLS["random_reward"]], values))
+    settings = load_settings("default", SMALL, values)
+    random = changed(settings, CONTROLS["random_reward"](settings), "random reward")
+    _, by_chance = evolved(tmp_path / "random", random)
     assert after.difference_to(by_chance).ci95.low > 0

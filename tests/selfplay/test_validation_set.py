@@ -263,3 +263,17 @@ def test_an_anchor_that_cannot_be_used_is_refused_before_anything_begins(
     error = capsys.readouterr().err
     assert error.startswith("visplay: ") and error.count("\n") == 1 and said in error.lower() + error
     assert not (tmp_path / "run").exists()
+
+
+def test_images_that_are_all_in_the_anchor_are_refused_before_anything_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items = labelled()[:3]
+    (tmp_path / "photos").mkdir()
+    for number, item in enumerate(items):
+        assert isinstance(item.image.data, bytes)
+        (tmp_path / "photos" / f"{number}.png").write_bytes(item.image.data)
+    path, out = write(tmp_path / "mine.jsonl", items), tmp_path / "run"
+    assert main(["evolve", "--images", str(tmp_path / "photos"), "--validation-set", str(path), "--out", str(out)]) == 2
+    assert "none is left to train on" in capsys.readouterr().err
+    assert not out.exists()

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from visplay.cli.main import main
-from visplay.config import dump_settings
+from visplay.config import dump_settings, load_settings
 from visplay.errors import ConfigError
 from visplay.evaluation.grading import Answered
 from visplay.evaluation.results import Measurement, SuiteResult
@@ -26,6 +26,7 @@ from visplay.labeling.gates import answered
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority
+from visplay.selfplay.controls import changed, control_changes
 from visplay.tools.ablation import Matrix, Run, ablation_figures, ablation_table, read_matrix, run_all
 
 TINY = {
@@ -120,6 +121,11 @@ def test_the_matrices_of_the_docs_are_valid(file: Path) -> None:
         ({"recipes": {"a": {"silver": {"labeler": {"type": "oracle"}}}}}, "no labeler 'oracle'"),
         ({"recipes": {"a": {"silver.band_low": 0.5}}}, "silver.band_low is now silver.gates: [{type: band, low: …}]"),
         ({"recipes": {"a": {"seed": 3}}}, "listed under 'seeds'"),
+        ({"recipes": {"a": {"control": "placebo"}}}, "recipe 'a': no control 'placebo'; choose from random_reward"),
+        (
+            {"settings": {"images": "photos"}, "recipes": {"a": {"control": "true_labels"}}},
+            "recipe 'a': control true_labels: the truth of photos is not known",
+        ),
         (
             {"recipes": {"plain augmentations": {}, "plain/augmentations": {}}},
             "two recipes would share a folder",
@@ -278,7 +284,7 @@ def test_figures_are_those_of_the_marks(matrix: Matrix, tmp_path: Path) -> None:
     (silver,) = silver_of(figures, "a")
     assert silver == {
         **{"recipe": "a", "iteration": 1, "seeds": [0, 1, 2], "asked": 8, "kept": 4},
-        **{"label_accuracy": pytest.approx(0.6), "answerable": None},
+        **{"label_accuracy": pytest.approx(0.6), "answerable": None, "reward_accuracy": None},
     }
 
     table = ablation_table(figures)
@@ -321,3 +327,36 @@ def test_looks_are_reported_when_named(tmp_path: Path) -> None:
         "lab/single/pastel": 1 / 4,
         "lab/single": 2 / 8,
     }
+
+
+def test_a_recipe_can_be_a_control_of_its_own_settings(tmp_path: Path) -> None:
+    recipes = {
+        "default": {},
+        "bank": {"control": "no_questioner"},
+        "ceiling": {"control": "true_labels", "reasoner.steps": 3},
+    }
+    ours, bank, ceiling = read_matrix(write(tmp_path, recipes=recipes)).runs(tmp_path)
+    assert bank.settings == changed(ours.settings, control_changes("no_questioner", ours.settings), "here")
+    assert len(bank.settings.questioner.bank) >= 12 and ceiling.settings.reasoner.steps == 3
+    assert ceiling.settings.silver.labeler.name == "true_answers"
+    for run in (bank, ceiling):
+        # What the process of the run is told gives the same settings.
+        told = [flag.removeprefix("--set=") for flag in run.flags if flag.startswith("--set=")]
+        assert load_settings("default", told, {"seed": 0}) == run.settings
+
+
+def test_the_share_of_the_gap_is_that_of_the_seeds_of_both(tmp_path: Path) -> None:
+    recipes = {"ours": {}, "true labels": {"control": "true_labels"}}
+    matrix = read_matrix(write(tmp_path, seeds=[0, 1, 2], recipes=recipes))
+    runs = {(run.recipe, run.settings.seed): run for run in matrix.runs(tmp_path)}
+    # Of eight items the base has one; the ceiling ends with 5 and 3 of them, the recipe with 3, 2 and 8.
+    finish(runs["true labels", 0], measured({0, 1, 2}, {0, 1}))
+    finish(runs["true labels", 1], measured({0, 1, 2}, set()))
+    finish(runs["ours", 0], measured({0, 1}, {0}))
+    finish(runs["ours", 1], measured({0, 1}, set()))
+    finish(runs["ours", 2], measured({0, 1, 2, 3}, {0, 1, 2, 3}))
+    figures = ablation_figures(matrix, list(runs.values()))
+    assert row_of(figures, "ours")["gap_closed"] == pytest.approx((2 + 1) / (4 + 2))
+    assert row_of(figures, "true labels")["gap_closed"] == 1.0
+    table = ablation_table(figures)
+    assert "| ahead of ours | share of the gap to true labels |" in table and "| 0.50 |" in table

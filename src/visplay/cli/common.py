@@ -19,6 +19,7 @@ MODEL_PRESET: dict[str, Any] = {"help": f"for a model: {_PRESETS}"}
 ENGINE: dict[str, Any] = {"choices": list(components("engine")), "help": "what generates; default: as the settings say"}
 SET: dict[str, Any] = {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "change any setting"}
 ITEMS: dict[str, Any] = {"type": int, "metavar": "N", "help": "use at most N items of each suite"}
+SEALED: dict[str, Any] = {"action": "store_true", "help": "the sealed half of the suites: for a report, not a choice"}
 
 
 def chosen_settings(name: str, options: argparse.Namespace, preset: str | None = None) -> Settings:
@@ -36,7 +37,7 @@ def named_suites(options: argparse.Namespace) -> tuple[tuple[Suite, ...], list[s
 
     check_at_least_one("--items", options.items)
     if not options.data:
-        return open_suites(options.suites, options.seed, options.items), []
+        return open_suites(options.suites, options.seed, options.items, sealed=options.sealed), []
     data = read_labelled(options.data)
     return (draw_items(data.suite, options.items, options.seed),), list(data.skipped)
 
@@ -45,3 +46,9 @@ def check_at_least_one(flag: str, value: int | None) -> None:
     """Refuse a count below 1; None means that the user did not give the flag."""
     if value is not None and value < 1:
         raise ConfigError(f"{flag} must be at least 1")
+
+
+def check_sealed(options: argparse.Namespace) -> None:
+    """Refuse `--sealed` where no suites are named."""
+    if options.sealed and not options.suites:
+        raise ConfigError("--sealed is for --suites; labelled files, tasks and stored answers have no sealed half")

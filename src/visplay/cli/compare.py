@@ -8,7 +8,7 @@ import string
 import sys
 from pathlib import Path
 
-from visplay.cli.common import ENGINE, ITEMS, SET, chosen_settings, named_suites
+from visplay.cli.common import ENGINE, ITEMS, SEALED, SET, check_sealed, chosen_settings, named_suites
 from visplay.errors import ConfigError
 
 
@@ -20,6 +20,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     scored.add_argument("--data", type=Path, metavar="FILE", help=f"{score} this file, as `eval` does")
     scored.add_argument("--suites", nargs="+", metavar="NAME", help=f"{score} these suites, as `eval` does")
     add("--items", **ITEMS)
+    add("--sealed", **SEALED)
     add("--seed", type=int, default=0, help="seed of lab drawings, items and answers")
     add("--engine", **ENGINE)
     add("--set", **SET)
@@ -29,9 +30,10 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from visplay.evaluation.compare import compare, comparison_table, is_report, open_contenders
+    from visplay.evaluation.compare import compare, comparison_table, is_report, kept_baselines, open_contenders
     from visplay.roles.open import is_run
 
+    check_sealed(options)
     names = options.contenders
     scored = bool(options.data or options.suites)
     settings = {name: chosen_settings(name, options) for name in names if scored and not is_report(name)}
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         print(_seeds(names, options.form))
         return 0
     suites, skipped = named_suites(options) if scored else ((), [])
-    found = compare(names, open_contenders(names, suites, settings))
+    found = compare(names, open_contenders(names, suites, settings), kept_baselines(names[0]))
     for row in skipped:
         print(f"visplay: skipped {row}", file=sys.stderr)
     if options.form == "json":

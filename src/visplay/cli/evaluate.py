@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from visplay.cli.common import ENGINE, ITEMS, MODEL_PRESET, SET, check_at_least_one, chosen_settings, named_suites
+from visplay.cli.common import (
+    ENGINE,
+    ITEMS,
+    MODEL_PRESET,
+    SEALED,
+    SET,
+    check_at_least_one,
+    check_sealed,
+    chosen_settings,
+    named_suites,
+)
 from visplay.errors import ConfigError
 
 if TYPE_CHECKING:
     from visplay.evaluation.judge.client import Judge
 
-_ASKED = ("model", "base", "data", "seed", "items", "engine", "preset", "set")
+_ASKED = ("model", "base", "data", "sealed", "seed", "items", "engine", "preset", "set", "baselines")
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -23,12 +33,14 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL_OR_RUN")
     asked = command.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV or Parquet")
-    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE")
+    asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE, …")
     asked.add_argument("--tasks", nargs="+", metavar="TASK", help="tasks of lmms-eval; 'paper' names the paper's")
     add("--items", **ITEMS)
+    add("--sealed", **SEALED)
     add("--base", metavar="MODEL_OR_RUN", help="also score this base; changes are paired by item")
     add("--k", type=int, default=0, metavar="N", help="also draw N answers for each item: pass@N, maj@N")
     add("--no-image", action="store_true", help="also ask every question with a blank image")
+    add("--baselines", action="store_true", help="also measure what the base reaches by votes, without training")
     add("--out", type=Path, metavar="FILE.json", help="where the figures go; with --tasks a new folder")
     add("--seed", type=int, default=0, help="seed of lab drawings and sampled answers")
     add("--judge", metavar="URL", help="OpenAI-compatible server that judges greedy answers")
@@ -51,10 +63,13 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Refuse flags that do not go together."""
     check_at_least_one("--items", options.items)
+    check_sealed(options)
     if options.k < 0:
         raise ConfigError("--k must be at least 1")
     if options.out is None:
         raise ConfigError("--out is missing; say where the figures go")
+    if options.baselines and (options.tasks or not options.base):
+        raise ConfigError("--baselines are votes of a base on --data or --suites; name the base by --base")
     if options.tasks and options.judge:
         raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own choice")
     if options.tasks and options.engine not in (None, "transformers"):
@@ -64,6 +79,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _evaluate_suites(options: argparse.Namespace) -> None:
+    from visplay.evaluation.baselines import Baselines
     from visplay.evaluation.judge.judged import judged_lines
     from visplay.evaluation.report import report_tables
     from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner
@@ -76,9 +92,11 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
     for name, its in settings.items():
         check_scorable(name, its)
     found = {}
-    for name, kind in ((options.base, "base.answers"), (options.model, "answers")):
+    votes = Baselines.of(settings[options.model]) if options.baselines else None
+    for name, kind, baselines in ((options.base, "base.answers", votes), (options.model, "answers", None)):
         if name:
-            found[kind] = score_reasoner(name, suites, settings[name], k=options.k, no_image=options.no_image)
+            asked = {"k": options.k, "no_image": options.no_image, "baselines": baselines}
+            found[kind] = score_reasoner(name, suites, settings[name], **asked)
             found[kind].save(options.out.with_suffix(f".{kind}.jsonl"))
     scores = Scores(suites, found["answers"], found.get("base.answers"))
     asked = {name: getattr(options, name) for name in _ASKED}
@@ -86,6 +104,8 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
     report = {**asked, **scores.metrics(), "skipped": skipped}
     write_json(options.out, report)
     console = Console(soft_wrap=True)
+    if options.sealed:
+        print("the sealed half of the suites; use it for no choice")
     for table in report_tables(scores.base, scores.model):
         table.show(console)
     for row in skipped:

@@ -27,7 +27,12 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("--engine", **ENGINE)
     add("--seed", type=int)
     add("--set", **SET)
-    add("--controls", action="store_true", help="also run the controls that a gain must beat")
+    add(
+        "--controls",
+        nargs="*",
+        metavar="NAME",
+        help="also run these controls that a gain must beat; without names: all",
+    )
     add("--resume", action="store_true", help="continue an interrupted run")
     add("--processes", type=int, default=1, metavar="N", help="processes that share the work, one for each GPU")
     add("--out", required=True, type=Path, metavar="DIR")
@@ -69,8 +74,9 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
         settings = load_settings(str(options.out / "config.yaml"))
     else:
         settings = load_settings(options.preset, changes, given)
+    controls = options.controls or options.controls is not None  # without names, all
     run = evolve(
-        settings, options.out, resume=options.resume, controls=options.controls, console=console, controller=controller
+        settings, options.out, resume=options.resume, controls=controls, console=console, controller=controller
     )
     _show(run, console)
     console.print(f"results in {options.out}")
@@ -78,7 +84,7 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
 
 
 def _show(run: Run, console: Console) -> None:
-    from visplay.evaluation.report import lead_lines, run_tables
+    from visplay.evaluation.report import gap_lines, lead_lines, run_tables
     from visplay.selfplay.verdict import Verdict
 
     for table in run_tables(run.summary):
@@ -91,6 +97,10 @@ def _show(run: Run, console: Console) -> None:
         console.print(f"ahead of {name} after the last iteration, points:")
         for line in lead_lines(control["lead"]):
             console.print(f"  {line}")
+        if "gap_closed" in control:
+            console.print(f"share of the gap to {name} that is closed:")
+            for line in gap_lines(control["gap_closed"]):
+                console.print(f"  {line}")
 
 
 def _facts(figures: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ our presets reached. Settings of a component, such as a gate, are fields of its 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -38,6 +38,10 @@ class QuestionerSettings(Section):
     """The Questioner phase (arXiv 2511.15661, section 3)."""
 
     steps: int = Field(8, ge=0, description="training steps per phase; 0 leaves the Questioner untrained (paper: 20)")
+    bank: tuple[str, ...] = Field(
+        (),
+        description="fixed questions instead of the Questioner's, or a text file with one on each line; empty: none",
+    )
     images_per_step: int = Field(16, ge=1, description="images per step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, questions per image (paper, official: 8)")
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 10)")
@@ -51,6 +55,27 @@ class QuestionerSettings(Section):
     history_weight: float = Field(1.0, ge=0, description="weight of that penalty, as diversity.weight within a group")
     sampling: Sampling = Field(default_factory=Sampling, description="of the questions that are trained on")
     synthesis_sampling: Sampling | None = Field(None, description="for silver sets and verdicts; null: `sampling`")
+
+    @field_validator("bank", mode="before")
+    @classmethod
+    def _from_file(cls, bank: Any) -> Any:
+        """The distinct lines of a file that are not blank; a list of questions is left as it is."""
+        if not isinstance(bank, (str, Path)):
+            return bank
+        try:
+            lines = Path(bank).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise ValueError(f"cannot read {bank} as UTF-8 text with a question on each line") from None
+        questions = dict.fromkeys(line.strip() for line in lines if line.strip())
+        if not questions:
+            raise ValueError(f"{bank} has no question")
+        return tuple(questions)
+
+    @model_validator(mode="after")
+    def _trains_no_bank(self) -> QuestionerSettings:
+        if self.bank and self.steps:
+            raise ValueError("a bank of questions is not trained; set steps to 0")
+        return self
 
     @property
     def untrained_sampling(self) -> Sampling:
@@ -75,6 +100,7 @@ class ReasonerSettings(Section):
     questions_per_step: int = Field(64, ge=1, description="silver questions per step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, answers per question (paper, official: 8)")
     reward: ReasonerReward = by_name("silver", "the reward; 'format' and 'random' are controls")
+    advantages: AdvantageEstimator | None = Field(None, description="the Reasoner's own; null: rl.advantages")
     augmentations: tuple[Augmentation, ...] = Field(
         ("plain",),
         min_length=1,
@@ -150,6 +176,10 @@ class EvaluationSettings(Section):
     pass_k: int = Field(0, ge=0, description="also sample k answers and measure whether any is right; 0: off")
     pass_items: int | None = Field(None, ge=1, description="items per suite for pass@k; null for all")
     no_image: bool = Field(False, description="also ask every question with a blank image")
+    baseline_votes: int = Field(0, ge=0, description="votes per item of the baselines without training; 0: off")
+    baseline_items: int | None = Field(
+        None, ge=1, description="items per suite for the baselines, shared by the styles of a lab task; null for all"
+    )
     paper_comparison: int = Field(
         0, ge=0, description="questions per silver set also labelled by the paper's vote and band, where truth is known"
     )
@@ -218,6 +248,9 @@ class Settings(Section):
         for backend in (self.engine, self.vote_engine):
             if backend is not None:
                 backend.check_run(self, trained)
+        for labeler in (self.silver.labeler, self.questioner.labeler):
+            if labeler is not None:
+                labeler.check_run(self)
         return self
 
 

@@ -13,7 +13,23 @@ from typing import Any
 
 from visplay.config import Settings
 from visplay.errors import EvaluationError, RunError
-from visplay.evaluation.results import Marks, Measurement, Results, benchmarks, measurement_file, pool_looks, task_of
+from visplay.evaluation.baseline_figures import (
+    baseline_results,
+    lead_over,
+    mean_baselines,
+    mean_lead_over,
+    suite_baselines,
+)
+from visplay.evaluation.results import (
+    Marks,
+    Measurement,
+    Results,
+    SuiteResult,
+    benchmarks,
+    measurement_file,
+    pool_looks,
+    task_of,
+)
 from visplay.evaluation.statistics import bootstrap_mean, mean_over_seeds, paired_difference
 from visplay.evaluation.summary import Figures, accuracy_figures, change_of_selected, selected_iteration
 from visplay.evaluation.table import Table, marked, points, share
@@ -26,6 +42,10 @@ _NOTE = (
     "Accuracy in %, with its 95 % interval (Wilson; of the mean over suites, a bootstrap within each) and the items it "
     "is of. A difference is in points, paired over the items that both were asked, with its 95 % bootstrap interval; "
     "* the interval excludes zero."
+)
+_BASELINES = (
+    " A lead is the accuracy minus that of the best baseline without training, which the base of the first contender "
+    "was measured with, on the items of both."
 )
 _SEED_NOTE = "Points, with the paired 95 % bootstrap interval of each run; of the mean, Student's over runs."
 
@@ -57,6 +77,13 @@ def open_contenders(names: Sequence[str], suites: Sequence[Suite], settings: Map
     ]
 
 
+def kept_baselines(name: str) -> dict[str, Results]:
+    """The baselines of the base of a run or report, by name; empty where none are stored."""
+    files = {True: Path(name).with_suffix(".base.answers.jsonl"), False: measurement_file(Path(name), 0)}
+    file = files[is_report(name)]
+    return baseline_results(_answers(file)) if file.is_file() else {}
+
+
 def _kept_answers(name: str) -> Results:
     if is_report(name):
         answers = Path(name).with_suffix(".answers.jsonl")
@@ -73,20 +100,30 @@ def _kept_answers(name: str) -> Results:
         raise EvaluationError(
             f"'{name}' is neither a run nor a report; what a model is to be scored on, --suites or --data say"
         )
+    return _answers(answers).greedy
+
+
+def _answers(answers: Path) -> Measurement:
     try:
-        return Measurement.load(answers).greedy
+        return Measurement.load(answers)
     except (ValueError, KeyError, TypeError):
         raise EvaluationError(f"{answers} is no file of answers; score again with `visplay eval`") from None
 
 
-def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
+def compare(
+    names: Sequence[str], answers: Sequence[Results], baselines: Mapping[str, Results] | None = None
+) -> Figures:
     """All contenders on the suites that they have in common, as JSON values; the names are those that the user gave.
+
+    Args:
+        baselines: see `kept_baselines`.
 
     Returns:
         "names"; "suites" by name, with the styles of a lab task pooled; "mean", over the suites that share no item with
         an earlier suite; "left_out", the suites that some contender was not measured on. A suite and the mean have two
         lists in the order of `names`: "measured" has accuracies, and "differences" the differences from the first
-        contender, paired by item. A difference is None for the first contender, and if no item is shared.
+        contender, paired by item. A difference is None for the first contender, and if no item is shared. With
+        baselines both have "baselines" as a summary has it, with "leads" over the best one, in the order of `names`.
     Raises:
         EvaluationError: fewer than two contenders, or no suite in common.
     """
@@ -101,21 +138,45 @@ def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
     counted = list(benchmarks({name: pooled[0][name] for name in common}))
     means = [bootstrap_mean([list(each[name].marks().values()) for name in counted]) for each in pooled]
     shared = [{name: pooled[0][name].shared(each[name]) for name in common} for each in pooled[1:]]
+    led = _over_baselines(baselines or {}, pooled, common, counted)
     return {
         "names": list(names),
         "suites": {
             name: {
                 "measured": [accuracy_figures(each[name].marks()) for each in pooled],
                 "differences": [None, *(_difference(*pairs[name]) for pairs in shared)],
+                **led[name],
             }
             for name in common
         },
         "mean": {
             "measured": [{"accuracy": mean.mean, "ci95": mean.ci95, "n": mean.n} for mean in means],
             "differences": [None, *(_mean_difference([pairs[name] for name in counted]) for pairs in shared)],
+            **led["mean"],
         },
         "left_out": [name for name in every if name not in common],
     }
+
+
+def _over_baselines(
+    baselines: Mapping[str, Results],
+    answers: Sequence[Mapping[str, SuiteResult]],
+    common: Sequence[str],
+    counted: Sequence[str],
+) -> dict[str, Figures]:
+    """What `compare` tells of baselines, by suite and for the mean; nothing where some baseline is not measured."""
+    found: dict[str, Figures] = {name: {} for name in (*common, "mean")}
+    measured = [name for name in common if baselines and all(name in results for results in baselines.values())]
+    for name in measured:
+        here = {baseline: results[name] for baseline, results in baselines.items()}
+        told = suite_baselines(here, None)
+        found[name] = {"baselines": told | {"leads": [lead_over(told["best"], here, each[name]) for each in answers]}}
+    if set(counted) <= set(measured):
+        groups = {baseline: [results[name] for name in counted] for baseline, results in baselines.items()}
+        told = mean_baselines(groups, [None for _ in counted])
+        ours = ([each[name] for name in counted] for each in answers)
+        found["mean"] = {"baselines": told | {"leads": [mean_lead_over(told["best"], groups, each) for each in ours]}}
+    return found
 
 
 def _difference(before: Marks, after: Marks) -> Figures | None:
@@ -139,8 +200,21 @@ def comparison_table(found: Mapping[str, Any], labels: Sequence[str], title: str
             cells.append(f"{share(measured['accuracy'], measured['ci95'])} of {measured['n']}")
             cells.append(f"{marked(difference)} of {difference['n']}" if difference else "no item in common")
         rows.append((*cells[:2], *cells[3:]))
+        if "baselines" in line:
+            rows.append(_lead_row(line["baselines"]))
     left_out = f" Not of all, and left out: {', '.join(found['left_out'])}." if found["left_out"] else ""
-    return Table(title, tuple(columns), tuple(rows), _NOTE + left_out)
+    note = _NOTE + (_BASELINES if any("baselines" in line for line in lines.values()) else "")
+    return Table(title, tuple(columns), tuple(rows), note + left_out)
+
+
+def _lead_row(baselines: Mapping[str, Any]) -> tuple[str, ...]:
+    """The best baseline with its accuracy, and below each contender its lead."""
+    best = baselines[baselines["best"]]
+    head = f"  {baselines['best']}: {share(best['accuracy'], best['ci95'])} of {best['n']}"
+    first, *others = (
+        f"lead {marked(lead)} of {lead['n']}" if lead else "no item in common" for lead in baselines["leads"]
+    )
+    return (head, first, *(cell for lead in others for cell in (lead, "")))
 
 
 def compare_seeds(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Figures:
@@ -148,11 +222,14 @@ def compare_seeds(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) 
 
     Returns:
         "seeds": by title and suite, the greedy change from the base of what each run hands over (`each`), and the mean
-        over runs with Student's interval; the same for each control that every run has, and the lead over it.
+        over runs with Student's interval; the same for each control that every run has, and the lead over it, and
+        over the best baseline of each run.
     Raises:
         EvaluationError: a run has no suite with a measured base.
     """
     blocks = {"change from the base": [_changes(summary) for summary in summaries]}
+    if all(over := [_leads(summary) for summary in summaries]):
+        blocks["lead over the best baseline without training"] = over
     controls = [summary["controls"] for summary in summaries]
     for name in controls[0]:
         if all(name in each for each in controls):
@@ -176,6 +253,19 @@ def _changes(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     if not measured:
         raise EvaluationError("nothing to compare: no suite was measured before and after")
     return {name: change_of_selected(summary, name) for name in measured}
+
+
+def _leads(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The lead over the best baseline of what a run hands over, of each suite that has baselines."""
+    iteration = selected_iteration(summary)
+    found = {}
+    for name, suite in summary["suites"].items():
+        if "baselines" in suite and iteration:
+            found[name] = suite["iterations"][iteration - 1].get("lead_over_baseline")
+        elif "baselines" in suite:
+            gain = suite["baselines"][suite["baselines"]["best"]]["difference"]
+            found[name] = {"mean": -gain["mean"], "ci95": [-gain["ci95"][1], -gain["ci95"][0]]}
+    return {name: lead for name, lead in found.items() if lead}
 
 
 def _over_seeds(runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> Figures:

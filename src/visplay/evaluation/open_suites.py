@@ -7,13 +7,13 @@ from hashlib import blake2b
 from typing import cast
 
 from visplay.errors import EvaluationError
-from visplay.interfaces.component import read_component
+from visplay.interfaces.component import components, read_component
 from visplay.interfaces.suite import SuiteSource
 from visplay.types import Suite
 
 
 def open_suites(
-    sources: Iterable[SuiteSource | str], seed: int, items_per_suite: int | None = None
+    sources: Iterable[SuiteSource | str], seed: int, items_per_suite: int | None = None, *, sealed: bool = False
 ) -> tuple[Suite, ...]:
     """The suites of all sources, in order, each name once.
 
@@ -21,15 +21,25 @@ def open_suites(
         sources: components, or their text: `easy_vqa`, `lab`, `lab/single/pastel`, a labelled file.
         seed: of generated items, and of the choice among too many.
         items_per_suite: the most items per suite; None for all (of the lab, which can generate any number: 100).
+        sealed: the sealed half of each suite; every choice is made on the open half.
     Raises:
-        EvaluationError: an unknown name, or items that cannot be read.
+        EvaluationError: an unknown name, items that cannot be read, or no sealed half.
     """
     try:
         opened = [cast(SuiteSource, read_component("suite", source)) for source in sources]
     except ValueError as error:
         raise EvaluationError(str(error)) from None
-    suites = {suite.name: suite for source in opened for suite in source.open(seed, items_per_suite)}
+    suites = {suite.name: suite for source in opened for suite in _open(source, seed, items_per_suite, sealed)}
     return tuple(draw_items(suite, items_per_suite, seed) for suite in suites.values())
+
+
+def _open(source: SuiteSource, seed: int, items: int | None, sealed: bool) -> tuple[Suite, ...]:
+    if not sealed:
+        return source.open(seed, items)  # a class of the user's own may take no more than that
+    if not source.has_sealed_half:
+        known = [name for name, each in components("suite").items() if getattr(each, "has_sealed_half", False)]
+        raise EvaluationError(f"suite '{source.name}' has no sealed half; those that have one are {', '.join(known)}")
+    return source.open(seed, items, sealed=True)
 
 
 def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from visplay.evaluation.baselines import BASELINES
 from visplay.evaluation.results import Measurement, Results, benchmarks, task_of
 from visplay.evaluation.statistics import calibration
 from visplay.evaluation.summary import Figures, macro_summary, suites_summary
@@ -31,6 +32,9 @@ item."""
 _CONFIDENT = """\
 Confidence is the share of votes for the elected answer; the error is its mean distance from the
 share of right answers, in bins of a tenth. Few items a bin make it too large. Bootstrap interval."""
+_LEAD = """\
+The best baseline without training has its own items; a lead is greedy minus that baseline on these
+items, paired by item."""
 _WHOSE = ("suite", "items", "whose")
 
 _Suites = Mapping[str, Mapping[str, Figures]]
@@ -39,10 +43,12 @@ _Suites = Mapping[str, Mapping[str, Figures]]
 
 def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Table]:
     """The tables of a model, and of its difference from a base that was measured on the same items."""
-    suites = _by_model(suites_summary(base, [model]))
+    summary = suites_summary(base, [model])
+    suites = _by_model(summary)
     for decoding in model.by_decoding:
-        if decoding not in ("sampled", "no_image"):
-            yield _accuracies(decoding, suites, _mean(macro_summary(base, [model], decoding)))
+        if decoding not in ("sampled", "no_image", *BASELINES):
+            mean = _mean(macro_summary(base, [model], decoding), baselines=True)
+            yield _accuracies(decoding, _by_model(summary, baselines=True), mean)
     yield _readers(suites)
     if base:
         yield _gains({**suites, **_mean(macro_summary(base, [model]))})
@@ -65,8 +71,8 @@ def run_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
     parts = (part for figures in iterations for part in figures.items() if part[0] != "tolerant")
     decodings = (name for name, value in parts if isinstance(value, dict) and "accuracy" in value)
     for decoding in dict.fromkeys(("greedy", *decodings)):
-        mean = _mean(macro, numbered=True) if decoding == "greedy" else {}
-        yield _accuracies(decoding, _by_model(suites, numbered=True), mean)
+        mean = _mean(macro, numbered=True, baselines=True) if decoding == "greedy" else {}
+        yield _accuracies(decoding, _by_model(suites, numbered=True, baselines=True), mean)
     last = f"iteration {len(macro['iterations'])}"
     gains, no_image = _gains(_by_model(suites) | _mean(macro)), _no_image(_by_model(suites))
     if any(row[-1].endswith("*") for row in gains.rows if row[0] in suites):
@@ -82,21 +88,35 @@ def lead_lines(lead: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]
             yield f"{name}: {points(iterations[-1]['mean'], iterations[-1]['ci95'])}"
 
 
-def _by_model(suites: Mapping[str, Any], numbered: bool = False) -> dict[str, dict[str, Figures]]:
-    """The `suites` of a summary, lab tasks pooled; `numbered` with all iterations, else the last alone."""
+def gap_lines(closed: Mapping[str, float | None]) -> Iterator[str]:
+    """One line for each suite, lab tasks pooled, of what `summary.gap_closed` found."""
+    for name, part in closed.items():
+        if task_of(name) is None:
+            yield f"{name}: {'none to close' if part is None else f'{part:.2f}'}"
+
+
+def _by_model(
+    suites: Mapping[str, Any], numbered: bool = False, baselines: bool = False
+) -> dict[str, dict[str, Figures]]:
+    """The `suites` of a summary, lab tasks pooled; `numbered` with all iterations, else the last alone.
+
+    `baselines` has the best baseline of each suite beside the base, by its own name.
+    """
     found: dict[str, dict[str, Figures]] = {}
     for name, suite in suites.items():
         if task_of(name) is None:
             found[name] = {"base": suite["base"]} if suite["base"] else {}
+            if baselines and "baselines" in suite:
+                found[name][suite["baselines"]["best"]] = suite["baselines"][suite["baselines"]["best"]]
             for number, figures in enumerate(suite["iterations"], start=1):
                 found[name][f"iteration {number}" if numbered else "model"] = figures
     return found
 
 
-def _mean(macro: Mapping[str, Any], numbered: bool = False) -> dict[str, dict[str, Figures]]:
+def _mean(macro: Mapping[str, Any], numbered: bool = False, baselines: bool = False) -> dict[str, dict[str, Figures]]:
     """The `macro` of a summary as one more suite; empty for a single benchmark."""
     n = len(macro["iterations"][-1]["benchmarks"])
-    return _by_model({f"mean of {n}": macro}, numbered) if n > 1 else {}
+    return _by_model({f"mean of {n}": macro}, numbered, baselines) if n > 1 else {}
 
 
 def _rows(
@@ -118,14 +138,18 @@ def _percent(figures: Mapping[str, Any]) -> str:
 
 
 def _accuracies(decoding: str, suites: _Suites, mean: _Suites) -> Table:
+    greedy = decoding == "greedy"
+    led = greedy and any("lead_over_baseline" in each for models in suites.values() for each in models.values())
+
     def cells(figures: Figures) -> list[str]:
         change = figures.get("difference", {})
         p = f"{change['p_mcnemar']:.2g}" if "p_mcnemar" in change else ""
-        return [_percent(figures), marked(change), p]
+        return [_percent(figures), marked(change), p, *([marked(figures.get("lead_over_baseline"))] if led else [])]
 
     rows = _rows(suites, cells, decoding) + _rows(mean, cells)
-    columns = (*_WHOSE, "right %", "change, points", "McNemar p")
-    return Table(f"{decoding}, what is boxed", columns, rows, _ACCURACIES if decoding == "greedy" else "")
+    columns = (*_WHOSE, "right %", "change, points", "McNemar p", *(["lead, points"] if led else []))
+    note = "\n".join([_ACCURACIES, *([_LEAD] if led else [])]) if greedy else ""
+    return Table(f"{decoding}, what is boxed", columns, rows, note)
 
 
 def _readers(suites: _Suites) -> Table:

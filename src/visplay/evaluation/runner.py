@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import chain
 
 from visplay.data.augmentations import blank_like
 from visplay.errors import EvaluationError
+from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.grading import Verdict, best, commonest, score
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.interfaces.engine import Engine, Sampling
@@ -26,6 +28,7 @@ def measure(
     k: int = 0,
     k_items: int | None = None,
     no_image: bool = False,
+    baselines: Baselines | None = None,
 ) -> Measurement:
     """All suites: once greedily and, if wanted, once and `k` times at temperature 1 without top-p and top-k.
 
@@ -33,12 +36,13 @@ def measure(
         k: answers per item for pass@k and maj@k; 0 for neither.
         k_items: the most items per suite that are answered `k` times; None for all.
         no_image: also ask every question once greedily on a blank image.
+        baselines: also ask for the votes of the baselines without training; None for no baselines.
     Raises:
         EvaluationError: no suite or item, two suites of one name, one id for two questions, or an impossible count.
     """
     if k < 0 or (k_items is not None and k_items < 1):
         raise EvaluationError(f"k must be at least 0 and k_items at least 1; got {k} and {k_items}")
-    plans: list[tuple[str, Sequence[Suite], Mapping[str, Request], Verdict]] = [
+    plans: list[tuple[str, Sequence[Suite], Mapping[str, tuple[Request, ...]], Verdict]] = [
         ("greedy", suites, _requests(suites, wording, "greedy", greedy=True), best)
     ]
     if sampled:
@@ -50,12 +54,19 @@ def measure(
     if no_image:
         unseen = _requests(suites, wording, "no_image", greedy=True, shown=cache(blank_like))
         plans.append(("no_image", suites, unseen, best))
+    if baselines:
+        some = baselines.draw(suites)
+        votes = baselines.decodings(_distinct_items(some), wording)
+        plans += [(name, some, asked, verdict) for name, asked, verdict in votes]
     # One call for all, so that an engine need read each image and prompt only once.
-    requests = dict.fromkeys(request for _, _, asked, _ in plans for request in asked.values())
+    requests = dict.fromkeys(chain.from_iterable(each for _, _, asked, _ in plans for each in asked.values()))
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
     found = {}
     for decoding, of, asked, verdict in plans:
-        by_item = {item_id: completions[request.id] for item_id, request in asked.items()}
+        by_item = {
+            item_id: tuple(chain.from_iterable(completions[request.id] for request in each))
+            for item_id, each in asked.items()
+        }
         found[decoding] = {each.name: SuiteResult(each.name, score(each.items, by_item, verdict)) for each in of}
     return Measurement(found)
 
@@ -74,14 +85,14 @@ def _requests(
     greedy: bool = False,
     n: int = 1,
     shown: Callable[[ImageRef], ImageRef] = lambda image: image,
-) -> dict[str, Request]:
+) -> dict[str, tuple[Request, ...]]:
     """The request of each item id; the same question on the same image, as `shown`, is one request."""
-    asked: dict[str, Request] = {}
+    asked: dict[str, tuple[Request, ...]] = {}
     distinct: dict[tuple[ImageRef, str], Request] = {}
     for item in _distinct_items(suites):
         prompt, image = wording(item.question, item.choices), shown(item.image)
         request = Request(f"evaluation/{tag}/{item.id}", image, prompt, n=n, greedy=greedy)
-        asked[item.id] = distinct.setdefault((image, prompt), request)
+        asked[item.id] = (distinct.setdefault((image, prompt), request),)
     return asked
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from visplay.config import Settings
 from visplay.errors import ConfigError, EvaluationError
+from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.judge.judged import judge_results, judged_summary
 from visplay.evaluation.judge.prompt import PROMPT_VERSION
 from visplay.evaluation.open_suites import open_suites
@@ -47,7 +48,14 @@ class Scores:
 
 
 def score_reasoner(
-    name: str, suites: Sequence[Suite], settings: Settings, *, k: int = 0, no_image: bool = False, sampled: bool = True
+    name: str,
+    suites: Sequence[Suite],
+    settings: Settings,
+    *,
+    k: int = 0,
+    no_image: bool = False,
+    sampled: bool = True,
+    baselines: Baselines | None = None,
 ) -> Measurement:
     """Measure a run's Reasoner or any model on suites, as a run does: see `measure` and `own_settings`.
 
@@ -57,7 +65,9 @@ def score_reasoner(
     policies, prompts = open_roles(name, ("reasoner",), settings)
     with inference_engine(policies["reasoner"], settings) as speaker:
         max_tokens = settings.reasoner.sampling.max_tokens
-        return measure(speaker, suites, prompts.answer, max_tokens, sampled, k=k, no_image=no_image)
+        return measure(
+            speaker, suites, prompts.answer, max_tokens, sampled, k=k, no_image=no_image, baselines=baselines
+        )
 
 
 def evaluate(
@@ -69,6 +79,8 @@ def evaluate(
     items: int | None = None,
     k: int = 0,
     no_image: bool = False,
+    sealed: bool = False,
+    baselines: bool = False,
     seed: int = 0,
     preset: str | None = None,
     overrides: Sequence[str] = (),
@@ -82,20 +94,29 @@ def evaluate(
         items: the most items per suite.
         k: also sample k answers per item, for pass@k and the majority.
         no_image: also ask every question with a blank image.
+        sealed: ask the sealed half of the suites, for a final report and never for a choice; a file has none.
+        baselines: also measure what the base reaches by votes, without training; with a base only.
         seed: of generated items and of sampled answers.
         preset: settings for a model; a run has its own.
         overrides: changes of single settings, `key=value`.
     Raises:
-        EvaluationError: the items cannot be read, or there are none.
+        EvaluationError: the items cannot be read, or there are none; or baselines without a base.
         RunError, ModelError, ConfigError, EngineError: a model cannot be opened or run.
     """
+    if baselines and base is None:
+        raise EvaluationError("baselines are votes of a base; name the base")
     settings = {name: own_settings(name, preset, overrides, {"seed": seed}) for name in (model, base) if name}
-    opened = open_suites([LabelledFile(path=Path(data))] if data is not None else suites, seed, items)
+    sources = [LabelledFile(path=Path(data))] if data is not None else suites
+    opened = open_suites(sources, seed, items, sealed=sealed)
     if not opened:
         raise EvaluationError("nothing to answer; name a labelled file as data, or suites such as easy_vqa")
     for name, chosen in settings.items():
         check_scorable(name, chosen)
-    found = {name: score_reasoner(name, opened, chosen, k=k, no_image=no_image) for name, chosen in settings.items()}
+    votes = Baselines.of(settings[model]) if baselines else None
+    found = {
+        name: score_reasoner(name, opened, chosen, k=k, no_image=no_image, baselines=votes if name == base else None)
+        for name, chosen in settings.items()
+    }
     return Scores(opened, found[model], found[base] if base else None)
 
 

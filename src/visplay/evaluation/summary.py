@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from visplay.evaluation.baseline_figures import macro_with_baselines, with_baselines
+from visplay.evaluation.baselines import BASELINES
 from visplay.evaluation.results import Measurement, Results, SuiteResult, benchmarks, pool_looks
 from visplay.evaluation.statistics import bootstrap_mean, calibration, item_changes, paired_difference, wilson_interval
 
@@ -26,13 +28,14 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
     before = _with_pooled(base) if base else {}
     after = [_with_pooled(measurement) for measurement in iterations]
     names = dict.fromkeys(name for each in (before, *after) for name in each.get("greedy", {}))
-    return {
+    suites: Figures = {
         name: {
             "base": _suite(name, before, {}) if before else None,
             "iterations": [_suite(name, measured, before) for measured in after],
         }
         for name in names
     }
+    return with_baselines(suites, base, iterations)
 
 
 def macro_summary(base: Measurement | None, iterations: Sequence[Measurement], decoding: str = "greedy") -> Figures:
@@ -44,10 +47,11 @@ def macro_summary(base: Measurement | None, iterations: Sequence[Measurement], d
         ValueError: no suite, or base and iteration were asked other items.
     """
     before = base.by_decoding.get(decoding) if base else None
-    return {
+    macro: Figures = {
         "base": _macro(before, None) if before else None,
         "iterations": [_macro(measured.by_decoding[decoding], before) for measured in iterations],
     }
+    return macro_with_baselines(macro, base, iterations) if decoding == "greedy" else macro
 
 
 def lead(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> dict[str, list[Figures]]:
@@ -78,9 +82,20 @@ def change_of_selected(summary: Mapping[str, Any], suite: str) -> Mapping[str, A
     return change
 
 
+def gap_closed(ours: Mapping[str, Any], ceiling: Mapping[str, Any]) -> dict[str, float | None]:
+    """By suite, the change of what a run hands over as a share of the change of its ceiling, from the same base.
+
+    Both are summaries of runs. A share is None where the ceiling gained nothing, so that there is no gap.
+    """
+    measured = [name for name, suite in ours["suites"].items() if suite["base"] and suite["iterations"]]
+    changes = {name: [change_of_selected(summary, name)["mean"] for summary in (ours, ceiling)] for name in measured}
+    return {name: change / most if most > 0 else None for name, (change, most) in changes.items()}
+
+
 def _with_pooled(measurement: Measurement) -> dict[str, Results]:
-    """The results of each decoding, those of lab tasks with their looks pooled first."""
-    return {name: {**pool_looks(found.values()), **found} for name, found in measurement.by_decoding.items()}
+    """The results of each decoding but the baselines, those of lab tasks with their looks pooled first."""
+    decodings = {name: found for name, found in measurement.by_decoding.items() if name not in BASELINES}
+    return {name: {**pool_looks(found.values()), **found} for name, found in decodings.items()}
 
 
 def _suite(name: str, measured: Mapping[str, Results], base: Mapping[str, Results]) -> Figures:

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Validat
 from pydantic_core import CoreSchema, core_schema
 
 BUILT_IN: dict[str, tuple[str, ...]] = {
-    "labeler": ("visplay.labeling.labelers",),
+    "labeler": ("visplay.labeling.labelers", "visplay.lab.labelers"),
     "gate": ("visplay.labeling.gates",),
     "questioner_reward": ("visplay.rl.rewards.questioner",),
     "reasoner_reward": ("visplay.rl.rewards.reasoner",),

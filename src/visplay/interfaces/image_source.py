@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from visplay.interfaces.component import Component
 from visplay.interfaces.labeler import Voter
-from visplay.types import Candidate, ImageRef, Question
+from visplay.types import Candidate, Group, ImageRef, Question, SilverItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,15 @@ class Observer(Protocol):
         self, questions: Sequence[Question], before: Mapping[str, str | None], now: Mapping[str, str | None]
     ) -> Mapping[str, Any]:
         """Metrics of how true earlier and present answers to the frozen questions are; answers are by question id."""
+
+    def on_reasoner_step(
+        self, items: Sequence[SilverItem], groups: Sequence[Group], advantages: Sequence[Sequence[float]]
+    ) -> Mapping[str, Any]:
+        """Metrics of a training step: how true its rewards and labels are.
+
+        Args:
+            groups, advantages: the completions of each item with their rewards, and the advantage of each completion.
+        """
 
 
 class ImageSource(Component, seam="image_source"):

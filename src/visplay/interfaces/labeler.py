@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from visplay.interfaces.component import Component
 from visplay.types import Augmentation, Candidate, Question, Vote
@@ -45,6 +45,13 @@ class ExtraRequests:
 
 class Labeler(Component, seam="labeler"):
     """Puts questions to the Reasoner and decides their silver answers."""
+
+    def check_run(self, run: Any) -> None:
+        """Refuse a run, by its `visplay.config.Settings`, whose questions it cannot label.
+
+        Raises:
+            ValueError: one line that says why.
+        """
 
     def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
         """Each question with its votes, so many answers of the Reasoner, and their result, in order.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from visplay.interfaces.component import Component
 from visplay.types import Suite
 
 
 class SuiteSource(Component, seam="suite"):
-    """Labelled questions under a name."""
+    """Labelled questions under a name: an open half, and a sealed half that no choice may look at."""
 
-    def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
+    has_sealed_half: ClassVar[bool] = False
+    """Whether `open` takes `sealed=True`; it is never called with it otherwise."""
+
+    def open(self, seed: int, items: int | None, sealed: bool = False) -> tuple[Suite, ...]:
         """The suites of this source, in a fixed order; `seed` is that of generated items.
 
         Args:
             items: the most items per suite that the caller uses; None for all. A source may return more.
+            sealed: the sealed half, under the same names of suites; it shares no item and no image with the open half.
         Raises:
             EvaluationError: the items cannot be read.
         """

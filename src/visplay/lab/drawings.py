@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from visplay.types import ImageRef
 
 SOURCES: tuple[str, ...] = (*STYLES, "single")
 LAB_DRAWINGS = 4000
+_ID = re.compile(r"lab/(\w+)/(\d+)/(\d+)")  # source, seed and number
 
 
 @lru_cache(maxsize=1)  # a run needs images and scenes several times
@@ -34,3 +36,19 @@ def drawings(source: str, count: int, seed: int) -> tuple[tuple[ImageRef, ...], 
         images.append(image)
         scenes[image.id] = scene
     return tuple(images), MappingProxyType(scenes)
+
+
+def scene_of(image_id: str) -> Scene | None:
+    """The scene of a drawing, generated anew from the id of its image; None for the id of another image."""
+    found = _ID.fullmatch(image_id)
+    if found is None or found[1] not in SOURCES:
+        return None
+    count = LAB_DRAWINGS
+    while count <= int(found[3]):
+        count *= 2
+    return _scenes(found[1], count, int(found[2]))[image_id]
+
+
+@lru_cache(maxsize=8)
+def _scenes(source: str, count: int, seed: int) -> Mapping[str, Scene]:
+    return drawings(source, count, seed)[1]

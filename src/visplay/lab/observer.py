@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from visplay.answers import match
+from visplay.answers import extract_boxed, match
 from visplay.evaluation.statistics import paired_difference
 from visplay.interfaces.image_source import ImageSource
 from visplay.interfaces.labeler import Voter
@@ -14,9 +15,10 @@ from visplay.lab.truth import Truth
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
 from visplay.labeling.synthesis import apply_gates
-from visplay.types import Candidate, Question
+from visplay.types import Candidate, Group, Question, SilverItem
 
 PAPER_GATES = (Band(low=0.25, high=0.75),)
+_RIGHT = 0.5  # a completion with a larger reward was rewarded as right
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,33 @@ class LabObserver:
             "true_change": change.mean,
             "true_ci95": list(change.ci95),
             "oracle_accepts": change.ci95.high >= 0,
+        }
+
+    def on_reasoner_step(
+        self, items: Sequence[SilverItem], groups: Sequence[Group], advantages: Sequence[Sequence[float]]
+    ) -> dict[str, Any]:
+        """How true the rewards and labels of a training step are.
+
+        Returns:
+            `reward_accuracy`: share of the completions that were rewarded rightly, that is, if and only if the boxed
+            answer is true, over questions that have a true answer. `label_accuracy`: share of the questions with a true
+            silver answer. `learned_label_accuracy`: the same, each weighted by its sum of absolute advantages.
+            None where there is nothing to count.
+        """
+        answers = [self.truth.answer(item.question) for item in items]
+        rewarded = [
+            (reward > _RIGHT) == is_true(extract_boxed(completion.text), answer)
+            for answer, group in zip(answers, groups, strict=True)
+            for completion, reward in zip(group.completions, group.rewards, strict=True)
+            if answer is not None
+        ]
+        labels = [is_true(item.answer, answer) for item, answer in zip(items, answers, strict=True)]
+        weights = [sum(map(abs, of_group)) for of_group in advantages]
+        learned = sum(weight for weight, label in zip(weights, labels, strict=True) if label)
+        return {
+            "reward_accuracy": fmean(rewarded) if rewarded else None,
+            "label_accuracy": fmean(labels) if labels else None,
+            "learned_label_accuracy": learned / sum(weights) if any(weights) else None,
         }
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from visplay.errors import ImageError
 from visplay.lab.draw import PURE_RGB
+from visplay.lab.drawings import scene_of
 from visplay.lab.oracle import truth
 from visplay.lab.scene import Scene, Thing
 from visplay.types import ImageRef, Question
@@ -31,6 +33,14 @@ class Truth:
 def drawn(scenes: Mapping[str, Scene]) -> Callable[[ImageRef], Scene]:
     """Looks up the scene of a drawing by its image id."""
     return lambda image: scenes[image.id]
+
+
+def known_scene(image: ImageRef) -> Scene:
+    """The scene of an image of the lab or of easy-vqa, which its id tells apart; ImageError for any other image."""
+    scene = scene_of(image.id)
+    if scene is None and not image.id.startswith("easy-vqa/"):
+        raise ImageError(f"{image.id}: the truth is known for images of the lab and of easy-vqa alone")
+    return scene or read_flat_scene(image)
 
 
 def read_flat_scene(image: ImageRef) -> Scene:

@@ -89,7 +89,8 @@ def _labelled(candidate: Candidate, dropped: Mapping[str, tuple[str, str]]) -> d
     if answer is None:
         voted = any(vote.answer is not None for vote in votes)
         at_odds = "the votes are at odds with what else was asked about the image"
-        gate, reason = "unlabelled", at_odds if voted else "no vote was boxed"
+        unvoted = "no vote was boxed" if votes else "the labeler knows no answer"
+        gate, reason = "unlabelled", at_odds if voted else unvoted
     row = _question_and_votes(question, votes) | {"answer": answer, "confidence": candidate.result.confidence}
     return row | {"kept": gate is None, "gate": gate, "reason": reason}
 

@@ -44,8 +44,16 @@ def _suites(suites: Sequence[Figures]) -> list[dict[str, Any]]:
             one = measured.get(t, {})
             row[f"iteration {t}" if t else "base"] = _percent(one.get("accuracy"), one.get("ci95"))
         change = last.get("difference", {})
-        rows.append(row | {"change of the last, points": _percent(change.get("mean"), change.get("ci95"), "+")})
+        row |= {"change of the last, points": _percent(change.get("mean"), change.get("ci95"), "+")}
+        rows.append(row | (_baseline(suite["baseline"], last) if any(one["baseline"] for one in suites) else {}))
     return rows
+
+
+def _baseline(best: Figures | None, last: Figures) -> dict[str, str]:
+    """The best baseline without training, with its own number of items, and the lead over it."""
+    lead = last.get("lead_over_baseline", {})
+    told = f"{best['name']}: {_percent(best['accuracy'], best['ci95'])} of {best['n']}" if best else ""
+    return {"best baseline": told, "lead of the last, points": _percent(lead.get("mean"), lead.get("ci95"), "+")}
 
 
 def _silver(silver: Sequence[Figures]) -> list[dict[str, Any]]:

@@ -4,7 +4,9 @@
      "page": {"status": see `RunView`, "phases": [{"name", "doing"}], "silver", "verdicts": [lines of metrics.jsonl],
               "curves": [{"phase", "name", "iteration": [1, …], "step": [0, …], "y": [0.5, null, …]}],
               "suites": [{"suite", "decoding", "task", "base": {"iteration": 0, "accuracy", "ci95", "n"},
-                          "iterations": [{"iteration", "accuracy", "ci95", "n", "difference"}]}]}}
+                          "baseline": null or {"name", "accuracy", "ci95", "n", "difference"},
+                          "iterations": [{"iteration", "accuracy", "ci95", "n", "difference",
+                                          "lead_over_baseline"}]}]}}
 
 The files are only read, while a run may write them. An unfinished line of metrics is left for the next call. Missing
 files are no error. A file that did not change is not read again.
@@ -185,7 +187,7 @@ def _series(suites: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
     `task` is the lab task of a suite that is one style of it, else None; the first view shows the suites with None.
     """
-    kept = ("accuracy", "ci95", "n", "difference")
+    kept = ("accuracy", "ci95", "n", "difference", "lead_over_baseline")
     for name, suite in suites.items():
         # Figures at the top are greedy.
         measured = [{"greedy": one, **one} if one else {} for one in (suite["base"], *suite["iterations"])]
@@ -194,7 +196,15 @@ def _series(suites: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             found = [(t, one[decoding]) for t, one in enumerate(measured) if decoding in one]
             told = [{"iteration": t} | {key: part[key] for key in kept if key in part} for t, part in found]
             base = told.pop(0) if decoding in measured[0] else None
-            yield {"suite": name, "decoding": decoding, "task": task_of(name), "base": base, "iterations": told}
+            best = _best_baseline(suite) if decoding == "greedy" else None
+            frame = {"suite": name, "decoding": decoding, "task": task_of(name)}
+            yield frame | {"base": base, "baseline": best, "iterations": told}
+
+
+def _best_baseline(suite: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The best baseline without training of a suite of a summary; None if none was measured."""
+    measured = suite.get("baselines")
+    return {"name": measured["best"], **measured[measured["best"]]} if measured else None
 
 
 def _last_part(name: str) -> str:

@@ -84,7 +84,7 @@ class Trainer:
         sums = dict.fromkeys(_SUMS, 0.0)
         with self.policy.active() as vlm:
             vlm.model.train()
-            advantages = self._advantages(groups)
+            advantages = self.advantages(groups)
             whole = list(zip(groups, advantages, strict=True))
             count = min(self.settings.updates_per_step, len(whole))
             parts = (whole[i * len(whole) // count : (i + 1) * len(whole) // count] for i in range(count))
@@ -95,6 +95,11 @@ class Trainer:
             vlm.model.eval()
         totals = self.controller.all_reduce_sum(list(sums.values()))
         return self._metrics(groups, advantages, norms, dict(zip(sums, totals, strict=True)))
+
+    def advantages(self, groups: Sequence[Group]) -> list[torch.Tensor]:
+        """Advantages of each group's completions times the group's weight, float32 (G,)."""
+        estimated = self.settings.advantages.estimate([GroupRewards(group.rewards, group.baseline) for group in groups])
+        return [group.weight * torch.tensor(found) for group, found in zip(groups, estimated, strict=True)]
 
     def offload(self) -> None:
         """Move the optimizer's state to CPU memory; the next update moves it back."""
@@ -117,11 +122,6 @@ class Trainer:
             raise TrainingError(f"no optimizer state '{error.filename}'") from None
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             raise TrainingError(f"optimizer state in '{folder}' does not fit: {one_line(error)}") from None
-
-    def _advantages(self, groups: Sequence[Group]) -> list[torch.Tensor]:
-        """Advantages of each group's completions times the group's weight, float32 (G,)."""
-        estimated = self.settings.advantages.estimate([GroupRewards(group.rewards, group.baseline) for group in groups])
-        return [group.weight * torch.tensor(found) for group, found in zip(groups, estimated, strict=True)]
 
     def _samples(self, part: Sequence[tuple[Group, torch.Tensor]]) -> list[TrainingSample]:
         """The completions of one update that have a gradient; weights are those among all of its completions."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
 from typing import Any, cast, get_args
 
 from visplay.config import QuestionerSettings
+from visplay.data.random_streams import random_stream
 from visplay.interfaces.engine import Engine
 from visplay.interfaces.reward import QuestionOutcome
 from visplay.rl.rewards.diversity import bleu_matrix, clusters, diversity
@@ -120,9 +121,12 @@ class Questioner:
     def ask(self, images: Sequence[ImageRef], n: int, tag: str, trained: bool = False) -> list[Asked]:
         """`n` completions per image; the setting `synthesis_sampling` applies unless they are `trained` on.
 
-        `tag`, the first part of the request ids, must be unique, because the ids name the random streams.
+        With a bank, they are as many different questions of it, or all. `tag`, the first part of the request ids, must
+        be unique, because the ids name the random streams.
         """
         requests = [Request(f"{tag}/{image.id}", image, self.prompts.questioner, n) for image in images]
+        if self.settings.bank:
+            return [one for request in requests for one in self._from_bank(request)]
         sampling = self.settings.sampling if trained else self.settings.untrained_sampling
         completions = self.engine.generate(requests, sampling)
         asked = []
@@ -132,6 +136,13 @@ class Questioner:
                 question = Question(f"{request.id}#{completion.index}", request.image, *parsed) if parsed else None
                 asked.append(Asked(request, completion, question))
         return asked
+
+    def _from_bank(self, request: Request) -> Iterator[Asked]:
+        bank = self.settings.bank
+        drawn = random_stream(self.seed, f"bank/{request.id}").permutation(len(bank))[: request.n]
+        for index, text in enumerate(bank[place] for place in drawn):
+            completion = Completion(request.id, index, (), (), text, finished=True)
+            yield Asked(request, completion, Question(f"{request.id}#{index}", request.image, "open", text))
 
     def rewards(
         self, asked: Sequence[Asked], results: Mapping[str, VoteResult], rejected: Collection[str] = ()

@@ -60,7 +60,7 @@ class Reasoner:
         asked = [
             (question.id, augmentation, self._request(question, share, "vote", augmentation))
             for question in questions
-            for augmentation, share in _shares(m, augmentations, question.text)
+            for augmentation, share in spread_votes(m, augmentations, question.text)
         ]
         completions = self.voter.generate([request for *_, request in asked], self.settings.untrained_sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
@@ -83,7 +83,7 @@ class Reasoner:
         first = {question.image.id: question for question in reversed(questions)}
         asked = []
         for image_id, question in first.items():
-            for augmentation, share in _shares(n, augmentations, "color"):
+            for augmentation, share in spread_votes(n, augmentations, "color"):
                 name, image = f"facts/{augmentation}/{question.id}", augmented(question.image, augmentation)
                 asked.append((image_id, Request(name, image, self.prompts.facts, share)))
         completions = self.voter.generate([request for _, request in asked], self.settings.untrained_sampling)
@@ -123,8 +123,8 @@ def _kept(augmentation: Augmentation, question: str) -> Augmentation:
     return augmentation if preserves_answer(augmentation, question) else "plain"
 
 
-def _shares(n: int, augmentations: Sequence[Augmentation], question: str) -> list[tuple[Augmentation, int]]:
-    """Each distinct augmentation with its number of the `n` answers."""
+def spread_votes(n: int, augmentations: Sequence[Augmentation], question: str) -> list[tuple[Augmentation, int]]:
+    """Each distinct augmentation with its number of the `n` answers; "plain" replaces what may change the answer."""
     share, rest = divmod(n, len(augmentations))
     taken: Counter[Augmentation] = Counter()
     for place, augmentation in enumerate(augmentations):

@@ -20,7 +20,7 @@ from visplay.types import StepId
 
 _SHOWN = (
     *("reward", "confidence", "valid", "kl", "entropy", "kept", "asked", "label_accuracy", "answerable"),
-    *("accepted", "validation_accuracy"),
+    *("reward_accuracy", "accepted", "validation_accuracy"),
 )
 
 

@@ -12,11 +12,13 @@ from functools import partial
 import numpy as np
 
 from visplay.data.random_streams import random_stream
+from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.results import measurement_file
 from visplay.evaluation.runner import measure
 from visplay.labeling.files import silver_file, step_rows, synthesis_rows, write_record, write_silver
 from visplay.labeling.synthesis import apply_gates, synthesize
 from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
+from visplay.rl.trainer import Trainer
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.selfplay.context import PhaseContext
 from visplay.types import Candidate, Group, SilverItem, StepId
@@ -30,10 +32,11 @@ def train_questioner(context: PhaseContext, at: StepId) -> None:
     with context.logger.step(at) as record:
         rollout = _Rollout(context)
         groups = rollout.sample(context.settings.questioner.images_per_step, tag)
-        groups = _informative(context, groups, lambda number, missing: rollout.sample(missing, f"{tag}+{number}"))
+        trainer = state.questioner_trainer
+        groups = _informative(trainer, groups, lambda number, missing: rollout.sample(missing, f"{tag}+{number}"))
         asked, candidates, rejected = rollout.asked, rollout.candidates, rollout.rejected
         write_record(context.logger.run.path, at, step_rows(asked, candidates, rejected, rollout.rewards))
-        record |= state.questioner_trainer.step(groups) | state.questioner.engine.metrics()
+        record |= trainer.step(groups) | state.questioner.engine.metrics()
         answered = sum(candidate.result.answer is not None for candidate in candidates)
         questions = [one.question for one in asked if one.question is not None]
         record["valid"] = len(questions) / len(asked)
@@ -70,12 +73,11 @@ class _Rollout:
 
 
 def _informative(
-    context: PhaseContext, groups: Sequence[Group], sample_more: Callable[[int, int], Sequence[Group]]
+    trainer: Trainer, groups: Sequence[Group], sample_more: Callable[[int, int], Sequence[Group]]
 ) -> list[Group]:
     """`groups`; with dynamic sampling, those without an advantage are replaced by some of `sample_more`."""
-    rl = context.settings.rl
-    informative = partial(has_advantage, estimator=rl.advantages)
-    return replace_uninformative(groups, sample_more, informative, rl.dynamic_sampling)
+    informative = partial(has_advantage, estimator=trainer.settings.advantages)
+    return replace_uninformative(groups, sample_more, informative, trainer.settings.dynamic_sampling)
 
 
 def make_silver_set(context: PhaseContext, at: StepId) -> None:
@@ -100,20 +102,27 @@ def make_silver_set(context: PhaseContext, at: StepId) -> None:
 def train_reasoner(context: PhaseContext, at: StepId) -> None:
     """G answers per silver question, rewards, one update of the Reasoner."""
     settings, state, tag = context.settings, context.state, f"{at.iteration}/reasoner/{at.step}"
-    silver = context.silver(at.iteration)
-    items = silver_batch(silver, settings.reasoner.questions_per_step, at, settings.seed)
+    silver, trainer, observer = context.silver(at.iteration), state.reasoner_trainer, context.inputs.observer
+    asked: dict[str, SilverItem] = {}
+
+    def sample(items: Sequence[SilverItem], tag: str) -> list[Group]:
+        groups = state.reasoner.groups(items, tag)
+        asked.update((group.request.id, item) for group, item in zip(groups, items, strict=True))
+        return groups
+
+    def sample_more(number: int, missing: int) -> list[Group]:
+        # The batches of the planned steps end at the step `reasoner.steps`; extra rounds go on behind them.
+        beyond = at._replace(step=at.step + number * settings.reasoner.steps)
+        return sample(silver_batch(silver, missing, beyond, settings.seed), f"{tag}+{number}")
+
     with context.logger.step(at) as record:
-
-        def sample_more(number: int, missing: int) -> Sequence[Group]:
-            # The batches of the planned steps end at the step `reasoner.steps`; extra rounds go on behind them.
-            beyond = at._replace(step=at.step + number * settings.reasoner.steps)
-            more = silver_batch(silver, missing, beyond, settings.seed)
-            items.extend(more)
-            return state.reasoner.groups(more, f"{tag}+{number}")
-
-        groups = _informative(context, state.reasoner.groups(items, tag), sample_more)
-        record |= state.reasoner_trainer.step(groups) | state.reasoner.engine.metrics()
-        record["confidence"] = float(np.mean([item.confidence for item in items]))
+        batch = silver_batch(silver, settings.reasoner.questions_per_step, at, settings.seed)
+        groups = _informative(trainer, sample(batch, tag), sample_more)
+        record |= trainer.step(groups) | state.reasoner.engine.metrics()
+        record["confidence"] = float(np.mean([item.confidence for item in asked.values()]))
+        if observer is not None:
+            items, advantages = [asked[group.request.id] for group in groups], trainer.advantages(groups)
+            record |= observer.on_reasoner_step(items, groups, [found.tolist() for found in advantages])
 
 
 def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
@@ -125,7 +134,7 @@ def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) 
 
 
 def measure_reasoner(context: PhaseContext, at: StepId) -> None:
-    """Greedy and sampled accuracy on every suite; the marks of all items are kept."""
+    """Greedy and sampled accuracy on every suite, and baselines by the base; the marks of all items are kept."""
     settings, state = context.settings, context.state
     with context.logger.step(at) as record:
         measurement = measure(
@@ -137,6 +146,7 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
             k=settings.evaluation.pass_k,
             k_items=settings.evaluation.pass_items,
             no_image=settings.evaluation.no_image,
+            baselines=Baselines.of(settings) if at.iteration == 0 and settings.evaluation.baseline_votes else None,
         )
         file = measurement_file(context.logger.run.path, at.iteration)
         file.parent.mkdir(exist_ok=True)

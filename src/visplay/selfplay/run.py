@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import resource
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from visplay.config import Settings, load_settings
+from visplay.config import Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import measurement_file, run_measurements
-from visplay.evaluation.summary import lead, macro_summary, suites_summary
+from visplay.evaluation.summary import gap_closed, lead, macro_summary, suites_summary
 from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.files import join_silver, silver_file
@@ -28,19 +30,15 @@ from visplay.runs import RunDirectory, check_free, read_metrics
 from visplay.runs.metrics import FRAME
 from visplay.runs.open_run import Run, open_run
 from visplay.runs.trackers import Trackers
-from visplay.selfplay.acceptance import read_validation_set
+from visplay.selfplay.acceptance import read_validation_set, without_validation_images
 from visplay.selfplay.context import RunInputs
+from visplay.selfplay.controls import CEILING, changed, control_changes, control_names
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import self_play
 from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.verdict import Verdict, is_verdict
 
-CONTROLS = {
-    "random_reward": ("questioner.reward=random", "reasoner.reward=random"),
-    "format_reward": ("questioner.reward=format", "reasoner.reward=format"),
-    "untrained_questioner": ("questioner.steps=0",),
-}
-"""The controls, which a gain must beat, by name: the settings in which each differs from the run."""
+LEARNED = ("reward_accuracy", "learned_label_accuracy")  # metrics of the Reasoner phase in summary.json
 
 
 def evolve(
@@ -48,7 +46,7 @@ def evolve(
     out: str | Path,
     *,
     resume: bool = False,
-    controls: bool = False,
+    controls: bool | Sequence[str] = False,
     console: Console | None = None,
     controller: Controller = SINGLE_PROCESS,
 ) -> Run:
@@ -58,7 +56,8 @@ def evolve(
         settings: see `visplay.load_settings`. With `resume`, pass the settings that the run began with.
         out: directory of the run; new or empty, unless `resume` is set.
         resume: continue an interrupted run where there is one.
-        controls: also run the controls that a gain must beat: random reward, format reward, untrained Questioner.
+        controls: also run these controls, or all for True, which a gain must beat: see `visplay.selfplay.controls`. One
+            that does not apply to the run is left out.
         console: where progress is shown; None is silent.
         controller: the processes that share the work.
     Raises:
@@ -70,7 +69,8 @@ def evolve(
     out = Path(out)
     console = console or Console(quiet=True)
     resuming = resume and (out / "config.yaml").exists()
-    _check_shared(settings, controller, controls)
+    names = control_names(controls)
+    _check_shared(settings, controller, bool(names))
     if not resuming:
         check_free(out)
     check_runnable(settings)
@@ -79,15 +79,23 @@ def evolve(
     inputs = open_inputs(settings, catalogue)
     with RunDirectory.open(out) if resuming else RunDirectory.create(out, settings) as run:
         summary = run_evolution(run, inputs, console, controller=controller)
-        if controls:
-            run.write_summary(summary | {"controls": _run_controls(run, inputs, console, controller)})
+        if names:
+            found = _run_controls(run, summary, names, inputs, console, controller)
+            run.write_summary(summary | {"controls": found})
     return open_run(out)
 
 
 def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
-    """Images, suites, oracle and labelled items; EvaluationError if suites or items cannot be used."""
+    """Images, suites, oracle and labelled items.
+
+    Raises:
+        EvaluationError: suites or items cannot be used.
+        ConfigError: no image is left to train on.
+    """
     labelled = settings.acceptance.validation_set
     validation_set = read_validation_set(labelled) if labelled else None
+    if not without_validation_images(catalogue.images, validation_set):
+        raise ConfigError(f"all images of {catalogue.source} are in the validation set; none is left to train on")
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
     return RunInputs(catalogue.images, suites, settings.images.observer(settings.seed), validation_set)
 
@@ -155,15 +163,29 @@ def _show_images(catalogue: Catalogue, console: Console) -> None:
         console.print(f"  and {count - shown} more")
 
 
-def _run_controls(run: RunDirectory, inputs: RunInputs, console: Console, controller: Controller) -> dict[str, Any]:
-    """Run each control with the same base and seed; returns summaries by name, with the `lead` of the run over each."""
+def _run_controls(
+    run: RunDirectory,
+    finished: dict[str, Any],
+    names: Sequence[str],
+    inputs: RunInputs,
+    console: Console,
+    controller: Controller,
+) -> dict[str, Any]:
+    """Run each control with the same base and seed, but those that do not apply to the run.
+
+    Returns:
+        summaries by name, with the `lead` of the run over each, and the share of the gap that it closed to the ceiling.
+    """
     found: dict[str, Any] = {}
     _, ours = run_measurements(run.path)
-    # A control shows where its reward leads, so no iteration of it is rolled back.
-    unjudged = ("evaluation.before=false", "acceptance.images=0", "acceptance.validation_set=null")
-    for name, changes in CONTROLS.items():
+    for name in names:
+        try:
+            changes = control_changes(name, run.settings)
+        except ConfigError as error:
+            console.print(f"Left out: {error}", markup=False)
+            continue
         folder = run.path / "controls" / name
-        settings = load_settings(str(run.path / "config.yaml"), [*changes, *unjudged])
+        settings = changed(run.settings, changes | {"evaluation.before": False}, f"control {name}")
         exists = (folder / "config.yaml").exists()
         with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
             base, copy = measurement_file(run.path, 0), measurement_file(folder, 0)
@@ -172,6 +194,8 @@ def _run_controls(run: RunDirectory, inputs: RunInputs, console: Console, contro
                 shutil.copyfile(base, copy)
             summary = run_evolution(control, inputs, console, name, controller)
             found[name] = summary | {"lead": lead(ours, run_measurements(folder)[1])}
+            if name == CEILING:
+                found[name]["gap_closed"] = gap_closed(finished, summary)
     return found
 
 
@@ -183,7 +207,7 @@ def _summarize(run: Path, seconds: float) -> dict[str, Any]:
     return {
         "suites": suites_summary(base, iterations) if base or iterations else {},
         "macro": macro_summary(base, iterations) if base or iterations else {},
-        "silver": [_single_figures(line) for line in lines if line["phase"] == "silver"],
+        "silver": [_single_figures(line) | _learned(line, lines) for line in lines if line["phase"] == "silver"],
         "acceptance": [{"iteration": verdict.iteration, **verdict.as_metrics()} for verdict in verdicts],
         "controls": {},
         "seconds": seconds,
@@ -194,3 +218,10 @@ def _summarize(run: Path, seconds: float) -> dict[str, Any]:
 def _single_figures(line: dict[str, Any]) -> dict[str, Any]:
     """The values of a line of metrics without lists and mappings, such as `kept` and `label_accuracy`."""
     return {key: value for key, value in line.items() if key not in FRAME and not isinstance(value, (list, dict))}
+
+
+def _learned(silver: dict[str, Any], lines: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Means over the Reasoner's steps with a silver set of how true rewards and labels were, where that is known."""
+    steps = [line for line in lines if line["phase"] == "reasoner" and line["iteration"] == silver["iteration"]]
+    known = {key: [line[key] for line in steps if line.get(key) is not None] for key in LEARNED}
+    return {key: fmean(values) for key, values in known.items() if values}

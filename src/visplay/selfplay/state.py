@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -54,8 +55,10 @@ class SelfPlayState:
             max_tokens = sampling.max_tokens or base.max_new_tokens
             return Trainer(policy, rl, max_tokens, controller, sampling.temperature)
 
-        self.questioner_trainer = trainer(self.questioner_policy, _own(settings), settings.questioner.sampling)
-        self.reasoner_trainer = trainer(self.reasoner_policy, settings.rl, settings.reasoner.sampling)
+        asking_rl = _own(settings.rl, learning_rate=settings.questioner.learning_rate, kl=settings.questioner.kl)
+        answering_rl = _own(settings.rl, advantages=settings.reasoner.advantages)
+        self.questioner_trainer = trainer(self.questioner_policy, asking_rl, settings.questioner.sampling)
+        self.reasoner_trainer = trainer(self.reasoner_policy, answering_rl, settings.reasoner.sampling)
 
     @on_all_ranks
     def offload_unused(self) -> None:
@@ -99,7 +102,6 @@ class SelfPlayState:
         self.reasoner_policy.load(folder / "reasoner")
 
 
-def _own(settings: Settings) -> RLSettings:
-    """The update of the Questioner, where it differs from the Reasoner's."""
-    own = {"learning_rate": settings.questioner.learning_rate, "kl": settings.questioner.kl}
-    return settings.rl.model_copy(update={name: value for name, value in own.items() if value is not None})
+def _own(rl: RLSettings, **own: Any) -> RLSettings:
+    """The update of a role: `rl` with those of its own settings that are not None."""
+    return rl.model_copy(update={name: value for name, value in own.items() if value is not None})

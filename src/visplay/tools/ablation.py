@@ -32,8 +32,9 @@ from visplay.evaluation.summary import change_of_selected, lead, selected_iterat
 from visplay.evaluation.table import Table, points
 from visplay.interfaces.component import Section, problems
 from visplay.runs.files import read_json, write_json, write_whole
+from visplay.selfplay.controls import CEILING, control_changes
 
-SILVER = {"asked": ".0f", "kept": ".0f", "label_accuracy": ".3f", "answerable": ".3f"}
+SILVER = {"asked": ".0f", "kept": ".0f", "label_accuracy": ".3f", "answerable": ".3f", "reward_accuracy": ".3f"}
 LEGEND = (
     "Greedy accuracy of what a run hands over (its last accepted iteration), in points: the change from the base, "
     "and the lead over `{against}` with the same seed, both paired by item; mean over seeds. Intervals are 95 %: "
@@ -76,22 +77,35 @@ class Matrix(Section):
     recipes: dict[str, dict[str, Any]] = Field(min_length=1)
     suites: tuple[str, ...] | None = Field(None, min_length=1)
 
+    @property
+    def ceiling(self) -> str | None:
+        """The recipe whose control is true labels, if there is one."""
+        return next((name for name, own in self.recipes.items() if own.get("control") == CEILING), None)
+
     def runs(self, out: Path) -> list[Run]:
         """Every recipe with the first seed, then with the next, so that an early look compares recipes."""
         return [self._run(recipe, seed, out) for seed in self.seeds for recipe in self.recipes]
 
     def _run(self, recipe: str, seed: int, out: Path) -> Run:
-        changes = [*_flat(self.settings), *_flat(self.recipes[recipe])]
+        own = dict(self.recipes[recipe])
+        control = own.pop("control", None)
+        changes = [*_flat(self.settings), *_flat(own)]
         if "seed" in dict(changes):
             raise ConfigError(f"recipe '{recipe}': seed: every recipe takes those listed under 'seeds'")
-        overrides = [f"{key}={json.dumps(value)}" for key, value in changes]
         try:
-            settings = load_settings(self.preset, overrides, {"seed": seed})
+            settings = self._settings(changes, seed)
+            if control is not None:
+                changes += control_changes(str(control), settings).items()
+                settings = self._settings(changes, seed)
         except ConfigError as error:
             raise ConfigError(f"recipe '{recipe}': {error}") from None
+        overrides = _overrides(changes)
         flags = ("--preset", self.preset, "--seed", str(seed), *(f"--set={override}" for override in overrides))
         folder = re.sub(r"[^\w-]+", "-", recipe).strip("-")
         return Run(recipe, settings, flags, out / folder / f"seed-{seed}")
+
+    def _settings(self, changes: Sequence[tuple[str, Any]], seed: int) -> Settings:
+        return load_settings(self.preset, _overrides(changes), {"seed": seed})
 
 
 def read_matrix(path: Path) -> Matrix:
@@ -139,6 +153,10 @@ def _flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any
             yield from _flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
+
+
+def _overrides(changes: Sequence[tuple[str, Any]]) -> list[str]:
+    return [f"{key}={json.dumps(value)}" for key, value in changes]
 
 
 def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -> bool:
@@ -263,16 +281,24 @@ def ablation_figures(matrix: Matrix, runs: Sequence[Run]) -> dict[str, Any]:
         compared = [seed for seed in by_seed if recipe != against and (against, seed) in handed]
         leads = {seed: lead([handed[recipe, seed]], [handed[against, seed]])[suite][0] for seed in compared}
         changes = {seed: change_of_selected(summary, suite) for seed, summary in by_seed.items()}
+        tops = {seed: change_of_selected(each, suite) for seed, each in summaries.get(matrix.ceiling or "", {}).items()}
         items = next(iter(by_seed.values()))["suites"][suite]["base"]["n"]
         figures = {"change": _over_seeds(changes), "lead": _over_seeds(leads) if leads else None}
-        return {"suite": suite, "recipe": recipe, "items": items, **figures}
+        return {"suite": suite, "recipe": recipe, "items": items, **figures, "gap_closed": _gap_closed(changes, tops)}
 
     suites = matrix.suites or [name for name in measured if task_of(name) is None]
     return {
         "against": against,
+        "ceiling": matrix.ceiling,
         "suites": [row(suite, *recipe) for suite in suites for recipe in summaries.items()],
         "silver": [row for recipe, by_seed in summaries.items() for row in _silver(recipe, by_seed)],
     }
+
+
+def _gap_closed(changes: Mapping[int, Mapping[str, Any]], tops: Mapping[int, Mapping[str, Any]]) -> float | None:
+    """The mean change as a share of the ceiling's, over the seeds of both; None if the ceiling gained nothing."""
+    most, ours = (sum(each[seed]["mean"] for seed in changes.keys() & tops.keys()) for each in (tops, changes))
+    return ours / most if most > 0 else None
 
 
 def _over_seeds(differences: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
@@ -295,11 +321,12 @@ def _silver(recipe: str, summaries: Mapping[int, Mapping[str, Any]]) -> Iterator
 def ablation_table(figures: Mapping[str, Any]) -> str:
     """Markdown of what `ablation_figures` returned."""
     against = figures["against"]
-    columns = ("suite", "recipe", "seeds", "items", "change from the base", f"ahead of {against}")
+    gap = (f"share of the gap to {figures['ceiling']}",) if figures["ceiling"] else ()
+    columns = ("suite", "recipe", "seeds", "items", "change from the base", f"ahead of {against}", *gap)
     silver_columns = ("silver set of", "iteration", "seeds", *(key.replace("_", " ") for key in SILVER))
     parts = [
         LEGEND.format(against=against),
-        Table("", columns, tuple(_cells(row) for row in figures["suites"])).markdown(),
+        Table("", columns, tuple(_cells(row)[: len(columns)] for row in figures["suites"])).markdown(),
         "Silver sets, mean over seeds.",
         Table("", silver_columns, tuple(_silver_cells(row) for row in figures["silver"])).markdown(),
     ]
@@ -311,7 +338,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     seeds = len(change["seeds"])
     few = f" ({len(ahead['seeds'])} of {seeds} seeds)" if ahead and len(ahead["seeds"]) < seeds else ""
     leads = points(ahead["mean"], ahead["ci95"]) + few if ahead else ""
-    return row["suite"], row["recipe"], str(seeds), str(row["items"]), points(change["mean"], change["ci95"]), leads
+    closed = "" if row["gap_closed"] is None else f"{row['gap_closed']:.2f}"
+    changed = points(change["mean"], change["ci95"])
+    return row["suite"], row["recipe"], str(seeds), str(row["items"]), changed, leads, closed
 
 
 def _silver_cells(row: Mapping[str, Any]) -> tuple[str, ...]:

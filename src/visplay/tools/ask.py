@@ -164,7 +164,7 @@ def _vote_lines(candidate: Candidate) -> Iterator[str]:
     unboxed = f"unboxed × {result.unboxed}" if result.unboxed else ""
     yield f"votes: {'; '.join(filter(None, (boxed, unboxed)))}"
     agreeing = [vote for vote in candidate.votes if vote.answer and match(vote.answer, result.answer or "")]
-    yield f"reasoning: {_indented((agreeing or candidate.votes)[0].text)}"
+    yield from (f"reasoning: {_indented(vote.text)}" for vote in (agreeing or candidate.votes)[:1])
 
 
 def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:

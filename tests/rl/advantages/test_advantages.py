@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from visplay.interfaces.advantages import AdvantageEstimator, GroupRewards
 from visplay.interfaces.component import components
 from visplay.rl.advantages.estimators import RLOO, BatchNorm, GroupNorm, MeanCentered
+from visplay.rl.advantages.right_only import RightOnly
+from visplay.rl.rewards.reasoner.rewards import SilverReward
+from visplay.types import Completion, ImageRef, Question, SilverItem
 
 REWARDS = st.lists(st.floats(-2, 2), min_size=2, max_size=10)
 GROUPS = st.lists(REWARDS, min_size=1, max_size=5)
@@ -65,7 +68,7 @@ def test_batch_norm(groups: list[list[float]]) -> None:
         assert advantages == pytest.approx([(r - mean) / (deviation + 1e-3) for r in rewards], rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", components("advantages"))
+@pytest.mark.parametrize("name", [name for name in components("advantages") if name != "right_only"])
 @given(groups=GROUPS, reward=st.floats(-2, 2), size=st.integers(2, 10))
 def test_equal_rewards_teach_exactly_nothing_and_the_rest_sums_to_zero(
     name: str, groups: list[list[float]], reward: float, size: int
@@ -99,3 +102,20 @@ def test_a_baseline_says_nothing_to_rewards_that_differ(rewards: list[float], me
 def test_one_reward_has_nothing_to_compare_with() -> None:
     with pytest.raises(ValueError, match="at least two"):
         GroupRewards((1.0,))
+
+
+@given(GROUPS, st.floats(0, 1))
+def test_right_only(groups: list[list[float]], threshold: float) -> None:
+    """Every completion by its own reward, whatever the others of its group."""
+    found = RightOnly(threshold=threshold).estimate([GroupRewards(tuple(rewards), (0.0, 1.0)) for rewards in groups])
+    assert found == [tuple(1.0 if reward > threshold else 0.0 for reward in rewards) for rewards in groups]
+
+
+@pytest.mark.parametrize("format_weight", [0.0, 0.1])
+def test_the_rewards_of_right_and_wrong_answers_are_on_either_side_of_the_threshold(format_weight: float) -> None:
+    """A right answer with a wrong format, and a wrong answer with a right format."""
+    silver = SilverReward(format_weight=format_weight)
+    item = SilverItem(Question("q", ImageRef("p", b""), "open", "what color?"), "red", 1.0, ())
+    texts = (r"\boxed{blue} \boxed{red}", r"\boxed{red}", r"\boxed{blue}", "red")
+    rewards = [silver.reward(Completion("r", n, (1,), (0.0,), text, True), item, "") for n, text in enumerate(texts)]
+    assert estimated(RightOnly(), rewards) == (1.0, 1.0, 0.0, 0.0)

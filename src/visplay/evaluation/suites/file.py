@@ -41,7 +41,7 @@ class LabelledFile(SuiteSource, type="file"):
 
     path: Path = Field(description="the file; docs/evaluation.md describes its columns")
 
-    def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
+    def open(self, seed: int, items: int | None, sealed: bool = False) -> tuple[Suite, ...]:
         return (read_labelled(self.path).suite,)
 
     def __str__(self) -> str:

@@ -2,17 +2,19 @@
 
 The tasks are those of pretraining (color, shape, existence, counting), tasks with two things (comparison, relation),
 pairs of colour and shape that pretraining never drew (composition), absent things (hallucination), and a single thing
-of any pair (single), as in easy-vqa.
+of any pair (single), as in easy-vqa. The sealed half of a suite has as many items, drawn from another random stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
 
+from visplay.data.random_streams import random_stream
 from visplay.interfaces.suite import SuiteSource
 from visplay.lab.draw import STYLES, draw, png
 from visplay.lab.language import Kind, Query, write
@@ -56,6 +58,8 @@ TASKS: dict[str, Task] = {
 class LabSuites(SuiteSource, type="lab"):
     """Suites of the lab, `lab/TASK/STYLE`, generated from the seed."""
 
+    has_sealed_half: ClassVar[bool] = True
+
     part: str = Field("", description="TASK or TASK/STYLE; empty for every task in every style")
 
     @field_validator("part")
@@ -68,29 +72,39 @@ class LabSuites(SuiteSource, type="lab"):
             raise ValueError(f"no suite 'lab/{part}'; tasks are {', '.join(TASKS)}, styles are {', '.join(STYLES)}")
         return part
 
-    def open(self, seed: int, items: int | None) -> tuple[Suite, ...]:
+    def open(self, seed: int, items: int | None, sealed: bool = False) -> tuple[Suite, ...]:
         task, _, style = self.part.partition("/")
-        return tuple(lab_suites(seed, items or _ITEMS, [task] if task else TASKS, [style] if style else STYLES))
+        tasks, styles = [task] if task else TASKS, [style] if style else STYLES
+        return tuple(lab_suites(seed, items or _ITEMS, tasks, styles, sealed=sealed))
 
     def __str__(self) -> str:
         return f"lab/{self.part}" if self.part else "lab"
 
 
 def lab_suites(
-    seed: int, items_per_suite: int, tasks: Iterable[str] = TASKS, styles: Iterable[str] = STYLES
+    seed: int,
+    items_per_suite: int,
+    tasks: Iterable[str] = TASKS,
+    styles: Iterable[str] = STYLES,
+    *,
+    sealed: bool = False,
 ) -> list[Suite]:
     """One suite per task and style; the same seed gives the same drawings, questions and ids."""
-    return [_suite(task, style, seed, items_per_suite) for task in tasks for style in styles]
+    return [_suite(task, style, seed, items_per_suite, sealed) for task in tasks for style in styles]
 
 
-def _suite(task_name: str, style_name: str, seed: int, size: int) -> Suite:
+def _suite(task_name: str, style_name: str, seed: int, size: int, sealed: bool) -> Suite:
     name, task, style = f"lab/{task_name}/{style_name}", TASKS[task_name], STYLES[style_name]
     rng = np.random.default_rng([seed, 2, list(TASKS).index(task_name), list(STYLES).index(style_name)])
+    drawn = f"{name}/{seed}"
+    if sealed:
+        drawn = f"{name}/sealed-{seed}"
+        rng = random_stream(seed, f"sealed/{name}")
     items: list[Item] = []
     drawing = 0
     while len(items) < size:
         scene = random_scene(rng, int(rng.choice(task.counts)), task.pairs, style.sizes, style.turned)
-        image = ImageRef(f"{name}/{seed}/{drawing}", png(draw(scene, style, rng)))
+        image = ImageRef(f"{drawn}/{drawing}", png(draw(scene, style, rng)))
         drawing += 1
         asked: set[str] = set()
         for _ in range(_QUESTIONS):

@@ -87,14 +87,17 @@ function SuiteTable({ shown }) {
   const last = Math.max(0, ...shown.flatMap((one) => one.iterations.map((each) => each.iteration)));
   const numbers = Array.from({ length: last }, (_, i) => i + 1);
   const cell = (one) => (one ? html`${percent(one.accuracy)} <small>[${one.ci95.map((end) => percent(end)).join(", ")}]</small>` : "–");
-  const change = (one) => (one && one.difference ? html`${points(one.difference.mean)} <small>[${one.difference.ci95.map(points).join(", ")}]</small>` : "–");
-  return html`<${Table} caption="suites by iteration" head=${["suite", "items", "base", ...numbers.map((t) => `iteration ${t}`), "change, points"]}
+  const moved = (change) => (change ? html`${points(change.mean)} <small>[${change.ci95.map(points).join(", ")}]</small>` : "–");
+  const voted = shown.some((one) => one.baseline);
+  const best = (one) => (one ? html`${cell(one)} <small>${one.name.replaceAll("_", " ")}, ${count(one.n)} items</small>` : "–");
+  return html`<${Table} caption="suites by iteration" head=${["suite", "items", "base", ...numbers.map((t) => `iteration ${t}`), "change, points", ...(voted ? ["best baseline without training", "lead, points"] : [])]}
     rows=${shown.map((one) => [
       html`<span class=${one.task === null ? "" : "look"}>${one.suite}</span>`,
       count((one.base || one.iterations[0]).n),
       cell(one.base),
       ...numbers.map((t) => cell(one.iterations.find((each) => each.iteration === t))),
-      change(one.iterations.at(-1)),
+      moved(one.iterations.at(-1)?.difference),
+      ...(voted ? [best(one.baseline), moved(one.iterations.at(-1)?.lead_over_baseline)] : []),
     ])} />`;
 }
 

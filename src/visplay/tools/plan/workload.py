@@ -157,10 +157,10 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> lis
     found = [
         new("questions", q.steps, step, 1, q.group_size, question, q.sampling, trained=True),
         *extra("their", q.steps, step, _asked(q.labeler or silver.labeler, q.group_size, q.votes, gates)),
-        new("silver questions", 1, taken, 1, each, question, untrained),
+        new("silver questions", 1, taken, 1, 0 if q.bank else each, question, untrained),
         *extra("silver", 1, taken, _asked(silver.labeler, each, silver.votes, silver.gates)),
         new("answers", r.steps, r.questions_per_step, 1, r.group_size, assumed.answer_tokens, r.sampling, trained=True),
-        new("verdict questions", 1, accept.images, 1, accept.questions_per_image, question, untrained),
+        new("verdict questions", 1, accept.images, 1, 0 if q.bank else accept.questions_per_image, question, untrained),
         # The frozen questions are answered again, and new questions are answered too.
         *extra("verdict", 2, accept.images, _asked(silver.labeler, accept.questions_per_image, accept.votes)),
     ]

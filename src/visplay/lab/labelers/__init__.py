@@ -1,0 +1,1 @@
+"""Labelers that know the truth, for controls; no preset names one."""
