@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from scripts.pretrain_tiny_vlm import CHAT_TEMPLATE, SPECIAL
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForImageTextToText,
@@ -24,7 +25,6 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from scripts.pretrain_tiny_vlm import CHAT_TEMPLATE, SPECIAL
 from visplay.roles.prompts import Prompts
 from visplay.types import ImageRef
 

@@ -17,8 +17,8 @@ from transformers import PreTrainedTokenizerFast
 
 from scripts.pretrain.model import CELL, GRID
 from visplay.lab.draw import SIZE, STYLES, draw, mixed, outline
-from visplay.lab.language import KINDS, Kind, Noun, Query, question_type, write
-from visplay.lab.oracle import answer, describe, matching, related
+from visplay.lab.language import KINDS, Kind, Query, question_type, write
+from visplay.lab.oracle import answer, matching, related
 from visplay.lab.questions import careless_query, random_query, random_two_hop, unanswerable_query
 from visplay.lab.scene import COLORS, MOST_THINGS, SHAPES, Scene, Thing, random_scene
 

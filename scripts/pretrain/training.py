@@ -1,8 +1,9 @@
 """The training of the tiny VLM: stages, losses, checkpoints.
 
 First the vision tower alone predicts, for each cell of 8 × 8 pixels, what it shows and where that is (by linear heads,
-`Eyes`, which are not kept). Then the whole model learns questions and answers, several per image, packed as a token tree
-so that the image is encoded once; the loss of the vision tower is kept. AdamW, with a learning rate annealed to zero.
+`Eyes`, which are not kept). Then the whole model learns questions and answers, several per image, packed as a token
+tree so that the image is encoded once; the loss of the vision tower is kept. AdamW, with a learning rate annealed to
+zero; matrix products in bfloat16.
 
 Shapes: B images, L packed tokens, C cells of an image, H hidden, N scored tokens, V vocabulary, D depths.
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from scripts.pretrain_tiny_vlm import Pretraining, Recipe, Stage, cells, pretrain, read_recipe, reply
+
 from visplay.answers import extract_boxed
 from visplay.errors import ConfigError
 from visplay.lab.language import Kind, Noun, Query

@@ -96,8 +96,8 @@ TEMPLATES: dict[Kind, tuple[str, ...]] = {
     "below": ("is the {a} below the {b}?",),
     "bigger": ("is the {a} bigger than the {b}?",),
     "smaller": ("is the {a} smaller than the {b}?",),
-    "same color": ("how many other {A} have the color of the {b}?",),
-    "same shape": ("how many other {A} have the shape of the {b}?",),
+    "same color": ("how many {A} have the color of the {b}?",),
+    "same shape": ("how many {A} have the shape of the {b}?",),
     "record": ("describe all {A}.",),
 }
 # Templates of questions about the thing, or the things, in a relation to another thing.

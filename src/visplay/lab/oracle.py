@@ -68,16 +68,16 @@ def describe(thing: Thing) -> str:
 def related(query: Query, scene: Scene) -> list[Thing] | None:
     """The things that a two-hop question is about; None if its other noun is not of one thing, or a gap is too small.
 
-    Examples: the shapes left of the red circle, the shape closest to it, the other shapes of its color.
+    Examples: the shapes left of the red circle, the shape closest to it, the shapes of its color and itself.
     """
     anchors = [] if query.other is None else matching(query.other, scene)
     if len(anchors) != 1:
         return None
     anchor = anchors[0]
-    candidates = [thing for thing in matching(query.noun, scene) if thing is not anchor]
     if query.kind in ("same color", "same shape"):
         attribute = query.kind.removeprefix("same ")
-        return [thing for thing in candidates if getattr(thing, attribute) == getattr(anchor, attribute)]
+        return [t for t in matching(query.noun, scene) if getattr(t, attribute) == getattr(anchor, attribute)]
+    candidates = [thing for thing in matching(query.noun, scene) if thing is not anchor]
     if query.relation in ("closest", "furthest"):
         return _extreme(query.relation, anchor, candidates)
     gaps = [_gap(str(query.relation), thing, anchor) for thing in candidates]

@@ -28,8 +28,8 @@ STEPS = 10  # rows, columns and sizes are counted in tenths
 SIZE_GAP = 0.35
 _SMALLEST_AREA = 0.0072
 
-# Shares of things that have the colour or the shape of an earlier one; an image has one of the two. Otherwise there would
-# be few images with many things of a kind.
+# Shares of things that have the colour or the shape of an earlier one; an image has one of the two shares. Otherwise
+# there would be few images with many things of a kind.
 _REPEATED = (0.25, 0.75)
 _WIDEST = 0.36  # half extents are at most this, divided by the root of the number of things
 _AREAS = {"circle": math.pi / 4, "rectangle": 1.0, "triangle": 0.5, "cross": 5 / 9}  # shares of their boxes
