@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from scripts.pretrain_tiny_vlm import CHAT_TEMPLATE, SPECIAL
+from scripts.pretrain.model import CHAT_TEMPLATE, SPECIAL
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForImageTextToText,
