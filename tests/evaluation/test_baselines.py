@@ -21,7 +21,7 @@ from visplay.errors import EvaluationError
 from visplay.evaluation.baseline_figures import baseline_results
 from visplay.evaluation.baselines import BASELINES, Baselines, commonest_answered
 from visplay.evaluation.compare import compare, compare_seeds, comparison_table, kept_baselines
-from visplay.evaluation.grading import Answered, commonest
+from visplay.evaluation.grading import Mark, commonest
 from visplay.evaluation.report import report_tables, run_tables
 from visplay.evaluation.results import Measurement, measurement_file
 from visplay.evaluation.runner import measure
@@ -91,7 +91,7 @@ def test_settings_name_the_labelers_views_and_off_is_the_labelers_number() -> No
 
 @given(st.lists(st.sampled_from(["red", "blue", "unknown", "not sure", None]), min_size=1, max_size=9))
 def test_a_refusal_has_a_vote_only_where_nothing_else_is_said(said: list[str | None]) -> None:
-    marks = [Answered("i", each, each == "red", True, text=str(each), read=each) for each in said]
+    marks = [Mark("i", each, each == "red", True, text=str(each), read=each) for each in said]
     elected = commonest_answered(marks)
     told = [each for each in said if each is not None and not is_refusal(each)]
     assert elected.given == (vote(told)[0] if told else commonest(marks).given)
@@ -140,13 +140,14 @@ def test_a_model_that_only_stops_declining_gains_and_does_not_lead() -> None:
     assert found["base"]["accuracy"] == 0.5 and after["difference"]["mean"] == 0.5
     assert [found["baselines"][name]["accuracy"] for name in BASELINES] == [1, 0, 1]
     lead = after["lead_over_baseline"]
-    assert (lead["mean"], tuple(lead["ci95"]), lead["n"], lead["baseline"]) == (0, (0, 0), 40, "votes")
+    assert (lead["mean"], lead["n"], lead["baseline"]) == (0, 40, "votes")
+    assert lead["ci95"][0] < 0 < lead["ci95"][1] < 0.1, "equal marks leave some doubt"
     table = next(iter(report_tables(base, trained)))
     assert table.columns[-1] == "lead, points"
-    assert [(row[2], row[1], row[3].split()[0], row[-1]) for row in table.rows] == [
+    assert [(row[2], row[1], row[3].split()[0], row[-1].split(" [")[0]) for row in table.rows] == [
         ("base", "40", "50.0", ""),
         ("votes", "40", "100.0", ""),
-        ("model", "40", "100.0", "+0.0 [+0.0, +0.0]"),
+        ("model", "40", "100.0", "+0.0"),
     ]
     assert table.rows[1][4].startswith("+50.0 [") and table.rows[2][4].startswith("+50.0 [")
 
@@ -194,7 +195,7 @@ def test_other_decodings_are_compared_with_no_baseline_and_without_votes_nothing
     assert "baselines" not in macro_summary(None, [model])
     for name, figures in suites_summary(model, [model]).items():
         assert "baselines" not in figures and "lead_over_baseline" not in figures["iterations"][0], name
-    assert next(iter(report_tables(model, model))).columns[-1] == "McNemar p"
+    assert next(iter(report_tables(model, model))).columns[-1] == "p"
     maj = Measurement({**model.by_decoding, "maj@8": model.greedy})
     tables = {
         table.title: table for table in report_tables(Measurement({**base.by_decoding, "maj@8": base.greedy}), maj)

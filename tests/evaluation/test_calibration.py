@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visplay.evaluation.grading import Answered, commonest
+from visplay.evaluation.grading import Mark, commonest
 from visplay.evaluation.statistics import calibration
 
 from .truth_table import said_aloud
@@ -47,6 +47,6 @@ def test_a_model_as_right_as_it_is_sure_has_no_error_and_an_overconfident_one_ha
 
 
 def test_shares_are_those_of_the_vote() -> None:
-    draws = [Answered("i", c.text[-5:-1], False, True, text=c.text) for c in map(said_aloud, ("blue", "blue", "teal"))]
-    mark = commonest([*draws, Answered("i", None, False, False, text="hm")])
+    draws = [Mark("i", c.text[-5:-1], False, True, text=c.text) for c in map(said_aloud, ("blue", "blue", "teal"))]
+    mark = commonest([*draws, Mark("i", None, False, False, text="hm")])
     assert (mark.given, mark.share, len(mark.draws)) == ("blue", 0.5, 4)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from visplay.evaluation.grading import best, commonest, is_correct, named_option, score
+from visplay.evaluation.results import Measurement
 from visplay.types import Completion, ImageRef, Item
 
 from .truth_table import said_aloud
@@ -91,3 +95,34 @@ def test_the_majority_is_one_of_the_draws_and_right_when_most_of_those_given_are
     assert mark.given in (boxed or [None])
     if sum(draw in ("red", "Red") for draw in boxed) > len(boxed) / 2:
         assert mark.correct
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "declined"),
+    [
+        ("\\boxed{unknown}", "red", True),
+        ("\\boxed{cannot be determined}", "red", True),
+        ("The answer is unknown.", "red", True),
+        ("\\boxed{blue} or unknown", "red", False),
+        ("\\boxed{unknown}", "unknown", False),
+        ("The answer is unknown.", "unknown", False),
+        ("\\boxed{none}", "0", False),
+        ("", "red", False),
+    ],
+)
+def test_a_refusal_is_declined_unless_it_is_the_right_answer(text: str, reference: str, declined: bool) -> None:
+    [mark] = score([Item("i", PICTURE, "what colour?", reference)], {"i": [said(text)]})
+    assert mark.declined is declined and mark.image_id == "p"
+
+
+def test_marks_of_old_files_know_what_was_declined_and_have_images_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        {"item": "a", "given": "unknown"},
+        {"item": "b", "given": "red", "correct": True},
+        {"item": "c", "read": "unclear"},
+    ]
+    whole = {"given": None, "correct": False, "finished": True}
+    lines = (json.dumps({"decoding": "greedy", "suite": "s", **whole, **row}) + "\n" for row in rows)
+    (tmp_path / "old.jsonl").write_text("".join(lines))
+    result = Measurement.load(tmp_path / "old.jsonl").greedy["s"]
+    assert [mark.declined for mark in result.answered] == [True, False, True] and result.images() == {}

@@ -298,10 +298,10 @@ def replies(verdicts: dict[str, str | None]) -> dict[str, str]:
 def test_what_is_undecided_is_counted_shown_and_in_no_accuracy() -> None:
     rules = {"a": True, "b": False, "c": True, "d": False, "e": True}
     # Nothing was answered to b.
-    ours = judged_figures(replies({"a": "right", "c": None, "d": "right", "e": "right"}), rules)
+    ours = judged_figures(replies({"a": "right", "c": None, "d": "right", "e": "right"}), rules, {})
     before = {"a": "wrong", "b": "wrong", "c": "right", "d": None, "e": "right"}
-    base = judged_figures(replies(before), dict.fromkeys("abcde", False))
-    summary = judged_summary({"s": ours}, {"s": base})
+    base = judged_figures(replies(before), dict.fromkeys("abcde", False), {})
+    summary = judged_summary({"s": ours}, {}, {"s": base})
     figures = summary["s"]
     assert figures["accuracy"] == 3 / 4
     assert figures["agreement"] == {"share": 3 / 4, "kappa": pytest.approx(0.5), "n": 4}
@@ -317,10 +317,10 @@ def test_what_is_undecided_is_counted_shown_and_in_no_accuracy() -> None:
 
 
 def test_where_nothing_is_decided_there_is_no_figure() -> None:
-    none = judged_figures(replies(dict.fromkeys("abcdefg")), dict.fromkeys("abcdefg", True))
-    first, *rest = judged_lines(judged_summary({"s": none}, {"s": none}))
+    none = judged_figures(replies(dict.fromkeys("abcdefg")), dict.fromkeys("abcdefg", True), {})
+    first, *rest = judged_lines(judged_summary({"s": none}, {}, {"s": none}))
     assert first == "s, judged: 7 undecided" and len(rest) == 6 and rest[-1] == "  and 2 more undecided"
-    assert judged_summary({"s": none})["s"]["accuracy"] is None
+    assert judged_summary({"s": none}, {})["s"]["accuracy"] is None
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from scipy.stats import binomtest
 
-from visplay.evaluation.grading import Answered
+from visplay.evaluation.grading import Mark
 from visplay.evaluation.report import run_tables
 from visplay.evaluation.results import Measurement, SuiteResult, pool_looks
 from visplay.evaluation.statistics import wilson_interval
@@ -18,7 +18,7 @@ from visplay.evaluation.table import Table
 
 
 def result(name: str, right: int, n: int) -> SuiteResult:
-    marks = tuple(Answered(f"{name}/{k}", "x" if k < right else None, k < right, True) for k in range(n))
+    marks = tuple(Mark(f"{name}/{k}", "x" if k < right else None, k < right, True) for k in range(n))
     return SuiteResult(name, marks)
 
 
@@ -77,12 +77,13 @@ def test_the_summary_has_its_shape_and_its_figures() -> None:
     assert set(summary) == {"easy_vqa", "lab/hallucination", "lab/hallucination/clean", "lab/hallucination/noisy"}
     easy = summary["easy_vqa"]
     assert set(easy) == {"base", "iterations"}
-    always = {"accuracy", "ci95", "n", "kinds", "tolerant", "truncated", "unparseable"}
+    always = {"accuracy", "ci95", "n", "kinds", "tolerant", "truncated", "unparseable", "declined", "answered"}
+    change = {"difference", "gain", "transitions", "learned", "corrupted", "answered_difference"}
     assert set(easy["base"]) == {*always, "sampled"}
     first, second = easy["iterations"]
-    assert set(first) == {*always, "difference", "gain", "sampled"}
+    assert set(first) == {*always, *change, "sampled"}
     assert set(first["difference"]) == {"mean", "ci95", "p_mcnemar", "n"}
-    assert set(second) == {*always, "difference", "gain"}
+    assert set(second) == {*always, *change}
     assert first["unparseable"] == {"share": 0.375, "ci95": list(wilson_interval(150, 400)), "n": 400}
     assert (first["accuracy"], first["n"], first["difference"]["mean"]) == (0.625, 400, 0.125)
     assert first["ci95"] == pytest.approx(list(binomtest(250, 400).proportion_ci(method="wilson")))
@@ -132,7 +133,7 @@ def test_without_a_measured_base_nothing_is_compared() -> None:
 
 
 def test_marks_of_other_items_are_never_compared() -> None:
-    elsewhere = SuiteResult("easy_vqa", (Answered("elsewhere", None, False, True),))
+    elsewhere = SuiteResult("easy_vqa", (Mark("elsewhere", None, False, True),))
     other = Measurement({"greedy": {"easy_vqa": elsewhere}})
     with pytest.raises(ValueError, match="same items"):
         suites_summary(BASE, [other])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from visplay.evaluation.grading import Answered
+from visplay.evaluation.grading import Mark
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.labeling.files import silver_file, step_rows, synthesis_rows, write_record, write_silver
 from visplay.labeling.synthesis import Synthesis
@@ -37,7 +37,7 @@ class Written:
     def measure(self, iteration: int, right: int, of: int = 10) -> None:
         """Marks of one suite, and the line that follows them."""
         (self.path / "measurements").mkdir(exist_ok=True)
-        marks = tuple(Answered(f"item-{i}", "red", i < right, True) for i in range(of))
+        marks = tuple(Mark(f"item-{i}", "red", i < right, True) for i in range(of))
         file = self.path / "measurements" / f"iteration-{iteration}.jsonl"
         Measurement({"greedy": {"lab/single": SuiteResult("lab/single", marks)}}).save(file)
         self.line("measure", iteration, 0, **{"greedy/lab/single": right / of})

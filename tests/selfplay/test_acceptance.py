@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from visplay.config import AcceptanceSettings, QuestionerSettings, ReasonerSettings
 from visplay.data.sampler import Sampler
+from visplay.evaluation.statistics import tango_interval
 from visplay.interfaces.engine import Sampling
 from visplay.labeling.labelers.majority import Majority
 from visplay.roles.prompts import Prompts
@@ -22,7 +23,7 @@ from visplay.selfplay.verdict import Change, Verdict
 from visplay.types import Completion, ImageRef, Question, Request, SilverItem
 
 PICTURES = tuple(ImageRef(f"p{n}", b"") for n in range(40))
-ANCHOR = [SilverItem(Question(f"q{n}", PICTURES[0], "open", "?"), "red", 1.0, ()) for n in range(40)]
+ANCHOR = [SilverItem(Question(f"q{n}", PICTURES[n], "open", "?"), "red", 1.0, ()) for n in range(40)]
 
 
 def held_out_answers(wrong: int = 0, unsure: int = 0) -> dict[str, HeldOutAnswer]:
@@ -109,11 +110,12 @@ def test_without_trusted_answers_agreement_alone_decides() -> None:
 
 
 def test_figures_are_plain_values() -> None:
+    low, high = tango_interval(0, 0, 40)
     assert verdict(1, ANCHOR, 1.0, 4, held_out_answers(), held_out_answers(unsure=40)).as_metrics() == {
         "accepted": False,
         "against": 4,
         "kept_change": 0.0,
-        "kept_ci95": [0.0, 0.0],
+        "kept_ci95": [low, high],
         "agreement_change": -0.5,
         "agreement_ci95": [-0.5, -0.5],
     }

@@ -10,12 +10,10 @@ from dataclasses import asdict
 from typing import Any
 
 from visplay.evaluation.baselines import BASELINES
-from visplay.evaluation.results import Marks, Measurement, Results, SuiteResult, benchmarks, pool_looks
-from visplay.evaluation.statistics import bootstrap_mean, item_changes, paired_difference, wilson_interval
+from visplay.evaluation.results import Measurement, Results, SuiteResult, benchmarks, pool_looks
+from visplay.evaluation.statistics import MeanDifference, PairedDifference, accuracy_interval, mean_of
 
 Figures = dict[str, Any]
-Pair = tuple[Marks, Marks]
-"""Marks before and after, of the same items."""
 
 
 def baseline_results(base: Measurement | None) -> dict[str, Results]:
@@ -57,7 +55,7 @@ def suite_baselines(by_baseline: Mapping[str, SuiteResult], base: SuiteResult | 
     """Accuracy of each baseline, its difference from the base's greedy answers to the same items, and the `best`."""
     found = {}
     for name, result in by_baseline.items():
-        found[name] = {"accuracy": result.accuracy, "ci95": wilson_interval(result.correct, result.n), "n": result.n}
+        found[name] = {"accuracy": result.accuracy, "ci95": _accuracy(result).ci95, "n": result.n}
         if change := _difference(base, result):
             found[name]["difference"] = change
     return _best(found) | found
@@ -67,7 +65,7 @@ def mean_baselines(groups: Mapping[str, Sequence[SuiteResult]], base: Sequence[S
     """The same of the plain mean over benchmarks, given the results of each baseline in their order."""
     found = {}
     for name, results in groups.items():
-        mean = bootstrap_mean([list(each.marks().values()) for each in results])
+        mean = mean_of([_accuracy(each) for each in results])
         found[name] = {"accuracy": mean.mean, "ci95": mean.ci95, "n": mean.n}
         if change := _mean_difference(base, results):
             found[name]["difference"] = change
@@ -105,18 +103,22 @@ def _pooled(results: Results) -> dict[str, SuiteResult]:
     return {**pool_looks(results.values()), **results}
 
 
+def _accuracy(result: SuiteResult) -> MeanDifference:
+    return MeanDifference(result.accuracy, accuracy_interval(result.marks(), result.images()), result.n)
+
+
 def _difference(before: SuiteResult | None, after: SuiteResult | None) -> Figures | None:
-    pair = _pair(before, after)
-    return asdict(paired_difference(*pair)) if pair else None
+    change = _change(before, after)
+    return asdict(change) if change else None
 
 
 def _mean_difference(before: Sequence[SuiteResult | None], after: Sequence[SuiteResult | None]) -> Figures | None:
-    pairs = [_pair(*each) for each in zip(before, after, strict=True)]
-    changes = [item_changes(*pair) for pair in pairs if pair]
-    return asdict(bootstrap_mean(changes)) if len(changes) == len(pairs) else None
+    changes = [_change(*each) for each in zip(before, after, strict=True)]
+    found = [change for change in changes if change]
+    return asdict(mean_of(found)) if len(found) == len(changes) else None
 
 
-def _pair(before: SuiteResult | None, after: SuiteResult | None) -> Pair | None:
-    """The marks of both on the items that both were asked; None without such an item."""
+def _change(before: SuiteResult | None, after: SuiteResult | None) -> PairedDifference | None:
+    """The difference on the items that both were asked; None without such an item."""
     pair = before.shared(after) if before and after else None
-    return pair if pair and pair[0] else None
+    return pair[1].difference_to(pair[0]) if pair else None

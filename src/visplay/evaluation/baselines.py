@@ -13,7 +13,7 @@ from typing import Self
 from visplay.answers import is_refusal
 from visplay.config import Settings
 from visplay.data.augmentations import augmented
-from visplay.evaluation.grading import Answered, Verdict, commonest
+from visplay.evaluation.grading import Mark, Verdict, commonest
 from visplay.evaluation.open_suites import draw_items
 from visplay.evaluation.results import task_of
 from visplay.roles.prompts import lettered
@@ -69,13 +69,13 @@ class Baselines:
         return [(name, *each) for name, each in zip(BASELINES, asked, strict=True)]
 
 
-def commonest_answered(answers: Sequence[Answered]) -> Answered:
+def commonest_answered(answers: Sequence[Mark]) -> Mark:
     """As `commonest`, but a refusal has no vote as long as there is any other answer."""
     mark, loosely = commonest(_voting(answers, "given")), commonest(_voting(answers, "read"))
     return replace(mark, read=loosely.read, loose=loosely.loose, draws=tuple(each.text for each in answers))
 
 
-def _voting(answers: Sequence[Answered], reader: str) -> Sequence[Answered]:
+def _voting(answers: Sequence[Mark], reader: str) -> Sequence[Mark]:
     said = [(mark, getattr(mark, reader)) for mark in answers]
     return [mark for mark, answer in said if answer is not None and not is_refusal(answer)] or answers
 

@@ -21,7 +21,6 @@ from visplay.evaluation.baseline_figures import (
     suite_baselines,
 )
 from visplay.evaluation.results import (
-    Marks,
     Measurement,
     Results,
     SuiteResult,
@@ -30,8 +29,16 @@ from visplay.evaluation.results import (
     pool_looks,
     task_of,
 )
-from visplay.evaluation.statistics import bootstrap_mean, mean_over_seeds, paired_difference
-from visplay.evaluation.summary import Figures, accuracy_figures, change_of_selected, selected_iteration
+from visplay.evaluation.statistics import mean_over_seeds
+from visplay.evaluation.summary import (
+    Figures,
+    accuracy_figures,
+    change_of_selected,
+    macro_summary,
+    mean_figures,
+    selected_iteration,
+    suites_summary,
+)
 from visplay.evaluation.table import Table, marked, points, share
 from visplay.roles.open import is_run
 from visplay.runs import check_finished
@@ -39,15 +46,14 @@ from visplay.runs.files import read_json
 from visplay.types import Suite
 
 _NOTE = (
-    "Accuracy in %, with its 95 % interval (Wilson; of the mean over suites, a bootstrap within each) and the items it "
-    "is of. A difference is in points, paired over the items that both were asked, with its 95 % bootstrap interval; "
-    "* the interval excludes zero."
+    "Accuracy in %, with its 95 % interval and the items it is of. A difference is in points, paired over the items "
+    "that both were asked, with its 95 % interval; * it excludes zero."
 )
 _BASELINES = (
     " A lead is the accuracy minus that of the best baseline without training, which the base of the first contender "
     "was measured with, on the items of both."
 )
-_SEED_NOTE = "Points, with the paired 95 % bootstrap interval of each run; of the mean, Student's over runs."
+_SEED_NOTE = "Points, with the paired 95 % interval of each run; of the mean, Student's over runs."
 
 
 def is_report(name: str) -> bool:
@@ -122,8 +128,10 @@ def compare(
         "names"; "suites" by name, with the styles of a lab task pooled; "mean", over the suites that share no item with
         an earlier suite; "left_out", the suites that some contender was not measured on. A suite and the mean have two
         lists in the order of `names`: "measured" has accuracies, and "differences" the differences from the first
-        contender, paired by item. A difference is None for the first contender, and if no item is shared. With
-        baselines both have "baselines" as a summary has it, with "leads" over the best one, in the order of `names`.
+        contender, paired by item. "accounts", in the same order, have `suites` and `macro` as in a report of
+        `visplay eval`, of the items that both were asked, with the first contender as the base. A difference or an
+        account is None for the first contender, and if no item is shared. With baselines a suite and the mean have
+        "baselines" as a summary has it, with "leads" over the best one, in the order of `names`.
     Raises:
         EvaluationError: fewer than two contenders, or no suite in common.
     """
@@ -136,24 +144,28 @@ def compare(
         had = "; ".join(f"{name}: {', '.join(results)}" for name, results in zip(names, pooled, strict=True))
         raise EvaluationError(f"no suite in common ({had}); name one by --suites or --data, and all are scored on it")
     counted = list(benchmarks({name: pooled[0][name] for name in common}))
-    means = [bootstrap_mean([list(each[name].marks().values()) for name in counted]) for each in pooled]
-    shared = [{name: pooled[0][name].shared(each[name]) for name in common} for each in pooled[1:]]
     led = _over_baselines(baselines or {}, pooled, common, counted)
+    measured = {name: [accuracy_figures(each[name].marks(), each[name].images()) for each in pooled] for name in common}
+    accounts = [None, *(_account([(pooled[0][name], each[name]) for name in common]) for each in pooled[1:])]
     return {
         "names": list(names),
         "suites": {
             name: {
-                "measured": [accuracy_figures(each[name].marks()) for each in pooled],
-                "differences": [None, *(_difference(*pairs[name]) for pairs in shared)],
+                "measured": measured[name],
+                "differences": [_difference(account["suites"].get(name)) if account else None for account in accounts],
                 **led[name],
             }
             for name in common
         },
         "mean": {
-            "measured": [{"accuracy": mean.mean, "ci95": mean.ci95, "n": mean.n} for mean in means],
-            "differences": [None, *(_mean_difference([pairs[name] for name in counted]) for pairs in shared)],
+            "measured": [mean_figures(parts) for parts in zip(*(measured[name] for name in counted), strict=True)],
+            "differences": [
+                _difference(account["macro"]) if account and set(counted) <= account["suites"].keys() else None
+                for account in accounts
+            ],
             **led["mean"],
         },
+        "accounts": accounts,
         "left_out": [name for name in every if name not in common],
     }
 
@@ -179,13 +191,18 @@ def _over_baselines(
     return found
 
 
-def _difference(before: Marks, after: Marks) -> Figures | None:
-    return asdict(paired_difference(before, after)) if before else None
+def _account(pairs: Sequence[tuple[SuiteResult, SuiteResult]]) -> Figures | None:
+    """`suites` and `macro` of the second of each pair against the first, over the items of both."""
+    shared = [both for first, other in pairs if (both := first.shared(other))]
+    if not shared:
+        return None
+    base, model = (Measurement({"greedy": {each.name: each for each in side}}) for side in zip(*shared, strict=True))
+    return {"suites": suites_summary(base, [model]), "macro": macro_summary(base, [model])}
 
 
-def _mean_difference(pairs: Sequence[tuple[Marks, Marks]]) -> Figures | None:
-    changes = [[after[item] - before[item] for item in before] for before, after in pairs]
-    return asdict(bootstrap_mean(changes)) if all(changes) else None
+def _difference(figures: Mapping[str, Any] | None) -> Figures | None:
+    found: Figures | None = figures["iterations"][-1]["difference"] if figures else None
+    return found
 
 
 def comparison_table(found: Mapping[str, Any], labels: Sequence[str], title: str = "") -> Table:

@@ -6,7 +6,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from visplay.answers import extract_boxed, match, normalise, read_loosely, vote
+from visplay.answers import extract_boxed, is_refusal, match, normalise, read_loosely, vote
 from visplay.roles.prompts import lettered
 from visplay.types import Completion, Item
 
@@ -14,7 +14,7 @@ LETTERS = string.ascii_uppercase
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Mark:
     """The mark of an item, with all values that a reader needs to check it.
 
     Attributes:
@@ -26,6 +26,7 @@ class Answered:
         read, loose: the answer by the tolerant reader, and whether it is right.
         share: for a majority, the share of all votes for `given`.
         draws: for a majority, the texts of all votes, in the order of sampling.
+        image_id: the id of the item's image; empty in old files.
     """
 
     item_id: str
@@ -40,20 +41,28 @@ class Answered:
     loose: bool = False
     share: float | None = None
     draws: tuple[str, ...] = ()
+    image_id: str = ""
+
+    @property
+    def declined(self) -> bool:
+        """Whether the answer, in the box or else as the tolerant reader reads it, is a refusal; a right one is none."""
+        boxed = self.given is not None
+        said, right = (self.given, self.correct) if boxed else (self.read, self.loose)
+        return said is not None and not right and is_refusal(said)
 
 
-Verdict = Callable[[Sequence[Answered]], Answered]
+Verdict = Callable[[Sequence[Mark]], Mark]
 """Chooses one of an item's answers, at least one, as its mark. The choice for the tolerant reader may differ."""
 
 
-def best(answers: Sequence[Answered]) -> Answered:
+def best(answers: Sequence[Mark]) -> Mark:
     """The first right answer, else the first given one, else the first: pass@k, and a single answer's own mark."""
     mark = max(answers, key=lambda mark: (mark.correct, mark.given is not None))
     loosely = max(answers, key=lambda mark: (mark.loose, mark.read is not None))
     return replace(mark, read=loosely.read, loose=loosely.loose)
 
 
-def commonest(answers: Sequence[Answered]) -> Answered:
+def commonest(answers: Sequence[Mark]) -> Mark:
     """The answer that `vote` elects, as first written: maj@k. A letter and the text of its option are two answers."""
     winner, share, _ = vote([mark.given for mark in answers])
     mark = next(mark for mark in answers if mark.given == winner)
@@ -65,15 +74,15 @@ def commonest(answers: Sequence[Answered]) -> Answered:
 
 def score(
     items: Sequence[Item], completions: Mapping[str, Sequence[Completion]], verdict: Verdict = best
-) -> tuple[Answered, ...]:
+) -> tuple[Mark, ...]:
     """Mark each item by its completions, one or more by item id; `verdict` chooses among their marks."""
     return tuple(verdict([_answered(item, each) for each in completions[item.id]]) for item in items)
 
 
-def _answered(item: Item, completion: Completion) -> Answered:
+def _answered(item: Item, completion: Completion) -> Mark:
     given = extract_boxed(completion.text)
     read = read_loosely(completion.text, item.choices)
-    return Answered(
+    return Mark(
         item.id,
         given,
         is_correct(given, item),
@@ -84,6 +93,7 @@ def _answered(item: Item, completion: Completion) -> Answered:
         text=completion.text,
         read=read,
         loose=is_correct(read, item),
+        image_id=item.image.id,
     )
 
 

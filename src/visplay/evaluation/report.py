@@ -17,25 +17,29 @@ from visplay.evaluation.summary import Figures, macro_summary, suites_summary
 from visplay.evaluation.table import Table, marked, points, share
 
 _ACCURACIES = """\
-Wilson interval of an accuracy; a change is paired by item, with its bootstrap interval; * it
-excludes zero. The macro mean weighs every suite the same; one that shares items with a suite above
-it is left out."""
+A change is paired by item; * its interval excludes zero. p is of an exact sign test over images.
+The macro mean weighs every suite the same; one that shares items with a suite above it is left out."""
 _READ = """\
 Greedy answers. The tolerant reader takes a box where there is one, else what is plainly said.
 Without a box an answer counts as wrong above; cut off are texts that reached the length limit."""
 _PARTED = """\
 total is the change of boxed answers, answer that of tolerantly read ones, format the rest of the
-total: what was gained by the box alone. Bootstrap intervals, paired by item; * it excludes zero."""
+total: what was gained by the box alone. Paired by item; * the interval excludes zero."""
+_MADE_OF = """\
+Items, greedy. To decline is to answer "unknown" or the like. The last change is that of the items
+which the base answered, in points; * its interval excludes zero. Learned are items that became
+right, corrupted those that were right."""
 _UNSEEN = """\
 A grey image of the same size stands in its place. What is left above is owed to looking, paired by
 item."""
 _CONFIDENT = """\
 Confidence is the share of votes for the elected answer; the error is its mean distance from the
-share of right answers, in bins of a tenth. Few items a bin make it too large. Bootstrap interval."""
+share of right answers, in bins of a tenth. Few items a bin make it too large."""
 _LEAD = """\
 The best baseline without training has its own items; a lead is greedy minus that baseline on these
 items, paired by item."""
 _WHOSE = ("suite", "items", "whose")
+_SHOWN = ("declined_to_right", "wrong_to_right", "right_to_declined", "right_to_wrong")
 
 _Suites = Mapping[str, Mapping[str, Figures]]
 """Greedy figures by suite and model: "base", and "model" or "iteration 1", …; other decodings are inside them."""
@@ -51,7 +55,9 @@ def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Tabl
             yield _accuracies(decoding, _by_model(summary, baselines=True), mean)
     yield _readers(suites)
     if base:
-        yield _gains({**suites, **_mean(macro_summary(base, [model]))})
+        with_mean = {**suites, **_mean(macro_summary(base, [model]))}
+        yield _gains(with_mean)
+        yield transitions_table(with_mean)
     yield from (table for table in (_no_image(suites), _kinds(suites)) if table.rows)
     for decoding, results in model.by_decoding.items():
         if decoding.startswith("maj@"):
@@ -62,19 +68,23 @@ def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Tabl
 def run_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
     """The tables at the end of a run, from its summary.json: the accuracies of all iterations by decoding.
 
-    For the last iteration also the part of the change that is format alone, and the accuracy without the image.
+    For the last iteration also what the change is made of, the part that is format alone, and the accuracy without the
+    image.
     """
     suites, macro = summary["suites"], summary["macro"]
     iterations = [figures for suite in suites.values() for figures in suite["iterations"]]
     if not iterations:
         return
-    parts = (part for figures in iterations for part in figures.items() if part[0] != "tolerant")
+    parts = (part for figures in iterations for part in figures.items() if part[0] not in ("tolerant", "answered"))
     decodings = (name for name, value in parts if isinstance(value, dict) and "accuracy" in value)
     for decoding in dict.fromkeys(("greedy", *decodings)):
         mean = _mean(macro, numbered=True, baselines=True) if decoding == "greedy" else {}
         yield _accuracies(decoding, _by_model(suites, numbered=True, baselines=True), mean)
     last = f"iteration {len(macro['iterations'])}"
-    gains, no_image = _gains(_by_model(suites) | _mean(macro)), _no_image(_by_model(suites))
+    with_mean = _by_model(suites) | _mean(macro)
+    made_of, gains, no_image = transitions_table(with_mean), _gains(with_mean), _no_image(_by_model(suites))
+    if made_of.rows:
+        yield replace(made_of, title=f"{last}: {made_of.title}")
     if any(row[-1].endswith("*") for row in gains.rows if row[0] in suites):
         yield replace(gains, title=f"{last}: {gains.title}")
     if no_image.rows:
@@ -147,7 +157,7 @@ def _accuracies(decoding: str, suites: _Suites, mean: _Suites) -> Table:
         return [_percent(figures), marked(change), p, *([marked(figures.get("lead_over_baseline"))] if led else [])]
 
     rows = _rows(suites, cells, decoding) + _rows(mean, cells)
-    columns = (*_WHOSE, "right %", "change, points", "McNemar p", *(["lead, points"] if led else []))
+    columns = (*_WHOSE, "right %", "change, points", "p", *(["lead, points"] if led else []))
     note = "\n".join([_ACCURACIES, *([_LEAD] if led else [])]) if greedy else ""
     return Table(f"{decoding}, what is boxed", columns, rows, note)
 
@@ -167,6 +177,21 @@ def _gains(suites: _Suites) -> Table:
             rows.append((name, str(figures["n"]), *map(marked, parts)))
     columns = ("suite", "items", "total", "answer", "format")
     return Table("where the change comes from, points", columns, tuple(rows), _PARTED)
+
+
+def transitions_table(suites: Mapping[str, Mapping[str, Figures]]) -> Table:
+    """What each suite's change is made of: "base" and "model" of a suite have its greedy figures."""
+    rows = []
+    for name, models in suites.items():
+        figures = models["model"]
+        if "transitions" in figures:
+            declined = " → ".join(f"{100 * models[whose]['declined']['share']:.1f}" for whose in ("base", "model"))
+            moved = (str(figures["transitions"][key]) for key in _SHOWN)
+            change, ratio = marked(figures.get("answered_difference")), f"{figures['learned']} : {figures['corrupted']}"
+            rows.append((name, str(figures["n"]), declined, *moved, change, ratio))
+    moves = (key.replace("_to_", " → ") for key in _SHOWN)
+    columns = ("suite", "items", "declined %", *moves, "where the base answered", "learned : corrupted")
+    return Table("what the change is made of", columns, tuple(rows), _MADE_OF)
 
 
 def _no_image(suites: _Suites) -> Table:

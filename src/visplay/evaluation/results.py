@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from visplay.evaluation.grading import Answered
+from visplay.evaluation.grading import Mark
 from visplay.evaluation.statistics import PairedDifference, paired_difference
 
 Marks = dict[str, bool]
@@ -19,7 +19,7 @@ class SuiteResult:
     """The marks of one suite; a ValueError without a mark, or with two of the same item."""
 
     name: str
-    answered: tuple[Answered, ...]
+    answered: tuple[Mark, ...]
 
     def __post_init__(self) -> None:
         if not self.answered or len(self.marks()) != len(self.answered):
@@ -44,21 +44,28 @@ class SuiteResult:
         """All marks; `by="loose"` those of the tolerant reader."""
         return {mark.item_id: getattr(mark, by) for mark in self.answered}
 
+    def images(self) -> dict[str, str]:
+        """The id of each item's image, where it is known."""
+        return {mark.item_id: mark.image_id for mark in self.answered if mark.image_id}
+
     def by_kind(self) -> dict[str, Marks]:
         """The marks of each sort of question, in order of first appearance; a mark without one is in none."""
         kinds = dict.fromkeys(mark.kind for mark in self.answered if mark.kind)
         return {kind: {mark.item_id: mark.correct for mark in self.answered if mark.kind == kind} for kind in kinds}
 
-    def shared(self, other: SuiteResult) -> tuple[Marks, Marks]:
-        """The marks of both on the items that both were asked: the same id, question and reference."""
-        asked = {mark.item_id: (mark.question, mark.reference) for mark in other.answered}
-        both = [mark.item_id for mark in self.answered if asked.get(mark.item_id) == (mark.question, mark.reference)]
-        ours, theirs = self.marks(), other.marks()
-        return {item: ours[item] for item in both}, {item: theirs[item] for item in both}
+    def shared(self, other: SuiteResult) -> tuple[SuiteResult, SuiteResult] | None:
+        """Both on the items that both were asked, the same id, question and reference; None if there are none."""
+        asked = {mark.item_id: mark for mark in other.answered}
+        pairs = [(mark, asked[mark.item_id]) for mark in self.answered if mark.item_id in asked]
+        same = [(ours, its) for ours, its in pairs if (ours.question, ours.reference) == (its.question, its.reference)]
+        if not same:
+            return None
+        ours, theirs = zip(*same, strict=True)
+        return SuiteResult(self.name, ours), SuiteResult(self.name, theirs)
 
     def difference_to(self, base: SuiteResult) -> PairedDifference:
         """This accuracy minus the base's, paired by item; ValueError if the items are not the same."""
-        return paired_difference(base.marks(), self.marks())
+        return paired_difference(base.marks(), self.marks(), base.images() | self.images())
 
 
 Results = Mapping[str, SuiteResult]
@@ -87,7 +94,7 @@ class Measurement:
         """Write one JSON line for each mark; values that are a default are left out."""
         # JSON has an escape for half a surrogate pair, UTF-8 has no bytes for it.
         with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            _, *others = fields(Answered)
+            _, *others = fields(Mark)
             for decoding, results in self.by_decoding.items():
                 for result in results.values():
                     for mark in result.answered:
@@ -99,12 +106,12 @@ class Measurement:
     @classmethod
     def load(cls, path: Path) -> Measurement:
         """Read what `save` wrote."""
-        marks: dict[str, dict[str, list[Answered]]] = {}
+        marks: dict[str, dict[str, list[Mark]]] = {}
         with path.open(encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
                 suite = marks.setdefault(row.pop("decoding"), {}).setdefault(row.pop("suite"), [])
-                suite.append(Answered(row.pop("item"), **row | {"draws": tuple(row.get("draws", ()))}))
+                suite.append(Mark(row.pop("item"), **row | {"draws": tuple(row.get("draws", ()))}))
         return cls(
             {
                 decoding: {name: SuiteResult(name, tuple(answered)) for name, answered in suites.items()}
@@ -135,7 +142,7 @@ def task_of(suite: str) -> str | None:
 
 def pool_looks(results: Iterable[SuiteResult]) -> dict[str, SuiteResult]:
     """Results by name, with the styles of each lab task pooled, in order of first appearance."""
-    marks: dict[str, tuple[Answered, ...]] = {}
+    marks: dict[str, tuple[Mark, ...]] = {}
     for result in results:
         name = task_of(result.name) or result.name
         marks[name] = marks.get(name, ()) + result.answered

@@ -44,7 +44,8 @@ class Scores:
         """A judge's figures of the greedy answers, for a report; JudgeError if the judge cannot be asked."""
         after = judge_results(judge, self.suites, self.model.greedy)
         before = judge_results(judge, self.suites, self.base.greedy) if self.base else None
-        return {"model": judge.model, "prompt": PROMPT_VERSION, "suites": judged_summary(after, before)}
+        images = {item.id: item.image.id for suite in self.suites for item in suite.items}
+        return {"model": judge.model, "prompt": PROMPT_VERSION, "suites": judged_summary(after, images, before)}
 
 
 def score_reasoner(

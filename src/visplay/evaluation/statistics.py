@@ -1,11 +1,13 @@
 """Intervals of 95 % for accuracies and for changes of accuracy.
 
-Items are treated as independent draws. Questions that share an image are not quite independent, so intervals are a
-little too narrow if a suite asks many questions per image. scipy is imported at first use, because the import takes
-most of a second.
+Images are independent draws, and questions about the same image are not. So where items share an image, the images are
+resampled. Where none is shared, and where all images are alike, score intervals are used, which always have a width.
+scipy is imported at first use, because the import takes most of a second.
 
-Sources: Wilson 1927 (interval), Efron 1979 (bootstrap, percentile interval), McNemar 1947 in its exact, binomial form,
-Student 1908 (interval of a mean), Cohen 1960 (kappa), Guo et al. 2017, arXiv 1706.04599 (calibration, equation 3).
+Sources: Wilson 1927 (interval), Tango 1998 (paired score interval), Efron 1979 (bootstrap, percentile interval), Zou
+and Donner 2008 (interval of a mean from the intervals of its parts), the exact sign test (McNemar's of 1947 where no
+image is shared), Student 1908 (interval of a mean), Cohen 1960 (kappa), Guo et al. 2017, arXiv 1706.04599 (calibration,
+equation 3).
 """
 
 from __future__ import annotations
@@ -14,13 +16,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 _Z = 1.959963984540054  # 97.5 % of a standard normal variable lie below
-_DRAWS = 10_000  # of a bootstrap, whose seed is fixed: the same marks always give the same interval
+_DRAWS = 4_000  # of a bootstrap, whose seed is fixed: the same marks always give the same interval
 _BINS = 10
+
+Images = Mapping[str, str]
+"""The id of each item's image, by item id; an item that is missing here has an image of its own."""
 
 
 class Interval(NamedTuple):
@@ -32,7 +38,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Accuracy after minus before on the same `n` items; `p_mcnemar` is of "as many items gained as lost"."""
+    """Accuracy after minus before on the same `n` items; `p_mcnemar` is of "as many images gained as lost"."""
 
     mean: float
     ci95: Interval
@@ -58,7 +64,7 @@ class SeedMean:
     seeds: int
 
 
-def wilson_interval(correct: int, n: int) -> Interval:
+def wilson_interval(correct: float, n: float) -> Interval:
     """Wilson score interval of a share, without continuity correction; ValueError for impossible counts."""
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"no interval for {correct} correct of {n} items; it needs 0 <= correct <= n and n >= 1")
@@ -69,7 +75,34 @@ def wilson_interval(correct: int, n: int) -> Interval:
     return Interval(0.0 if correct == 0 else middle - half, 1.0 if correct == n else middle + half)
 
 
-def item_changes(before: Mapping[str, float], after: Mapping[str, float]) -> list[float]:
+def tango_interval(gained: float, lost: float, n: float) -> Interval:
+    """Tango's score interval of (gained - lost) / n, for `n` pairs of which some were gained and some lost."""
+    if n <= 0 or gained < 0 or lost < 0 or gained + lost > n * (1 + 1e-9):
+        raise ValueError(f"no interval for {gained} gained and {lost} lost of {n} pairs")
+    return Interval(_tango_end(gained, lost, n), -_tango_end(lost, gained, n))
+
+
+def _tango_end(gained: float, lost: float, n: float) -> float:
+    """The lowest change whose score statistic is at most z, by bisection."""
+    low, high = -1.0, (gained - lost) / n
+    for _ in range(60):
+        change = (low + high) / 2
+        linear = (2 * n - gained + lost) * change - gained - lost
+        # The most probable share of lost pairs, if this is the change.
+        share = (math.sqrt(max(0.0, linear**2 + 8 * n * lost * change * (1 - change))) - linear) / (4 * n)
+        variance = n * max(0.0, 2 * share + change * (1 - change))
+        low, high = (change, high) if gained - lost - n * change > _Z * math.sqrt(variance) else (low, change)
+    return high
+
+
+def accuracy_interval(marks: Mapping[str, bool], images: Images) -> Interval:
+    """The interval of the share of right marks: of resampled images where items share one, else Wilson's."""
+    counts = _by_image(marks, images)
+    n = sum(number for _, number in counts)
+    return _resampled(counts) or wilson_interval(sum(marks.values()) * n / len(marks), n)
+
+
+def item_changes(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """The change of each item's value, in the order of `before`.
 
     Raises:
@@ -78,28 +111,60 @@ def item_changes(before: Mapping[str, float], after: Mapping[str, float]) -> lis
     if not before or before.keys() != after.keys():
         counts = f"{len(before)} before, {len(after)} after, {len(before.keys() & after.keys())} in common"
         raise ValueError(f"a paired difference needs the same items twice; got {counts}")
-    return [after[item] - before[item] for item in before]
+    return {item: after[item] - before[item] for item in before}
 
 
-def paired_difference(before: Mapping[str, bool], after: Mapping[str, bool], draws: int = _DRAWS) -> PairedDifference:
-    """Compare two sets of marks (item id → right or wrong) of the same items, with a bootstrap of `draws` samples.
+def paired_difference(before: Mapping[str, bool], after: Mapping[str, bool], images: Images) -> PairedDifference:
+    """Compare two sets of marks (item id → right or wrong) of the same items; see `mean_change`."""
+    return mean_change(item_changes(before, after), images)
 
-    A resample of the items matters only by its numbers of gained, kept and lost items. These numbers are multinomial,
-    so the bootstrap draws three counts instead of items.
+
+def mean_change(changes: Mapping[str, float], images: Images) -> PairedDifference:
+    """The mean of the items' changes, which are -1, 0 or 1.
+
+    The interval is that of resampled images where items share one, else Tango's. The test compares the number of images
+    that gained with the number that lost.
     """
     from scipy.stats import binomtest
 
-    changes = item_changes(before, after)
-    n, gained, lost = len(changes), changes.count(1), changes.count(-1)
-    shares = np.array([gained, n - gained - lost, lost]) / n
-    counts = np.random.default_rng(0).multinomial(n, shares, size=draws)
-    p = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    return PairedDifference((gained - lost) / n, _percentiles((counts[:, 0] - counts[:, 2]) / n), p, n)
+    counts, n = _by_image(changes, images), len(changes)
+    gained, lost = (sum(max(0.0, sign * change) for change in changes.values()) for sign in (1, -1))
+    up, down = (sum(number for (total, _), number in counts if sign * total > 0) for sign in (1, -1))
+    p = float(binomtest(up, up + down).pvalue) if up + down else 1.0
+    n_images = sum(number for _, number in counts)
+    # An item counts twice if two readers disagree about it both before and after.
+    scale = n_images / max(n, gained + lost)
+    interval = _resampled(counts) or tango_interval(gained * scale, lost * scale, n_images)
+    return PairedDifference((gained - lost) / n, interval, p, n)
+
+
+def _by_image(values: Mapping[str, float], images: Images) -> tuple[tuple[tuple[float, int], int], ...]:
+    """Each sort of image, by the sum of its values and its number of items, with the number of such images."""
+    sums: dict[tuple[bool, str], list[float]] = {}
+    for item, value in values.items():
+        # An id of an item may be that of another item's image.
+        sums.setdefault((item in images, images.get(item, item)), []).append(value)
+    return tuple(sorted(Counter((sum(each), len(each)) for each in sums.values()).items()))
+
+
+@lru_cache(maxsize=1024)  # two readers often give the same marks
+def _resampled(counts: tuple[tuple[tuple[float, int], int], ...]) -> Interval | None:
+    """The bootstrap interval of the mean over items; None if no two items share an image, or all images are alike.
+
+    A resample of the images matters only by how many of each sort it has, so the bootstrap draws these numbers.
+    """
+    if all(items == 1 for (_, items), _ in counts):
+        return None
+    numbers = np.array([number for _, number in counts])
+    sums, items = np.array([sort for sort, _ in counts], dtype=np.float64).T
+    drawn = np.random.default_rng(0).multinomial(numbers.sum(), numbers / numbers.sum(), size=_DRAWS)
+    interval = _percentiles((drawn @ sums) / (drawn @ items))
+    return interval if interval.low < interval.high else None
 
 
 def mean_difference(before: Mapping[str, float], after: Mapping[str, float]) -> MeanDifference:
     """Compare two values of each item, with Student's interval, which has no bounds for a single item."""
-    found = mean_over_seeds(item_changes(before, after))
+    found = mean_over_seeds(list(item_changes(before, after).values()))
     return MeanDifference(found.mean, found.ci95 or Interval(-math.inf, math.inf), len(before))
 
 
@@ -116,18 +181,14 @@ def mean_over_seeds(values: Sequence[float]) -> SeedMean:
     return SeedMean(mean, Interval(mean - half, mean + half), n)
 
 
-def bootstrap_mean(groups: Sequence[Sequence[float]]) -> MeanDifference:
-    """The plain mean of the groups' means, each group of items resampled by itself: every group weighs the same."""
-    if not groups or not all(groups):
-        raise ValueError("a bootstrap mean needs at least one group, and items in each")
-    rng = np.random.default_rng(0)
-    resampled = []
-    for values in groups:
-        # There are few distinct values, so the bootstrap draws their counts instead of items.
-        distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-        resampled.append(rng.multinomial(len(values), counts / len(values), size=_DRAWS) @ distinct / len(values))
-    mean = float(np.mean([np.mean(values) for values in groups]))
-    return MeanDifference(mean, _percentiles(np.mean(resampled, axis=0)), sum(map(len, groups)))
+def mean_of(parts: Sequence[MeanDifference | PairedDifference]) -> MeanDifference:
+    """The plain mean of independent parts, each of which weighs the same, with an interval from those of the parts."""
+    if not parts:
+        raise ValueError("a mean needs at least one part")
+    mean, n = float(np.mean([part.mean for part in parts])), sum(part.n for part in parts)
+    below = math.hypot(*(part.mean - part.ci95[0] for part in parts)) / len(parts)
+    above = math.hypot(*(part.ci95[1] - part.mean for part in parts)) / len(parts)
+    return MeanDifference(mean, Interval(mean - below, mean + above), n)
 
 
 def calibration(votes: Iterable[tuple[float, bool]]) -> dict[str, Any]:

@@ -5,16 +5,36 @@ docs/evaluation.md describes both. All are JSON values; accuracies, shares and d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from visplay.evaluation.baseline_figures import macro_with_baselines, with_baselines
 from visplay.evaluation.baselines import BASELINES
+from visplay.evaluation.grading import Mark
 from visplay.evaluation.results import Measurement, Results, SuiteResult, benchmarks, pool_looks
-from visplay.evaluation.statistics import bootstrap_mean, calibration, item_changes, paired_difference, wilson_interval
+from visplay.evaluation.statistics import (
+    Images,
+    Interval,
+    MeanDifference,
+    accuracy_interval,
+    calibration,
+    item_changes,
+    mean_change,
+    mean_of,
+    paired_difference,
+)
 
 Figures = dict[str, Any]
+
+TRANSITIONS = tuple(
+    f"{before}_to_{after}"
+    for before in ("declined", "wrong", "right")
+    for after in ("right", "declined", "wrong")
+    if before != after
+)
+"""What can happen to an item between two measurements; what stays as it was is left out."""
 
 
 def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) -> Figures:
@@ -41,7 +61,7 @@ def suites_summary(base: Measurement | None, iterations: Sequence[Measurement]) 
 def macro_summary(base: Measurement | None, iterations: Sequence[Measurement], decoding: str = "greedy") -> Figures:
     """Figures of the plain mean over `benchmarks`, which weighs every benchmark the same.
 
-    Intervals come from a bootstrap within each benchmark. Benchmarks with only right or only wrong answers do not vary.
+    Its interval follows from those of the benchmarks.
 
     Raises:
         ValueError: no suite, or base and iteration were asked other items.
@@ -102,9 +122,13 @@ def _suite(name: str, measured: Mapping[str, Results], base: Mapping[str, Result
     results = {decoding: suites[name] for decoding, suites in measured.items() if name in suites}
     before = {decoding: suites[name] for decoding, suites in base.items() if name in suites}
     figures = {decoding: _decoding(result, before.get(decoding)) for decoding, result in results.items()}
-    greedy = results["greedy"]
-    earlier = before["greedy"].by_kind() if "greedy" in before else {}
-    kinds = {kind: accuracy_figures(marks, earlier.get(kind)) for kind, marks in greedy.by_kind().items()}
+    greedy, earlier = results["greedy"], before.get("greedy")
+    figures["greedy"] |= _declining(greedy, earlier)
+    kinds_before = earlier.by_kind() if earlier else {}
+    kinds = {
+        kind: accuracy_figures(marks, greedy.images(), kinds_before.get(kind))
+        for kind, marks in greedy.by_kind().items()
+    }
     if "no_image" in results:
         figures["above_no_image"] = asdict(greedy.difference_to(results["no_image"]))
     for decoding, result in results.items():
@@ -116,41 +140,94 @@ def _suite(name: str, measured: Mapping[str, Results], base: Mapping[str, Result
 
 def _decoding(result: SuiteResult, base: SuiteResult | None) -> Figures:
     """Accuracy by either reader, and what was not read."""
-    figures = accuracy_figures(result.marks(), base.marks() if base else None)
+    images = result.images()
+    figures = accuracy_figures(result.marks(), images, base.marks() if base else None)
     if base:
-        answer = paired_difference(base.marks("loose"), result.marks("loose"))
-        by_format = bootstrap_mean([_parts(result, base)[2]])
-        figures["gain"] = {"answer": asdict(answer), "format": asdict(by_format)}
-    unboxed = sum(mark.given is None for mark in result.answered)
-    truncated = sum(not mark.finished for mark in result.answered)
-    figures["tolerant"] = accuracy_figures(result.marks("loose"))
-    for key, count in (("unparseable", unboxed), ("truncated", truncated)):
-        figures[key] = {"share": count / result.n, "ci95": wilson_interval(count, result.n), "n": result.n}
+        answer = paired_difference(base.marks("loose"), result.marks("loose"), images)
+        figures["gain"] = {"answer": asdict(answer), "format": asdict(mean_change(_format(result, base), images))}
+    figures["tolerant"] = accuracy_figures(result.marks("loose"), images)
+    figures["unparseable"] = _share(result, lambda mark: mark.given is None)
+    figures["truncated"] = _share(result, lambda mark: not mark.finished)
     return figures
 
 
-def accuracy_figures(marks: Mapping[str, bool], base: Mapping[str, bool] | None = None) -> Figures:
+def _declining(result: SuiteResult, base: SuiteResult | None) -> Figures:
+    """What was declined, and what a change is made of: refusals that became answers, or better answers."""
+    images, marks = result.images(), result.marks()
+    figures: Figures = {"declined": _share(result, lambda mark: mark.declined)}
+    answered = {mark.item_id: mark.correct for mark in result.answered if not mark.declined}
+    if answered:
+        figures["answered"] = accuracy_figures(answered, images)
+    if base:
+        was, now = ({mark.item_id: _state(mark) for mark in each.answered} for each in (base, result))
+        moved = Counter(f"{was[item]}_to_{now[item]}" for item in was)
+        figures |= _moved({name: moved[name] for name in TRANSITIONS})
+        before = {mark.item_id: mark.correct for mark in base.answered if not mark.declined}
+        if before:
+            after = {item: marks[item] for item in before}
+            figures["answered_difference"] = asdict(paired_difference(before, after, images))
+    return figures
+
+
+def _moved(transitions: Mapping[str, int]) -> Figures:
+    learned = transitions["declined_to_right"] + transitions["wrong_to_right"]
+    corrupted = transitions["right_to_declined"] + transitions["right_to_wrong"]
+    return {"transitions": dict(transitions), "learned": learned, "corrupted": corrupted}
+
+
+def _state(mark: Mark) -> str:
+    return "right" if mark.correct else "declined" if mark.declined else "wrong"
+
+
+def _share(result: SuiteResult, counts: Callable[[Mark], bool]) -> Figures:
+    """The share of the marks for which `counts` holds."""
+    found = {mark.item_id: counts(mark) for mark in result.answered}
+    return {"share": sum(found.values()) / result.n, "ci95": accuracy_interval(found, result.images()), "n": result.n}
+
+
+def accuracy_figures(marks: Mapping[str, bool], images: Images, base: Mapping[str, bool] | None = None) -> Figures:
     """Accuracy of the marks by item id, with its interval, and the paired difference from those of a base."""
     right, n = sum(marks.values()), len(marks)
-    figures: Figures = {"accuracy": right / n, "ci95": wilson_interval(right, n), "n": n}
-    return figures | ({"difference": asdict(paired_difference(base, marks))} if base else {})
+    figures: Figures = {"accuracy": right / n, "ci95": accuracy_interval(marks, images), "n": n}
+    return figures | ({"difference": asdict(paired_difference(base, marks, images))} if base else {})
 
 
 def _macro(results: Results, base: Results | None) -> Figures:
-    ours = benchmarks(results)
-    mean = bootstrap_mean([list(each.marks().values()) for each in ours.values()])
-    figures: Figures = {"accuracy": mean.mean, "ci95": mean.ci95, "n": mean.n}
-    if base:
-        theirs = benchmarks(base)
-        if ours.keys() != theirs.keys():
-            raise ValueError(f"no macro difference between {', '.join(ours)} and {', '.join(theirs)}")
-        parts = zip(*(_parts(ours[name], theirs[name]) for name in ours), strict=True)
-        difference, answer, by_format = (asdict(bootstrap_mean(part)) for part in parts)
-        figures |= {"difference": difference, "gain": {"answer": answer, "format": by_format}}
-    return figures | {"benchmarks": list(ours)}
+    ours, theirs = benchmarks(results), benchmarks(base) if base else {}
+    if base and ours.keys() != theirs.keys():
+        raise ValueError(f"no macro difference between {', '.join(ours)} and {', '.join(theirs)}")
+    parts = [_decoding(each, theirs.get(name)) | _declining(each, theirs.get(name)) for name, each in ours.items()]
+    return mean_figures(parts) | {"benchmarks": list(ours)}
 
 
-def _parts(after: SuiteResult, before: SuiteResult) -> tuple[list[float], list[float], list[float]]:
-    """The gain of each item, -1, 0 or 1: in total, in the answer by the tolerant reader, and in the format alone."""
+def mean_figures(suites: Sequence[Figures]) -> Figures:
+    """The figures of the plain mean over suites with those figures of each; counts are sums.
+
+    Suites without an answered item are left out of what is about answered items.
+    """
+    figures = _mean("accuracy", suites)
+    if all("difference" in each for each in suites):
+        figures["difference"] = _mean("mean", [each["difference"] for each in suites])
+        figures["gain"] = {
+            part: _mean("mean", [each["gain"][part] for each in suites]) for part in ("answer", "format")
+        }
+    for key, name in (("declined", "share"), ("answered", "accuracy"), ("answered_difference", "mean")):
+        if found := [each[key] for each in suites if key in each]:
+            figures[key] = _mean(name, found)
+    if all("transitions" in each for each in suites):
+        moved = Counter[str]()
+        for each in suites:
+            moved.update(each["transitions"])
+        figures |= _moved({name: moved[name] for name in TRANSITIONS})
+    return figures
+
+
+def _mean(name: str, parts: Iterable[Mapping[str, Any]]) -> Figures:
+    found = mean_of([MeanDifference(part[name], Interval(*part["ci95"]), part["n"]) for part in parts])
+    return {name: found.mean, "ci95": found.ci95, "n": found.n}
+
+
+def _format(after: SuiteResult, before: SuiteResult) -> dict[str, float]:
+    """The gain of each item in the format alone: -1, 0 or 1 more in the boxes than in the tolerantly read answers."""
     total, answer = (item_changes(before.marks(by), after.marks(by)) for by in ("correct", "loose"))
-    return total, answer, [whole - part for whole, part in zip(total, answer, strict=True)]
+    return {item: total[item] - answer[item] for item in total}

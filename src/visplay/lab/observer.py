@@ -51,7 +51,8 @@ class LabObserver:
                 is_right[question.id] = is_true(now[question.id], answer)
         if not is_right:
             return {}
-        change = paired_difference(was_right, is_right)
+        images = {question.id: question.image.id for question in questions}
+        change = paired_difference(was_right, is_right, images)
         return {
             "true_accuracy": sum(is_right.values()) / len(is_right),
             "true_change": change.mean,

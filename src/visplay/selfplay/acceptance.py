@@ -67,7 +67,8 @@ def answer_changes(
     frozen = {item.question.id: item.answer for item in frozen_items if item.confidence >= trusted}
     changes = {}
     if frozen:
-        changes["kept"] = _change(paired_difference(_kept(frozen, before), _kept(frozen, now)))
+        images = {item.question.id: item.question.image.id for item in frozen_items}
+        changes["kept"] = _change(paired_difference(_kept(frozen, before), _kept(frozen, now), images))
     if before:
         confidences = ({name: answer.confidence for name, answer in answers.items()} for answers in (before, now))
         changes["agreement"] = _change(mean_difference(*confidences))

@@ -161,7 +161,7 @@ def test_lmms_eval_and_our_evaluator_agree_to_the_item(
     assert given[0] != given[1]
     assert any(0 < sum(each.values()) < ITEMS for each in marks.values())
 
-    difference = paired_difference(marks["base"], marks["evolved"])
+    difference = paired_difference(marks["base"], marks["evolved"], {})
     told = report["tasks"]["made_up"]["evolved"]["difference"]
     assert told == asdict(difference) | {"ci95": list(difference.ci95)}
     [base, evolved] = [line for line in table.splitlines() if line.startswith("made_up ")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from visplay.evaluation.judge.prompt import read_verdict
 from visplay.evaluation.results import Results, pool_looks
-from visplay.evaluation.statistics import cohens_kappa, paired_difference, wilson_interval
+from visplay.evaluation.statistics import Images, accuracy_interval, cohens_kappa, paired_difference
 from visplay.evaluation.table import points
 from visplay.types import Suite
 
@@ -29,10 +29,11 @@ def judge_results(judge: Judge, suites: Sequence[Suite], results: Results) -> di
     items = {item.id: item for suite in suites for item in suite.items}
     answers = {mark.item_id: mark.given or mark.text for result in results.values() for mark in result.answered}
     replies = judge.replies([items[item_id] for item_id in answers], answers)
-    return {name: judged_figures(replies, result.marks()) for name, result in pool_looks(results.values()).items()}
+    pooled = pool_looks(results.values())
+    return {name: judged_figures(replies, result.marks(), result.images()) for name, result in pooled.items()}
 
 
-def judged_figures(replies: Mapping[str, str], rules: Mapping[str, bool]) -> dict[str, Any]:
+def judged_figures(replies: Mapping[str, str], rules: Mapping[str, bool], images: Images) -> dict[str, Any]:
     """Figures of a suite as JSON values, with the verdict on every item; a reply without a verdict is included.
 
     Accuracy and agreement are shares of the decided items. An item without a reply had no answer, so it is wrong.
@@ -45,7 +46,7 @@ def judged_figures(replies: Mapping[str, str], rules: Mapping[str, bool]) -> dic
     undecided = {item: replies[item] for item, verdict in verdicts.items() if verdict is None}
     return {
         "accuracy": right / n if n else None,
-        "ci95": list(wilson_interval(right, n)) if n else None,
+        "ci95": list(accuracy_interval(marks, images)) if n else None,
         "n": n,
         "undecided": len(undecided),
         "agreement": {"share": agreed / n if n else None, "kappa": kappa, "n": n},
@@ -54,7 +55,7 @@ def judged_figures(replies: Mapping[str, str], rules: Mapping[str, bool]) -> dic
     }
 
 
-def judged_summary(judged: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def judged_summary(judged: Mapping[str, Any], images: Images, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The figures with those of the base, and the difference over the items that have a verdict for both."""
     summary = {}
     for name, figures in judged.items():
@@ -62,7 +63,8 @@ def judged_summary(judged: Mapping[str, Any], base: Mapping[str, Any] | None = N
         after = {item: mark for item, mark in _marks(figures["verdicts"]).items() if item in before}
         summary[name] = figures | {"base": base[name] if base else None}
         if after:
-            summary[name]["difference"] = asdict(paired_difference({item: before[item] for item in after}, after))
+            earlier = {item: before[item] for item in after}
+            summary[name]["difference"] = asdict(paired_difference(earlier, after, images))
     return summary
 
 

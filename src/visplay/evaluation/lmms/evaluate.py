@@ -14,7 +14,7 @@ from visplay.errors import EvaluationError
 from visplay.evaluation.lmms.answering import Answerer
 from visplay.evaluation.lmms.harness import Found, Harness
 from visplay.evaluation.lmms.paper import GROUP, TASKS, check_judges
-from visplay.evaluation.statistics import paired_difference, wilson_interval
+from visplay.evaluation.statistics import accuracy_interval, paired_difference
 from visplay.evaluation.table import Table, marked
 from visplay.roles.open import check_openable, finished_roles, is_run, open_reasoner, open_roles
 
@@ -110,11 +110,11 @@ def compare_tasks(models: Mapping[str, Sequence[Found]]) -> tuple[dict[str, Any]
             marks = task.marks
             if marks:
                 share = sum(marks.values()) / len(marks)
-                low, high = wilson_interval(sum(marks.values()), len(marks))
+                low, high = accuracy_interval(marks, {})  # the harness names no images
                 figures |= {"accuracy": share, "ci95": [low, high]}
                 right = f"{100 * share:.1f} ± {50 * (high - low):.1f}"
             if marks and base and model != "base" and "base" in models:
-                difference = paired_difference(base, marks)
+                difference = paired_difference(base, marks, {})
                 figures["difference"] = asdict(difference)
                 change = marked(figures["difference"])
             summary.setdefault(task.task, {})[model] = figures
