@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from scripts.pretrain.model import CHAT_TEMPLATE, SPECIAL
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForImageTextToText,
@@ -25,6 +24,7 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from scripts.pretrain.model import CHAT_TEMPLATE, SPECIAL
 from visplay.roles.prompts import Prompts
 from visplay.types import ImageRef
 

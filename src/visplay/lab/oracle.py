@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 
 from visplay.lab.language import Noun, Query, Relation, read
+from visplay.lab.record import describe
 from visplay.lab.scene import SIZE_GAP, Scene, Thing
 
 # Smaller differences cannot be judged by eye; fractions of the canvas.
 PLACE_GAP = 0.1  # of two positions
 HALF_GAP = 0.05  # of a position and the middle
 DISTANCE_GAP = 0.05  # of two distances
+_ROUNDING = 1e-9
 
 
 def truth(question: str, scene: Scene) -> str | None:
@@ -60,11 +62,6 @@ def matching(noun: Noun, scene: Scene) -> list[Thing]:
     return [t for t in scene.things if noun.color in (None, t.color) and noun.shape in (None, t.shape)]
 
 
-def describe(thing: Thing) -> str:
-    """An entry of a record: colour, shape, row, column and size, such as "red circle 3 7 2"."""
-    return f"{thing.color} {thing.shape} {thing.row} {thing.column} {thing.size}"
-
-
 def related(query: Query, scene: Scene) -> list[Thing] | None:
     """The things that a two-hop question is about; None if its other noun is not of one thing, or a gap is too small.
 
@@ -81,7 +78,7 @@ def related(query: Query, scene: Scene) -> list[Thing] | None:
     if query.relation in ("closest", "furthest"):
         return _extreme(query.relation, anchor, candidates)
     gaps = [_gap(str(query.relation), thing, anchor) for thing in candidates]
-    if any(abs(gap) < PLACE_GAP for gap in gaps):
+    if any(abs(gap) < PLACE_GAP - _ROUNDING for gap in gaps):
         return None
     return [thing for thing, gap in zip(candidates, gaps, strict=True) if gap > 0]
 
@@ -112,7 +109,7 @@ def _half(relation: Relation, thing: Thing) -> str | None:
 
 def _compare(kind: str, a: Thing, b: Thing) -> str | None:
     gap, least = _gap(kind, a, b), SIZE_GAP if kind in ("bigger", "smaller") else PLACE_GAP
-    return None if abs(gap) < least else _yes(gap > 0)
+    return None if abs(gap) < least - _ROUNDING else _yes(gap > 0)
 
 
 def _gap(kind: str, a: Thing, b: Thing) -> float:

@@ -69,6 +69,11 @@ class Thing:
         return min(STEPS - 1, max(0, int(step)))
 
 
+def area_of_step(shape: str, step: int) -> float:
+    """The area of the square around a shape whose area is in the middle of a size step."""
+    return float(_SMALLEST_AREA * (1 - SIZE_GAP) ** -(step + 0.5) / _AREAS[shape])
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """The things on a canvas, left to right."""

@@ -28,6 +28,7 @@ from visplay.lab.questions import (
     random_query,
     random_two_hop,
 )
+from visplay.lab.record import same_record
 from visplay.lab.scene import ALL_PAIRS, MOST_THINGS, SEEN_PAIRS, UNSEEN_PAIRS, Pair, Scene, random_scene
 from visplay.types import ImageRef, Item, Suite
 
@@ -132,5 +133,8 @@ def _suite(task_name: str, style_name: str, seed: int, size: int, sealed: bool) 
             if query is None or text in asked or len(items) == size:
                 continue
             asked.add(text)
-            items.append(Item(f"{image.id}/{len(asked)}", image, text, answer(query, scene) or "", kind=query.kind))
+            matches = same_record if query.kind == "record" else None
+            items.append(
+                Item(f"{image.id}/{len(asked)}", image, text, answer(query, scene) or "", (), query.kind, matches)
+            )
     return Suite(name, tuple(items))
