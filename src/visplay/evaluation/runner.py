@@ -24,47 +24,37 @@ def measure(
     sampled: bool = True,
     *,
     k: int = 0,
-    k_items: int | None = None,
     no_image: bool = False,
 ) -> Measurement:
     """All suites: once greedily and, if wanted, once and `k` times at temperature 1 without top-p and top-k.
 
     Args:
         k: answers per item for pass@k and maj@k; 0 for neither.
-        k_items: the most items per suite that are answered `k` times; None for all.
         no_image: also ask every question once greedily on a blank image.
     Raises:
         EvaluationError: no suite or item, two suites of one name, one id for two questions, or an impossible count.
     """
-    if k < 0 or (k_items is not None and k_items < 1):
-        raise EvaluationError(f"k must be at least 0 and k_items at least 1; got {k} and {k_items}")
-    plans: list[tuple[str, Sequence[Suite], Mapping[str, Request], Verdict]] = [
-        ("greedy", suites, _requests(suites, wording, "greedy", greedy=True), best)
+    if k < 0:
+        raise EvaluationError(f"k must be at least 0; got {k}")
+    plans: list[tuple[str, Mapping[str, Request], Verdict]] = [
+        ("greedy", _requests(suites, wording, "greedy", greedy=True), best)
     ]
     if sampled:
-        plans.append(("sampled", suites, _requests(suites, wording, "sampled"), best))
+        plans.append(("sampled", _requests(suites, wording, "sampled"), best))
     if k:
-        few = [_spread(suite, k_items) for suite in suites]
-        often = _requests(few, wording, f"pass{k}", n=k)
-        plans += [(f"pass@{k}", few, often, best), (f"maj@{k}", few, often, commonest)]
+        often = _requests(suites, wording, f"pass{k}", n=k)
+        plans += [(f"pass@{k}", often, best), (f"maj@{k}", often, commonest)]
     if no_image:
         unseen = _requests(suites, wording, "no_image", greedy=True, shown=cache(blank_like))
-        plans.append(("no_image", suites, unseen, best))
+        plans.append(("no_image", unseen, best))
     # One call for all, so that an engine need read each image and prompt only once.
-    requests = dict.fromkeys(request for _, _, asked, _ in plans for request in asked.values())
+    requests = dict.fromkeys(request for _, asked, _ in plans for request in asked.values())
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
     found = {}
-    for decoding, of, asked, verdict in plans:
+    for decoding, asked, verdict in plans:
         by_item = {item_id: completions[request.id] for item_id, request in asked.items()}
-        found[decoding] = {each.name: SuiteResult(each.name, score(each.items, by_item, verdict)) for each in of}
+        found[decoding] = {each.name: SuiteResult(each.name, score(each.items, by_item, verdict)) for each in suites}
     return Measurement(found)
-
-
-def _spread(suite: Suite, most: int | None) -> Suite:
-    """At most `most` items of `suite`, evenly spread over its order: the same ones for every model."""
-    size = len(suite.items)
-    most = min(most or size, size)
-    return Suite(suite.name, tuple(suite.items[place * size // most] for place in range(most)))
 
 
 def _requests(

@@ -135,7 +135,6 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
             settings.reasoner.sampling.max_tokens,
             settings.evaluation.sampled,
             k=settings.evaluation.pass_k,
-            k_items=settings.evaluation.pass_items,
             no_image=settings.evaluation.no_image,
         )
         file = measurement_file(context.logger.run.path, at.iteration)
