@@ -7,12 +7,14 @@ another seed, or cut to fewer items.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from visplay.config import Settings
 from visplay.errors import EvaluationError, RunError
+from visplay.evaluation.headline import headline
+from visplay.evaluation.report import change_table
 from visplay.evaluation.results import (
     Measurement,
     Results,
@@ -103,7 +105,7 @@ def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
         lists in the order of `names`: "measured" has accuracies, and "differences" the differences from the first
         contender, paired by item. "accounts", in the same order, have `suites` and `macro` as in a report of
         `visplay eval`, of the items that both were asked, with the first contender as the base. A difference or an
-        account is None for the first contender, and if no item is shared.
+        account is None for the first contender, and if no item is shared. "headlines" are the accounts in words.
     Raises:
         EvaluationError: fewer than two contenders, or no suite in common.
     """
@@ -135,6 +137,7 @@ def compare(names: Sequence[str], answers: Sequence[Results]) -> Figures:
             ],
         },
         "accounts": accounts,
+        "headlines": [asdict(headline(account, {})) if account else None for account in accounts],
         "left_out": [name for name in every if name not in common],
     }
 
@@ -167,6 +170,15 @@ def comparison_table(found: Mapping[str, Any], labels: Sequence[str], title: str
         rows.append((*cells[:2], *cells[3:]))
     left_out = f" Not of all, and left out: {', '.join(found['left_out'])}." if found["left_out"] else ""
     return Table(title, tuple(columns), tuple(rows), _NOTE + left_out)
+
+
+def account_tables(found: Mapping[str, Any], labels: Sequence[str]) -> Iterator[Table]:
+    """What each difference from the first contender is made of; the notes say the headlines."""
+    for label, account, told in zip(labels, found["accounts"], found["headlines"], strict=True):
+        if account:
+            table = change_table(account)
+            words = " ".join((f"{told['verdict'].capitalize()}.", *told["sentences"]))
+            yield replace(table, title=f"{label} − {labels[0]}: {table.title}", note=f"{table.note}\n{words}")
 
 
 def compare_seeds(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Figures:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 import shutil
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from visplay.config import Settings, load_settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
+from visplay.evaluation.headline import check_endpoints, headline
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import measurement_file, run_measurements
 from visplay.evaluation.summary import lead, macro_summary, suites_summary
@@ -89,6 +91,7 @@ def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
     labelled = settings.acceptance.validation_set
     validation_set = read_validation_set(labelled) if labelled else None
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
+    check_endpoints(settings.evaluation.endpoints, [suite.name for suite in suites])
     return RunInputs(catalogue.images, suites, settings.images.observer(settings.seed), validation_set)
 
 
@@ -117,6 +120,7 @@ def run_evolution(
             policy.save(folder)
             state.prompts.save(folder / "prompts.yaml")
     summary = _summarize(run.path, seconds)
+    summary["headline"] = asdict(headline(summary, settings.evaluation.endpoints))
     run.write_summary(summary)
     return summary
 
