@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from visplay.errors import EvaluationError
@@ -63,7 +61,7 @@ def test_a_saved_measurement_is_read_back_whole(tmp_path: Path) -> None:
     suites = [Suite(name, tuple(Item(f"{name}{k}", LEFT, f"{k}?", "red") for k in range(3))) for name in ("s", "é/ü")]
     suites = [Suite(s.name, tuple(replace(i, image=ImageRef("p", png(8, 8))) for i in s.items)) for s in suites]
     for k in (0, 2, 12):
-        found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, k_items=2, no_image=k == 2)
+        found = measure(TruthTable(red_when_greedy), suites, wording, max_tokens=9, k=k, no_image=k == 2)
         found.save(tmp_path / "base.jsonl")
         assert Measurement.load(tmp_path / "base.jsonl") == found
         assert [name for name in found.by_decoding if "@" in name] == ([f"pass@{k}", f"maj@{k}"] if k else [])
@@ -127,29 +125,10 @@ def test_k_answers_are_asked_beside_the_others_in_one_call() -> None:
     ]
 
 
-@given(st.integers(1, 60), st.integers(1, 70))
-@settings(max_examples=50, deadline=None)
-def test_the_same_items_are_asked_k_times_each_time_spread_over_the_suite(size: int, most: int) -> None:
-    suite = Suite("s", tuple(Item(str(place), LEFT, f"{place}?", "red") for place in range(size)))
-    base, later = (
-        measure(TruthTable(lambda request, sampling, says=says: says), [suite], wording, 9, k=2, k_items=most)
-        for says in ("blue", "red")
-    )
-    taken = [int(mark.item_id) for mark in base.by_decoding["pass@2"]["s"].answered]
-    assert len(taken) == min(size, most) and taken[0] == 0
-    gaps = {after - before for before, after in zip(taken, [*taken[1:], size], strict=True)}
-    assert min(gaps) >= 1 and max(gaps) - min(gaps) <= 1
-    assert base.greedy["s"].n == base.by_decoding["sampled"]["s"].n == size
-    for decoding in ("pass@2", "maj@2"):
-        difference = later.by_decoding[decoding]["s"].difference_to(base.by_decoding[decoding]["s"])
-        assert (difference.mean, difference.n) == (1.0, min(size, most))
-
-
-def test_impossible_counts_are_named() -> None:
+def test_an_impossible_count_is_named() -> None:
     engine, suite = TruthTable(red_when_greedy), Suite("s", (Item("a", LEFT, "colour?", "red"),))
-    for k, k_items in ((-1, None), (2, 0)):
-        with pytest.raises(EvaluationError, match=f"got {k} and {k_items}"):
-            measure(engine, [suite], wording, 9, k=k, k_items=k_items)
+    with pytest.raises(EvaluationError, match="got -1"):
+        measure(engine, [suite], wording, 9, k=-1)
     assert not engine.calls
 
 

@@ -130,11 +130,12 @@ def test_a_knowing_judge_counts_answerable_questions_alone() -> None:
 
 
 def judged(lost: int, gained: int) -> dict[str, object]:
-    """Of forty questions so many become wrong, so many become right, and ten stay wrong."""
-    questions = [question(f"q{n}", LEFT, COLOR) for n in range(40)]
+    """Of forty questions about as many images, so many become wrong, so many become right, and ten stay wrong."""
+    questions = [question(f"q{n}", ImageRef(f"{n}", b""), COLOR) for n in range(40)]
     before = {q.id: "red" if n < 20 else "blue" for n, q in enumerate(questions)}
     changed = {f"q{n}": "gray" for n in range(lost)} | {f"q{20 + n}": "red" for n in range(gained)}
-    return LabObserver(TRUTH).on_verdict(questions, before, {**before, **changed})
+    truth = Truth(lambda image: TRUTH.scene_of(LEFT))
+    return LabObserver(truth).on_verdict(questions, before, {**before, **changed})
 
 
 @pytest.mark.parametrize(

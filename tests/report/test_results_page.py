@@ -24,6 +24,7 @@ def test_figures_stand_in_tables(written: Written) -> None:
     text = page_of(written)
     assert text.startswith("# lab on lab/single, seed 0\n\nRunning: iteration 2 of 2, acceptance judges")
     assert "| lab/single | 10 | 50.0 [23.7, 76.3] | 80.0 [49.0, 94.3] | +30.0 [" in text
+    assert "| lab/single | 10 | 0.0 | 0.0 | 0 | 0 | 3 | 0 | 0 | 0 | +30.0 [" in text
     assert "| 1 | 4 | 4 | 4 | 1 | 0 | 0 | 1 | 2 |" in text and "| 50.0 | 100.0 |" in text
     assert "| 1 | rolled back | base | -25.0 |" in text
     assert "| 2 | accepted | base |  |  |  | +25.0 [+12.5, +50.0] | 75.0 |" in text
@@ -40,3 +41,15 @@ def test_what_a_model_wrote_stays_in_its_cell(written: Written) -> None:
     written.silver(1, synthesis([candidate(f"{n}", nasty, ["red"] * 4) for n in range(3)], {}))
     (row,) = [line for line in page_of(written).splitlines() if line.startswith("| duplicates")]
     assert row.count(" | ") == 2 and "<script>" not in row.replace("\\<", "") and "\\](" in row
+
+
+def test_the_headline_of_a_finished_run_comes_first(written: Written) -> None:
+    told = {
+        "verdict": "better",
+        "sentences": ["Better: s | t, +1.0 [+0.5, +1.5] points.", "Iteration 2 is handed over."],
+    }
+    written.run.write_summary({"suites": {}, "seconds": 60.0, "headline": told})
+    title, _, first, *_ = page_of(written).strip().split("\n\n")
+    assert title.startswith("# lab") and first == (
+        "Result: better. Better: s \\| t, +1.0 [+0.5, +1.5] points. Iteration 2 is handed over."
+    )

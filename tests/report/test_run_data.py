@@ -165,7 +165,7 @@ def test_suites_of_a_going_run_are_those_of_its_summary(written: Written) -> Non
     series, *others = view.read()["suites"]
     assert [one["decoding"] for one in others] == ["tolerant", "answered"]
     assert (series["suite"], series["decoding"], series["task"]) == ("lab/single", "greedy", None)
-    assert series["base"].keys() == {"iteration", "accuracy", "ci95", "n"} and series["iterations"] == []
+    assert series["base"].keys() == {"iteration", "accuracy", "ci95", "n", "declined"} and series["iterations"] == []
     assert (series["base"]["accuracy"], series["base"]["n"]) == (0.5, 10)
     written.measure(1, 8)
     # Marks whose line is still to come may be half written.

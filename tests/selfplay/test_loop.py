@@ -92,7 +92,7 @@ def test_a_knowing_judge_stands_beside_each_verdict(finished: Path) -> None:
 
 def test_the_summary_has_the_agreed_shape(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
-    parts = {"suites", "macro", "silver", "acceptance", "controls", "seconds", "peak_memory_bytes"}
+    parts = {"suites", "macro", "silver", "acceptance", "controls", "seconds", "peak_memory_bytes", "headline"}
     assert summary.keys() == parts
     assert len(summary["macro"]["iterations"]) == 2 and "easy_vqa" in summary["macro"]["base"]["benchmarks"]
     suite = summary["suites"]["easy_vqa_open"]

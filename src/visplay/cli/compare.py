@@ -30,7 +30,14 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from visplay.evaluation.compare import compare, comparison_table, is_report, kept_baselines, open_contenders
+    from visplay.evaluation.compare import (
+        account_tables,
+        compare,
+        comparison_table,
+        is_report,
+        kept_baselines,
+        open_contenders,
+    )
     from visplay.roles.open import is_run
 
     check_sealed(options)
@@ -51,11 +58,13 @@ def run(options: argparse.Namespace) -> int:
     if options.form == "json":
         print(json.dumps(found, indent=2))
     elif options.form:
-        print(getattr(comparison_table(found, names), options.form)())
+        tables = (comparison_table(found, names), *account_tables(found, names))
+        print("\n\n".join(getattr(table, options.form)() for table in tables))
     else:
         letters = string.ascii_uppercase[: len(names)] if len(names) <= 26 else names
         legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
-        print(comparison_table(found, letters, legend).plain())
+        tables = (comparison_table(found, letters, legend), *account_tables(found, letters))
+        print("\n\n".join(table.plain() for table in tables))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _evaluate_suites(options: argparse.Namespace) -> None:
     from visplay.evaluation.baselines import Baselines
+    from visplay.evaluation.headline import headline
     from visplay.evaluation.judge.judged import judged_lines
     from visplay.evaluation.report import report_tables
     from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner
@@ -102,10 +104,14 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
     asked = {name: getattr(options, name) for name in _ASKED}
     asked["data"] = str(options.data) if options.data else options.suites
     report = {**asked, **scores.metrics(), "skipped": skipped}
-    write_json(options.out, report)
     console = Console(soft_wrap=True)
     if options.sealed:
         print("the sealed half of the suites; use it for no choice")
+    if options.base:
+        told = headline(report, settings[options.model].evaluation.endpoints)
+        report["headline"] = asdict(told)
+        console.print(f"{told.text()}\n", markup=False, highlight=False)
+    write_json(options.out, report)
     for table in report_tables(scores.base, scores.model):
         table.show(console)
     for row in skipped:

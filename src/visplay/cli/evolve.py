@@ -84,9 +84,11 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
 
 
 def _show(run: Run, console: Console) -> None:
+    from visplay.evaluation.headline import Headline
     from visplay.evaluation.report import gap_lines, lead_lines, run_tables
     from visplay.selfplay.verdict import Verdict
 
+    console.print(f"{Headline(**run.summary['headline']).text()}\n", markup=False)
     for table in run_tables(run.summary):
         table.show(console)
     for number, silver in enumerate(run.summary["silver"], start=1):

@@ -38,6 +38,7 @@ MOVED = {
     "acceptance.pictures": "acceptance.images",
     "acceptance.anchor": "acceptance.validation_set",
     "evaluation.blind": "evaluation.no_image",
+    "evaluation.pass_items": "nothing: pass@k is measured on all items or not at all",
     "evaluation.beside_paper": "evaluation.paper_comparison",
 }
 """By the old key: the setting that does the same now."""

@@ -170,11 +170,13 @@ class EvaluationSettings(Section):
     """What is measured after each iteration; training never reads it."""
 
     suites: tuple[SuiteSource, ...] = by_name(("easy_vqa", "lab"), "labelled suites")
+    endpoints: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="by name, the suites whose mean decides; {}: the mean of all"
+    )
     items_per_suite: int | None = Field(None, ge=1, description="the most items per suite; null for all")
     sampled: bool = Field(True, description="also measure one answer at temperature 1")
     before: bool = Field(True, description="measure the base first (needed for paired differences)")
     pass_k: int = Field(0, ge=0, description="also sample k answers and measure whether any is right; 0: off")
-    pass_items: int | None = Field(None, ge=1, description="items per suite for pass@k; null for all")
     no_image: bool = Field(False, description="also ask every question with a blank image")
     baseline_votes: int = Field(0, ge=0, description="votes per item of the baselines without training; 0: off")
     baseline_items: int | None = Field(

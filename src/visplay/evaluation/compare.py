@@ -7,7 +7,7 @@ another seed, or cut to fewer items.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from visplay.evaluation.baseline_figures import (
     mean_lead_over,
     suite_baselines,
 )
+from visplay.evaluation.headline import headline
+from visplay.evaluation.report import change_table
 from visplay.evaluation.results import (
     Measurement,
     Results,
@@ -130,8 +132,9 @@ def compare(
         lists in the order of `names`: "measured" has accuracies, and "differences" the differences from the first
         contender, paired by item. "accounts", in the same order, have `suites` and `macro` as in a report of
         `visplay eval`, of the items that both were asked, with the first contender as the base. A difference or an
-        account is None for the first contender, and if no item is shared. With baselines a suite and the mean have
-        "baselines" as a summary has it, with "leads" over the best one, in the order of `names`.
+        account is None for the first contender, and if no item is shared. "headlines" are the accounts in words. With
+        baselines a suite and the mean have "baselines" as a summary has it, with "leads" over the best one, in the
+        order of `names`.
     Raises:
         EvaluationError: fewer than two contenders, or no suite in common.
     """
@@ -166,6 +169,7 @@ def compare(
             **led["mean"],
         },
         "accounts": accounts,
+        "headlines": [asdict(headline(account, {})) if account else None for account in accounts],
         "left_out": [name for name in every if name not in common],
     }
 
@@ -232,6 +236,15 @@ def _lead_row(baselines: Mapping[str, Any]) -> tuple[str, ...]:
         f"lead {marked(lead)} of {lead['n']}" if lead else "no item in common" for lead in baselines["leads"]
     )
     return (head, first, *(cell for lead in others for cell in (lead, "")))
+
+
+def account_tables(found: Mapping[str, Any], labels: Sequence[str]) -> Iterator[Table]:
+    """What each difference from the first contender is made of; the notes say the headlines."""
+    for label, account, told in zip(labels, found["accounts"], found["headlines"], strict=True):
+        if account:
+            table = change_table(account)
+            words = " ".join((f"{told['verdict'].capitalize()}.", *told["sentences"]))
+            yield replace(table, title=f"{label} − {labels[0]}: {table.title}", note=f"{table.note}\n{words}")
 
 
 def compare_seeds(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Figures:

@@ -56,8 +56,7 @@ def report_tables(base: Measurement | None, model: Measurement) -> Iterator[Tabl
     yield _readers(suites)
     if base:
         with_mean = {**suites, **_mean(macro_summary(base, [model]))}
-        yield _gains(with_mean)
-        yield transitions_table(with_mean)
+        yield from (_transitions(with_mean), _gains(with_mean))
     yield from (table for table in (_no_image(suites), _kinds(suites)) if table.rows)
     for decoding, results in model.by_decoding.items():
         if decoding.startswith("maj@"):
@@ -82,7 +81,7 @@ def run_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
         yield _accuracies(decoding, _by_model(suites, numbered=True, baselines=True), mean)
     last = f"iteration {len(macro['iterations'])}"
     with_mean = _by_model(suites) | _mean(macro)
-    made_of, gains, no_image = transitions_table(with_mean), _gains(with_mean), _no_image(_by_model(suites))
+    made_of, gains, no_image = _transitions(with_mean), _gains(with_mean), _no_image(_by_model(suites))
     if made_of.rows:
         yield replace(made_of, title=f"{last}: {made_of.title}")
     if any(row[-1].endswith("*") for row in gains.rows if row[0] in suites):
@@ -179,8 +178,12 @@ def _gains(suites: _Suites) -> Table:
     return Table("where the change comes from, points", columns, tuple(rows), _PARTED)
 
 
-def transitions_table(suites: Mapping[str, Mapping[str, Figures]]) -> Table:
-    """What each suite's change is made of: "base" and "model" of a suite have its greedy figures."""
+def change_table(summary: Mapping[str, Any]) -> Table:
+    """What the change of the last iteration is made of, by `suites` and `macro` of a summary."""
+    return _transitions(_by_model(summary["suites"]) | _mean(summary["macro"]))
+
+
+def _transitions(suites: _Suites) -> Table:
     rows = []
     for name, models in suites.items():
         figures = models["model"]

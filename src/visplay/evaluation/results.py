@@ -78,9 +78,9 @@ class Measurement:
 
     Attributes:
         by_decoding: `greedy` is the most probable answer; `sampled` is an answer at temperature 1; `pass@8` is right if
-            any of eight sampled answers is right, perhaps on fewer items; `maj@8` is right if their majority is
-            right; `no_image` is the most probable answer for a blank image. Those of `BASELINES` are majorities of
-            the base, on the items that the baselines were measured on.
+            any of eight sampled answers is right; `maj@8` is right if their majority is right; `no_image` is the most
+            probable answer for a blank image. Those of `BASELINES` are majorities of the base, on the items that the
+            baselines were measured on.
     """
 
     by_decoding: Mapping[str, Results]

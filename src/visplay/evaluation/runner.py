@@ -26,7 +26,6 @@ def measure(
     sampled: bool = True,
     *,
     k: int = 0,
-    k_items: int | None = None,
     no_image: bool = False,
     baselines: Baselines | None = None,
 ) -> Measurement:
@@ -34,23 +33,21 @@ def measure(
 
     Args:
         k: answers per item for pass@k and maj@k; 0 for neither.
-        k_items: the most items per suite that are answered `k` times; None for all.
         no_image: also ask every question once greedily on a blank image.
         baselines: also ask for the votes of the baselines without training; None for no baselines.
     Raises:
         EvaluationError: no suite or item, two suites of one name, one id for two questions, or an impossible count.
     """
-    if k < 0 or (k_items is not None and k_items < 1):
-        raise EvaluationError(f"k must be at least 0 and k_items at least 1; got {k} and {k_items}")
+    if k < 0:
+        raise EvaluationError(f"k must be at least 0; got {k}")
     plans: list[tuple[str, Sequence[Suite], Mapping[str, tuple[Request, ...]], Verdict]] = [
         ("greedy", suites, _requests(suites, wording, "greedy", greedy=True), best)
     ]
     if sampled:
         plans.append(("sampled", suites, _requests(suites, wording, "sampled"), best))
     if k:
-        few = [_spread(suite, k_items) for suite in suites]
-        often = _requests(few, wording, f"pass{k}", n=k)
-        plans += [(f"pass@{k}", few, often, best), (f"maj@{k}", few, often, commonest)]
+        often = _requests(suites, wording, f"pass{k}", n=k)
+        plans += [(f"pass@{k}", suites, often, best), (f"maj@{k}", suites, often, commonest)]
     if no_image:
         unseen = _requests(suites, wording, "no_image", greedy=True, shown=cache(blank_like))
         plans.append(("no_image", suites, unseen, best))
@@ -69,13 +66,6 @@ def measure(
         }
         found[decoding] = {each.name: SuiteResult(each.name, score(each.items, by_item, verdict)) for each in of}
     return Measurement(found)
-
-
-def _spread(suite: Suite, most: int | None) -> Suite:
-    """At most `most` items of `suite`, evenly spread over its order: the same ones for every model."""
-    size = len(suite.items)
-    most = min(most or size, size)
-    return Suite(suite.name, tuple(suite.items[place * size // most] for place in range(most)))
 
 
 def _requests(

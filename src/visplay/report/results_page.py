@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from visplay.report.health import Sign
@@ -11,7 +11,7 @@ from visplay.report.health import Sign
 Figures = Mapping[str, Any]
 
 _MARKS = re.compile(r"[\\`*|<>]|\](?=\()")  # all that could end a cell, or be more than text in one
-_SUITES = "Right answers in % with 95 % Wilson intervals; the change is paired by item, with its bootstrap interval."
+_SUITES = "Right answers in % with 95 % intervals; the change is paired by item."
 _ACCEPTANCE = "Changes in points, with 95 % intervals."
 
 
@@ -19,10 +19,15 @@ def results_markdown(page: Figures, signs: Sequence[Sign] = ()) -> str:
     """The values of `RunView.read` and the signs of health as Markdown: progress, suites, silver sets, verdicts."""
     status, words = page["status"], page["status"]["words"]
     parts = [f"# {status['model']} on {status['images']}, seed {status['seed']}\n\n{words[0].upper()}{words[1:]}."]
+    if page["headline"]:
+        told = [f"Result: {page['headline']['verdict']}.", *page["headline"]["sentences"]]
+        parts.append(_MARKS.sub(lambda sign: f"\\{sign[0]}", " ".join(told)))
     suites = [suite for suite in page["suites"] if suite["task"] is None]
     for decoding in dict.fromkeys(suite["decoding"] for suite in suites):
         rows = _suites([suite for suite in suites if suite["decoding"] == decoding])
         parts.append(f"## Suites, {decoding}\n\n{_SUITES}\n\n{_table(rows)}")
+    if rows := list(_made_of(suites)):
+        parts.append(f"## What the change is made of\n\n{_table(rows)}")
     if page["silver"]:
         parts.append(f"## Silver sets\n\n{_table(_silver(page['silver']))}")
     if page["verdicts"]:
@@ -54,6 +59,19 @@ def _baseline(best: Figures | None, last: Figures) -> dict[str, str]:
     lead = last.get("lead_over_baseline", {})
     told = f"{best['name']}: {_percent(best['accuracy'], best['ci95'])} of {best['n']}" if best else ""
     return {"best baseline": told, "lead of the last, points": _percent(lead.get("mean"), lead.get("ci95"), "+")}
+
+
+def _made_of(suites: Sequence[Figures]) -> Iterator[dict[str, Any]]:
+    """The change of the last iteration: refusals that became answers, or better answers."""
+    for suite in suites:
+        last = suite["iterations"][-1] if suite["iterations"] else {}
+        if suite["decoding"] == "greedy" and "transitions" in last:
+            row = {"suite": suite["suite"], "items": last["n"]}
+            row["declined before, %"] = _percent(suite["base"]["declined"]["share"])
+            row["declined now, %"] = _percent(last["declined"]["share"])
+            row |= {name.replace("_to_", " → "): number for name, number in last["transitions"].items()}
+            change = last.get("answered_difference", {})
+            yield row | {"change where the base answered": _percent(change.get("mean"), change.get("ci95"), "+")}
 
 
 def _silver(silver: Sequence[Figures]) -> list[dict[str, Any]]:

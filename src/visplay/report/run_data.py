@@ -1,7 +1,8 @@
 """The present state of a run directory, as JSON values: `RunView(path).overview()`.
 
     {"name", "level": the worst of the signs, "signs": as in `health.py`, "choices": as in `Gallery`,
-     "page": {"status": see `RunView`, "phases": [{"name", "doing"}], "silver", "verdicts": [lines of metrics.jsonl],
+     "page": {"status": see `RunView`, "headline": {"verdict", "sentences"} or None,
+              "phases": [{"name", "doing"}], "silver", "verdicts": [lines of metrics.jsonl],
               "curves": [{"phase", "name", "iteration": [1, …], "step": [0, …], "y": [0.5, null, …]}],
               "suites": [{"suite", "decoding", "task", "base": {"iteration": 0, "accuracy", "ci95", "n"},
                           "baseline": null or {"name", "accuracy", "ci95", "n", "difference"},
@@ -69,6 +70,7 @@ class RunView:
         lines = self._fresh(read_metrics, "metrics.jsonl") or []
         return {
             "status": self._status(held, lines),
+            "headline": (self._fresh(read_json, "summary.json") or {}).get("headline"),
             "curves": list(_curves(lines)),
             "suites": list(_series(self._suites(lines))),
             "silver": [self._silver(line) for line in lines if line["phase"] == "silver"],
@@ -187,7 +189,16 @@ def _series(suites: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
     `task` is the lab task of a suite that is one style of it, else None; the first view shows the suites with None.
     """
-    kept = ("accuracy", "ci95", "n", "difference", "lead_over_baseline")
+    kept = (
+        "accuracy",
+        "ci95",
+        "n",
+        "difference",
+        "declined",
+        "transitions",
+        "answered_difference",
+        "lead_over_baseline",
+    )
     for name, suite in suites.items():
         # Figures at the top are greedy.
         measured = [{"greedy": one, **one} if one else {} for one in (suite["base"], *suite["iterations"])]

@@ -144,7 +144,6 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
             settings.reasoner.sampling.max_tokens,
             settings.evaluation.sampled,
             k=settings.evaluation.pass_k,
-            k_items=settings.evaluation.pass_items,
             no_image=settings.evaluation.no_image,
             baselines=Baselines.of(settings) if at.iteration == 0 and settings.evaluation.baseline_votes else None,
         )

@@ -9,6 +9,7 @@ import resource
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +20,7 @@ from rich.console import Console
 from visplay.config import Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
 from visplay.errors import ConfigError
+from visplay.evaluation.headline import check_endpoints, headline
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import measurement_file, run_measurements
 from visplay.evaluation.summary import gap_closed, lead, macro_summary, suites_summary
@@ -97,6 +99,7 @@ def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
     if not without_validation_images(catalogue.images, validation_set):
         raise ConfigError(f"all images of {catalogue.source} are in the validation set; none is left to train on")
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)
+    check_endpoints(settings.evaluation.endpoints, [suite.name for suite in suites])
     return RunInputs(catalogue.images, suites, settings.images.observer(settings.seed), validation_set)
 
 
@@ -125,6 +128,7 @@ def run_evolution(
             policy.save(folder)
             state.prompts.save(folder / "prompts.yaml")
     summary = _summarize(run.path, seconds)
+    summary["headline"] = asdict(headline(summary, settings.evaluation.endpoints))
     run.write_summary(summary)
     return summary
 

@@ -38,7 +38,7 @@ SILVER = {"asked": ".0f", "kept": ".0f", "label_accuracy": ".3f", "answerable": 
 LEGEND = (
     "Greedy accuracy of what a run hands over (its last accepted iteration), in points: the change from the base, "
     "and the lead over `{against}` with the same seed, both paired by item; mean over seeds. Intervals are 95 %: "
-    "Student's over seeds, or from one seed the bootstrap's over items."
+    "Student's over seeds, or from one seed that over its items."
 )
 _PAUSE_S = 0.2  # between two looks at the processes
 

@@ -21,7 +21,7 @@ from visplay.roles.open import check_openable, finished_roles, is_run, open_reas
 _COLUMNS = ("task", "items", "model", "right %", "change, points", "lmms-eval")
 _NOTE = (
     "right: items answered right, ± half the 95 % Wilson interval, where lmms-eval marks single items right or wrong; "
-    "change is from the base, paired by item, with its 95 % bootstrap interval, * where that excludes zero; "
+    "change is from the base, paired by item, with its 95 % interval, * where that excludes zero; "
     "the last column is lmms-eval's own figure."
 )
 

@@ -30,6 +30,14 @@ function Where({ status }) {
   </section>`;
 }
 
+function Headline({ headline }) {
+  if (!headline) return null;
+  return html`<section aria-label="result">
+    <h2>Result: ${headline.verdict}</h2>
+    ${headline.sentences.map((sentence) => html`<p>${sentence}</p>`)}
+  </section>`;
+}
+
 function Health({ signs, level }) {
   return html`<section>
     <h2>Health <${Mark} level=${level}>${LEVELS[level]}<//></h2>
@@ -80,6 +88,7 @@ function Suites({ suites }) {
     ${shown.length > 0 && html`<p class="quiet">Accuracy in %, with 95 % intervals; the dashed line is the base, the change is paired item by item.</p>`}
     <div class="charts">${first.map((series) => html`<${Intervals} key=${series.suite} series=${series} />`)}</div>
     ${shown.length > 0 && html`<details><summary>As a table${shown.length > first.length ? ", every look of each lab task" : ""}</summary><${SuiteTable} shown=${shown} /></details>`}
+    <${MadeOf} suites=${suites} />
   </section>`;
 }
 
@@ -99,6 +108,21 @@ function SuiteTable({ shown }) {
       moved(one.iterations.at(-1)?.difference),
       ...(voted ? [best(one.baseline), moved(one.iterations.at(-1)?.lead_over_baseline)] : []),
     ])} />`;
+}
+
+function MadeOf({ suites }) {
+  const shown = suites.map((one) => ({ ...one, last: one.iterations.at(-1) })).filter((one) => one.decoding === "greedy" && one.last && one.last.transitions);
+  if (!shown.length) return null;
+  const moves = ["declined_to_right", "wrong_to_right", "right_to_declined", "right_to_wrong"];
+  const answered = (one) => (one ? html`${points(one.mean)} <small>[${one.ci95.map(points).join(", ")}]</small>` : "–");
+  return html`<details><summary>What the change is made of</summary>
+    <${Table} caption="what the change of the last iteration is made of" head=${["suite", "declined", ...moves.map((name) => name.replace("_to_", " → ")), "change where the base answered, points"]}
+      rows=${shown.map((one) => [
+        one.suite,
+        `${percent(one.base.declined.share)} → ${percent(one.last.declined.share)}`,
+        ...moves.map((name) => count(one.last.transitions[name])),
+        answered(one.last.answered_difference),
+      ])} /></details>`;
 }
 
 function Silver({ panels, show }) {
@@ -171,9 +195,10 @@ function Verdicts({ verdicts }) {
 }
 
 function Run({ run, theme, show }) {
-  const { status, curves, suites, silver, verdicts } = run.page;
+  const { status, headline, curves, suites, silver, verdicts } = run.page;
   return html`
     <${Where} status=${status} />
+    <${Headline} headline=${headline} />
     <${Health} signs=${run.signs} level=${run.level} />
     <${Curves} curves=${curves} theme=${theme} />
     <${Suites} suites=${suites} />
