@@ -224,7 +224,9 @@ def _first_declines(summaries: Iterable[_Summary]) -> str:
         suites = [suite["iterations"] for name, suite in summary["suites"].items() if task_of(name) is None]
         declined = [any(one["difference"]["ci95"][1] < 0 for one in each) for each in zip(*suites, strict=True)]
         found[str(declined.index(True) + 1) if any(declined) else f"none in {len(declined)}"] += 1
-    return ", ".join(f"{first} ({count})" if len(found) > 1 else first for first, count in sorted(found.items()))
+    if len(found) == 1:
+        return next(iter(found))
+    return ", ".join(f"{first} ({count} of {found.total()} seeds)" for first, count in sorted(found.items()))
 
 
 def _learned(summaries: Iterable[_Summary]) -> str:
