@@ -72,9 +72,7 @@ def _tables(matrix: Matrix, summaries: _Summaries, runs: Sequence[Run]) -> dict[
     images = {run.recipe: run.settings.images for run in runs}
     passes = [key for key in one["suites"][suites[0]]["base"] if key.startswith("pass@")]
     # Endpoints are named before the runs; without names the mean of all benchmarks.
-    named = getattr(runs[0].settings.evaluation, "endpoints", None) or {
-        "mean of all": one["macro"]["base"]["benchmarks"]
-    }
+    named = runs[0].settings.evaluation.endpoints or {"mean of all": one["macro"]["base"]["benchmarks"]}
     return {
         "Endpoints": [
             row for name, each in named.items() for row in _endpoint_rows(name, each, matrix, summaries, passes)
