@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
-from scipy.stats import binom, binomtest, ttest_rel
+from scipy.stats import binom, binomtest, ttest_1samp, ttest_rel
 
 from visplay.evaluation.statistics import (
     PairedDifference,
@@ -19,6 +19,7 @@ from visplay.evaluation.statistics import (
     mean_of,
     mean_over_seeds,
     paired_difference,
+    share_over_seeds,
     tango_interval,
     wilson_interval,
 )
@@ -324,3 +325,28 @@ def test_a_mean_difference_needs_the_same_items() -> None:
     for before, after in (({}, {}), ({"a": 1.0}, {"b": 1.0})):
         with pytest.raises(ValueError, match="the same items"):
             mean_difference(before, after)
+
+
+@given(st.integers(2, 8), st.integers(0, 2**32 - 1))
+@settings(max_examples=50)
+def test_the_ends_of_a_share_over_seeds_are_the_shares_that_a_t_test_just_allows(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    wholes = rng.normal(1, 0.3, n)
+    parts = 0.5 * wholes + rng.normal(0, 0.1, n)
+    found = share_over_seeds(list(parts), list(wholes))
+    if wholes.mean() <= 0:
+        assert found is None
+        return
+    assert found is not None and found.mean == pytest.approx(parts.sum() / wholes.sum()) and found.seeds == n
+    if ttest_1samp(wholes, 0).pvalue > 0.05:
+        assert found.ci95 is None, "the share has no bounds if the whole may be nothing"
+        return
+    assert found.ci95 is not None and found.ci95.low <= found.mean <= found.ci95.high
+    for end in found.ci95:
+        assert ttest_1samp(parts - end * wholes, 0).pvalue == pytest.approx(0.05, rel=1e-4)
+
+
+def test_a_share_of_one_seed_has_no_interval_and_a_share_of_a_loss_is_none() -> None:
+    alone = share_over_seeds([0.1], [0.4])
+    assert alone is not None and alone.mean == pytest.approx(0.25) and alone.ci95 is None
+    assert share_over_seeds([0.1, 0.2], [0.1, -0.2]) is None

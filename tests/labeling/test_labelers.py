@@ -20,7 +20,12 @@ from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.types import Augmentation, Completion, ImageRef, Question, Request, Vote, VoteResult
 
-LABELERS = [labeler for labeler in components("labeler").values() if issubclass(labeler, Labeler)]
+# The labelers that ask the Reasoner for votes over augmentations.
+LABELERS = [
+    labeler
+    for labeler in components("labeler").values()
+    if issubclass(labeler, Labeler) and "augmentations" in labeler.model_fields
+]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 DOGS = Question("dogs", ImageRef("p", b""), "open", "how many dogs are there?")
 

@@ -393,4 +393,4 @@ def test_advantages_scaled_by_batch_are_those_of_the_whole_step(vlm: VLM, images
     trainer = Trainer(new_policy(vlm, "reasoner", "full", LORA), _settings(advantages="batch_norm"))
     rewards = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
     expected = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std() + 1e-6)
-    torch.testing.assert_close(torch.stack(trainer._advantages(groups)), expected.float())
+    torch.testing.assert_close(torch.stack(trainer.advantages(groups)), expected.float())

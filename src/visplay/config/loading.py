@@ -44,7 +44,7 @@ def load_settings(
     """
     merged = _read_preset(preset) | dict(values or {})
     for text in overrides:
-        change_setting(merged, *_read_override(text))
+        change_setting(merged, *read_override(text))
     return check_settings(merged, f"preset {preset}", trained=trained)
 
 
@@ -112,7 +112,7 @@ def _spelled_out(value: Any, field: FieldInfo | None) -> Any:
     return dict(value) if isinstance(value, dict) else value
 
 
-def _read_override(text: str) -> tuple[str, Any]:
+def read_override(text: str) -> tuple[str, Any]:
     """The key and the value of `key=value`."""
     key, separator, raw = text.partition("=")
     if not separator or not key.strip():

@@ -7,7 +7,7 @@ scipy is imported at first use, because the import takes most of a second.
 Sources: Wilson 1927 (interval), Tango 1998 (paired score interval), Efron 1979 (bootstrap, percentile interval), Zou
 and Donner 2008 (interval of a mean from the intervals of its parts), the exact sign test (McNemar's of 1947 where no
 image is shared), Student 1908 (interval of a mean), Cohen 1960 (kappa), Guo et al. 2017, arXiv 1706.04599 (calibration,
-equation 3).
+equation 3), Fieller 1954 (interval of a ratio of means).
 """
 
 from __future__ import annotations
@@ -179,6 +179,27 @@ def mean_over_seeds(values: Sequence[float]) -> SeedMean:
         return SeedMean(mean, None, 1)
     half = float(t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return SeedMean(mean, Interval(mean - half, mean + half), n)
+
+
+def share_over_seeds(parts: Sequence[float], wholes: Sequence[float]) -> SeedMean | None:
+    """The mean of `parts` as a share of the mean of `wholes`, both in the order of the seeds.
+
+    None if the mean of `wholes` is not above 0. The interval is Fieller's, from two seeds on; it is None where it has
+    no bounds, because the mean of `wholes` may be 0.
+    """
+    from scipy.stats import t
+
+    (part, whole), n = (float(np.mean(values)) for values in (parts, wholes)), len(wholes)
+    if whole <= 0:
+        return None
+    if n == 1:
+        return SeedMean(part / whole, None, 1)
+    variances = np.cov(parts, wholes) * float(t.ppf(0.975, n - 1)) ** 2 / n
+    # Between the roots of square · share² - 2 · linear · share + constant the share is not refuted.
+    square, linear, constant = whole**2 - variances[1, 1], part * whole - variances[0, 1], part**2 - variances[0, 0]
+    half = math.sqrt(max(0.0, linear**2 - square * constant))
+    interval = Interval(float(linear - half) / square, float(linear + half) / square) if square > 0 else None
+    return SeedMean(part / whole, interval, n)
 
 
 def mean_of(parts: Sequence[MeanDifference | PairedDifference]) -> MeanDifference:

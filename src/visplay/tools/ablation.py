@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -80,7 +80,11 @@ class Matrix(Section):
     @property
     def ceiling(self) -> str | None:
         """The recipe whose control is true labels, if there is one."""
-        return next((name for name, own in self.recipes.items() if own.get("control") == CEILING), None)
+        return self.recipe_of(CEILING)
+
+    def recipe_of(self, control: str) -> str | None:
+        """The first recipe that is this control, if there is one."""
+        return next((name for name, own in self.recipes.items() if own.get("control") == control), None)
 
     def runs(self, out: Path) -> list[Run]:
         """Every recipe with the first seed, then with the next, so that an early look compares recipes."""
@@ -88,24 +92,25 @@ class Matrix(Section):
 
     def _run(self, recipe: str, seed: int, out: Path) -> Run:
         own = dict(self.recipes[recipe])
-        control = own.pop("control", None)
-        changes = [*_flat(self.settings), *_flat(own)]
+        control, preset = own.pop("control", None), str(own.pop("preset", self.preset))
+        changes = [*flat(self.settings), *flat(own)]
         if "seed" in dict(changes):
             raise ConfigError(f"recipe '{recipe}': seed: every recipe takes those listed under 'seeds'")
         try:
-            settings = self._settings(changes, seed)
+            settings = load_settings(preset, _overrides(changes), {"seed": seed})
             if control is not None:
                 changes += control_changes(str(control), settings).items()
-                settings = self._settings(changes, seed)
+                settings = load_settings(preset, _overrides(changes), {"seed": seed})
         except ConfigError as error:
             raise ConfigError(f"recipe '{recipe}': {error}") from None
         overrides = _overrides(changes)
-        flags = ("--preset", self.preset, "--seed", str(seed), *(f"--set={override}" for override in overrides))
-        folder = re.sub(r"[^\w-]+", "-", recipe).strip("-")
-        return Run(recipe, settings, flags, out / folder / f"seed-{seed}")
+        flags = ("--preset", preset, "--seed", str(seed), *(f"--set={override}" for override in overrides))
+        return Run(recipe, settings, flags, out / folder_name(recipe) / f"seed-{seed}")
 
-    def _settings(self, changes: Sequence[tuple[str, Any]], seed: int) -> Settings:
-        return load_settings(self.preset, _overrides(changes), {"seed": seed})
+
+def folder_name(name: str) -> str:
+    """A name as that of a folder: letters, digits, `_` and `-`."""
+    return re.sub(r"[^\w-]+", "-", name).strip("-")
 
 
 def read_matrix(path: Path) -> Matrix:
@@ -116,7 +121,7 @@ def read_matrix(path: Path) -> Matrix:
     """
     try:
         matrix = Matrix.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        _check(matrix)
+        check_matrix(matrix)
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"cannot read {path} as UTF-8 text") from None
     except yaml.YAMLError as error:
@@ -128,7 +133,13 @@ def read_matrix(path: Path) -> Matrix:
     return matrix
 
 
-def _check(matrix: Matrix) -> None:
+def check_matrix(matrix: Matrix) -> None:
+    """Refuse a matrix whose recipes cannot be compared.
+
+    Raises:
+        ConfigError: recipes share a folder or are evaluated in different ways, or a setting is wrong.
+        EvaluationError: a suite cannot be opened.
+    """
     runs = matrix.runs(Path())
     if len({run.path for run in runs}) < len(runs):
         raise ConfigError("a seed is there twice, or two recipes would share a folder; rename one")
@@ -146,11 +157,11 @@ def _check(matrix: Matrix) -> None:
             raise ConfigError(f"suites: '{name}' is not measured; choose from {', '.join(tasks)}, or a look")
 
 
-def _flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys with their values, in order; a component, which is a mapping with a type, is a value."""
     for key, value in values.items():
         if isinstance(value, Mapping) and "type" not in value:
-            yield from _flat(value, f"{above}{key}.")
+            yield from flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
 
@@ -169,38 +180,43 @@ def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -
         ConfigError: the settings of an existing run cannot be read.
     """
     runs = matrix.runs(out)
-    _prepare(runs)
-    waiting = [run for run in runs if not run.finished]
-    left, failed = len(waiting), 0
-    if left < len(runs):
-        console.print(f"{len(runs) - left} of {len(runs)} runs are finished already")
-    table = _keep_table(matrix, runs, out)
-    for run, event in run_all(waiting, processes or os.cpu_count() or 1):
-        if event not in ("begins", "goes on"):
-            left -= 1
-            failed += event != "finished"
-            table = _keep_table(matrix, runs, out)
-        console.print(f"{run}: {event}, {left} left")
-    console.print(table)
-    return not failed
+    return complete(runs, processes, console, lambda: _keep_table(matrix, runs, out))
 
 
-def _prepare(runs: Sequence[Run]) -> None:
-    """Refuse existing runs with other settings, then make the folders of the recipes."""
-    for run in runs:
-        begun = load_settings(str(run.path / "config.yaml")) if run.begun else run.settings
-        ran = dict(_flat(begun.model_dump()))
-        differing = [key for key, value in _flat(run.settings.model_dump()) if value != ran[key]]
-        if differing:
-            raise RunError(
-                f"{run.path} was begun with another {', '.join(differing)} than the matrix says; "
-                "put it back, rename the recipe, or choose another --out"
-            )
+def complete(runs: Sequence[Run], processes: int | None, console: Console, keep: Callable[[], str]) -> bool:
+    """Run the unfinished of the runs as `ablate` does; `keep` writes a table of the finished ones and returns it."""
+    refuse_other_settings(runs)
     for run in runs:
         try:
             run.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot use {run.path.parent}: {(error.strerror or str(error)).lower()}") from None
+    waiting = [run for run in runs if not run.finished]
+    left, failed = len(waiting), 0
+    if left < len(runs):
+        console.print(f"{len(runs) - left} of {len(runs)} runs are finished already")
+    table = keep()
+    for run, event in run_all(waiting, processes or os.cpu_count() or 1):
+        if event not in ("begins", "goes on"):
+            left -= 1
+            failed += event != "finished"
+            table = keep()
+        console.print(f"{run}: {event}, {left} left")
+    console.print(table)
+    return not failed
+
+
+def refuse_other_settings(runs: Sequence[Run]) -> None:
+    """Refuse runs that were begun with other settings; a RunError."""
+    for run in runs:
+        begun = load_settings(str(run.path / "config.yaml")) if run.begun else run.settings
+        ran = dict(flat(begun.model_dump()))
+        differing = [key for key, value in flat(run.settings.model_dump()) if value != ran.get(key)]
+        if differing:
+            raise RunError(
+                f"{run.path} was begun with another {', '.join(differing)} than the matrix says; "
+                "put it back, rename the recipe, or choose another --out"
+            )
 
 
 def run_all(runs: Sequence[Run], most: int) -> Iterator[tuple[Run, str]]:
@@ -283,7 +299,7 @@ def ablation_figures(matrix: Matrix, runs: Sequence[Run]) -> dict[str, Any]:
         changes = {seed: change_of_selected(summary, suite) for seed, summary in by_seed.items()}
         tops = {seed: change_of_selected(each, suite) for seed, each in summaries.get(matrix.ceiling or "", {}).items()}
         items = next(iter(by_seed.values()))["suites"][suite]["base"]["n"]
-        figures = {"change": _over_seeds(changes), "lead": _over_seeds(leads) if leads else None}
+        figures = {"change": over_seeds(changes), "lead": over_seeds(leads) if leads else None}
         return {"suite": suite, "recipe": recipe, "items": items, **figures, "gap_closed": _gap_closed(changes, tops)}
 
     suites = matrix.suites or [name for name in measured if task_of(name) is None]
@@ -301,12 +317,12 @@ def _gap_closed(changes: Mapping[int, Mapping[str, Any]], tops: Mapping[int, Map
     return ours / most if most > 0 else None
 
 
-def _over_seeds(differences: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean of paired differences, with its interval."""
+def over_seeds(differences: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of figures by seed (`mean`, and `ci95` where it is known), its interval, and the seeds."""
     mean = mean_over_seeds([difference["mean"] for difference in differences.values()])
     # A single seed has no interval over seeds, so the interval over its items is used.
-    ci95 = mean.ci95 or next(iter(differences.values()))["ci95"]
-    return {"mean": mean.mean, "ci95": list(ci95), "seeds": list(differences)}
+    ci95 = mean.ci95 or next(iter(differences.values())).get("ci95")
+    return {"mean": mean.mean, "ci95": list(ci95) if ci95 else None, "seeds": list(differences)}
 
 
 def _silver(recipe: str, summaries: Mapping[int, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
