@@ -51,6 +51,7 @@ class Stage:
         negated: share of "is there no …" among the questions of existence: few first, then as many as of the
             others, since a rule and its opposite at once are hard to learn.
         taught: share of the lessons in which what follows by reasoning is taught.
+        wide: the drawings vary widely (`visplay.lab.draw.mixed`).
     """
 
     name: str
@@ -66,6 +67,7 @@ class Stage:
     answer_weight: float = 2.0
     negated: float = 0.1
     taught: float = 0.0
+    wide: bool = False
 
 
 class Segment(NamedTuple):
@@ -213,7 +215,7 @@ class Teacher:
         most = 1 if progress < stage.single_until else 3 if progress < stage.few_until else MOST_THINGS
         style = STYLES["clean"]
         scene = random_scene(rng, int(rng.integers(1, most + 1)), sizes=style.sizes)
-        image = draw(scene, mixed(style, rng), rng)
+        image = draw(scene, mixed(style, rng, stage.wide), rng)
         pairs = [(ASK, [Segment(question_text(random_ask(scene, rng), rng))]) for _ in range(stage.asks)]
         for _ in range(stage.questions):
             query = _question(scene, stage, rng)

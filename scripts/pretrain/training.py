@@ -43,8 +43,30 @@ class Recipe:
     stages: tuple[Stage, ...] = (
         Stage("eyes", whole=False, steps=1000, horizon=1000),
         Stage("words", whole=True, steps=2500, horizon=3500, single_until=0.05, few_until=0.2),
-        Stage("negated", whole=True, steps=900, horizon=900, rate=4e-4, answer_weight=4.0, negated=0.5),
-        Stage("reasoning", whole=True, steps=200, horizon=200, rate=2e-4, answer_weight=4.0, negated=0.5, taught=0.2),
+        Stage("negated", whole=True, steps=200, horizon=900, rate=4e-4, answer_weight=4.0, negated=0.5),
+        Stage("wide", whole=True, steps=900, horizon=900, rate=5e-4, answer_weight=4.0, negated=0.5, wide=True),
+        Stage(
+            "reasoning",
+            whole=True,
+            steps=200,
+            horizon=200,
+            rate=2e-4,
+            answer_weight=4.0,
+            negated=0.5,
+            wide=True,
+            taught=0.2,
+        ),
+        Stage(
+            "practice",
+            whole=True,
+            steps=800,
+            horizon=800,
+            rate=6e-4,
+            answer_weight=4.0,
+            negated=0.5,
+            wide=True,
+            taught=0.15,
+        ),
     )
 
 

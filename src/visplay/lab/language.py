@@ -135,8 +135,11 @@ def write(query: Query, rng: np.random.Generator) -> str:
 
 
 def read(question: str) -> Query | None:
-    """The meaning of a question; None if it is not in the language."""
-    text = " ".join(question.lower().split())
+    """The meaning of a question; None if it is not in the language.
+
+    `write` knows the article "a" alone; "an orange circle" is read as well.
+    """
+    text = " ".join("a" if word == "an" else word for word in question.lower().split())
     if text in _ONLY_SHAPE + _ONLY_SHAPE_READ:
         return Query("shape", Noun())
     for kind, pattern in _PATTERNS:
