@@ -7,7 +7,7 @@ above three, a comparison, a relation, the thing to which a relation leads) is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,11 +29,13 @@ PROMPTS = f'questioner: "{ASK}"\nreasoner: "{{question}}"\nfacts: "how many shap
 LARGE = 4  # numbers from here on are a matter of reasoning
 
 # Shares of the kinds of questions.
-_SHARES: dict[Kind | str, float] = {
+_SHARES: dict[str, float] = {
     "color": 0.13, "shape": 0.10, "exists": 0.10, "absent": 0.05, "count": 0.14, "half": 0.05, "more": 0.05,
     "fewer": 0.03, "left": 0.025, "right": 0.025, "above": 0.025, "below": 0.025, "bigger": 0.025, "smaller": 0.025,
     "two-hop": 0.10, "record": 0.10,
 }  # fmt: skip
+# Kinds that are answered from several things of the list.
+_SEVERAL = ("count", "more", "fewer", "left", "right", "above", "below", "bigger", "smaller", "two-hop")
 _REASONED: tuple[Kind, ...] = ("more", "fewer", "left", "right", "above", "below", "bigger", "smaller")
 
 
@@ -52,6 +54,9 @@ class Stage:
             others, since a rule and its opposite at once are hard to learn.
         taught: share of the lessons in which what follows by reasoning is taught.
         wide: the drawings vary widely (`visplay.lab.draw.mixed`).
+        vision: train the vision tower as well, with the loss of its heads.
+        several: share of the questions whose kind is drawn from those that are about several things; the others are of
+            any kind.
     """
 
     name: str
@@ -68,6 +73,8 @@ class Stage:
     negated: float = 0.1
     taught: float = 0.0
     wide: bool = False
+    vision: bool = True
+    several: float = 0.0
 
 
 class Segment(NamedTuple):
@@ -160,9 +167,9 @@ def random_ask(scene: Scene, rng: np.random.Generator) -> Query:
             return careless_query(kind, scene, rng)
 
 
-def _kind(rng: np.random.Generator) -> Kind:
-    kinds = list(_SHARES)
-    kind: Kind = kinds[rng.choice(len(kinds), p=list(_SHARES.values()))]  # type: ignore[assignment]
+def _kind(rng: np.random.Generator, kinds: Sequence[str] = tuple(_SHARES)) -> Kind:
+    shares = np.array([_SHARES[kind] for kind in kinds])
+    kind: Kind = kinds[rng.choice(len(kinds), p=shares / shares.sum())]  # type: ignore[assignment]
     return kind
 
 
@@ -175,7 +182,7 @@ def _question(scene: Scene, stage: Stage, rng: np.random.Generator) -> Query:
     if rng.random() < stage.unknown:
         return unanswerable_query(scene, rng)
     while True:
-        kind = _kind(rng)
+        kind = _kind(rng, _SEVERAL) if stage.several and rng.random() < stage.several else _kind(rng)
         if kind in ("exists", "absent"):
             kind = "absent" if rng.random() < stage.negated else "exists"
         query = _random(kind, scene, rng)

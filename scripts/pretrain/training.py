@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from visplay.lab.scene import COLORS, SHAPES, STEPS
 from visplay.models.token_tree import PackedTrees, TokenTree
 
 _LESSONS_A_STAGE = 10_000_000
+_LATE: dict[str, Any] = {"whole": True, "answer_weight": 4.0, "negated": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +45,11 @@ class Recipe:
     stages: tuple[Stage, ...] = (
         Stage("eyes", whole=False, steps=1000, horizon=1000),
         Stage("words", whole=True, steps=2500, horizon=3500, single_until=0.05, few_until=0.2),
-        Stage("negated", whole=True, steps=200, horizon=900, rate=4e-4, answer_weight=4.0, negated=0.5),
-        Stage("wide", whole=True, steps=900, horizon=900, rate=5e-4, answer_weight=4.0, negated=0.5, wide=True),
-        Stage(
-            "reasoning",
-            whole=True,
-            steps=200,
-            horizon=200,
-            rate=2e-4,
-            answer_weight=4.0,
-            negated=0.5,
-            wide=True,
-            taught=0.2,
-        ),
-        Stage(
-            "practice",
-            whole=True,
-            steps=800,
-            horizon=800,
-            rate=6e-4,
-            answer_weight=4.0,
-            negated=0.5,
-            wide=True,
-            taught=0.15,
-        ),
+        Stage("negated", steps=200, horizon=900, rate=4e-4, **_LATE),
+        Stage("wide", steps=900, horizon=900, rate=5e-4, wide=True, **_LATE),
+        Stage("reasoning", steps=200, horizon=200, rate=2e-4, wide=True, taught=0.2, **_LATE),
+        Stage("practice", steps=600, horizon=800, rate=6e-4, wide=True, taught=0.15, **_LATE),
+        Stage("lists", steps=2000, horizon=2000, rate=8e-4, wide=True, taught=0.3, vision=False, several=0.75, **_LATE),
     )
 
 
@@ -135,7 +118,7 @@ class Pretraining:
                 group["lr"] = rate
             lessons = self._lessons(number, stage, step)
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                loss, parts = self._whole_loss(lessons) if stage.whole else self._eye_loss(lessons)
+                loss, parts = self._whole_loss(lessons, stage.vision) if stage.whole else self._eye_loss(lessons)
             loss.backward()
             nn.utils.clip_grad_norm_([*self.model.parameters(), *self.eyes.parameters()], 1.0)
             optimizer.step()
@@ -158,9 +141,10 @@ class Pretraining:
         loss = self.eyes(self._look(lessons), self._cells(lessons))
         return loss, {"eyes": loss.item()}
 
-    def _whole_loss(self, lessons: Sequence[Lesson]) -> tuple[torch.Tensor, dict[str, float]]:
-        features_BCH = self._look(lessons)
-        eyes = self.eyes(features_BCH, self._cells(lessons))
+    def _whole_loss(self, lessons: Sequence[Lesson], vision: bool) -> tuple[torch.Tensor, dict[str, float]]:
+        with torch.set_grad_enabled(vision):
+            features_BCH = self._look(lessons)
+            eyes = self.eyes(features_BCH, self._cells(lessons))
         trees = [TokenTree.build(lesson.sequences) for lesson in lessons]
         packed = PackedTrees.pack(trees, self.tokenizer.pad_token_id)
         embeds_BLH = self.model.get_input_embeddings()(packed.ids_BL)
