@@ -121,6 +121,18 @@ def test_an_override_reaches_a_component_in_its_short_notation() -> None:
     )
 
 
+def test_other_suites_than_those_of_the_preset_have_endpoints_of_their_own(tmp_path: Path) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("evaluation: {suites: [{type: lab, items: 9}], endpoints: {counting: [lab/counting]}}")
+    own = {"counting": ("lab/counting",)}
+    assert load_settings(str(preset), ["evaluation.suites.lab.items=5"]).evaluation.endpoints == own
+    suites = "evaluation.suites=[lab/color, lab/counting]"
+    assert load_settings(str(preset), [suites]).evaluation.endpoints == {}
+    named = "evaluation.endpoints={seeing: [lab/color]}"
+    for changes in ([suites, named], [named, suites]):
+        assert load_settings(str(preset), changes).evaluation.endpoints == {"seeing": ("lab/color",)}
+
+
 @pytest.mark.parametrize(
     "overrides, said",
     [

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from visplay.evaluation.open_suites import draw_items
+import pytest
+
+from visplay.evaluation.open_suites import draw_items, open_suites
 from visplay.evaluation.runner import measure
 from visplay.evaluation.suites.easy_vqa import EasyVQA
 from visplay.interfaces.engine import Sampling
 from visplay.lab.sources.easy_vqa import EasyVQASource
+from visplay.lab.suites.tasks import LabSuites
 from visplay.types import Request
 
 from .truth_table import TruthTable, wording
@@ -57,3 +60,11 @@ def test_drawing_items_is_stable_and_keeps_shared_items_shared() -> None:
     assert some == draw_items(whole, 500, seed=1) != draw_items(whole, 500, seed=2)
     assert {item for item in some.items if item.kind != "yes/no"} <= set(some_open.items)
     assert draw_items(open_ones, None, seed=1) is open_ones
+
+
+@pytest.mark.parametrize("most, found", [(None, (30, 4)), (7, (7, 4)), (2, (2, 2))])
+def test_a_source_limits_its_own_items_and_the_run_limits_all(most: int | None, found: tuple[int, int]) -> None:
+    sources = [EasyVQA(items=30), LabSuites(part="color/clean", items=4)]
+    suites = {suite.name: len(suite.items) for suite in open_suites(sources, 0, most)}
+    assert (suites["easy_vqa"], suites["lab/color/clean"]) == found
+    assert suites["easy_vqa_open"] == found[0]

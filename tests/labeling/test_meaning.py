@@ -78,6 +78,7 @@ def test_plain_questions_about_anything(question: str, meaning: Meaning) -> None
         "is the dog happy?",
         "isn't there a dog?",
         "is there a dog on the table?",
+        "is the cat on the left side of the image?",
         "is there a man wearing a hat?",
         "is there a dog and a cat?",
         "is there not no dog?",

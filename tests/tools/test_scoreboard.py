@@ -103,6 +103,7 @@ def test_what_is_wrong_is_one_line_before_anything_starts(
 
 # The figures. A planted measurement is a string for each suite: an item is right, wrong, or declined.
 
+PLANTED = "evaluation.suites=[easy_vqa, lab/counting/pastel, lab/counting/clean]"
 SIZES = {"easy_vqa": 12, "lab/counting/pastel": 8, "lab/counting/clean": 9}
 Planted = Mapping[str, str]
 
@@ -160,7 +161,7 @@ def check(found: dict[str, Any], by_seed: Mapping[int, float]) -> None:
 @pytest.fixture
 def planted(tmp_path: Path) -> tuple[Section, dict[tuple[str, int], Planted], dict[int, dict[str, Planted]], Any]:
     """Three recipes by three seeds with random marks; two runs are not finished, and one hands the base over."""
-    matrix = matrix_of("default", "no_questioner", "true_labels", changes=("images=lab/pastel",), pass_k=8)
+    matrix = matrix_of("default", "no_questioner", "true_labels", changes=(PLANTED, "images=lab/pastel"), pass_k=8)
     rng = np.random.default_rng(7)
     bases = {
         seed: {"greedy": drawn(rng, 0.3), "pass8": drawn(rng, 0.5)}
@@ -276,7 +277,7 @@ def test_the_page_says_how_many_seeds_a_cell_has(planted: tuple[Section, Any, An
 
 
 def test_the_first_decline_is_that_of_a_whole_interval(tmp_path: Path) -> None:
-    matrix = matrix_of("default", seeds=3)
+    matrix = matrix_of("default", seeds=3, changes=(PLANTED,))
     right, wrong = ({suite: state * size for suite, size in SIZES.items()} for state in "rw")
     lost = {**right, "lab/counting/pastel": "w" * 8}
     one_less = {**right, "easy_vqa": "w" + "r" * 11}
@@ -298,7 +299,7 @@ def test_the_first_decline_is_that_of_a_whole_interval(tmp_path: Path) -> None:
 )
 def test_the_looks_of_the_images_are_no_transfer(images: str, trained: str | None, tmp_path: Path) -> None:
     # `lab` is a folder of photos here.
-    matrix = matrix_of("default", seeds=1, changes=(f"images={images}",))
+    matrix = matrix_of("default", seeds=1, changes=(PLANTED, f"images={images}"))
     (run,) = matrix.runs(tmp_path)
     base = {suite: "w" * size for suite, size in SIZES.items()}
     better = {**base, "lab/counting/pastel": "r" * 4 + "w" * 4}
@@ -313,7 +314,7 @@ def test_the_looks_of_the_images_are_no_transfer(images: str, trained: str | Non
 
 
 def test_one_seed_has_the_interval_of_its_items(tmp_path: Path) -> None:
-    matrix = matrix_of("default", seeds=1)
+    matrix = matrix_of("default", seeds=1, changes=(PLANTED,))
     (run,) = matrix.runs(tmp_path)
     base = {suite: "wd" + "r" * (size - 2) for suite, size in SIZES.items()}
     plant(run, {"greedy": base}, {"greedy": {**base, "easy_vqa": "r" * 12}})
@@ -327,7 +328,7 @@ def test_one_seed_has_the_interval_of_its_items(tmp_path: Path) -> None:
 
 
 def test_the_page_is_made_again_from_finished_runs(tmp_path: Path) -> None:
-    matrices = scoreboard_matrices(["default"], 2, ["other/model"], "default", [], 0)
+    matrices = scoreboard_matrices(["default"], 2, ["other/model"], "default", [PLANTED], 0)
     states = {suite: "r" * size for suite, size in SIZES.items()}
     plant(matrices["lab"].runs(tmp_path / "lab")[1], {"greedy": states}, {"greedy": states})
     page = tmp_path / "page.md"

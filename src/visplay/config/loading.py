@@ -34,6 +34,8 @@ def load_settings(
 ) -> Settings:
     """The settings of a preset, then `values`, then `overrides`.
 
+    Endpoints belong to the suites of the preset: other suites without endpoints have the mean of all as the only one.
+
     Args:
         preset: a shipped name or a YAML file.
         overrides: texts such as `rl.learning_rate=3e-5` or `silver.gates.band.low=0.5`; the value is read as YAML.
@@ -43,8 +45,11 @@ def load_settings(
         ConfigError: an unknown preset or key, or a value out of its bounds.
     """
     merged = _read_preset(preset) | dict(values or {})
-    for text in overrides:
-        change_setting(merged, *read_override(text))
+    changes = dict(read_override(text) for text in overrides)
+    if "evaluation.suites" in changes:
+        changes = {"evaluation.endpoints": {}} | changes
+    for key, value in changes.items():
+        change_setting(merged, key, value)
     return check_settings(merged, f"preset {preset}", trained=trained)
 
 

@@ -30,16 +30,22 @@ def open_suites(
     except ValueError as error:
         raise EvaluationError(str(error)) from None
     suites = {suite.name: suite for source in opened for suite in _open(source, seed, items_per_suite, sealed)}
-    return tuple(draw_items(suite, items_per_suite, seed) for suite in suites.values())
+    return tuple(suites.values())
 
 
-def _open(source: SuiteSource, seed: int, items: int | None, sealed: bool) -> tuple[Suite, ...]:
+def _open(source: SuiteSource, seed: int, most: int | None, sealed: bool) -> list[Suite]:
+    items = min((limit for limit in (source.items, most) if limit), default=None)
+    opened = source.open(seed, items, **_half(source, sealed))
+    return [draw_items(suite, items, seed) for suite in opened]
+
+
+def _half(source: SuiteSource, sealed: bool) -> dict[str, bool]:
     if not sealed:
-        return source.open(seed, items)  # a class of the user's own may take no more than that
+        return {}  # a class of the user's own may not take it
     if not source.has_sealed_half:
         known = [name for name, each in components("suite").items() if getattr(each, "has_sealed_half", False)]
         raise EvaluationError(f"suite '{source.name}' has no sealed half; those that have one are {', '.join(known)}")
-    return source.open(seed, items, sealed=True)
+    return {"sealed": True}
 
 
 def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from pydantic import Field
+
 from visplay.interfaces.component import Component
 from visplay.types import Suite
 
 
 class SuiteSource(Component, seam="suite"):
     """Labelled questions under a name: an open half, and a sealed half that no choice may look at."""
+
+    items: int | None = Field(None, ge=1, description="the most items per suite of this source; null for all")
 
     has_sealed_half: ClassVar[bool] = False
     """Whether `open` takes `sealed=True`; it is never called with it otherwise."""

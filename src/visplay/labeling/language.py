@@ -111,7 +111,8 @@ _SAME_AS = {
 }  # fmt: skip
 
 # {a} and {b} match nouns, as short as possible; {where} and {seen} match phrases that refer to the image.
-_IMAGE = "(?:the|this) (?:image|picture|photo|photograph|scene|drawing)"
+_PICTURES = ("image", "picture", "photo", "photograph", "scene", "drawing")
+_IMAGE = f"(?:the|this) (?:{'|'.join(_PICTURES)})"
 _RELATIONS = "|".join(sorted(OPPOSITES.keys() - {"left of", "right of"} | _SAME_AS.keys()))
 _PARTS = {
     "a": f"(?P<a>{_NOUN}?)",
@@ -166,6 +167,8 @@ def _meaning(kind: Kind, parts: Mapping[str, str | None], text: str) -> Meaning 
         return None
     if kind == "attribute" and word == "color" and not COLORS.isdisjoint(things[0].split()):
         return None  # the question contains its answer
+    if kind == "relation" and things[1] in _PICTURES:
+        return None  # "is the cat on the left side of the image?" is about one thing
     if kind == "which" and things[0].split()[-1] not in KINDS:
         return None  # "what is the weather?" does not ask for a thing
     if parts.get("more") == "fewer":

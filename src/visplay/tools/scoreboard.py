@@ -107,14 +107,14 @@ def scoreboard_matrices(
     Raises:
         ConfigError: a recipe or a setting is wrong, or two recipes or bases have the same name.
     """
-    own = load_settings(preset)
+    own = load_settings(preset, changes)
     votes = own.evaluation.baseline_votes or own.silver.votes
     fixed = {"sampled": False, "before": True, "paper_comparison": 0, "pass_k": pass_k, "baseline_votes": votes}
     settings: dict[str, Any] = {"images": own.images.as_settings()}
     settings["evaluation"] = own.evaluation.model_dump(mode="json") | fixed
     settings |= dict(read_override(text) for text in changes)
     named: dict[str, dict[str, Any]] = {}
-    controls = _controls_of(load_settings(preset, changes))
+    controls = _controls_of(own)
     for recipe in dict.fromkeys(recipes or (*PRESETS, preset, *controls)):
         for name, values in _recipe(recipe, preset).items():
             if name in named:
