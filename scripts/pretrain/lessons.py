@@ -50,6 +50,7 @@ class Stage:
         single_until, few_until: fractions of the horizon with one thing per image, and with at most three.
         unknown: share of questions about a thing that is not there.
         answer_weight: weight of the tokens after the thought, against 1 for all others.
+        deduced_weight: weight of what a thought says after its first segment: things picked from its list, numbers.
         negated: share of "is there no …" among the questions of existence: few first, then as many as of the
             others, since a rule and its opposite at once are hard to learn.
         taught: share of the lessons in which what follows by reasoning is taught.
@@ -70,6 +71,7 @@ class Stage:
     few_until: float = 0.0
     unknown: float = 0.04
     answer_weight: float = 2.0
+    deduced_weight: float = 1.0
     negated: float = 0.1
     taught: float = 0.0
     wide: bool = False
@@ -231,24 +233,25 @@ class Teacher:
         for prompt, segments in pairs:
             asked = self._head + self._ids(prompt + self._turn)
             taught = rng.random() < stage.taught
-            ids, weight = self._completion(segments, taught, stage.answer_weight)
+            ids, weight = self._completion(segments, taught, stage)
             starts.append(len(asked))
             sequences.append(asked + ids)
             weights.append(weight)
         return Lesson(image, tuple(sequences), tuple(starts), tuple(weights), cells(scene))
 
     def _completion(
-        self, segments: list[Segment], taught: bool, answer_weight: float
+        self, segments: list[Segment], taught: bool, stage: Stage
     ) -> tuple[tuple[int, ...], tuple[float, ...]]:
         end = self.tokenizer.convert_tokens_to_ids("</think>")
         ids: list[int] = []
         weights: list[float] = []
         answering = False
-        for segment in (*segments, Segment("<|im_end|>")):
+        for place, segment in enumerate((*segments, Segment("<|im_end|>"))):
             for token in self._ids(segment.text):
                 answering |= token == end
+                weight = stage.answer_weight if answering else stage.deduced_weight if place else 1.0
                 ids.append(token)
-                weights.append((answer_weight if answering else 1.0) if segment.seen or taught else 0.0)
+                weights.append(weight if segment.seen or taught else 0.0)
         return tuple(ids), tuple(weights)
 
     def _ids(self, text: str) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from visplay.models.token_tree import PackedTrees, TokenTree
 
 _LESSONS_A_STAGE = 10_000_000
 _LATE: dict[str, Any] = {"whole": True, "answer_weight": 4.0, "negated": 0.5}
+_LISTS: dict[str, Any] = {**_LATE, "wide": True, "taught": 0.3, "vision": False, "several": 0.75}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Recipe:
         Stage("wide", steps=900, horizon=900, rate=5e-4, wide=True, **_LATE),
         Stage("reasoning", steps=200, horizon=200, rate=2e-4, wide=True, taught=0.2, **_LATE),
         Stage("practice", steps=600, horizon=800, rate=6e-4, wide=True, taught=0.15, **_LATE),
-        Stage("lists", steps=2000, horizon=2000, rate=8e-4, wide=True, taught=0.3, vision=False, several=0.75, **_LATE),
+        Stage("lists", steps=1000, horizon=2000, rate=8e-4, **_LISTS),
+        Stage("deduction", steps=2000, horizon=2000, rate=8e-4, deduced_weight=3.0, **_LISTS),
     )
 
 

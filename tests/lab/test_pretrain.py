@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scripts.pretrain.lessons import Lesson, Stage, cells, reply
 from scripts.pretrain.training import Pretraining, Recipe, pretrain, read_recipe
 from visplay.answers import extract_boxed
 from visplay.errors import ConfigError
+from visplay.lab.draw import STYLES, draw, mixed
 from visplay.lab.language import KINDS, Noun, Query, read
 from visplay.lab.oracle import answer
 from visplay.lab.questions import random_query
@@ -184,3 +186,57 @@ def test_what_is_no_recipe_is_refused_in_one_line(tmp_path: Path, text: str) -> 
     with pytest.raises(ConfigError, match=r"recipe\.json is no recipe") as error:
         read_recipe(file)
     assert "\n" not in str(error.value)
+
+
+def test_what_a_thought_deduces_weighs_as_much_as_asked_for(tmp_path: Path) -> None:
+    work = Pretraining(SMALL, tmp_path)
+    stage = replace(SMALL.stages[1], questions=6, taught=1.0, answer_weight=5.0, deduced_weight=3.0)
+    for lesson in (work.teacher.lesson(number, stage, 0.5) for number in range(20)):
+        for sequence, start, weight in zip(lesson.sequences, lesson.starts, lesson.weights, strict=True):
+            text = "".join(f"{work.tokenizer.decode(i)}@{w:.0f}" for i, w in zip(sequence[start:], weight, strict=True))
+            if text.startswith("<think>"):
+                listed, deduced = text.split(".@1", 1)
+                thought, answered = deduced.split("</think>", 1)
+                assert set(re.findall(r"@(\d)", listed)) == {"1"}
+                assert re.findall(r"@(\d)", thought)[-1] == "3"  # with two hops the first is in the first segment
+                assert set(re.findall(r"@(\d)", answered)) == {"5"}
+
+
+def test_questions_about_several_things_are_as_many_as_asked_for(tmp_path: Path) -> None:
+    work = Pretraining(SMALL, tmp_path)
+
+    def share(several: float) -> float:
+        stage = replace(SMALL.stages[1], questions=6, asks=0, unknown=0.0, several=several)
+        texts = [
+            work.tokenizer.decode(sequence).split("<|vision_end|>")[1].split("<|im_end|>")[0]
+            for number in range(60)
+            for sequence in work.teacher.lesson(number, stage, 0.5).sequences
+        ]
+        queries = [read(text) for text in texts]
+        assert None not in queries
+        return float(
+            np.mean([query is not None and (query.other is not None or query.kind == "count") for query in queries])
+        )
+
+    assert share(1.0) == 1.0 > share(0.0) + 0.3
+
+
+def test_with_the_vision_tower_fixed_only_the_language_model_learns(tmp_path: Path) -> None:
+    fixed = replace(SMALL, stages=(replace(SMALL.stages[1], vision=False),))
+    before = {name: weight.clone() for name, weight in Pretraining(fixed, tmp_path / "new").model.state_dict().items()}
+    pretrain(tmp_path / "run", fixed)
+    after = weights(tmp_path / "run")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and not any(".visual." in name for name in changed)
+
+
+def test_wide_drawings_are_darker_lighter_and_noisier_and_still_no_other_style() -> None:
+    rng = np.random.default_rng(0)
+    clean, wide = STYLES["clean"], [mixed(STYLES["clean"], rng, wide=True) for _ in range(100)]
+    assert all(style.ground[0] < clean.ground[0] and clean.ground[1] < style.ground[1] for style in wide)
+    assert all(style.ground[1] < STYLES["pastel"].ground[0] and style.noise < STYLES["noisy"].noise for style in wide)
+    assert not any(style.turned or style.texture or style.pure for style in wide)
+    assert max(style.noise for style in wide) > 10 and max(style.slope for style in wide) > 30
+    dark = draw(Scene(()), replace(clean, ground=(100.0, 100.0), tint=0.0, slope=40.0), rng)
+    pixels = np.asarray(dark, dtype=float)
+    assert 25 < pixels.max() - pixels.min() < 60 and abs(pixels.mean() - 100) < 2
