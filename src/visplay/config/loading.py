@@ -34,7 +34,8 @@ def load_settings(
 ) -> Settings:
     """The settings of a preset, then `values`, then `overrides`.
 
-    Endpoints belong to the suites of the preset: other suites without endpoints have the mean of all as the only one.
+    Endpoints belong to the suites of the preset: an override of `evaluation.suites` removes them, unless another
+    override names new ones.
 
     Args:
         preset: a shipped name or a YAML file.

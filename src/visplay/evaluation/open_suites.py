@@ -35,17 +35,18 @@ def open_suites(
 
 def _open(source: SuiteSource, seed: int, most: int | None, sealed: bool) -> list[Suite]:
     items = min((limit for limit in (source.items, most) if limit), default=None)
-    opened = source.open(seed, items, **_half(source, sealed))
+    if sealed:
+        _check_sealed_half(source)
+        opened = source.open(seed, items, sealed=True)
+    else:
+        opened = source.open(seed, items)  # a class of the user's own may take no more than that
     return [draw_items(suite, items, seed) for suite in opened]
 
 
-def _half(source: SuiteSource, sealed: bool) -> dict[str, bool]:
-    if not sealed:
-        return {}  # a class of the user's own may not take it
+def _check_sealed_half(source: SuiteSource) -> None:
     if not source.has_sealed_half:
         known = [name for name, each in components("suite").items() if getattr(each, "has_sealed_half", False)]
         raise EvaluationError(f"suite '{source.name}' has no sealed half; those that have one are {', '.join(known)}")
-    return {"sealed": True}
 
 
 def draw_items(suite: Suite, most: int | None, seed: int) -> Suite:
