@@ -35,7 +35,7 @@ _SHARES: dict[str, float] = {
     "two-hop": 0.10, "record": 0.10,
 }  # fmt: skip
 # Kinds that are answered from several things of the list.
-_SEVERAL = ("count", "more", "fewer", "left", "right", "above", "below", "bigger", "smaller", "two-hop")
+SEVERAL = ("count", "more", "fewer", "left", "right", "above", "below", "bigger", "smaller", "two-hop")
 _REASONED: tuple[Kind, ...] = ("more", "fewer", "left", "right", "above", "below", "bigger", "smaller")
 
 
@@ -56,8 +56,7 @@ class Stage:
         taught: share of the lessons in which what follows by reasoning is taught.
         wide: the drawings vary widely (`visplay.lab.draw.mixed`).
         vision: train the vision tower as well, with the loss of its heads.
-        several: share of the questions whose kind is drawn from those that are about several things; the others are of
-            any kind.
+        focused: share of the questions whose kind is one of `focus`; the others are of any kind.
     """
 
     name: str
@@ -76,7 +75,8 @@ class Stage:
     taught: float = 0.0
     wide: bool = False
     vision: bool = True
-    several: float = 0.0
+    focused: float = 0.0
+    focus: tuple[str, ...] = SEVERAL
 
 
 class Segment(NamedTuple):
@@ -184,7 +184,7 @@ def _question(scene: Scene, stage: Stage, rng: np.random.Generator) -> Query:
     if rng.random() < stage.unknown:
         return unanswerable_query(scene, rng)
     while True:
-        kind = _kind(rng, _SEVERAL) if stage.several and rng.random() < stage.several else _kind(rng)
+        kind = _kind(rng, stage.focus) if stage.focused and rng.random() < stage.focused else _kind(rng)
         if kind in ("exists", "absent"):
             kind = "absent" if rng.random() < stage.negated else "exists"
         query = _random(kind, scene, rng)

@@ -23,15 +23,17 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from scripts.pretrain.lessons import PROMPTS, Lesson, Stage, Teacher, corpus
+from scripts.pretrain.lessons import PROMPTS, SEVERAL, Lesson, Stage, Teacher, corpus
 from scripts.pretrain.model import GRID, MERGE, build_image_processor, build_model, build_tokenizer, save
 from visplay.errors import ConfigError
+from visplay.lab.language import DIRECTIONS
 from visplay.lab.scene import COLORS, SHAPES, STEPS
 from visplay.models.token_tree import PackedTrees, TokenTree
 
 _LESSONS_A_STAGE = 10_000_000
 _LATE: dict[str, Any] = {"whole": True, "answer_weight": 4.0, "negated": 0.5}
-_LISTS: dict[str, Any] = {**_LATE, "wide": True, "taught": 0.3, "vision": False, "several": 0.75}
+_LISTS: dict[str, Any] = {**_LATE, "wide": True, "taught": 0.3, "vision": False, "focused": 0.75}
+_PLACES: dict[str, Any] = {**_LISTS, "taught": 1.0, "deduced_weight": 3.0, "focus": ("count", *DIRECTIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Recipe:
         Stage("practice", steps=600, horizon=800, rate=6e-4, wide=True, taught=0.15, **_LATE),
         Stage("lists", steps=1000, horizon=2000, rate=8e-4, **_LISTS),
         Stage("deduction", steps=2000, horizon=2000, rate=8e-4, deduced_weight=3.0, **_LISTS),
+        Stage("places", steps=600, horizon=600, rate=5e-4, **_PLACES),
     )
 
 
@@ -63,12 +66,16 @@ def read_recipe(file: Path) -> Recipe:
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        stages = tuple(Stage(**stage) for stage in values.pop("stages", ()))
+        stages = tuple(_stage(**stage) for stage in values.pop("stages", ()))
         return Recipe(**values, stages=stages) if stages else Recipe(**values)
     except OSError:
         raise ConfigError(f"no recipe file {file}") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file} is no recipe: {' '.join(str(error).split())}") from None
+
+
+def _stage(*, focus: Sequence[str] = SEVERAL, **values: Any) -> Stage:
+    return Stage(focus=tuple(focus), **values)
 
 
 class Eyes(nn.Module):

@@ -205,8 +205,8 @@ def test_what_a_thought_deduces_weighs_as_much_as_asked_for(tmp_path: Path) -> N
 def test_questions_about_several_things_are_as_many_as_asked_for(tmp_path: Path) -> None:
     work = Pretraining(SMALL, tmp_path)
 
-    def share(several: float) -> float:
-        stage = replace(SMALL.stages[1], questions=6, asks=0, unknown=0.0, several=several)
+    def share(focused: float) -> float:
+        stage = replace(SMALL.stages[1], questions=6, asks=0, unknown=0.0, focused=focused)
         texts = [
             work.tokenizer.decode(sequence).split("<|vision_end|>")[1].split("<|im_end|>")[0]
             for number in range(60)
@@ -219,6 +219,9 @@ def test_questions_about_several_things_are_as_many_as_asked_for(tmp_path: Path)
         )
 
     assert share(1.0) == 1.0 > share(0.0) + 0.3
+    counts = replace(SMALL.stages[1], asks=0, unknown=0.0, focused=1.0, focus=("count",))
+    lesson = work.teacher.lesson(0, counts, 0.5)
+    assert all("how many" in work.tokenizer.decode(sequence) for sequence in lesson.sequences)
 
 
 def test_with_the_vision_tower_fixed_only_the_language_model_learns(tmp_path: Path) -> None:
