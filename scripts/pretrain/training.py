@@ -26,14 +26,12 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from scripts.pretrain.lessons import PROMPTS, SEVERAL, Lesson, Stage, Teacher, corpus
 from scripts.pretrain.model import GRID, MERGE, build_image_processor, build_model, build_tokenizer, save
 from visplay.errors import ConfigError
-from visplay.lab.language import DIRECTIONS
 from visplay.lab.scene import COLORS, SHAPES, STEPS
 from visplay.models.token_tree import PackedTrees, TokenTree
 
 _LESSONS_A_STAGE = 10_000_000
 _LATE: dict[str, Any] = {"whole": True, "answer_weight": 4.0, "negated": 0.5}
 _LISTS: dict[str, Any] = {**_LATE, "wide": True, "taught": 0.3, "vision": False, "focused": 0.75}
-_PLACES: dict[str, Any] = {**_LISTS, "taught": 1.0, "deduced_weight": 3.0, "focus": ("count", *DIRECTIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Recipe:
         Stage("practice", steps=600, horizon=800, rate=6e-4, wide=True, taught=0.15, **_LATE),
         Stage("lists", steps=1000, horizon=2000, rate=8e-4, **_LISTS),
         Stage("deduction", steps=2000, horizon=2000, rate=8e-4, deduced_weight=3.0, **_LISTS),
-        Stage("places", steps=600, horizon=600, rate=5e-4, **_PLACES),
+        Stage("counts", steps=600, horizon=600, rate=5e-4, deduced_weight=3.0, **_LISTS | {"focus": ("count",)}),
     )
 
 
