@@ -10,7 +10,7 @@ from visplay.lab.scene import ALL_PAIRS, random_scene
 
 
 def lab_questions(count: int) -> list[str]:
-    """In the lab's language, about drawings of one to three things, all kinds in turn; some come more than once."""
+    """In the lab's language, about drawings of one to six things, all kinds in turn; some come more than once."""
     rng = np.random.default_rng(0)
     kinds: list[Kind] = list(TEMPLATES)
     found = []

@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from scripts.pretrain_tiny_vlm import CHAT_TEMPLATE, SPECIAL
+from scripts.pretrain.model import CHAT_TEMPLATE, SPECIAL
 from visplay.roles.prompts import Prompts
 from visplay.types import ImageRef
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from scripts.pretrain_tiny_vlm import CHAT_TEMPLATE, SPECIAL
+from scripts.pretrain.model import CHAT_TEMPLATE, SPECIAL
 from visplay.models.vlm import VLM
 from visplay.types import ImageRef
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -193,6 +193,7 @@ class Item:
     """A labelled question of a benchmark, which training never sees.
 
     `choices` are shown as lettered options; `answer` is then an option's letter or text. `kind` is such as "yes/no".
+    `matches` tells whether a given answer equals `answer`; None is the comparison of typed answers.
     """
 
     id: str
@@ -201,6 +202,7 @@ class Item:
     answer: str
     choices: tuple[str, ...] = ()
     kind: str = ""
+    matches: Callable[[str, str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

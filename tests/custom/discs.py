@@ -28,7 +28,7 @@ class Discs(ImageSource):
 
 
 def _disc(name: str, random: np.random.Generator) -> ImageRef:
-    image = Image.new("RGB", (64, 64), "black")
+    image = Image.new("RGB", (64, 64), "dimgray")
     left, top = (int(place) for place in random.integers(4, 36, 2))
     ImageDraw.Draw(image).ellipse((left, top, left + 22, top + 22), fill=str(random.choice(COLORS)))
     buffer = io.BytesIO()

@@ -26,6 +26,7 @@ SEAMS = ("labeler", "gate", "questioner_reward", "reasoner_reward", "engine", "i
 NEEDS = {
     ("image_source", "folder"): {"path": "photos"},
     ("image_source", "lab"): {"style": "single"},
+    ("image_source", "mixture"): {"parts": ["easy-vqa", "lab/pastel"]},
     ("suite", "file"): {"path": "a.jsonl"},
     ("engine", "server"): {"url": "http://a:1"},
 }

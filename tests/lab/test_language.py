@@ -7,21 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.lab.language import TEMPLATES, Noun, Query, question_type, read, write
+from visplay.evaluation.open_suites import open_suites
+from visplay.lab.language import DIRECTIONS, DISTANCES, KINDS, TWO_HOP, Noun, Query, question_type, read, write
 from visplay.lab.scene import COLORS, SHAPES
 
 nouns = st.builds(Noun, st.none() | st.sampled_from(COLORS), st.none() | st.sampled_from(SHAPES))
-TWO_NOUNS = {"more", "left", "right", "above", "below", "bigger", "smaller"}
+TWO_NOUNS = {"more", "fewer", "left", "right", "above", "below", "bigger", "smaller", "same color", "same shape"}
 
 
 @st.composite
 def queries(draw: st.DrawFn) -> Query:
-    kind = draw(st.sampled_from(sorted(TEMPLATES)))
-    if kind == "color":
-        return Query(kind, Noun(None, draw(st.none() | st.sampled_from(SHAPES))))
-    if kind == "shape":
-        return Query(kind, Noun(draw(st.none() | st.sampled_from(COLORS)), None))
-    return Query(kind, draw(nouns), draw(nouns) if kind in TWO_NOUNS else None)
+    kind = draw(st.sampled_from(KINDS))
+    noun = draw(nouns)
+    if kind in ("color", "shape"):
+        # A question does not contain its answer.
+        noun = Noun(None, noun.shape) if kind == "color" else Noun(noun.color, None)
+    if kind in TWO_HOP and draw(st.booleans()):
+        return Query(kind, noun, draw(nouns), draw(st.sampled_from(DIRECTIONS + DISTANCES)))
+    return Query(
+        kind,
+        noun,
+        draw(nouns) if kind in TWO_NOUNS else None,
+        draw(st.sampled_from(DIRECTIONS)) if kind == "half" else None,
+    )
 
 
 @given(queries(), st.integers(0, 99))
@@ -48,6 +56,9 @@ def test_the_one_shape_may_be_asked_for_in_words_that_are_never_written() -> Non
         "how many circle are there?",
         "is the circle left of?",
         "is there a red circle? is there a blue circle?",
+        "what color is the red circle left of the cross?",
+        "what color is the circle beside the cross?",
+        "is the circle on the top side of the image?",
     ],
 )
 def test_what_is_not_in_the_language_is_not_read(text: str) -> None:
@@ -65,3 +76,8 @@ def test_the_language_understands_every_question_of_easy_vqa() -> None:
 
     texts, _, _ = easy_vqa.get_test_questions()
     assert all(read(text) is not None for text in texts)
+
+
+def test_the_language_understands_every_question_of_sort_of_clevr() -> None:
+    (suite, _) = open_suites(["sort_of_clevr"], seed=0, items_per_suite=200)
+    assert all(read(item.question) is not None for item in suite.items)

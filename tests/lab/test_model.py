@@ -14,8 +14,8 @@ from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
 from visplay.lab.drawings import drawings
 from visplay.lab.language import read, write
-from visplay.lab.oracle import answer, truth
-from visplay.lab.questions import careless_query
+from visplay.lab.oracle import truth
+from visplay.lab.questions import random_query, unanswerable_query
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
@@ -59,20 +59,21 @@ def test_it_asks_questions_that_can_be_read_and_mostly_answered(engine: Transfor
     assert sum(truth(text, scene) is not None for scene, text in asked) > 0.6 * len(asked)
 
 
-def test_it_declines_what_a_image_does_not_answer(engine: TransformersEngine) -> None:
+def test_it_declines_what_is_not_there_and_answers_what_is(engine: TransformersEngine) -> None:
     images, scenes = drawings("clean", 200, 43)
     rng = np.random.default_rng(0)
-    requests: dict[str, Request] = {}
-    answerable: dict[str, bool] = {}
+    requests: list[Request] = []
     for image in images:
-        query = careless_query(("color", "shape")[rng.integers(2)], scenes[image.id], rng)
-        requests[image.id] = Request(f"q/{image.id}", image, PROMPTS.answer(write(query, rng)), greedy=True)
-        answerable[image.id] = answer(query, scenes[image.id]) is not None
-    completions = engine.generate(list(requests.values()), Sampling())
-    declined = {
-        name: is_refusal(extract_boxed(completions[request.id][0].text) or "") for name, request in requests.items()
-    }
-    without = [declined[name] for name, known in answerable.items() if not known]
-    with_one = [declined[name] for name, known in answerable.items() if known]
-    assert len(without) > 50 and np.mean(without) > 0.8
-    assert len(with_one) > 20 and np.mean(with_one) < 0.2
+        scene = scenes[image.id]
+        known = random_query(("color", "shape")[rng.integers(2)], scene, rng)
+        for name, query in (("absent", unanswerable_query(scene, rng)), ("known", known)):
+            if query is not None:
+                text = PROMPTS.answer(write(query, rng))
+                requests.append(Request(f"{name}/{image.id}", image, text, greedy=True))
+    completions = engine.generate(requests, Sampling())
+    declined: dict[str, list[bool]] = {"absent": [], "known": []}
+    for request in requests:
+        boxed = extract_boxed(completions[request.id][0].text)
+        declined[request.id.split("/")[0]].append(is_refusal(boxed or ""))
+    assert len(declined["absent"]) > 150 and np.mean(declined["absent"]) > 0.8
+    assert len(declined["known"]) > 150 and np.mean(declined["known"]) < 0.05

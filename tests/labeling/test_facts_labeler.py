@@ -32,7 +32,9 @@ def test_a_perfect_list_gives_the_true_answer(seed: int, count: int, kind: Kind,
     if query is not None:
         meaning = read_meaning(write(query, rng))
         assert meaning is not None
-        assert answer_from([f"{t.color} {t.shape}" for t in scene.things], meaning) == oracle.answer(query, scene)
+        computed = answer_from([f"{t.color} {t.shape}" for t in scene.things], meaning)
+        # A list names things. Whether a name is that of a shape, no list says.
+        assert computed == (None if meaning.word == "shape" else oracle.answer(query, scene))
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_changes_are_merged_and_runs_go_seed_by_seed(tmp_path: Path) -> None:
     assert ours.rl.learning_rate == 3e-5 and ours.silver.votes == plain.silver.votes == 4
     # What a section leaves out stays the preset's.
     assert plain.silver.labeler == Facts(augmentations=("plain",), lists=4) and plain.silver.images == 7
-    assert plain.silver.gates == ours.silver.gates and ours.silver.images == 500
+    assert plain.silver.gates == ours.silver.gates and ours.silver.images == 300
 
 
 def test_a_component_is_replaced_as_a_whole_or_changed_in_one_setting(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lora = [
         "tune=lora",
         "lora.rank=4",
+        "questioner.reward=random",
         "questioner.learning_rate=2e-3",
         "silver.gates=[answered, {type: band, high: 1.0}]",
     ]

@@ -101,6 +101,8 @@ def is_correct(given: str | None, item: Item) -> bool:
     """Whether `given` answers `item`; with choices, whether both name the same option."""
     if given is None:
         return False
+    if item.matches is not None:
+        return item.matches(given, item.answer)
     wanted = named_option(item.answer, item.choices)
     return match(given, item.answer) if wanted is None else named_option(given, item.choices) == wanted
 

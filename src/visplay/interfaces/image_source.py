@@ -84,7 +84,10 @@ class ImageSource(Component, seam="image_source"):
 
     @classmethod
     def from_text(cls, text: str) -> Mapping[str, Any] | Self:
-        """`easy-vqa`, `lab/STYLE`, or a folder (`./easy-vqa` is a folder)."""
+        """`easy-vqa`, `lab/STYLE`, both joined by "+", or a folder (`./easy-vqa` is a folder)."""
+        parts = text.split("+")
+        if len(parts) > 1 and all(part == "easy-vqa" or part.startswith("lab/") for part in parts):
+            return {"type": "mixture", "parts": parts}
         if text == "easy-vqa":
             return {"type": text}
         if text.startswith("lab/"):

@@ -1,4 +1,4 @@
-"""Draws a scene in one of the lab's styles, as a 64 × 64 RGB image.
+"""Draws a scene in one of the lab's styles, as a 80 × 80 RGB image.
 
 The lab's model was pretrained on `clean`: flat shapes on a dark to medium ground. The other styles show the same scenes
 differently; the model has to adapt to them.
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from visplay.lab.scene import Scene, Thing
 
-SIZE = 64
+SIZE = 80
 _SCALE = 4  # shapes are drawn larger and scaled down, for smooth edges
 
 # Muted colours, and pure ones as most drawing programs define these names; easy-vqa uses the latter.
@@ -28,6 +28,7 @@ _RGB: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "teal": ((30, 150, 150), (0, 128, 128)),
     "brown": ((130, 75, 35), (165, 42, 42)),
     "yellow": ((225, 205, 60), (255, 255, 0)),
+    "orange": ((225, 130, 40), (255, 165, 0)),
 }
 PURE_RGB = {name: pure for name, (_, pure) in _RGB.items()}
 
@@ -48,22 +49,23 @@ _CORNERS: dict[str, list[tuple[float, float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a scene is drawn: ground brightness range, palette, texture, noise, blur."""
+    """How a scene is drawn: ground brightness range, palette, texture, fall-off of light, noise, blur."""
 
     ground: tuple[float, float] = (40.0, 170.0)
     tint: float = 18.0
     pure: bool = False
     jitter: float = 14.0
     texture: float = 0.0
+    slope: float = 0.0
     noise: float = 0.0
     blur: float = 0.0
-    sizes: tuple[float, float] = (0.09, 0.17)
+    sizes: tuple[float, float] = (0.06, 0.25)
     turned: bool = False
 
 
 STYLES: dict[str, Style] = {
     "clean": Style(),
-    "pastel": Style(ground=(228, 250), tint=14.0, pure=True, jitter=0.0, sizes=(0.07, 0.24)),
+    "pastel": Style(ground=(228, 250), tint=14.0, pure=True, jitter=0.0),
     "textured": Style(texture=38.0),
     "rotated": Style(turned=True),
     "noisy": Style(noise=22.0, blur=0.7),
@@ -107,9 +109,21 @@ def outline(thing: Thing, size: int) -> list[tuple[float, float]]:
     return points
 
 
-def mixed(style: Style, rng: np.random.Generator) -> Style:
-    """A small random variation of a style, for pretraining."""
-    return replace(style, noise=float(rng.uniform(0, 5)), blur=float(rng.choice([0.0, 0.0, 0.4])))
+def mixed(style: Style, rng: np.random.Generator, wide: bool = False) -> Style:
+    """A random variation of a style, for pretraining.
+
+    A wide one has more noise, darker and lighter grounds, and light from one side. None is as noisy as "noisy" or as
+    light as "pastel".
+    """
+    if not wide:
+        return replace(style, noise=float(rng.uniform(0, 5)), blur=float(rng.choice([0.0, 0.0, 0.4])))
+    return replace(
+        style,
+        ground=(10.0, 200.0),
+        slope=float(rng.uniform(0, 40)),
+        noise=float(rng.uniform(0, 14)),
+        blur=float(rng.choice([0.0, 0.4, 0.7])),
+    )
 
 
 def _fill(thing: Thing, style: Style, rng: np.random.Generator) -> np.ndarray:
@@ -119,11 +133,14 @@ def _fill(thing: Thing, style: Style, rng: np.random.Generator) -> np.ndarray:
 
 def _canvas(ground: np.ndarray, style: Style, rng: np.random.Generator) -> Image.Image:
     side = SIZE * _SCALE
-    if not style.texture:
+    if not style.texture and not style.slope:
         return Image.new("RGB", (side, side), tuple(map(int, ground)))
-    # Stripes of random direction and width.
-    angle, width = rng.uniform(0, math.pi), rng.uniform(4, 12) * _SCALE
+    # Stripes of random direction and width; light falls off in a random direction.
     ys, xs = np.mgrid[0:side, 0:side]
-    wave = np.sin((xs * math.cos(angle) + ys * math.sin(angle)) * 2 * math.pi / width)
-    pixels = np.clip(ground + style.texture / 2 * wave[..., None], 0, 255)
-    return Image.fromarray(pixels.astype(np.uint8))
+    angle = rng.uniform(0, 2 * math.pi) if style.slope else rng.uniform(0, math.pi)
+    along = xs * math.cos(angle) + ys * math.sin(angle)
+    pixels = ground + style.slope * ((along - along.mean()) / side)[..., None]
+    if style.texture:
+        width = rng.uniform(4, 12) * _SCALE
+        pixels = pixels + style.texture / 2 * np.sin(along * 2 * math.pi / width)[..., None]
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))

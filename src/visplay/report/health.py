@@ -15,8 +15,8 @@ Sign = dict[str, str]
 
 LEVELS = ("good", "watch", "bad")  # watch: may become bad; bad: a collapse
 # The limits of "watch" and "bad". If the limit of "bad" is the lower one, low figures are bad.
-# Five runs of the default preset on easy-vqa (docs/results.md), which stay well, are the measure: limits lie well
-# outside of all that they show, and "bad" is where a role has all but stopped doing what it is for.
+# Five runs of the lab's first edition (docs/science.md), which stay well, are the measure: limits lie well outside of
+# all that they show, and "bad" is where a role has all but stopped doing what it is for.
 FALLEN = (0.50, 0.25)  # against the start; the runs that stay well: 0.54 to 0.8
 LIMITS = {
     "small set": (64, 8),  # with fewer than a default step asks, all steps see the same; 8 are learned by heart

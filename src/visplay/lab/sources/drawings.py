@@ -13,7 +13,7 @@ from visplay.lab.truth import Truth, drawn
 class LabSource(KnownImages, type="lab"):
     """Drawings of the lab, generated from the run's seed; their scenes are known."""
 
-    style: str = Field(description=f"one of {', '.join(SOURCES)}: one to three things per image, or one ('single')")
+    style: str = Field(description=f"one of {', '.join(SOURCES)}: one to six things per image, or one ('single')")
     count: int = Field(LAB_DRAWINGS, ge=1, description="number of drawings")
 
     @field_validator("style")

@@ -19,8 +19,17 @@ from visplay.interfaces.suite import SuiteSource
 from visplay.lab.draw import STYLES, draw, png
 from visplay.lab.language import Kind, Query, write
 from visplay.lab.oracle import answer
-from visplay.lab.questions import RELATIONS, SIZES, absent_noun, random_query
-from visplay.lab.scene import ALL_PAIRS, SEEN_PAIRS, UNSEEN_PAIRS, Pair, Scene, random_scene
+from visplay.lab.questions import (
+    RELATIONS,
+    SIZES,
+    Draw,
+    absent_noun,
+    random_large_count,
+    random_query,
+    random_two_hop,
+)
+from visplay.lab.record import same_record
+from visplay.lab.scene import ALL_PAIRS, MOST_THINGS, SEEN_PAIRS, UNSEEN_PAIRS, Pair, Scene, random_scene
 from visplay.types import ImageRef, Item, Suite
 
 _ITEMS = 100  # of a suite
@@ -29,29 +38,40 @@ _QUESTIONS = 4  # about an image, at most
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Kinds of questions, numbers of things per image, pairs of colour and shape, and whether all nouns are absent."""
+    """How a query is drawn, numbers of things per image, and the pairs of colour and shape."""
 
-    kinds: tuple[Kind, ...]
-    counts: tuple[int, ...] = (1, 2, 3)
+    draw: Draw
+    counts: tuple[int, ...] = tuple(range(1, MOST_THINGS + 1))
     pairs: Sequence[Pair] = SEEN_PAIRS
-    absent_only: bool = False
 
-    def query(self, scene: Scene, rng: np.random.Generator) -> Query | None:
-        """A random question of the task about a scene; None if the scene has no question of the chosen kind."""
-        kind = self.kinds[rng.integers(len(self.kinds))]
-        return Query(kind, absent_noun(scene, rng)) if self.absent_only else random_query(kind, scene, rng)
+
+def _one_of(*kinds: Kind) -> Draw:
+    return lambda scene, rng: random_query(kinds[rng.integers(len(kinds))], scene, rng)
+
+
+def _small_count(scene: Scene, rng: np.random.Generator) -> Query | None:
+    query = random_query("count", scene, rng)
+    return query if query and answer(query, scene) in ("1", "2", "3") else None
+
+
+def _absent(scene: Scene, rng: np.random.Generator) -> Query:
+    kinds: tuple[Kind, ...] = ("exists", "absent", "count")
+    return Query(kinds[rng.integers(len(kinds))], absent_noun(scene, rng))
 
 
 TASKS: dict[str, Task] = {
-    "color": Task(("color",)),
-    "shape": Task(("shape",)),
-    "existence": Task(("exists", "absent")),
-    "counting": Task(("count",)),
-    "comparison": Task(("more", *SIZES), counts=(2, 3)),
-    "relation": Task(RELATIONS, counts=(2, 3)),
-    "composition": Task(("color", "shape", "exists"), counts=(1, 2), pairs=sorted(UNSEEN_PAIRS)),
-    "hallucination": Task(("exists", "absent", "count"), absent_only=True),
-    "single": Task(("color", "shape"), counts=(1,), pairs=ALL_PAIRS),
+    "color": Task(_one_of("color")),
+    "shape": Task(_one_of("shape")),
+    "existence": Task(_one_of("exists", "absent")),
+    "counting": Task(_small_count),
+    "counting-4-6": Task(random_large_count, counts=(4, 5, 6)),
+    "comparison": Task(_one_of("more", "fewer", *SIZES), counts=(2, 3, 4, 5, 6)),
+    "relation": Task(_one_of(*RELATIONS), counts=(2, 3, 4, 5, 6)),
+    "two-hop": Task(random_two_hop, counts=(3, 4, 5, 6)),
+    "composition": Task(_one_of("color", "shape", "exists"), counts=(1, 2), pairs=sorted(UNSEEN_PAIRS)),
+    "hallucination": Task(_absent),
+    "records": Task(_one_of("record")),
+    "single": Task(_one_of("color", "shape"), counts=(1,), pairs=ALL_PAIRS),
 }
 
 
@@ -108,10 +128,13 @@ def _suite(task_name: str, style_name: str, seed: int, size: int, sealed: bool) 
         drawing += 1
         asked: set[str] = set()
         for _ in range(_QUESTIONS):
-            query = task.query(scene, rng)
+            query = task.draw(scene, rng)
             text = "" if query is None else write(query, rng)
             if query is None or text in asked or len(items) == size:
                 continue
             asked.add(text)
-            items.append(Item(f"{image.id}/{len(asked)}", image, text, answer(query, scene) or "", kind=query.kind))
+            matches = same_record if query.kind == "record" else None
+            items.append(
+                Item(f"{image.id}/{len(asked)}", image, text, answer(query, scene) or "", (), query.kind, matches)
+            )
     return Suite(name, tuple(items))
