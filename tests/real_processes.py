@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from multiprocessing import forkserver, get_context
@@ -64,3 +65,16 @@ def _work(
     os.environ |= meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     torch.set_num_threads(1)
     torch.save(function(*arguments), folder / f"given-{rank}.pt")
+
+
+def visplay(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """The program in a session of its own, with more environment variables."""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "visplay", *arguments],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +15,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.real_processes import together
-from tests.tiny_runs import TINY
+from tests.real_processes import together, visplay
+from tests.tiny_runs import FLAGS
 from visplay.cli.main import main
 from visplay.config import LoraSettings, RLSettings
 from visplay.distributed.controller import Controller, init_distributed, on_all_ranks
@@ -207,26 +205,7 @@ def test_a_step_is_that_of_one_process(model_folder: Path, images: tuple[ImageRe
     assert begun.numel() > 0 and alone["full"]["metrics"][0]["grad_norm"] > 0
 
 
-FLAGS = [
-    *("evolve", "--preset", "paper", "--images", "lab/clean"),
-    *(part for setting in TINY for part in ("--set", setting)),
-    *("--set", "evaluation.suites=[lab/color]", "--set", "evaluation.items_per_suite=2"),
-    *("--set", "acceptance.images=3", "--set", "acceptance.votes=2"),
-]
-
 LORA = [*FLAGS, "--set", "tune=lora", "--set", "lora.rank=2", "--set", "acceptance.images=0"]
-
-
-def visplay(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.Popen(
-        [sys.executable, "-m", "visplay", *arguments],
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def _lines(run: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import FileStore  # torch.distributed has it, but not for type checkers
 
 from visplay.distributed.loopback import RENDEZVOUS
 from visplay.distributed.messages import decode, encode
@@ -152,8 +153,8 @@ def on_all_ranks(
 ) -> Callable[Concatenate[Any, Arguments], Value]:
     """Decorator for a registered object with a `controller`: when rank 0 calls the method, all ranks call it as well.
 
-    Only rank 0's return value is meaningful. Arguments are what `messages.py` sends; a sequence may arrive as a list. Do
-    not nest: a decorated method must not call another decorated method.
+    Arguments are what `messages.py` sends; a sequence may arrive as a list. Only rank 0's return value is meaningful.
+    Do not nest: a decorated method must not call another decorated method.
     """
 
     @wraps(method)
@@ -216,7 +217,7 @@ def _meeting(size: int) -> dict[str, Any]:
     file = os.environ.get(RENDEZVOUS)
     if file is None:
         return {}
-    store = dist.FileStore(file, size)
+    store = FileStore(file, size)
     store.set_timeout(_TIMEOUT)
     return {"store": store, "rank": int(os.environ["RANK"]), "world_size": size}
 
