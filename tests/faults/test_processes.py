@@ -66,7 +66,8 @@ def seen_while(program: subprocess.Popen[str], holds: Callable[[], bool]) -> set
 
 
 def of_two(run: Path, *flags: str, **environment: str) -> subprocess.Popen[str]:
-    return visplay(*FLAGS, "--processes", "2", "--out", str(run), *flags, **environment)
+    """The folder in which its processes meet is left behind when it is killed, beside the run."""
+    return visplay(*FLAGS, "--processes", "2", "--out", str(run), *flags, **{"TMPDIR": str(run.parent), **environment})
 
 
 def test_a_run_of_several_processes_listens_on_loopback_alone(

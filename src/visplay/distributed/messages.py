@@ -60,7 +60,7 @@ def _as_json(value: Any, places: dict[bytes, int]) -> dict[str, Any]:
         # As text, because settings hold mappings of their own.
         values = {"values": json.dumps(value.model_dump(mode="json"))}
     elif _RECORDS.get(name) is type(value):
-        values = {field.name: getattr(value, field.name) for field in fields(value)}
+        values = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
     else:
         raise TypeError(f"processes of a run do not send each other a {name}")
     return {_CLASS: name, **values}
