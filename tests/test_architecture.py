@@ -109,6 +109,52 @@ def test_rewards_answers_and_loss_know_no_hugging_face(modules: dict[str, str]) 
         assert not {target.split(".")[0] for target in imports(modules[name], set(modules))} & HUGGING_FACE, name
 
 
+UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "multiprocessing"}
+OBJECTS = re.compile(
+    r"(broadcast|gather|all_gather|scatter|send|recv)_object(_list)?|read_pickle|elastic_launch|allow_pickle"
+)
+
+
+def unpickling(source: str) -> list[str]:
+    """What in a source could run code that a file or another process sends: pickles, and what reads them unseen."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            found += [name for name in names if name.split(".")[0] in UNPICKLING or ".elastic" in name]
+        elif isinstance(node, ast.Attribute) and OBJECTS.fullmatch(node.attr):
+            found.append(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg and OBJECTS.fullmatch(node.arg):
+            found.append(node.arg)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+            safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
+            found += [] if safe else ["torch.load"]
+    return found
+
+
+def test_nothing_unpickles(modules: dict[str, str]) -> None:
+    scripts = {str(file): file.read_text(encoding="utf-8") for file in (ROOT / "scripts").rglob("*.py")}
+    assert {name: found for name, source in (modules | scripts).items() if (found := unpickling(source))} == {}
+
+
+@pytest.mark.parametrize(
+    "source, found",
+    [
+        ("import pickle", ["pickle"]),
+        ("def f():\n    from multiprocessing.pool import Pool", ["multiprocessing.pool"]),
+        ("from torch.distributed.elastic.x import y", ["torch.distributed.elastic.x"]),
+        ("dist.broadcast_object_list(box)", ["broadcast_object_list"]),
+        ("dist.all_gather_object(a, b)", ["all_gather_object"]),
+        ("torch.load(file, weights_only=False)", ["torch.load"]),
+        ("torch.load(file)", ["torch.load"]),
+        ("np.load(file, allow_pickle=True)", ["allow_pickle"]),
+        ("torch.load(file, weights_only=True)\ndist.broadcast(t)\njson.load(f)", []),
+    ],
+)
+def test_what_unpickles_is_seen(source: str, found: list[str]) -> None:
+    assert unpickling(source) == found
+
+
 def test_every_module_says_what_it_is(modules: dict[str, str]) -> None:
     assert [name for name, source in modules.items() if not ast.get_docstring(ast.parse(source))] == []
 

@@ -31,6 +31,14 @@ TINY = [
     "evaluation.sampled=false",
 ]
 
+FLAGS = [
+    *("evolve", "--preset", "paper", "--images", "lab/clean"),
+    *(part for setting in TINY for part in ("--set", setting)),
+    *("--set", "evaluation.suites=[lab/color]", "--set", "evaluation.items_per_suite=2"),
+    *("--set", "acceptance.images=3", "--set", "acceptance.votes=2"),
+]
+"""The flags of `visplay evolve` for such a run, with all phases."""
+
 
 def tiny_run(folder: Path, *changes: str) -> Path:
     """Evolve on twelve drawings into `folder`, which is then a finished run."""

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +15,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.real_processes import together
-from tests.tiny_runs import TINY
+from tests.real_processes import together, visplay
+from tests.tiny_runs import FLAGS
 from visplay.cli.main import main
 from visplay.config import LoraSettings, RLSettings
 from visplay.distributed.controller import Controller, init_distributed, on_all_ranks
+from visplay.errors import DistributedError
 from visplay.generation.backends.transformers import TransformersEngine
 from visplay.generation.factory import DistributedEngine
 from visplay.interfaces.engine import Sampling
@@ -69,8 +68,48 @@ def _called() -> list[tuple[int, int]]:
     return adder.called
 
 
-def test_all_processes_are_called_with_the_same_arguments_keywords_too(tmp_path: Path) -> None:
-    assert together(2, _called, folder=tmp_path) == [[(1, 2), (4, 0)]] * 2
+@pytest.mark.parametrize("as_torchrun", [False, True], ids=["of one machine", "as of torchrun"])
+def test_all_processes_are_called_with_the_same_arguments_keywords_too(tmp_path: Path, as_torchrun: bool) -> None:
+    assert together(2, _called, folder=tmp_path, as_torchrun=as_torchrun) == [[(1, 2), (4, 0)]] * 2
+
+
+def _exchanged() -> list[Any]:
+    with init_distributed() as controller:
+        mine = [controller.rank, "x" * 10 ** (2 * controller.rank)]
+        return [controller.broadcast(mine), controller.gather(mine), controller.gather(None)]
+
+
+def test_values_of_any_size_reach_every_process(tmp_path: Path) -> None:
+    first, second, third = together(3, _exchanged, folder=tmp_path)
+    lines = [[0, "x"], [1, "x" * 100], [2, "x" * 10_000]]
+    assert first == [[0, "x"], lines, [None] * 3]
+    assert second == third == [[0, "x"], [], []]
+
+
+class Answering:
+    """A member that may be called with `answer`, and with nothing else."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        controller.register(self)
+
+    def forget(self) -> None:
+        raise AssertionError("called without the decorator")
+
+
+def _called_wrongly() -> str:
+    with init_distributed() as controller:
+        member = Answering(controller)
+        if controller.is_main:
+            controller.call_others(member, "forget", (), {})
+            return ""
+        with pytest.raises(DistributedError) as refused:
+            controller.serve()
+        return str(refused.value)
+
+
+def test_a_message_calls_only_methods_for_all_ranks(tmp_path: Path) -> None:
+    assert together(2, _called_wrongly, folder=tmp_path)[1].startswith("process 1 called forget, which is not")
 
 
 def _requests(images: tuple[ImageRef, ...]) -> list[Request]:
@@ -166,26 +205,7 @@ def test_a_step_is_that_of_one_process(model_folder: Path, images: tuple[ImageRe
     assert begun.numel() > 0 and alone["full"]["metrics"][0]["grad_norm"] > 0
 
 
-FLAGS = [
-    *("evolve", "--preset", "paper", "--images", "lab/clean"),
-    *(part for setting in TINY for part in ("--set", setting)),
-    *("--set", "evaluation.suites=[lab/color]", "--set", "evaluation.items_per_suite=2"),
-    *("--set", "acceptance.images=3", "--set", "acceptance.votes=2"),
-]
-
 LORA = [*FLAGS, "--set", "tune=lora", "--set", "lora.rank=2", "--set", "acceptance.images=0"]
-
-
-def visplay(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.Popen(
-        [sys.executable, "-m", "visplay", *arguments],
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def _lines(run: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from types import ModuleType
 
 from visplay import __version__
 from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
+from visplay.distributed.children import end_with_parent
+from visplay.distributed.loopback import RENDEZVOUS
 from visplay.errors import ConfigError, VisplayError
 
 # Each module has the functions `add_flags` and `run`; `run` returns the exit status.
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0; 1 when a run of a matrix failed; 2 when the input was wrong; 130 when interrupted.
     """
+    end_with_parent()
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments, argparse.Namespace(arguments=arguments))
     for name, value in _QUIET.items():
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         return int(options.command.run(options))
     except KeyboardInterrupt:
-        if name == "visplay":
+        if name == "visplay" and RENDEZVOUS not in os.environ:  # otherwise the launcher says it
             print("visplay: interrupted; `visplay evolve --resume --out DIR` goes on", file=sys.stderr)
         return 130
     except BrokenPipeError:

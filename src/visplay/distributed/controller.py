@@ -1,8 +1,8 @@
 """The processes of a run, one per device: rank 0 runs the loop, and all ranks share generation and training.
 
 When rank 0 calls a method with the decorator `on_all_ranks`, all ranks call it, each for its share of the images. The
-loop, its files and its random numbers are therefore those of a run with one process. torchrun or `launch.py` starts the
-processes.
+loop, its files and its random numbers are therefore those of a run with one process. `launch.py` starts the processes
+of one machine, torchrun those of several. They exchange tensors and the messages of `messages.py`, and no pickles.
 
 Left out: models that are sharded over devices (FSDP, tensor parallelism), and machines without a common file system.
 """
@@ -21,13 +21,18 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import FileStore  # torch.distributed has it, but not for type checkers
 
+from visplay.distributed.loopback import RENDEZVOUS
+from visplay.distributed.messages import decode, encode
 from visplay.errors import DistributedError
 
 # Other ranks wait for rank 0 while it evaluates, writes or uses a server.
 _TIMEOUT = timedelta(days=7)
-# Seconds within which torchrun detects a failed process and kills the others.
+# Seconds within which the launcher or torchrun detects a failed process and ends the others.
 _REPORT_DELAY_S = 5.0
+# The functions that a message of rank 0 may call.
+_CALLABLE = set[Callable[..., Any]]()
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -53,13 +58,16 @@ class Controller:
         """On rank 0: have the other ranks call a method of their own `member`. On other ranks: nothing."""
         if self.is_main and self.size > 1:
             number = next(index for index, registered in enumerate(self._members) if registered is member)
-            self.broadcast((number, method, args, kwargs))
+            self.broadcast((number, method, args, [*kwargs.items()]))
 
     def serve(self) -> None:
         """On other ranks: execute the calls of rank 0 until it calls `shutdown`."""
         while (call := self.broadcast(None)) is not None:
-            number, method, args, kwargs = call
-            getattr(self._members[number], method)(*args, **kwargs)
+            number, name, args, kwargs = call
+            method = getattr(type(self._members[number]), name, None)
+            if method not in _CALLABLE:
+                raise DistributedError(f"process 1 called {name}, which is not a method of @on_all_ranks")
+            method(self._members[number], *args, **dict(kwargs))
         self._members.clear()
 
     def shutdown(self) -> None:
@@ -81,22 +89,31 @@ class Controller:
         return {key for key, owner in zip(sizes, owners, strict=True) if owner == self.rank}
 
     def broadcast(self, value: Any) -> Any:
-        """Rank 0's `value`, on every rank."""
+        """Rank 0's `value` on every rank, as `messages.py` sends it."""
         if self.size == 1:
             return value
-        box = [value]
+        own = _bytes_of(encode(value)) if self.is_main else torch.empty(0, dtype=torch.uint8)
+        size = torch.tensor(len(own))
         with _collective():
-            dist.broadcast_object_list(box, src=0, group=self._messages)
-        return box[0]
+            dist.broadcast(size, src=0, group=self._messages)
+            message = own if self.is_main else torch.empty(int(size), dtype=torch.uint8)
+            dist.broadcast(message, src=0, group=self._messages)
+        return value if self.is_main else decode(_as_bytes(message))
 
     def gather(self, value: Value) -> list[Value]:
-        """On rank 0: the `value` of every rank, in order. On other ranks: an empty list."""
+        """On rank 0: the `value` of every rank, in order, as `messages.py` sends it. On other ranks: an empty list."""
         if self.size == 1:
             return [value]
-        found: list[Any] | None = [None] * self.size if self.is_main else None
+        own = _bytes_of(encode(value))
+        sizes = [torch.tensor(0) for _ in range(self.size)]
         with _collective():
-            dist.gather_object(value, found, dst=0, group=self._messages)
-        return found or []
+            dist.all_gather(sizes, torch.tensor(len(own)), group=self._messages)
+            # All tensors of a gather have one size.
+            longest = int(max(sizes))
+            padded = torch.nn.functional.pad(own, (0, longest - len(own)))
+            found = [torch.empty(longest, dtype=torch.uint8) for _ in sizes] if self.is_main else None
+            dist.gather(padded, found, dst=0, group=self._messages)
+        return [decode(_as_bytes(m[: int(size)])) for m, size in zip(found or (), sizes, strict=False)]
 
     def all_reduce_sum(self, values: Sequence[float]) -> list[float]:
         """The sums of `values` over all ranks, on every rank."""
@@ -136,7 +153,8 @@ def on_all_ranks(
 ) -> Callable[Concatenate[Any, Arguments], Value]:
     """Decorator for a registered object with a `controller`: when rank 0 calls the method, all ranks call it as well.
 
-    Only rank 0's return value is meaningful. Do not nest: a decorated method must not call another decorated method.
+    Arguments are what `messages.py` sends; a sequence may arrive as a list. Only rank 0's return value is meaningful.
+    Do not nest: a decorated method must not call another decorated method.
     """
 
     @wraps(method)
@@ -144,12 +162,13 @@ def on_all_ranks(
         member.controller.call_others(member, method.__name__, args, kwargs)
         return method(member, *args, **kwargs)
 
+    _CALLABLE.add(call)
     return call
 
 
 @contextmanager
 def init_distributed() -> Iterator[Controller]:
-    """Context manager: the controller for the processes that torchrun started; `SINGLE_PROCESS` without torchrun."""
+    """Context manager: the controller for the processes of `launch` or torchrun; `SINGLE_PROCESS` for one process."""
     size = processes()
     if size == 1:
         yield SINGLE_PROCESS
@@ -164,7 +183,7 @@ def init_distributed() -> Iterator[Controller]:
             )
         torch.cuda.set_device(here)
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_TIMEOUT)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_TIMEOUT, **_meeting(size))
         messages = dist.new_group(backend="gloo", timeout=_TIMEOUT)
     except (ValueError, RuntimeError) as error:
         raise DistributedError(
@@ -175,7 +194,7 @@ def init_distributed() -> Iterator[Controller]:
         yield controller
     except Exception as error:
         # Rank 0 reports errors that all ranks have; the launcher reports a process that was lost. The delay lets
-        # torchrun kill this process before it prints them.
+        # the launcher end this process before it prints them.
         if not controller.is_main or isinstance(error, DistributedError):
             time.sleep(_REPORT_DELAY_S)
         raise
@@ -186,11 +205,29 @@ def init_distributed() -> Iterator[Controller]:
 
 
 def processes() -> int:
-    """Number of processes that torchrun started; 1 without torchrun."""
+    """Number of processes of the run: that of `launch` or torchrun, else 1."""
     size = os.environ.get("WORLD_SIZE") or "1"
     if not size.isdecimal():
         raise DistributedError(f"WORLD_SIZE={size} is not a number; start several processes with torchrun")
     return int(size)
+
+
+def _meeting(size: int) -> dict[str, Any]:
+    """Arguments that say where processes find each other: in the file of `launch`, or at the address of torchrun."""
+    file = os.environ.get(RENDEZVOUS)
+    if file is None:
+        return {}
+    store = FileStore(file, size)
+    store.set_timeout(_TIMEOUT)
+    return {"store": store, "rank": int(os.environ["RANK"]), "world_size": size}
+
+
+def _bytes_of(message: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(message), dtype=torch.uint8)
+
+
+def _as_bytes(message: torch.Tensor) -> bytes:
+    return message.numpy().tobytes()
 
 
 @contextmanager

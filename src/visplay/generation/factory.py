@@ -62,7 +62,7 @@ class DistributedEngine:
             completions_of[request.image] += request.n
         own_images = self.controller.my_share(completions_of)
         own = self.engine.generate([request for request in requests if request.image in own_images], sampling)
-        found = {name: completions for part in self.controller.gather(own) for name, completions in part.items()}
+        found = {name: tuple(drawn) for part in self.controller.gather([*own.items()]) for name, drawn in part}
         return {request.id: found[request.id] for request in requests} if found else {}
 
     def metrics(self) -> dict[str, float]:

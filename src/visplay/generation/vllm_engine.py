@@ -24,6 +24,7 @@ from transformers.core_model_loading import revert_weight_conversion
 from transformers.utils.hub import cached_file
 
 from visplay.config import Settings
+from visplay.distributed.loopback import LOOPBACK
 from visplay.errors import EngineError, one_line
 from visplay.generation.batching import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
@@ -59,6 +60,8 @@ class VLLM:
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        if not _is_distributed():
+            os.environ.update(LOOPBACK)  # it makes process groups of its own
         from vllm import LLM
         from vllm.platforms import current_platform
 

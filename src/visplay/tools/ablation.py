@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pydantic import Field, ValidationError
 from rich.console import Console
 
 from visplay.config import Settings, load_settings
+from visplay.distributed.children import end, start
 from visplay.errors import ConfigError, EvaluationError, RunError
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement, task_of
@@ -238,10 +238,7 @@ def run_all(runs: Sequence[Run], most: int) -> Iterator[tuple[Run, str]]:
                 run = running.pop(process)
                 yield run, _result(run, process.returncode)
     finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait()
+        end(running)
         signal.signal(signal.SIGTERM, before)
 
 
@@ -253,11 +250,10 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def _start(run: Run) -> subprocess.Popen[bytes]:
     """Begin or resume a run; what it prints is added to its log."""
     flags = ["--resume"] if run.begun else run.flags
-    command = [sys.executable, "-m", "visplay", "evolve", "--out", str(run.path), *flags]
     # Unbuffered, so that a log can be followed, and ends with the error that ended the run.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with run.log.open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        return start(["evolve", "--out", str(run.path), *flags], environment, log)
 
 
 def _result(run: Run, code: int) -> str:
