@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from transformers.utils import logging
 
 from visplay.errors import ModelError, one_line
+from visplay.models.finite import check_finite
 from visplay.models.image_cache import ImageCache, Pixels
 from visplay.models.names import check_name
 from visplay.models.processor import Processor
@@ -99,6 +100,7 @@ class VLM(TreeModel):
                 raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
             if not processor.chat_template:
                 raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
+            check_finite(model.named_parameters(), f"model '{name}'", "its files are damaged; get them again")
             return cls(name, (model if four_bit else model.to(device)).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
