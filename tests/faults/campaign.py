@@ -124,19 +124,19 @@ class Moment:
     file: str
 
 
-def on_changes(run: Path, act: Callable[[int, Moment, Path | None], None]) -> None:
-    """Call `act` just before each change of a file below `run`, with its number from 1.
+def on_changes(run: Path, act: Callable[[int, Moment, Path], None]) -> None:
+    """Call `act` just before each change of a file below `run`, with its number from 1 and its path.
 
-    Changes are openings for writing, new folders, renames, removals, syncs and, for files that native code writes, the
-    moment at which half of the file is there (its path is then given).
+    Changes are openings for writing, new folders, renames, removals, syncs and, for files that native code writes and
+    for lines of metrics, the moment at which half of the file is there (the event "write").
     """
     place, count = str(run.resolve()), [0]
 
-    def change(event: str, path: Any, half: Path | None = None) -> None:
+    def change(event: str, path: Any) -> None:
         text = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
-        if text.startswith(place) and not text.endswith(".lock"):
+        if text.startswith(place):
             count[0] += 1
-            act(count[0], Moment(event, _alike(text[len(place) :])), half)
+            act(count[0], Moment(event, _alike(event, text[len(place) :])), Path(text))
 
     def audit(event: str, values: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(values[2], int) and values[2] & (os.O_WRONLY | os.O_RDWR):
@@ -156,8 +156,13 @@ def _full(path: Any, folder: Any) -> Any:
     return path
 
 
-def _alike(path: str) -> str:
-    return re.sub(r"\d+", "N", re.sub(r"tfevents.*", "tfevents", path))
+def _alike(event: str, path: str) -> str:
+    """A path with the names of steps, roles and, where all are treated alike, files made alike."""
+    if event in ("fsync", "os.remove", "os.rmdir") and re.search(r"^/(checkpoints/|\..*\.writing)", path):
+        path = re.sub(r"(/\.?)[^/.]+((\.writing)?)(/.*)?$", r"\1X\2/X", path)
+    path = re.sub(r"tfevents.*", "tfevents", path)
+    path = re.sub(r"/(\.?)\d+-\w+-\d+", r"/\1STEP", path)
+    return re.sub(r"\d+", "N", re.sub(r"questioner|reasoner", "ROLE", path))
 
 
 def _patch_syncs(change: Callable[..., None]) -> None:
@@ -185,7 +190,7 @@ def _patch_writers(change: Callable[..., None]) -> None:
             found = write(*values, **named)
             whole = path.read_bytes()
             path.write_bytes(whole[: len(whole) // 2])
-            change("write", path, path)
+            change("write", path)
             path.write_bytes(whole)
             return found
 
@@ -208,7 +213,7 @@ def _patch_writers(change: Callable[..., None]) -> None:
         line = append(self, *values, **named)
         whole = self._path.read_bytes()
         os.truncate(self._path, (before + len(whole)) // 2)
-        change("write", self._path, self._path)
+        change("write", self._path)
         with contextlib.suppress(OSError):
             os.truncate(self._path, before)
             self._file.write(whole[before:])

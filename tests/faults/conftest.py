@@ -37,8 +37,19 @@ class Recorder:
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Reference:
-    folder = tmp_path_factory.mktemp("reference")
-    preset = prepare(folder, model_folder)
+    """The run of two iterations."""
+    return _reference(tmp_path_factory.mktemp("reference"), model_folder, 2)
+
+
+@pytest.fixture(scope="session")
+def short(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Reference:
+    """The same with one iteration."""
+    return _reference(tmp_path_factory.mktemp("short"), model_folder, 1)
+
+
+def _reference(folder: Path, model: Path, iterations: int) -> Reference:
+    preset = prepare(folder, model)
+    preset.write_text(preset.read_text().replace("iterations: 2", f"iterations: {iterations}"))
     run = folder / "run"
     ended = evolve(preset, run)
     assert ended.status == 0, ended.error

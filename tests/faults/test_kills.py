@@ -27,7 +27,7 @@ class Kill:
         self.number = number
 
     def __call__(self, run: Path) -> None:
-        def act(number: int, moment: Moment, half: Path | None) -> None:
+        def act(number: int, moment: Moment, path: Path) -> None:
             if number == self.number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
