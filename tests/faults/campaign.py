@@ -223,7 +223,7 @@ def _patch_writers(change: Callable[..., None]) -> None:
 
 
 def result(run: Path) -> dict[str, Any]:
-    """All that a run came to, but what may differ between two equal runs: times, and files that are drawn from it."""
+    """All that a run came to, but what may differ between two equal runs: times, and pages that are drawn from it."""
     found: dict[str, Any] = {"files": sorted(_files(run))}
     for file in _files(run):
         path = run / file
@@ -232,7 +232,7 @@ def result(run: Path) -> dict[str, Any]:
             found[file] = [{key: value for key, value in line.items() if key != "time"} for line in lines]
         elif path.name in ("state.json", "state.before.json", "summary.json"):
             found[file] = _timeless(json.loads(path.read_text()))
-        elif path.name not in ("report.html", "results.md"):
+        else:
             found[file] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
@@ -240,7 +240,7 @@ def result(run: Path) -> dict[str, Any]:
 def _files(run: Path) -> Iterator[str]:
     for path in run.rglob("*"):
         name = str(path.relative_to(run))
-        if path.is_file() and not name.startswith("tensorboard/"):
+        if path.is_file() and not name.startswith("tensorboard/") and name not in ("report.html", "results.md"):
             yield name
 
 
