@@ -58,4 +58,4 @@ def one_line(error: Exception) -> str:
 
 def reason(error: Exception) -> str:
     """Why a file could not be used, without its name: "no space left on device"."""
-    return ((isinstance(error, OSError) and error.strerror) or one_line(error)).lower()
+    return error.strerror.lower() if isinstance(error, OSError) and error.strerror else one_line(error)

@@ -17,7 +17,7 @@ from tests.faults.campaign import Moment, evolve, left_behind, on_changes, resul
 from tests.faults.conftest import Reference
 
 pytestmark = pytest.mark.faults
-KILLS, PARTS = int(os.environ.get("VISPLAY_KILLS", "100")), 10
+KILLS, PARTS = int(os.environ.get("VISPLAY_KILLS", "100")), 20
 
 
 class Kill:

@@ -85,10 +85,11 @@ def _checked(run: Path, name: str) -> tuple[SavedState | None, str]:
 def _damage(run: Path, saved: SavedState) -> Iterator[str]:
     """What is wrong with the files that a state names, the cheapest to find first."""
     for name, listed in {"metrics.jsonl": saved.metrics, **saved.files}.items():
+        found: Entry | None = None
         try:
             found = _beginning(run / name, listed["size"]) if name == "metrics.jsonl" else entry(run / name)
         except FileNotFoundError:
-            found = None
+            pass
         except OSError as error:
             yield f"{run / name} cannot be read ({reason(error)})"
             continue

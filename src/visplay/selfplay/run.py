@@ -154,6 +154,8 @@ def _disk(out: Path) -> Iterator[None]:
     """Context manager: errors of the system that nothing else has put in words become a RunError."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # the reader of the output has gone
     except OSError as error:
         file = f"{error.filename}: " if error.filename else ""
         again = f"mend that, then continue with `visplay evolve --resume --out {out}`"
