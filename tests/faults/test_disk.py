@@ -53,7 +53,7 @@ class Fail:
 
 
 def chain(reference: Reference, run: Path, faults: Iterable[tuple[Moment, int]]) -> list[object]:
-    """Break a run at one place after the other, each in the process that continues it, and let it end; what was wrong."""
+    """Break a run at one place after the other, each in the process that continues it; returns what was wrong."""
     wrong: list[object] = []
     marker = run.with_name("failed")
     for place, number in faults:

@@ -87,6 +87,28 @@ def test_what_both_states_need_is_one_line_that_says_what_to_do(path: Path, file
     RunDirectory.open(path).close()
 
 
+def test_a_finished_run_is_used_without_its_checkpoints(path: Path) -> None:
+    shutil.rmtree(path / "checkpoints")
+    before = (path / "metrics.jsonl").read_bytes()
+    with RunDirectory.open(path, check=False) as run:
+        state = run.load_state()
+        assert state is not None and state["step"] == 4
+    assert (path / "metrics.jsonl").read_bytes() == before
+    with pytest.raises(RunError, match="start a new run"):
+        RunDirectory.open(path)
+
+
+def test_a_damaged_state_of_the_checkpoint_before_is_not_needed(path: Path) -> None:
+    (path / "state.before.json").write_text("{}")
+    with RunDirectory.open(path) as run:
+        assert run.notice == ""
+        step(run, 5)
+    (path / "checkpoints/step-5/weights").unlink()
+    with RunDirectory.open(path) as run:
+        state = run.load_state()
+        assert state is not None and state["step"] == 4
+
+
 def test_the_clock_does_not_matter(path: Path) -> None:
     for file in path.rglob("*"):
         os.utime(file, (0, 0))

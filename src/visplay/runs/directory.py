@@ -21,7 +21,7 @@ import os
 import shutil
 import struct
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,7 +53,9 @@ class RunDirectory:
         self.metrics = MetricsLog(path / "metrics.jsonl", saved.metrics["size"])
         self._lock = lock
         self._saved = saved
-        self._before = SavedState.read(path / BEFORE) if (path / BEFORE).exists() else None
+        self._before: SavedState | None = None
+        with suppress(RunError):  # without it there is only one state to continue from
+            self._before = SavedState.read(path / BEFORE)
         self._entries: dict[Path, tuple[tuple[int, int], Entry]] = {}
 
     @classmethod
@@ -67,16 +69,19 @@ class RunDirectory:
             return cls(path, settings, lock, saved)
 
     @classmethod
-    def open(cls, path: str | Path) -> RunDirectory:
+    def open(cls, path: str | Path, check: bool = True) -> RunDirectory:
         """Open a run to continue it from the last `save_state`, or from the one of the checkpoint before.
 
-        RunError if there is no run, if it is in use, or if files of both states are damaged.
+        Args:
+            check: read all files that the state names; leave it out to use the results of a finished run.
+        Raises:
+            RunError: there is no run, it is in use, or files of both states are damaged.
         """
         path = Path(path)
         with _locked(path, lambda path: check_run(path, "start one without --resume")) as lock:
             tidy(path)
             tidy(path / "checkpoints")
-            saved, notice = last_usable(path)
+            saved, notice = last_usable(path) if check else (SavedState.read(path / STATE), "")
             return cls(path, load_settings(str(path / "config.yaml")), lock, saved, notice)
 
     def save_state(self, state: dict[str, Any]) -> None:
