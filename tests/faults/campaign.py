@@ -2,6 +2,8 @@
 
 Every run is a process of its own, forked from a server that has imported all it needs. It has two iterations with all
 phases, of a random model with a scripted engine, so that the figures depend on every weight that a checkpoint holds.
+The vision tower trains, because features of a frozen one are cached: their last digits depend on the images that were
+encoded together, which a resume changes.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ PRESET = """
 model: {model}
 images: {folder}/images
 iterations: 2
+train_vision: true
 engine: {{type: custom, import_path: "tests.faults.scripted:Scripted"}}
 questioner: {{steps: 2, images_per_step: 2, group_size: 2, votes: 3, history_size: 8, learning_rate: 1.0e-2}}
 silver: {{images: 4, questions_per_image: 1, votes: 3, gates: [answered]}}
@@ -251,6 +254,12 @@ def _timeless(values: Any) -> Any:
         top = {"sha256"} if "state" in values else set()
         return {key: _timeless(value) for key, value in values.items() if key not in (*out, *top)}
     return values
+
+
+def differences(run: Path, expected: dict[str, Any]) -> list[str]:
+    """The files in which a run differs from what it should have come to, and drafts that it left."""
+    found = result(run)
+    return [name for name in {**found, **expected} if found.get(name) != expected.get(name)] + left_behind(run)
 
 
 def left_behind(run: Path) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import Moment, evolve, left_behind, on_changes, result
+from tests.faults.campaign import Moment, differences, evolve, on_changes
 from tests.faults.conftest import Reference
 
 pytestmark = pytest.mark.faults
@@ -51,7 +51,7 @@ def test_killed_at_a_change_of_a_file_a_run_goes_on_to_the_same_end(
         killed = evolve(reference.preset, run, Kill(number))
         assert killed.status == -signal.SIGKILL, (place, killed)
         ended = evolve(reference.preset, run)
-        if ended.status or result(run) != reference.result or left_behind(run):
-            wrong.append((place, ended, left_behind(run)))
+        if ended.status or differences(run, reference.result):
+            wrong.append((place, ended.status, ended.error, differences(run, reference.result)))
         shutil.rmtree(run)
-    assert not wrong
+    assert not wrong, "\n".join(map(repr, wrong))

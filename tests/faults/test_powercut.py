@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import Moment, evolve, left_behind, on_changes, result
+from tests.faults.campaign import Moment, differences, evolve, on_changes
 from tests.faults.conftest import Reference
 
 CUTS = 20
@@ -72,8 +72,8 @@ def test_after_a_power_cut_a_run_goes_on_to_the_same_end(disk: Path, reference: 
         try:
             run = mount / "run"
             ended = evolve(reference.preset, run)
-            if ended.status or result(run) != reference.result or left_behind(run):
-                wrong.append((number, reference.moments[number - 1], ended, left_behind(run)))
+            if ended.status or differences(run, reference.result):
+                wrong.append((number, reference.moments[number - 1], ended, differences(run, reference.result)))
         finally:
             _shell("umount", mount)
             image.unlink()

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from visplay.config import LoraSettings, Settings
 from visplay.errors import ModelError, one_line
 from visplay.models.finite import check_finite
-from visplay.models.vlm import VLM
+from visplay.models.vlm import VLM, quiet
 
 _LOWER = "lower rl.learning_rate, then continue with --resume"
 
@@ -103,7 +103,8 @@ class FullPolicy(Policy):
         if not any(Path(folder).glob("*.safetensors")):
             raise ModelError(f"no weights (*.safetensors) in '{folder}'")
         try:
-            restored = type(self.vlm.model).from_pretrained(folder, dtype=self.vlm.model.dtype)
+            with quiet():
+                restored = type(self.vlm.model).from_pretrained(folder, dtype=self.vlm.model.dtype)
             check_finite(restored.named_parameters(), str(folder), "it cannot be used")
             self.vlm.model.load_state_dict(restored.state_dict())
             self.version += 1

@@ -85,7 +85,7 @@ class VLM(TreeModel):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_model(name, trust_remote_code)
-        with _quiet():
+        with quiet():
             try:
                 config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
                 processor = Processor.load(name, config, trust_remote_code)
@@ -113,7 +113,7 @@ class VLM(TreeModel):
 
     def save(self, folder: str | Path) -> None:
         """Write weights, tokenizer and image processor in Hugging Face format, for `load`."""
-        with _quiet():
+        with quiet():
             self.model.save_pretrained(folder)
             self.processor.save(folder)
 
@@ -141,7 +141,7 @@ class VLM(TreeModel):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Context manager: transformers reports errors only, and shows no progress bars."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
