@@ -2,8 +2,8 @@
 
 Every run is a process of its own, forked from a server that has imported all it needs. It has two iterations with all
 phases, of a random model with a scripted engine, so that the figures depend on every weight that a checkpoint holds.
-The vision tower trains, because features of a frozen one are cached: their last digits depend on the images that were
-encoded together, which a resume changes.
+The vision tower encodes one image at a time: features are cached, and their last digits may depend on the images that
+are encoded together, which a resume changes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ PRESET = """
 model: {model}
 images: {folder}/images
 iterations: 2
-train_vision: true
 engine: {{type: custom, import_path: "tests.faults.scripted:Scripted"}}
 questioner: {{steps: 2, images_per_step: 2, group_size: 2, votes: 3, history_size: 8, learning_rate: 1.0e-2}}
 silver: {{images: 4, questions_per_image: 1, votes: 3, gates: [answered]}}
@@ -106,8 +105,10 @@ def _warm() -> ForkServerContext:
 
 def _run(arguments: list[str], run: Path, fault: Callable[[Path], None] | None, error: Path, output: Path) -> None:
     torch.set_num_threads(1)
+    import visplay.models.tree_model as tree_model
     from visplay.cli.main import main
 
+    tree_model.VISION_BATCH_SIZE = 1
     status = 70
     with error.open("w") as sys.stderr, output.open("w") as sys.stdout:
         try:

@@ -73,7 +73,7 @@ def test_after_a_power_cut_a_run_goes_on_to_the_same_end(disk: Path, reference: 
             run = mount / "run"
             ended = evolve(reference.preset, run)
             if ended.status or differences(run, reference.result):
-                wrong.append((number, reference.moments[number - 1], ended, differences(run, reference.result)))
+                wrong.append((number, reference.moments[number - 1], ended.error, differences(run, reference.result)))
         finally:
             _shell("umount", mount)
             image.unlink()
