@@ -6,7 +6,7 @@
 #   make fmt              ruff repairs what it can
 #   make test             lint and the tests
 #   make test-long        the tests that take longest: examples, benchmarks, recipes, pretraining, ablations
-#   make test-faults      the fault campaign: kills, damaged files, what listens
+#   make test-faults      the fault campaign: kills, full disks, damaged files, odd inputs, what listens
 #   make test-eval        the tests of the bridge to lmms-eval, offline
 #   make test-browser     the tests of the page, in Chromium
 #   make screenshots      the same, and new images for docs/images

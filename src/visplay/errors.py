@@ -54,3 +54,8 @@ def one_line(error: Exception) -> str:
     """The message of an error in one line of at most 300 characters; the name of its class if it has none."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be used, without its name: "no space left on device"."""
+    return error.strerror.lower() if isinstance(error, OSError) and error.strerror else one_line(error)

@@ -53,3 +53,11 @@ def test_the_headline_of_a_finished_run_comes_first(written: Written) -> None:
     assert title.startswith("# lab") and first == (
         "Result: better. Better: s \\| t, +1.0 [+0.5, +1.5] points. Iteration 2 is handed over."
     )
+
+
+def test_a_models_name_stays_in_the_heading(written: Written) -> None:
+    written.begin()
+    page = RunView(written.path).read()
+    page["status"] |= {"model": "a<b>|*c*\n## [x](javascript:y)", "images": "`p`"}
+    title, *_ = results_markdown(page).split("\n")
+    assert title == "# a\\<b\\>\\|\\*c\\* ## [x\\](javascript:y) on \\`p\\`, seed 0"

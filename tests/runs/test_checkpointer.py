@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from visplay.config import Settings
 from visplay.runs import RunDirectory
 from visplay.runs.checkpointer import Checkpointer
+from visplay.runs.saved_state import BEFORE, SavedState
 
 PHASES = ("learn", "look", "judge")
 
@@ -86,7 +87,7 @@ def test_what_changed_no_weights_writes_none(tmp_path: Path) -> None:
         assert weights.written == ["0-look-0", *learned]
         state = run.load_state()
         assert state is not None and state["checkpoint"] == state["pinned"]["accepted"] == "3-learn-1"
-        assert checkpoints(run) == {"3-learn-1"}
+        assert checkpoints(run) == {"3-learn-0", "3-learn-1"} | {"1-learn-1"}, "the last two, with what the first pins"
 
 
 def test_after_a_rejection_the_accepted_checkpoint_is_the_current_one(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_after_a_rejection_the_accepted_checkpoint_is_the_current_one(tmp_path: 
         play(run, [True, False])
         state = run.load_state()
         assert state is not None and state["checkpoint"] == state["pinned"]["accepted"] == "1-learn-1"
-        assert checkpoints(run) == {"1-learn-1"}
+        assert checkpoints(run) == {"1-learn-1", "2-learn-1"}, "the accepted one, and the one before"
     with RunDirectory.open(tmp_path / "run") as run:
         weights, count, values = play(run, [True, False])
         assert (weights.written, weights.value, count.steps, values) == ([], 2, 10, [2, 2, 2])
@@ -110,7 +111,7 @@ def test_a_pinned_checkpoint_is_found_under_its_name(tmp_path: Path) -> None:
                 if t == 1:
                     checkpointer.pin("best")
         assert (checkpointer.pinned("best") / "value").read_text() == "2"
-        assert checkpoints(run) == {"1-learn-0", "3-learn-0"}
+        assert checkpoints(run) == {"1-learn-0", "2-learn-0", "3-learn-0"}
 
 
 @settings(max_examples=25)
@@ -145,4 +146,5 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(
         again, count, _ = play(run, verdicts, every)
         assert again.value == whole.value and count.steps == 2 + 4 * len(verdicts)
         state = run.load_state()
-        assert state is not None and checkpoints(run) == {state["checkpoint"], *state["pinned"].values()}
+        before = SavedState.read(path / BEFORE).checkpoints if (path / BEFORE).exists() else set()
+        assert state is not None and checkpoints(run) == {state["checkpoint"], *state["pinned"].values(), *before}

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from visplay.errors import RunError
 from visplay.runs.metrics import MetricsLog, json_value, read_metrics
 
 
@@ -75,3 +76,10 @@ trees = st.recursive(
 def test_plain_values_are_strict_json_in_stable_order(tree: object) -> None:
     text = json.dumps(json_value(tree), allow_nan=False)
     assert json.dumps(json_value(json.loads(text)), allow_nan=False) == text
+
+
+def test_a_changed_byte_is_one_line(tmp_path: Path) -> None:
+    for damaged in (b'{"step": 1}\n\xff{"step": 2}\n', b'{"step": 1}\n[2]\n', b'{"step": 1}\n' + b"[" * 9999 + b"\n"):
+        (tmp_path / "metrics.jsonl").write_bytes(damaged)
+        with pytest.raises(RunError, match="line 2, is not a JSON object; put it back"):
+            read_metrics(tmp_path / "metrics.jsonl")

@@ -12,7 +12,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from visplay.config import Settings
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, RunError
 from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.trackers import Trackers, check_trackers, scalars
 from visplay.selfplay.logger import RunLogger
@@ -123,3 +123,27 @@ def test_a_service_gets_each_step_once_under_one_id(tmp_path: Path, monkeypatch:
         learn(run, 0.75, 1.0)
     assert Service.steps == [1, 2, 3, 4] and len(set(Service.started)) == 1
     assert told(path)["reasoner/reward"] == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)]
+
+
+@pytest.mark.parametrize("method", ["start", "log", "finish"])
+def test_a_full_disk_costs_tensorboard_and_not_the_run(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*values: object, **named: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(f"visplay.runs.trackers.TensorBoardTracker.{method}", full)
+    said = io.StringIO()
+    with RunDirectory.create(tmp_path / "run", Settings()) as run:
+        trackers = Trackers(run, Console(file=said, width=200))
+        trackers.log({"phase": "reasoner", "reward": 1.0, "time": {}})
+        trackers.log({"phase": "reasoner", "reward": 1.0, "time": {}})
+        trackers.close()
+    assert said.getvalue() == "tensorboard is left out from here on: [Errno 28] No space left on device\n"
+
+
+def test_a_damaged_record_of_the_services_is_one_line(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "run", Settings()) as run:
+        (run.path / "tracked.json").write_text('{"id": 3}')
+        with pytest.raises(RunError, match=r"tracked\.json is damaged; delete it"):
+            Trackers(run, Console(quiet=True))

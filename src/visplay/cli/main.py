@@ -13,7 +13,7 @@ from visplay import __version__
 from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
 from visplay.distributed.children import end_with_parent
 from visplay.distributed.loopback import RENDEZVOUS
-from visplay.errors import ConfigError, VisplayError
+from visplay.errors import ConfigError, VisplayError, reason
 
 # Each module has the functions `add_flags` and `run`; `run` returns the exit status.
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
@@ -62,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the output has gone, as with `| head`. Python would report it again when it flushes at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a missing right, …: nothing that visplay could have done otherwise
+        file = f"{error.filename}: " if error.filename else ""
+        print(f"{name}: {file}{reason(error)}; mend that, then repeat the command", file=sys.stderr)
+        return 2
     except VisplayError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2

@@ -114,8 +114,8 @@ def _kept_answers(name: str) -> Results:
 def _answers(answers: Path) -> Measurement:
     try:
         return Measurement.load(answers)
-    except (ValueError, KeyError, TypeError):
-        raise EvaluationError(f"{answers} is no file of answers; score again with `visplay eval`") from None
+    except EvaluationError as error:
+        raise EvaluationError(f"{answers} is no file of answers; score again with `visplay eval` ({error})") from None
 
 
 def compare(

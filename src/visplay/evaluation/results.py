@@ -7,8 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from visplay.errors import EvaluationError, reason
 from visplay.evaluation.grading import Mark
 from visplay.evaluation.statistics import PairedDifference, paired_difference
+from visplay.runs.files import write_whole
+from visplay.runs.metrics import read_metrics
+
+_ADVICE = "put it back from a copy, or measure again"
 
 Marks = dict[str, bool]
 """Right or wrong, by item id."""
@@ -92,26 +97,38 @@ class Measurement:
 
     def save(self, path: Path) -> None:
         """Write one JSON line for each mark; values that are a default are left out."""
-        # JSON has an escape for half a surrogate pair, UTF-8 has no bytes for it.
-        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            _, *others = fields(Mark)
-            for decoding, results in self.by_decoding.items():
-                for result in results.values():
-                    for mark in result.answered:
-                        row = {"decoding": decoding, "suite": result.name, "item": mark.item_id}
-                        values = ((each, getattr(mark, each.name)) for each in others)
-                        row |= {each.name: value for each, value in values if value != each.default}
-                        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        _, *others = fields(Mark)
+        lines = []
+        for decoding, results in self.by_decoding.items():
+            for result in results.values():
+                for mark in result.answered:
+                    row = {"decoding": decoding, "suite": result.name, "item": mark.item_id}
+                    values = ((each, getattr(mark, each.name)) for each in others)
+                    row |= {each.name: value for each, value in values if value != each.default}
+                    lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+        write_whole(path, "".join(lines))
 
     @classmethod
     def load(cls, path: Path) -> Measurement:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; EvaluationError if the file is missing, empty or damaged."""
+        try:
+            text = path.read_text(encoding="utf-8")
+            found = cls._of(text.split("\n")[:-1])
+        except OSError as error:
+            raise EvaluationError(f"cannot read the marks in {path}: {reason(error)}; {_ADVICE}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise EvaluationError(f"{path} is damaged: a line is no mark; {_ADVICE}") from None
+        if not text.endswith("\n"):
+            raise EvaluationError(f"{path} is {'cut off' if text else 'empty'}: marks are missing; {_ADVICE}")
+        return found
+
+    @classmethod
+    def _of(cls, lines: Iterable[str]) -> Measurement:
         marks: dict[str, dict[str, list[Mark]]] = {}
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                row = json.loads(line)
-                suite = marks.setdefault(row.pop("decoding"), {}).setdefault(row.pop("suite"), [])
-                suite.append(Mark(row.pop("item"), **row | {"draws": tuple(row.get("draws", ()))}))
+        for line in lines:
+            row = json.loads(line)
+            suite = marks.setdefault(row.pop("decoding"), {}).setdefault(row.pop("suite"), [])
+            suite.append(Mark(row.pop("item"), **row | {"draws": tuple(row.get("draws", ()))}))
         return cls(
             {
                 decoding: {name: SuiteResult(name, tuple(answered)) for name, answered in suites.items()}
@@ -126,12 +143,15 @@ def measurement_file(run: Path, iteration: int) -> Path:
 
 
 def run_measurements(run: Path) -> tuple[Measurement | None, list[Measurement]]:
-    """The base's measurement, None if it was not measured, and those of the iterations so far."""
-    base = measurement_file(run, 0)
-    found: list[Measurement] = []
-    while measurement_file(run, len(found) + 1).exists():
-        found.append(Measurement.load(measurement_file(run, len(found) + 1)))
-    return (Measurement.load(base) if base.exists() else None), found
+    """The base's measurement, None if it was not measured, and those of the iterations so far.
+
+    EvaluationError if the marks of an iteration that was measured, by metrics.jsonl, are missing or damaged.
+    """
+    lines = read_metrics(run / "metrics.jsonl")
+    measured = {line["iteration"] for line in lines if line["phase"] == "measure"}
+    base = measurement_file(run, 0)  # a control has its run's measurement of the base, without a line of its own
+    found = [Measurement.load(measurement_file(run, t)) for t in sorted(measured - {0})]
+    return (Measurement.load(base) if base.exists() or 0 in measured else None), found
 
 
 def task_of(suite: str) -> str | None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from visplay.errors import RunError
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
+from visplay.runs.parquet import read_table, write_table
 from visplay.runs.schemas import ASKED, SILVER
 from visplay.types import Candidate, ImageRef, Question, SilverItem, StepId, Vote
 
@@ -33,30 +34,33 @@ def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> Non
         | {"confidence": item.confidence, "silver_answer": item.answer, "iteration": iteration}
         for item in items
     ]
-    _write(path, pa.Table.from_pylist(rows, schema=SILVER))
+    write_table(path, pa.Table.from_pylist(rows, schema=SILVER))
 
 
 def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem, ...]:
-    """The items of a file of `write_silver`; `images` are the run's images by id."""
+    """The items of a file of `write_silver`, RunError if it is damaged; `images` are the run's images by id."""
     items = []
-    for row in pq.read_table(path).to_pylist():
-        columns = zip(row["votes"], row["reasoning"], row["augmentations"], row["logprobs"], strict=True)
-        votes = tuple(Vote(row["id"], index, *values) for index, values in enumerate(columns))
-        question = Question(row["id"], images[row["image"]], row["type"], row["question"])
-        items.append(SilverItem(question, row["silver_answer"], row["confidence"], votes))
+    try:
+        for row in read_table(path).to_pylist():
+            columns = zip(row["votes"], row["reasoning"], row["augmentations"], row["logprobs"], strict=True)
+            votes = tuple(Vote(row["id"], index, *values) for index, values in enumerate(columns))
+            question = Question(row["id"], images[row["image"]], row["type"], row["question"])
+            items.append(SilverItem(question, row["silver_answer"], row["confidence"], votes))
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is no silver set of these images ({error}); put it back from a copy") from None
     return tuple(items)
 
 
 def join_silver(parts: Sequence[Path], path: Path) -> None:
     """Write the rows of all files into one file, in order."""
-    _write(path, pa.concat_tables([pq.read_table(part) for part in parts]))
+    write_table(path, pa.concat_tables([read_table(part) for part in parts]))
 
 
 def write_record(folder: Path, step: StepId, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write the questions of a step; an existing file of the step is replaced atomically."""
     complete = [{**step._asdict(), **row} for row in rows]
     name = f"{step.iteration}-{step.phase}-{step.step}.parquet"
-    _write(folder / "asked" / name, pa.Table.from_pylist(complete, schema=ASKED))
+    write_table(folder / "asked" / name, pa.Table.from_pylist(complete, schema=ASKED))
 
 
 def synthesis_rows(synthesis: Synthesis) -> Iterator[dict[str, Any]]:
@@ -106,10 +110,3 @@ def _question_and_votes(question: Question, votes: Sequence[Vote]) -> dict[str, 
         "reasoning": [vote.text for vote in votes],
         "logprobs": [vote.logprob for vote in votes],
     }
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, compression="zstd")
-    part.replace(path)

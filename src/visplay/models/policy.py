@@ -18,7 +18,10 @@ from safetensors.torch import save_file
 
 from visplay.config import LoraSettings, Settings
 from visplay.errors import ModelError, one_line
-from visplay.models.vlm import VLM
+from visplay.models.finite import check_finite
+from visplay.models.vlm import VLM, quiet
+
+_LOWER = "lower rl.learning_rate, then continue with --resume"
 
 
 class Policy:
@@ -55,7 +58,11 @@ class Policy:
         self.vlm.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
     def save(self, folder: str | Path) -> None:
-        """Write the weights: a whole model in Hugging Face format, or an adapter in PEFT format."""
+        """Write the weights: a whole model in Hugging Face format, or an adapter in PEFT format.
+
+        ModelError if a weight is not finite.
+        """
+        check_finite(self.vlm.model.named_parameters(), f"the {self.role} cannot be saved", _LOWER)
         self.vlm.save(folder)
 
     def load(self, folder: str | Path) -> None:
@@ -96,9 +103,13 @@ class FullPolicy(Policy):
         if not any(Path(folder).glob("*.safetensors")):
             raise ModelError(f"no weights (*.safetensors) in '{folder}'")
         try:
-            restored = type(self.vlm.model).from_pretrained(folder, dtype=self.vlm.model.dtype)
+            with quiet():
+                restored = type(self.vlm.model).from_pretrained(folder, dtype=self.vlm.model.dtype)
+            check_finite(restored.named_parameters(), str(folder), "it cannot be used")
             self.vlm.model.load_state_dict(restored.state_dict())
             self.version += 1
+        except ModelError:
+            raise
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"weights in '{folder}' do not fit '{self.vlm.name}': {one_line(error)}") from None
 
@@ -150,6 +161,7 @@ class LoraPolicy(Policy):
         # transformers' save_pretrained writes on rank 0 only, but the vLLM of each rank needs the files.
         Path(folder).mkdir(parents=True, exist_ok=True)
         weights = self.vlm.model.get_adapter_state_dict(adapter_name=self.role)
+        check_finite(weights.items(), f"the {self.role} cannot be saved", _LOWER)
         named = {f"base_model.model.{name}": weight for name, weight in weights.items()}
         save_file(named, Path(folder) / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
         self.vlm.model.peft_config[self.role].save_pretrained(folder)
@@ -157,8 +169,11 @@ class LoraPolicy(Policy):
     def load(self, folder: str | Path) -> None:
         try:
             weights = load_peft_weights(str(folder), device="cpu")
+            check_finite(weights.items(), str(folder), "it cannot be used")
             set_peft_model_state_dict(self.model, weights, adapter_name=self.role)
             self.version += 1
+        except ModelError:
+            raise
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             raise ModelError(f"no adapter for '{self.vlm.name}' in '{folder}': {one_line(error)}") from None
 

@@ -108,7 +108,11 @@ class Processor:
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer, image settings and chat template; transformers and `load` can read them."""
-        self.tokenizer.save_pretrained(folder)
+        try:
+            self.tokenizer.save_pretrained(folder)
+        except Exception as error:
+            # The tokenizers' library writes in Rust and raises a plain Exception when the disk is full.
+            raise (OSError(str(error)) if type(error) is Exception else error) from None
         self.image_processor.save_pretrained(folder)
         missing = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
         for file in _FILES:

@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from transformers.utils import logging
 
 from visplay.errors import ModelError, one_line
+from visplay.models.finite import check_finite
 from visplay.models.image_cache import ImageCache, Pixels
 from visplay.models.names import check_name
 from visplay.models.processor import Processor
@@ -84,7 +85,7 @@ class VLM(TreeModel):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_model(name, trust_remote_code)
-        with _quiet():
+        with quiet():
             try:
                 config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
                 processor = Processor.load(name, config, trust_remote_code)
@@ -99,6 +100,7 @@ class VLM(TreeModel):
                 raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
             if not processor.chat_template:
                 raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
+            check_finite(model.named_parameters(), f"model '{name}'", "its files are damaged; get them again")
             return cls(name, (model if four_bit else model.to(device)).eval(), processor)
 
     def with_model(self, model: Any) -> VLM:
@@ -111,7 +113,7 @@ class VLM(TreeModel):
 
     def save(self, folder: str | Path) -> None:
         """Write weights, tokenizer and image processor in Hugging Face format, for `load`."""
-        with _quiet():
+        with quiet():
             self.model.save_pretrained(folder)
             self.processor.save(folder)
 
@@ -139,7 +141,7 @@ class VLM(TreeModel):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Context manager: transformers reports errors only, and shows no progress bars."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -18,7 +18,8 @@ _ACCEPTANCE = "Changes in points, with 95 % intervals."
 def results_markdown(page: Figures, signs: Sequence[Sign] = ()) -> str:
     """The values of `RunView.read` and the signs of health as Markdown: progress, suites, silver sets, verdicts."""
     status, words = page["status"], page["status"]["words"]
-    parts = [f"# {status['model']} on {status['images']}, seed {status['seed']}\n\n{words[0].upper()}{words[1:]}."]
+    names = [_cell(status[name]) for name in ("model", "images")]
+    parts = [f"# {' on '.join(names)}, seed {status['seed']}\n\n{words[0].upper()}{words[1:]}."]
     if page["headline"]:
         told = [f"Result: {page['headline']['verdict']}.", *page["headline"]["sentences"]]
         parts.append(_MARKS.sub(lambda sign: f"\\{sign[0]}", " ".join(told)))

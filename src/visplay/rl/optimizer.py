@@ -17,6 +17,7 @@ import torch
 
 from visplay.config import RLSettings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
+from visplay.errors import one_line
 from visplay.models.offload import Offloader
 
 
@@ -68,10 +69,10 @@ class MasterOptimizer:
         state = self.inner.state_dict()
         moments = {self._places[number]: values for number, values in state["state"].items()}
         groups = [group | {"params": self._places} for group in state["param_groups"]]
-        torch.save({"state": moments, "param_groups": groups}, self._file(folder, "optimizer"))
+        _write(self._file(folder, "optimizer"), {"state": moments, "param_groups": groups})
         if self._copied:
             kept = {place: master.detach() for place, master in self._copied.items()}
-            torch.save(kept, self._file(folder, "masters"))
+            _write(self._file(folder, "masters"), kept)
         self._controller.gather(None)  # a barrier: rank 0 continues when all files are written
 
     def restore(self, folder: Path) -> None:
@@ -106,8 +107,19 @@ def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:
     return parameter if parameter.dtype == torch.float32 else torch.nn.Parameter(parameter.detach().float())
 
 
+def _write(file: Path, values: Any) -> None:
+    try:
+        torch.save(values, file)
+    except RuntimeError as error:
+        # torch has no word for a full disk but "unexpected pos 768 vs 662".
+        raise OSError(f"only a part of {file.name} was written; is the disk full? ({one_line(error)})") from None
+
+
 def _read(file: Path) -> Any:
-    """The content of a file, memory-mapped: tensors that are not used are not read, and the others must be copied."""
+    """The content of a file, memory-mapped: tensors that are not used are not read, and the others must be copied.
+
+    torch does not verify the checksums of a mapped file; the checkpoint's manifest does.
+    """
     return torch.load(file, weights_only=True, map_location="cpu", mmap=True)
 
 

@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from visplay.config import RLSettings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
-from visplay.errors import TrainingError, one_line
+from visplay.errors import TrainingError, one_line, reason
 from visplay.interfaces.advantages import GroupRewards
 from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
@@ -111,7 +111,8 @@ class Trainer:
         try:
             self._masters.save(Path(folder))
         except (OSError, RuntimeError) as error:
-            raise TrainingError(f"cannot write the optimizer's state to '{folder}': {one_line(error)}") from None
+            told = f"cannot write the optimizer's state to '{folder}': {reason(error)}"
+            raise TrainingError(f"{told}; free space or mend the disk, then go on") from None
 
     @on_all_ranks
     def restore(self, folder: str | Path) -> None:

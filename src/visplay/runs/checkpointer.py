@@ -1,7 +1,7 @@
 """Tracks the finished steps of a run, and writes checkpoints of its weights.
 
 State and checkpoints are consistent at every moment. A checkpoint is written under a new name, then the state that
-names it, and only then are checkpoints removed that the state does not name.
+names it, and only then are checkpoints removed that no state names. A checkpoint has a manifest of its files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from visplay.errors import RunError
 from visplay.runs.directory import RunDirectory
+from visplay.runs.manifest import check_folder
 from visplay.types import StepId
 
 
@@ -40,7 +42,7 @@ class Checkpointer:
     """Yields the unfinished steps of a run, and saves state and weights after finished steps.
 
     After a step without a change of weights, the state names the earlier checkpoint. The disk has the checkpoint of the
-    last saved step and the pinned checkpoints.
+    last saved step, the one before, and the pinned checkpoints of both.
 
     Attributes:
         phases: names of all phases, in their order within an iteration.
@@ -85,19 +87,26 @@ class Checkpointer:
         self._to_pin.add(name)
 
     def pinned(self, name: str) -> Path:
-        """The folder of a pinned checkpoint; it exists once the step that pinned it is finished."""
-        return self._folder(self._pinned[name])
+        """The folder of a pinned checkpoint, undamaged; it exists once the step that pinned it is finished."""
+        folder = self._folder(self._pinned[name])
+        check_folder(folder)
+        return folder
 
     def go_back(self, name: str) -> None:
-        """Restore the weights of a pinned checkpoint."""
+        """Restore the weights of a pinned checkpoint; RunError if it is damaged."""
+        check_folder(self._folder(self._pinned[name]))
         self._restore(self._pinned[name])
 
     def _resume(self, saved: Mapping[str, Any]) -> None:
-        self._finished = self._key(StepId(saved["iteration"], saved["phase"], saved["step"]))
-        self._begun -= saved["seconds"]
-        self._pinned = dict(saved["pinned"])
-        for name, part in self.parts.items():
-            part.restore(saved["parts"][name])
+        try:
+            self._finished = self._key(StepId(saved["iteration"], saved["phase"], saved["step"]))
+            self._begun -= saved["seconds"]
+            self._pinned = dict(saved["pinned"])
+            parts = [(part, saved["parts"][name]) for name, part in self.parts.items()]
+        except (KeyError, TypeError, ValueError):
+            raise RunError(f"{self.run.path} was written by another version of visplay; start a new run") from None
+        for part, state in parts:
+            part.restore(state)
         # Leftovers of a process that was killed between a checkpoint and its state, or before the removal.
         self.run.discard(keep=[saved["checkpoint"], *self._pinned.values()])
         self._restore(saved["checkpoint"])

@@ -2,13 +2,14 @@
 
     config.yaml     the settings, written once; a directory with this file is a run
     metrics.jsonl   see metrics.py
-    state.json      the last saved step, and what is needed to continue after it
-    checkpoints/    folders with weights, optimizers and question history: the last checkpoint and the pinned ones
-                    ("accepted": the last accepted iteration, "best": the selected one); state.json names them
+    state.json      the last saved step, and what is needed to continue after it; see saved_state.py
+    checkpoints/    folders with weights, optimizers and question history: the last two checkpoints and the pinned ones
+                    ("accepted": the last accepted iteration, "best": the selected one); the states name them
     summary.json    the result
 
 A process may be killed at any moment. `open` then restores the run as of the last `save_state`: it removes the metrics
-of later steps and incomplete folders.
+of later steps and incomplete folders. If the last state or a file that it names is damaged, `open` takes the state of
+the checkpoint before, and the steps since are repeated.
 
 Left out: Windows, which has no flock. Processes that are forked while the lock is held share it.
 """
@@ -20,16 +21,19 @@ import os
 import shutil
 import struct
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from visplay.config import Settings, dump_settings, load_settings
-from visplay.errors import RunError
-from visplay.runs.files import WRITING, new_folder, read_json, tidy, write_json, write_whole
+from visplay.errors import RunError, reason
+from visplay.runs.files import WRITING, make_folder, new_folder, tidy, write_json, write_whole
+from visplay.runs.manifest import Entry, entry, write_manifest
 from visplay.runs.metrics import MetricsLog, json_value
+from visplay.runs.saved_state import BEFORE, STATE, SavedState, last_usable
 
 _LOCK = ".lock"
+_READ_AGAIN = ("silver", "acceptance", "measurements")  # folders whose files a run reads again
 
 
 class RunDirectory:
@@ -39,13 +43,20 @@ class RunDirectory:
         path: the directory.
         settings: the settings in config.yaml.
         metrics: log of the run's metrics.
+        notice: one line that says what was damaged when the run was opened; empty if nothing was.
     """
 
-    def __init__(self, path: Path, settings: Settings, lock: int, metrics_bytes: int) -> None:
+    def __init__(self, path: Path, settings: Settings, lock: int, saved: SavedState, notice: str = "") -> None:
         self.path = path
         self.settings = settings
-        self.metrics = MetricsLog(path / "metrics.jsonl", metrics_bytes)
+        self.notice = notice
+        self.metrics = MetricsLog(path / "metrics.jsonl", saved.metrics["size"])
         self._lock = lock
+        self._saved = saved
+        self._before: SavedState | None = None
+        with suppress(RunError):  # without it there is only one state to continue from
+            self._before = SavedState.read(path / BEFORE)
+        self._entries: dict[Path, tuple[tuple[int, int], Entry]] = {}
 
     @classmethod
     def create(cls, path: str | Path, settings: Settings) -> RunDirectory:
@@ -53,42 +64,72 @@ class RunDirectory:
         path = Path(path)
         with _locked(path, check_free) as lock:
             write_whole(path / "config.yaml", dump_settings(settings))
-            return cls(path, settings, lock, 0)
+            saved = SavedState()
+            saved.write(path / STATE)
+            return cls(path, settings, lock, saved)
 
     @classmethod
-    def open(cls, path: str | Path) -> RunDirectory:
-        """Open a run to continue it from the last `save_state`.
+    def open(cls, path: str | Path, check: bool = True) -> RunDirectory:
+        """Open a run to continue it from the last `save_state`, or from the one of the checkpoint before.
 
-        RunError if there is no run, if it is in use, or if a user changed its files.
+        Args:
+            check: read all files that the state names; leave it out to use the results of a finished run.
+        Raises:
+            RunError: there is no run, it is in use, or files of both states are damaged.
         """
         path = Path(path)
         with _locked(path, lambda path: check_run(path, "start one without --resume")) as lock:
             tidy(path)
             tidy(path / "checkpoints")
-            metrics_bytes, _ = _read_saved(path)
-            return cls(path, load_settings(str(path / "config.yaml")), lock, metrics_bytes)
+            saved, notice = last_usable(path) if check else (SavedState.read(path / STATE), "")
+            return cls(path, load_settings(str(path / "config.yaml")), lock, saved, notice)
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Save the state after a finished step, JSON values; all metrics up to now belong to it."""
-        write_json(self.path / "state.json", {"metrics_bytes": self.metrics.sync(), "state": state})
+        """Save the state after a finished step, JSON values; all metrics and files up to now belong to it."""
+        saved = SavedState(self.metrics.sync(), self._files(), state)
+        if self._saved.checkpoint not in ("", saved.checkpoint):
+            self._saved.write(self.path / BEFORE)
+            self._before = self._saved
+        saved.write(self.path / STATE)
+        self._saved = saved
 
     def load_state(self) -> dict[str, Any] | None:
         """The last saved state; None if there is none."""
-        return _read_saved(self.path)[1]
+        return self._saved.state or None
 
-    def new_folder(self, name: str) -> AbstractContextManager[Path]:
-        """Context manager: a folder that becomes, or replaces, `name` in the run if the block ends without an error."""
-        return new_folder(self.path / name)
+    @contextmanager
+    def new_folder(self, name: str) -> Iterator[Path]:
+        """Context manager: a folder that becomes, or replaces, `name` in the run if the block ends without an error.
+
+        A folder in checkpoints/ gets a manifest.
+        """
+        with new_folder(self.path / name) as folder:
+            yield folder
+            if name.startswith("checkpoints/"):
+                write_manifest(folder)
 
     def discard(self, keep: Collection[str]) -> None:
-        """Remove every checkpoint whose name is not in `keep`."""
+        """Remove every checkpoint whose name is neither in `keep` nor in the state of the checkpoint before."""
+        kept = {*keep, *(self._before.checkpoints if self._before else ())}
         for folder in (self.path / "checkpoints").glob("*/"):
-            if folder.name not in keep:
+            if folder.name not in kept:
                 shutil.rmtree(folder)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json; a float that is not finite becomes null."""
         write_json(self.path / "summary.json", {key: json_value(value) for key, value in summary.items()})
+
+    def _files(self) -> dict[str, Entry]:
+        """The entries of the files that the run reads again, each read once after it changed."""
+        found = {}
+        for file in (file for name in _READ_AGAIN for file in sorted((self.path / name).glob("[!.]*"))):
+            if file.is_file():
+                seen = file.stat()
+                stamp = (seen.st_mtime_ns, seen.st_size)
+                if self._entries.get(file, (None,))[0] != stamp:
+                    self._entries[file] = (stamp, entry(file))
+                found[str(file.relative_to(self.path))] = self._entries[file][1]
+        return found
 
     def close(self) -> None:
         """Release the lock."""
@@ -157,7 +198,7 @@ def _locked(path: Path, check: Callable[[Path], None]) -> Iterator[int]:
     """Take the lock of a run whose directory passes `check`; release it only if the block raises an error."""
     try:
         check(path)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -169,15 +210,4 @@ def _locked(path: Path, check: Callable[[Path], None]) -> Iterator[int]:
     except BlockingIOError:
         raise RunError(f"{path} is in use by another process; wait for it, or choose another directory") from None
     except OSError as error:
-        raise RunError(f"cannot use {path}: {(error.strerror or str(error)).lower()}") from None
-
-
-def _read_saved(path: Path) -> tuple[int, dict[str, Any] | None]:
-    """The size of the metrics that belong to the saved state, bytes, and that state."""
-    file = path / "state.json"
-    if not file.exists():
-        return 0, None
-    saved = read_json(file)
-    if not isinstance(saved.get("metrics_bytes"), int) or not isinstance(saved.get("state"), dict):
-        raise RunError(f"{file} is damaged: its content is not a run's state; start a new run")
-    return saved["metrics_bytes"], saved["state"]
+        raise RunError(f"cannot use {path}: {reason(error)}") from None

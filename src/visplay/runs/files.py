@@ -1,6 +1,7 @@
-"""Atomic writing of files and folders: at every moment each has its old or its new content, never a part.
+"""Durable, atomic writing: a file or folder has its old or its new content, also after a power failure.
 
-After a power failure this holds for files but not for the content of folders, which is not synced.
+Content is synced before the rename that gives it its name, and the folder after it. All files that a run continues from
+are written here. A failure to write is a `RunError`, one line.
 """
 
 from __future__ import annotations
@@ -15,58 +16,87 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from visplay.errors import RunError, one_line
+from visplay.errors import RunError, reason
 
 WRITING = ".writing"
 _REPLACED = ".replaced"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace the content of `path` atomically, also if the process or the machine crashes."""
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Context manager: the path of a draft, which the block writes and which then replaces `path`."""
     draft = _hidden(path, WRITING)
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    _rename(draft, path)
+    try:
+        yield draft
+        _sync(draft)
+        _rename(draft, path)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        _refuse(error, path)
+        raise
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace the content of `path`."""
+    with replaced_file(path) as draft:
+        # JSON has an escape for half a surrogate pair, UTF-8 has no bytes for it.
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Replace a JSON file atomically; a value that JSON does not have, such as NaN, is an error before any change."""
+    """Replace a JSON file; a value that JSON does not have, such as NaN, is an error before any change."""
     write_whole(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file of `write_json`; RunError if the content is not a JSON object."""
-    with suppress(ValueError):
+    """The object in a file of `write_json`; RunError if it cannot be read or is not a JSON object."""
+    try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(values, dict):
-            return values
-    raise RunError(f"{path} is damaged: not a JSON object; start a new run")
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {reason(error)}; put it back from a copy, or start a new run") from None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise RunError(f"{path} is damaged: not a JSON object; put it back from a copy, or start a new run")
+    return values
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing; their names survive a power failure."""
+    if path.is_dir():
+        return
+    try:
+        path.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+    _sync(path.parent)
 
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Context manager: a new folder that replaces `target` at the end of the block, or is removed on an error.
-
-    A folder that cannot be written is a `RunError`.
-    """
+    """Context manager: a new folder that replaces `target` at the end of the block, or is removed on an error."""
     draft = _hidden(target, WRITING)
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     try:
+        make_folder(target.parent)
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
         yield draft
+        for folder, _, files in os.walk(draft):
+            for name in files:
+                _sync(Path(folder, name))
+            _sync(Path(folder))
+        # A rename cannot replace a folder that is not empty. If the process is killed between the two renames, `tidy`
+        # undoes the first.
+        replaced = _hidden(target, _REPLACED)
+        if target.exists():
+            os.replace(target, replaced)
+        _rename(draft, target)
     except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
-        if isinstance(error, OSError | SafetensorError):
-            raise RunError(f"cannot write {target}: {one_line(error)}; fix that, then continue with --resume") from None
+        _refuse(error, target)
         raise
-    # A rename cannot replace a folder that is not empty. If the process is killed between the two renames, `tidy`
-    # undoes the first.
-    replaced = _hidden(target, _REPLACED)
-    if target.exists():
-        os.replace(target, replaced)
-    _rename(draft, target)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
@@ -85,14 +115,24 @@ def tidy(place: Path) -> None:
             left.unlink()
 
 
+def _refuse(error: BaseException, path: Path) -> None:
+    """Raise a RunError about `path` in place of an error of the disk."""
+    if isinstance(error, OSError | SafetensorError):
+        raise RunError(f"cannot write {path}: {reason(error)}; free space or mend the disk, then go on") from None
+
+
 def _hidden(path: Path, ending: str) -> Path:
     return path.with_name(f".{path.name}{ending}")
 
 
 def _rename(draft: Path, path: Path) -> None:
-    """Rename, and sync the folder, so that the new name survives a power failure."""
     os.replace(draft, path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have the content of a file, or the names in a folder, on the disk when the call returns."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

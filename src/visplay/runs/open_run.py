@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from visplay.config import Settings, load_settings
 from visplay.runs.directory import check_finished, check_run
 from visplay.runs.files import read_json
 from visplay.runs.metrics import flatten, read_metrics
+from visplay.runs.parquet import read_table
 from visplay.runs.schemas import ASKED, SILVER
 
 
@@ -75,5 +75,5 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _joined(files: Iterable[Path], schema: pa.Schema) -> pa.Table:
-    tables = [pq.read_table(file) for file in sorted(files)]
+    tables = [read_table(file) for file in sorted(files)]
     return pa.concat_tables(tables) if tables else schema.empty_table()

@@ -19,7 +19,7 @@ from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTrack
 from rich.console import Console
 
 from visplay.config import Settings
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, RunError, one_line
 from visplay.runs.directory import RunDirectory
 from visplay.runs.files import read_json, write_json
 from visplay.runs.metrics import FRAME, flatten, read_metrics
@@ -58,8 +58,13 @@ class Trackers:
         self._console = console
         self._file = run.path / "tracked.json"
         new: dict[str, Any] = {"id": secrets.token_hex(4), "told": 0}
-        self._tracked = read_json(self._file) if self._file.exists() else new
-        self._trackers = {name: self._start(name, run) for name in run.settings.trackers}
+        self._tracked = self._read() if self._file.exists() else new
+        self._trackers: dict[str, GeneralTracker] = {}
+        for name in run.settings.trackers:
+            try:
+                self._trackers[name] = self._start(name, run)
+            except OSError as error:
+                self._leave_out(name, error)
         self._step = 0
         for line in read_metrics(run.path / "metrics.jsonl"):
             self.log(line)
@@ -81,6 +86,8 @@ class Trackers:
                 tracker.store_init_configuration(json.loads(run.settings.model_dump_json()))
                 write_json(self._file, self._tracked)
         except Exception as error:  # a missing key, no network, …: each service has its own error classes
+            if name == "tensorboard" and isinstance(error, OSError):
+                raise
             raise ConfigError(f"trackers: {name} cannot be started: {' '.join(str(error).split())}") from None
         return tracker
 
@@ -95,13 +102,25 @@ class Trackers:
                 tracker.log(scalars(line), step=self._step)
             except Exception as error:  # no error of a service may stop the run
                 del self._trackers[name]
-                self._console.print(f"{name} is left out from here on: {' '.join(str(error).split())}")
+                self._leave_out(name, error)
         if new and self._trackers.keys() - {"tensorboard"}:
             self._tracked["told"] = self._step
             write_json(self._file, self._tracked)
 
     def close(self) -> None:
         """Flush and close all trackers."""
-        for tracker in self._trackers.values():
-            tracker.finish()
+        for name, tracker in self._trackers.items():
+            try:
+                tracker.finish()
+            except Exception as error:
+                self._leave_out(name, error)
         self._trackers = {}
+
+    def _read(self) -> dict[str, Any]:
+        tracked = read_json(self._file)
+        if not isinstance(tracked.get("id"), str) or not isinstance(tracked.get("told"), int):
+            raise RunError(f"{self._file} is damaged; delete it, and the trackers begin another run")
+        return tracked
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        self._console.print(f"{name} is left out from here on: {one_line(error)}", markup=False)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from visplay.answers import match
 from visplay.config import AcceptanceSettings
 from visplay.data.random_streams import random_stream
-from visplay.errors import EvaluationError
+from visplay.errors import EvaluationError, RunError
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.runner import measure
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
@@ -33,7 +33,7 @@ from visplay.labeling.gates.answered import Answered
 from visplay.labeling.synthesis import synthesize
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.runs.files import read_json, write_json
+from visplay.runs.files import make_folder, read_json, write_json
 from visplay.selfplay.verdict import Change, Verdict
 from visplay.types import ImageRef, Question, SilverItem, StepId, Suite
 
@@ -96,7 +96,7 @@ class ValidationSet:
         """Answer all items greedily with the prompt of every evaluation; iteration 0 is the base."""
         reasoner, most = self.reasoner, self.reasoner.settings.sampling.max_tokens
         found = measure(reasoner.voter, (self.suite,), reasoner.prompts.answer, most, sampled=False)
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         found.save(self._file(iteration))
         return found.greedy[self.suite.name]
 
@@ -157,7 +157,7 @@ class Acceptance:
 
     def freeze(self, questioner: Questioner, labeler: Labeler, voter: Voter) -> tuple[SilverItem, ...]:
         """Freeze the base's questions about held-out images with its answers; answer the labelled items."""
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         if self.labelled:
             self.labelled.ask(0)
         if not self.images:
@@ -215,8 +215,11 @@ class Acceptance:
 
     def held_out_answers(self, iteration: int) -> dict[str, HeldOutAnswer]:
         """The answers of an iteration to the frozen questions; iteration 0 is the base."""
-        values = read_json(self.folder / f"iteration-{iteration}.json")
-        return {name: HeldOutAnswer(**answer) for name, answer in values.items()}
+        file = self.folder / f"iteration-{iteration}.json"
+        try:
+            return {name: HeldOutAnswer(**answer) for name, answer in read_json(file).items()}
+        except TypeError:
+            raise RunError(f"{file} is damaged: not answers; put it back from a copy, or start a new run") from None
 
     def frozen_items(self) -> tuple[SilverItem, ...]:
         """What `freeze` found."""

@@ -20,6 +20,7 @@ from visplay.labeling.synthesis import apply_gates, synthesize
 from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
 from visplay.rl.trainer import Trainer
 from visplay.roles.questioner import Asked, RewardBreakdown
+from visplay.runs.files import make_folder
 from visplay.selfplay.context import PhaseContext
 from visplay.types import Candidate, Group, SilverItem, StepId
 
@@ -148,7 +149,7 @@ def measure_reasoner(context: PhaseContext, at: StepId) -> None:
             baselines=Baselines.of(settings) if at.iteration == 0 and settings.evaluation.baseline_votes else None,
         )
         file = measurement_file(context.logger.run.path, at.iteration)
-        file.parent.mkdir(exist_ok=True)
+        make_folder(file.parent)
         measurement.save(file)
         for decoding, results in measurement.by_decoding.items():
             record |= {f"{decoding}/{name}": result.accuracy for name, result in results.items()}

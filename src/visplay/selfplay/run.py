@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import resource
 import shutil
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +19,7 @@ from rich.console import Console
 
 from visplay.config import Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, RunError, reason
 from visplay.evaluation.headline import check_endpoints, headline
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import measurement_file, run_measurements
@@ -29,6 +29,7 @@ from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.files import join_silver, silver_file
 from visplay.roles.open import check_runnable
 from visplay.runs import RunDirectory, check_free, read_metrics
+from visplay.runs.files import make_folder, replaced_file
 from visplay.runs.metrics import FRAME
 from visplay.runs.open_run import Run, open_run
 from visplay.runs.trackers import Trackers
@@ -65,7 +66,7 @@ def evolve(
     Raises:
         ConfigError, ModelError, ImageError, EngineError, EvaluationError: the settings ask for something that this
             machine cannot do; raised before the directory is made.
-        RunError: the directory cannot be used.
+        RunError: the directory cannot be used or written.
         TrainingError: the training diverged; the finished steps are kept.
     """
     out = Path(out)
@@ -79,7 +80,7 @@ def evolve(
     catalogue = settings.images.open(settings.seed)
     _show_images(catalogue, console)
     inputs = open_inputs(settings, catalogue)
-    with RunDirectory.open(out) if resuming else RunDirectory.create(out, settings) as run:
+    with _disk(out), RunDirectory.open(out) if resuming else RunDirectory.create(out, settings) as run:
         summary = run_evolution(run, inputs, console, controller=controller)
         if names:
             found = _run_controls(run, summary, names, inputs, console, controller)
@@ -111,6 +112,8 @@ def run_evolution(
     `title` begins every line of the terminal, such as the name of a control.
     """
     settings = run.settings
+    if run.notice:
+        console.print(run.notice, markup=False)
     state = SelfPlayState(controller.broadcast(settings), controller)
     if not title:
         console.print(str(state.path), highlight=False)
@@ -144,6 +147,19 @@ def peak_memory_bytes() -> int:
     """Most memory this process held: resident on the host, or allocated on the GPU where that is more."""
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return max(host, torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
+
+
+@contextmanager
+def _disk(out: Path) -> Iterator[None]:
+    """Context manager: errors of the system that nothing else has put in words become a RunError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader of the output has gone
+    except OSError as error:
+        file = f"{error.filename}: " if error.filename else ""
+        again = f"mend that, then continue with `visplay evolve --resume --out {out}`"
+        raise RunError(f"the run in {out} stopped: {file}{reason(error)}; {again}") from None
 
 
 def _check_shared(settings: Settings, controller: Controller, controls: bool) -> None:
@@ -194,8 +210,9 @@ def _run_controls(
         with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
             base, copy = measurement_file(run.path, 0), measurement_file(folder, 0)
             if base.exists():
-                copy.parent.mkdir(exist_ok=True)
-                shutil.copyfile(base, copy)
+                make_folder(copy.parent)
+                with replaced_file(copy) as draft:
+                    shutil.copyfile(base, draft)
             summary = run_evolution(control, inputs, console, name, controller)
             found[name] = summary | {"lead": lead(ours, run_measurements(folder)[1])}
             if name == CEILING:

@@ -283,9 +283,11 @@ def ablation_figures(matrix: Matrix, runs: Sequence[Run]) -> dict[str, Any]:
     handed: dict[tuple[str, int], Measurement] = {}
     for run in (run for run in runs if run.finished):
         summary = read_json(run.path / "summary.json")
-        file = run.path / "measurements" / f"iteration-{selected_iteration(summary)}.jsonl"
+        iteration = selected_iteration(summary)
+        file = run.path / "measurements" / f"iteration-{iteration}.jsonl"
+        measured = file.exists() or (iteration > 0 and summary["suites"])
         summaries[run.recipe][run.settings.seed] = summary
-        handed[run.recipe, run.settings.seed] = Measurement.load(file) if file.exists() else Measurement({})
+        handed[run.recipe, run.settings.seed] = Measurement.load(file) if measured else Measurement({})
     summaries = {recipe: by_seed for recipe, by_seed in summaries.items() if by_seed}
     measured = dict.fromkeys(name for each in summaries.values() for one in each.values() for name in one["suites"])
 

@@ -41,7 +41,7 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
     """
     check_finished(run)
     # While the run is open here, nobody can write what is read.
-    with RunDirectory.open(run) as directory:
+    with RunDirectory.open(run, check=False) as directory:
         settings, source = directory.settings, run / role
         if not source.is_dir():
             raise RunError(f"the run at {run} has no {role}; let it finish with `visplay evolve --resume --out {run}`")
