@@ -1,6 +1,7 @@
 """Run directories: their files, and the lock of the process that writes.
 
-    config.yaml     the settings, written once; a directory with this file is a run
+    config.yaml     the settings in force; a directory with this file is a run
+    events.jsonl    see events.py
     metrics.jsonl   see metrics.py
     state.json      the last saved step, and what is needed to continue after it
     checkpoints/    folders with weights, optimizers and question history: the last checkpoint and the pinned ones
@@ -19,15 +20,19 @@ import fcntl
 import os
 import shutil
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from visplay.config import Settings, dump_settings, load_settings
+from visplay.config import Settings, check_settings, dump_settings, load_settings
+from visplay.config.changes import Change, changed_settings, check_resumable, words
+from visplay.config.loading import change_setting
 from visplay.errors import RunError
+from visplay.runs.events import Events
 from visplay.runs.files import WRITING, new_folder, read_json, tidy, write_json, write_whole
 from visplay.runs.metrics import MetricsLog, json_value
+from visplay.types import StepId
 
 _LOCK = ".lock"
 
@@ -39,34 +44,72 @@ class RunDirectory:
         path: the directory.
         settings: the settings in config.yaml.
         metrics: log of the run's metrics.
+        events: what happened to the run beside its steps.
+        changes: what `open` changed, in words; empty if nothing.
     """
 
     def __init__(self, path: Path, settings: Settings, lock: int, metrics_bytes: int) -> None:
         self.path = path
         self.settings = settings
         self.metrics = MetricsLog(path / "metrics.jsonl", metrics_bytes)
+        self.events = Events(path)
+        self.changes = ""
         self._lock = lock
 
     @classmethod
-    def create(cls, path: str | Path, settings: Settings) -> RunDirectory:
+    def create(cls, path: str | Path, settings: Settings, processes: int = 1) -> RunDirectory:
         """Start a run in a new or empty directory; RunError if it is not empty, is in use, or cannot be written."""
         path = Path(path)
         with _locked(path, check_free) as lock:
             write_whole(path / "config.yaml", dump_settings(settings))
-            return cls(path, settings, lock, 0)
+            run = cls(path, settings, lock, 0)
+            run.events.append("begun", None, settings=settings.model_dump(mode="json"), processes=processes)
+            return run
 
     @classmethod
-    def open(cls, path: str | Path) -> RunDirectory:
+    def open(cls, path: str | Path, settings: Settings | None = None, processes: int | None = None) -> RunDirectory:
         """Open a run to continue it from the last `save_state`.
 
-        RunError if there is no run, if it is in use, or if a user changed its files.
+        Args:
+            settings: those to continue with, which become config.yaml; None: those of config.yaml, unchecked.
+            processes: how many share the work from now on; None: as before.
+        Raises:
+            RunError: there is no run, it is in use, or a user changed its files.
+            ConfigError: see `check_changes`.
         """
         path = Path(path)
         with _locked(path, lambda path: check_run(path, "start one without --resume")) as lock:
             tidy(path)
             tidy(path / "checkpoints")
-            metrics_bytes, _ = _read_saved(path)
-            return cls(path, load_settings(str(path / "config.yaml")), lock, metrics_bytes)
+            metrics_bytes, state = _read_saved(path)
+            written = load_settings(str(path / "config.yaml"))
+            changes = check_changes(path, settings) if settings else {}
+            run = cls(path, settings or written, lock, metrics_bytes)
+            before = run.events.processes()
+            if processes and before and processes != before:
+                changes["processes"] = Change(before, processes)
+            if run.settings != written:
+                write_whole(path / "config.yaml", dump_settings(run.settings))
+            if changes or (settings and run.events.settings() is None):
+                last = StepId(state["iteration"], state["phase"], state["step"]) if state else None
+                run._write_event("resumed", last, changes, processes or before or 1)
+            run.changes = words(changes)
+            return run
+
+    def change_settings(self, values: Mapping[str, Any], event: str, at: StepId) -> str:
+        """Go on with other values of settings, by dotted key, from a step on; returns the changes in words."""
+        changed = self.settings.model_dump(mode="json")
+        for key, value in values.items():
+            change_setting(changed, key, value)
+        before, self.settings = self.settings, check_settings(changed, event)
+        changes = changed_settings(before, self.settings)
+        write_whole(self.path / "config.yaml", dump_settings(self.settings))
+        self._write_event(event, at, changes, self.events.processes() or 1)
+        return words(changes)
+
+    def _write_event(self, event: str, at: StepId | None, changes: Mapping[str, Change], processes: int) -> None:
+        settings = self.settings.model_dump(mode="json")
+        self.events.append(event, at, changes=changes, settings=settings, processes=processes)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Save the state after a finished step, JSON values; all metrics up to now belong to it."""
@@ -108,6 +151,14 @@ def check_run(path: Path, advice: str = "pass the folder given to `visplay evolv
     """Raise a RunError that ends with `advice` if the path is not a run directory."""
     if not (path / "config.yaml").is_file():
         raise RunError(f"no run at {path} (it has no config.yaml); {advice}")
+
+
+def check_changes(path: Path, settings: Settings) -> dict[str, Change]:
+    """What `settings` change in a run, since its last sitting; ConfigError if it keeps one of them to its end."""
+    before = Events(path).settings()
+    changes = changed_settings(before, settings) if before else {}
+    check_resumable(changes, settings)
+    return changes
 
 
 def check_finished(path: Path) -> None:

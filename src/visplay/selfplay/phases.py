@@ -20,10 +20,8 @@ from visplay.labeling.synthesis import apply_gates, synthesize
 from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
 from visplay.rl.trainer import Trainer
 from visplay.roles.questioner import Asked, RewardBreakdown
-from visplay.selfplay.context import PhaseContext
+from visplay.selfplay.context import ACCEPTED, BEST, PhaseContext
 from visplay.types import Candidate, Group, SilverItem, StepId
-
-ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
 
 
 def train_questioner(context: PhaseContext, at: StepId) -> None:
