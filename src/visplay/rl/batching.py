@@ -15,8 +15,6 @@ from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
 from visplay.types import Completion, ImageRef, Request
 
-LEAST_TOKENS = 64  # the least rl.micro_batch_tokens
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample:
@@ -63,10 +61,8 @@ class MicroBatch:
     def half(self) -> int:
         """The tokens of half the micro-batch under way, or of half the limit before the first; 0 if nothing is left."""
         completions, tokens = self.under_way
-        if completions == 1 or (self.tokens <= LEAST_TOKENS and self.cuts_groups):
-            return 0
         # A group larger than the limit is halved as well.
-        return max(LEAST_TOKENS, min(self.tokens, (tokens or self.tokens) // 2))
+        return 0 if completions == 1 else min(self.tokens, (tokens or self.tokens) // 2)
 
     def shrink(self, tokens: int) -> None:
         """Compute at most so many tokens at once from now on."""

@@ -79,7 +79,7 @@ class SelfPlayState:
 
     def reduced(self) -> dict[str, int]:
         """The settings that memory has reduced since the state was made, by dotted key."""
-        found = {"rl.micro_batch_tokens": self._micro_batch.tokens} if self._micro_batch.is_reduced else {}
+        found = {"rl.micro_batch_tokens": max(64, self._micro_batch.tokens)} if self._micro_batch.is_reduced else {}
         for name, engine in (("engine", self.questioner.engine), ("vote_engine", self.reasoner.vote_engine)):
             shared = getattr(engine, "shared", None)
             if isinstance(shared, SharedLimits) and shared.is_reduced:
