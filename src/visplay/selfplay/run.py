@@ -84,8 +84,8 @@ def evolve(
     catalogue = settings.images.open(settings.seed)
     _show_images(catalogue, console)
     inputs = open_inputs(settings, catalogue)
-    size = controller.size
-    with RunDirectory.open(out, settings, size) if resuming else RunDirectory.create(out, settings, size) as run:
+    enter = RunDirectory.open if resuming else RunDirectory.create
+    with enter(out, settings, controller.size) as run:
         if run.changes:
             console.print(f"changed since the last sitting: {run.changes}", highlight=False, markup=False)
         summary = run_evolution(run, inputs, console, controller=controller)
@@ -201,13 +201,8 @@ def _run_controls(
             continue
         folder = run.path / "controls" / name
         settings = changed(run.settings, changes | {"evaluation.before": False}, f"control {name}")
-        exists = (folder / "config.yaml").exists()
-        size = controller.size
-        with (
-            RunDirectory.open(folder, settings, size)
-            if exists
-            else RunDirectory.create(folder, settings, size) as control
-        ):
+        enter = RunDirectory.open if (folder / "config.yaml").exists() else RunDirectory.create
+        with enter(folder, settings, controller.size) as control:
             base, copy = measurement_file(run.path, 0), measurement_file(folder, 0)
             if base.exists():
                 copy.parent.mkdir(exist_ok=True)
