@@ -36,8 +36,8 @@ INVALID = {"questioner.bank", "four_bit"} | {
 OTHERS: list[Any] = [
     *(True, False, 1, 2, 3, 70, 0.5, 0.25, 0.75, 1e-3, "x.yaml", "cpu", "device", "lora", "full", "bfloat16"),
     *("batch", "token", "adamw_8bit", "format", "random", "group_norm", "right_only", "majority", "facts"),
-    *("gspo", "ppo_clip", "transformers", "server", "noisy", "single", "lab/single", "other"),
-    *([], ["answered"], ["plain", "darker"], ["q_proj"], ["lab"], {"all": ["easy_vqa"]}, ["what is it?"], None),
+    *("gspo", "ppo_clip", "transformers", "vllm", "noisy", "single", "lab/single", "other"),
+    *([], ["answered"], ["plain", "darker"], ["tensorboard"], {"all": ["easy_vqa"]}, ["what is it?"], None),
 ]
 
 
@@ -54,13 +54,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     """Every single setting with its value; components of a list by their types."""
     if isinstance(values, list) and values and all(isinstance(each, dict) for each in values):
-        values = {each["type"]: each for each in values}
-    if not isinstance(values, dict) or not values:
+        for each in values:
+            for name in each.keys() - {"type"}:
+                yield from leaves(each[name], f"{above}.{each['type']}.{name}")
+        return
+    if isinstance(values, dict) and "type" in values:
+        yield above, values["type"]
+        values = {name: value for name, value in values.items() if name != "type"}
+    elif not isinstance(values, dict) or not values:
         yield above, values
         return
     for name, value in values.items():
-        if name not in ("type", "import_path"):
-            yield from leaves(value, f"{above}.{name}" if above else name)
+        yield from leaves(value, f"{above}.{name}" if above else name)
 
 
 def changed(config: Path, key: str) -> tuple[str, Settings] | None:
@@ -103,7 +108,7 @@ def test_every_setting_is_in_force_or_refused_by_name(
         found[kind].append(key)
     print(found)
     assert set(found["invalid"]) <= INVALID, "OTHERS lacks a value for them"
-    assert len(found["refused"]) > 90
+    assert len(found["refused"]) > 70
     assert {key.partition(".")[0] for key in found["taken"]} == {
         *("questioner", "rl", "idle", "trust_remote_code", "gradient_checkpointing", "device", "checkpoint_every"),
         *("engine", "vote_engine"),
