@@ -27,7 +27,7 @@ def test_resident_memory_is_flat_over_500_steps(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(MetricsLog, "append", append)
     changes = ["questioner.steps=0", "questioner.bank=['what color is the circle?', 'is there a cross?']"]
     changes += [f"reasoner.steps={STEPS}", "reasoner.questions_per_step=1", "reasoner.group_size=2"]
-    changes += ["reasoner.sampling={max_tokens: 8}", "reasoner.vote_sampling={max_tokens: 48}", "silver.gates=[]"]
+    changes += ["reasoner.sampling={max_tokens: 8}", "reasoner.vote_sampling={max_tokens: 128}", "silver.gates=[]"]
     changes += ["rl.learning_rate=1e-6", "rl.kl=0", "evaluation.before=false", "checkpoint_every=50", "trackers=[]"]
     tiny_run(tmp_path / "run", *changes)
     assert len(resident) == STEPS

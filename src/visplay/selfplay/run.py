@@ -84,8 +84,7 @@ def evolve(
     catalogue = settings.images.open(settings.seed)
     _show_images(catalogue, console)
     inputs = open_inputs(settings, catalogue)
-    enter = RunDirectory.open if resuming else RunDirectory.create
-    with enter(out, settings, controller.size) as run:
+    with _open(resuming, out, settings, controller) as run:
         if run.changes:
             console.print(f"changed since the last sitting: {run.changes}", highlight=False, markup=False)
         summary = run_evolution(run, inputs, console, controller=controller)
@@ -157,6 +156,12 @@ def peak_memory_bytes() -> int:
     return max(host, torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
 
 
+def _open(resuming: bool, folder: Path, settings: Settings, controller: Controller) -> RunDirectory:
+    if resuming:
+        return RunDirectory.open(folder, settings, controller.size)
+    return RunDirectory.create(folder, settings, controller.size)
+
+
 def _check_shared(settings: Settings, controller: Controller, controls: bool) -> None:
     """Refuse a single named device for several processes, and controls that would each need another vLLM."""
     if controller.size == 1:
@@ -201,8 +206,7 @@ def _run_controls(
             continue
         folder = run.path / "controls" / name
         settings = changed(run.settings, changes | {"evaluation.before": False}, f"control {name}")
-        enter = RunDirectory.open if (folder / "config.yaml").exists() else RunDirectory.create
-        with enter(folder, settings, controller.size) as control:
+        with _open((folder / "config.yaml").exists(), folder, settings, controller) as control:
             base, copy = measurement_file(run.path, 0), measurement_file(folder, 0)
             if base.exists():
                 copy.parent.mkdir(exist_ok=True)
