@@ -34,6 +34,34 @@ class TrainingError(VisplayError):
     """A training step cannot be taken, or an optimizer state cannot be used."""
 
 
+class NotFiniteError(TrainingError):
+    """Weights, logits, a loss or a gradient of a role are not finite.
+
+    Attributes:
+        role: whose they are.
+        what: which of them, such as "gradient".
+    """
+
+    def __init__(self, role: str, what: str) -> None:
+        super().__init__(
+            f"not finite: the {what} of the {role}; its weights are damaged, or its learning rate is too high"
+        )
+        self.role, self.what = role, what
+
+
+class OutOfMemory(VisplayError):
+    """Memory ran out, and no size of execution is left to halve.
+
+    Attributes:
+        doing: in which work, such as "generation".
+        reason: what the allocator said.
+    """
+
+    def __init__(self, doing: str, reason: str) -> None:
+        super().__init__(f"out of memory in {doing} ({reason}); set a smaller max_pixels or sampling.max_tokens")
+        self.doing, self.reason = doing, reason
+
+
 class DistributedError(VisplayError):
     """The processes of a run cannot start together or stay together."""
 

@@ -33,7 +33,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="also run these controls that a gain must beat; without names: all",
     )
-    add("--resume", action="store_true", help="continue an interrupted run")
+    add("--resume", action="store_true", help="continue an interrupted run; --set may change some settings")
     add("--processes", type=int, default=1, metavar="N", help="processes that share the work, one for each GPU")
     add("--out", required=True, type=Path, metavar="DIR")
 
@@ -68,12 +68,10 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     changes = list(options.set)
     if options.validation_set:
         changes.append(f"acceptance.validation_set={json.dumps(str(options.validation_set))}")
-    if options.resume and (options.out / "config.yaml").exists():
-        if given or changes or options.preset != "default":
-            console.print("a resumed run keeps its own settings; those of the command line are not used")
-        settings = load_settings(str(options.out / "config.yaml"))
-    else:
-        settings = load_settings(options.preset, changes, given)
+    preset, own = options.preset, options.out / "config.yaml"
+    if options.resume and own.exists() and preset == "default":
+        preset = str(own)
+    settings = load_settings(preset, changes, given)
     controls = options.controls or options.controls is not None  # without names, all
     run = evolve(
         settings, options.out, resume=options.resume, controls=controls, console=console, controller=controller

@@ -2,6 +2,7 @@
 
 Sources: "paper" is arXiv 2511.15661, "official" its published code, everything else is ours; docs/results.md says what
 our presets reached. Settings of a component, such as a gate, are fields of its class; `visplay components` lists them.
+A resumed run takes changes of the settings that are marked `MayChange`, and refuses all others (docs/resuming.md).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from visplay.interfaces.advantages import AdvantageEstimator
-from visplay.interfaces.component import Section, by_name
+from visplay.interfaces.component import MayChange, Section, by_name
 from visplay.interfaces.engine import EngineBackend, Sampling
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.image_source import ImageSource
@@ -45,7 +46,9 @@ class QuestionerSettings(Section):
     images_per_step: int = Field(16, ge=1, description="images per step, one group each (official: 512)")
     group_size: int = Field(8, ge=2, description="G, questions per image (paper, official: 8)")
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 10)")
-    learning_rate: float | None = Field(None, gt=0, le=1, description="the Questioner's own; null: rl.learning_rate")
+    learning_rate: MayChange[float | None] = Field(
+        None, gt=0, le=1, description="the Questioner's own; null: rl.learning_rate"
+    )
     kl: float | None = Field(None, ge=0, description="the Questioner's own KL weight; null: rl.kl")
     reward: QuestionerReward = by_name("paper", "the reward; 'format' and 'random' are controls")
     labeler: Labeler | None = Field(None, description="labeler whose confidence is rewarded; null: silver.labeler")
@@ -128,9 +131,9 @@ class ReasonerSettings(Section):
 class RLSettings(Section):
     """The policy update."""
 
-    learning_rate: float = Field(3e-5, gt=0, le=1, description="of AdamW (official: 1e-6 for 3B and 7B)")
+    learning_rate: MayChange[float] = Field(3e-5, gt=0, le=1, description="of AdamW (official: 1e-6 for 3B and 7B)")
     optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': 8-bit states (bitsandbytes)")
-    weight_decay: float = Field(0.01, ge=0, description="weight decay (official: 0.01)")
+    weight_decay: MayChange[float] = Field(0.01, ge=0, description="weight decay (official: 0.01)")
     max_grad_norm: float = Field(1.0, gt=0, description="norm at which the gradient is clipped (official: 1.0)")
     advantages: AdvantageEstimator = by_name("group_norm", "how rewards become advantages (paper: group_norm)")
     loss: PolicyLoss = by_name("ppo_clip", "the policy loss (paper: ppo_clip)")
@@ -142,7 +145,7 @@ class RLSettings(Section):
     entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus per token (paper, official: 0)")
     updates_per_step: int = Field(1, ge=1, description="optimizer updates on one batch of rollouts (official: 4)")
     importance_cap: float = Field(0.0, ge=0, description="cap of truncated importance sampling (TIS); 0: off")
-    micro_batch_tokens: int = Field(8192, ge=64, description="tokens of one forward and backward pass")
+    micro_batch_tokens: MayChange[int] = Field(8192, ge=64, description="tokens of one forward and backward pass")
 
     @field_validator("importance_cap")
     @classmethod
@@ -209,18 +212,24 @@ class Settings(Section):
     iterations: int = Field(3, ge=1, le=100, description="T (paper: 3)")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every random number of the run")
     tune: Literal["full", "lora"] = Field("full", description="'full' trains a copy of the weights per role")
-    idle: Literal["cpu", "device"] = Field("cpu", description="where weights and optimizers wait unused (tune: full)")
+    idle: MayChange[Literal["cpu", "device"]] = Field(
+        "cpu", description="where weights and optimizers wait unused (tune: full)"
+    )
     train_vision: bool = Field(False, description="train the vision tower too (tune: full)")
     min_pixels: int | None = Field(None, ge=1, description="smallest image size, for families that have one")
     max_pixels: int | None = Field(None, ge=1, description="largest image size; null: the model's own")
-    trust_remote_code: bool = Field(False, description="run code that comes with the model")
+    trust_remote_code: MayChange[bool] = Field(False, description="run code that comes with the model")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="type of the weights that compute")
     four_bit: bool = Field(False, description="load the base in 4-bit NF4 (bitsandbytes); adapters stay in `dtype`")
-    gradient_checkpointing: bool = Field(False, description="recompute activations in the backward pass")
-    device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
-    checkpoint_every: int = Field(1, ge=1, description="steps between checkpoints; --resume goes on from the last")
-    engine: EngineBackend = by_name("transformers", "the engine that generates what is trained on")
-    vote_engine: EngineBackend | None = Field(None, description="of all that is not trained on; null: `engine`")
+    gradient_checkpointing: MayChange[bool] = Field(False, description="recompute activations in the backward pass")
+    device: MayChange[str] = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
+    checkpoint_every: MayChange[int] = Field(
+        1, ge=1, description="steps between checkpoints; --resume goes on from the last"
+    )
+    engine: MayChange[EngineBackend] = by_name("transformers", "the engine that generates what is trained on")
+    vote_engine: MayChange[EngineBackend | None] = Field(
+        None, description="of all that is not trained on; null: `engine`"
+    )
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
         ("tensorboard",), description="services that get the metrics, beside metrics.jsonl (docs/metrics.md)"
     )

@@ -1,10 +1,13 @@
-"""The order of requests, and batches for decoding."""
+"""The order of requests, and batches for decoding, which shrink when memory runs out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from visplay.errors import one_line
 from visplay.types import Request
 
 T = TypeVar("T")
@@ -26,6 +29,57 @@ class BatchLimits(NamedTuple):
 
     answers: int  # decoded at once, for the memory of the KV cache
     tokens: int  # of images and prompts, for the memory of the prefill if each image has a single question
+
+
+LEAST_TOKENS = 64  # the least engine.tokens
+
+
+class BatchOutOfMemory(Exception):
+    """Memory ran out while a batch was decoded; `size` is that of the whole batch."""
+
+    def __init__(self, size: BatchLimits, reason: str) -> None:
+        super().__init__(reason)
+        self.size = size
+
+
+@contextmanager
+def decoding(size: BatchLimits) -> Iterator[None]:
+    """Context manager that turns an error about memory into `BatchOutOfMemory`."""
+    # Imported here, because settings are read without torch.
+    from visplay.models.out_of_memory import is_out_of_memory
+
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise BatchOutOfMemory(size, one_line(error)) from None
+
+
+@dataclass
+class SharedLimits:
+    """The limits of the engines that share a device; they shrink when memory runs out, and stay so."""
+
+    limits: BatchLimits
+
+    def __post_init__(self) -> None:
+        self._in_settings = self.limits
+
+    @property
+    def is_reduced(self) -> bool:
+        return self.limits != self._in_settings
+
+    def halve(self, size: BatchLimits) -> bool:
+        """Decode at most half of a batch that did not fit; False if it has one answer, so nothing is left to halve."""
+        if size.answers <= 1:
+            return False
+        self.shrink(BatchLimits(min(size.answers, self.limits.answers) // 2, min(size.tokens, self.limits.tokens) // 2))
+        return True
+
+    def shrink(self, limits: BatchLimits) -> None:
+        """Go on within these limits, or the present ones where they are less."""
+        answers, tokens = map(min, limits, self.limits)
+        self.limits = BatchLimits(max(1, answers), max(LEAST_TOKENS, tokens))
 
 
 class ItemSize(NamedTuple):

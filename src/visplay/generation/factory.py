@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager
 
 from visplay.config import Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
-from visplay.generation.batching import grouped_by_image
+from visplay.errors import NotFiniteError, OutOfMemory
+from visplay.generation.batching import BatchLimits, SharedLimits, grouped_by_image
 from visplay.interfaces.engine import Engine, Sampling
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
@@ -47,11 +48,15 @@ class DistributedEngine:
 
     A completion depends on (seed, request id, index) and not on the rest of its batch. Up to rounding, the completions
     are therefore those of a run with one process.
+
+    Attributes:
+        shared: the limits of a batch, the same in all processes; None if the engine has none.
     """
 
     def __init__(self, engine: Engine, controller: Controller) -> None:
         self.engine = engine
         self.controller = controller
+        self.shared: SharedLimits | None = getattr(engine, "shared", None)
         controller.register(self)
 
     @on_all_ranks
@@ -61,9 +66,32 @@ class DistributedEngine:
         for request in grouped_by_image(requests):
             completions_of[request.image] += request.n
         own_images = self.controller.my_share(completions_of)
-        own = self.engine.generate([request for request in requests if request.image in own_images], sampling)
+        own: dict[str, tuple[Completion, ...]] = {}
+        failure: NotFiniteError | OutOfMemory | None = None
+        try:
+            own = self.engine.generate([request for request in requests if request.image in own_images], sampling)
+        except (NotFiniteError, OutOfMemory) as error:
+            failure = error
+        self._agree(failure)
         found = {name: tuple(drawn) for part in self.controller.gather([*own.items()]) for name, drawn in part}
         return {request.id: found[request.id] for request in requests} if found else {}
+
+    def _agree(self, failure: NotFiniteError | OutOfMemory | None) -> None:
+        """Raise in all processes what one of them has; else all take the batch of the one with least memory."""
+        kinds = isinstance(failure, NotFiniteError), isinstance(failure, OutOfMemory)
+        shared = self.shared
+        # Every process fills a place of its own in a list of zeros, so that the sum has the values of all.
+        own = [*kinds, *(shared.limits if shared else (0, 0))]
+        places = [0.0] * len(own) * self.controller.size
+        places[self.controller.rank * len(own) : (self.controller.rank + 1) * len(own)] = map(float, own)
+        summed = self.controller.all_reduce_sum(places)
+        not_finite, out_of_memory, answers, tokens = (summed[place :: len(own)] for place in range(len(own)))
+        if any(not_finite):
+            raise failure or NotFiniteError(getattr(getattr(self.engine, "policy", None), "role", "model"), "logits")
+        if any(out_of_memory):
+            raise failure or OutOfMemory("generation", "in another process")
+        if shared:
+            shared.shrink(BatchLimits(int(min(answers)), int(min(tokens))))
 
     def metrics(self) -> dict[str, float]:
         """See `Engine.metrics`: those of rank 0."""

@@ -14,7 +14,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from visplay.generation.batching import BatchLimits, ItemSize, make_batches
+from visplay.generation.batching import BatchLimits, ItemSize, decoding, make_batches
 from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
 from visplay.models.vlm import VLM, EncodedPrompt
@@ -33,7 +33,9 @@ def decode_padded(
         return ItemSize(1, len(row[1].token_ids), row[1].pixels.kind)
 
     for batch in make_batches(_rows(vlm, pending), size, limits):
-        yield from _decode(vlm, batch, sampling, seed)
+        with decoding(BatchLimits(len(batch), len(batch) * max(size(row).tokens for row in batch))):
+            completions = _decode(vlm, batch, sampling, seed)
+        yield from completions
 
 
 def _rows(vlm: VLM, pending: Sequence[PendingCompletion]) -> Iterator[_Row]:
@@ -52,7 +54,7 @@ def _rows(vlm: VLM, pending: Sequence[PendingCompletion]) -> Iterator[_Row]:
         yield from ((completion, encoded) for completion in completions)
 
 
-def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> Iterator[Completion]:
+def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> list[Completion]:
     pending = PendingCompletions([completion for completion, _ in rows], vlm, sampling, seed)
     prompts = [prompt for _, prompt in rows]
     ids_NT = pad_sequence([torch.tensor(p.token_ids) for p in prompts], True, vlm.pad_id, padding_side="left")
@@ -72,7 +74,7 @@ def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> It
         **vlm.token_types(ids_NT.to(vlm.device)),
         **{name: torch.cat([p.pixels[name] for p in prompts]).to(vlm.device) for name in prompts[0].pixels},
     )
-    yield from pending.completions()
+    return list(pending.completions())
 
 
 class _ForceDrawnTokens(LogitsProcessor):

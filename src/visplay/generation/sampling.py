@@ -89,7 +89,12 @@ def _invert(weights_NV: Tensor, uniform_N: Tensor) -> Tensor:
     index_N1 = torch.searchsorted(cumulative_NV, uniform_N[:, None] * total_N1, right=True)
     # Rounding may raise the product to the total. The last token with a weight is where the sum reaches the total.
     last_N1 = torch.searchsorted(cumulative_NV, total_N1)
-    return torch.minimum(index_N1, last_N1)[:, 0]
+    # A sum that is NaN has no place in the order; the log-probability of any token tells of it.
+    return torch.minimum(index_N1, last_N1)[:, 0].clamp(max=weights_NV.shape[1] - 1)
+
+
+class LogitsNotFinite(Exception):
+    """The next token of a completion has no probabilities, because logits hold NaN or infinity."""
 
 
 class PendingCompletion(NamedTuple):
@@ -119,10 +124,16 @@ class PendingCompletions:
         self.finished_N = torch.zeros(len(pending), dtype=torch.bool, device=device)
 
     def draw(self, step: int, live_M: Tensor, logits_MV: Tensor) -> Tensor:
-        """Draw token `step` of the completions `live_M` (int64 indices); returns int64 (N,), 0 for the others."""
+        """Draw token `step` of the completions `live_M` (int64 indices); returns int64 (N,), 0 for the others.
+
+        Raises:
+            LogitsNotFinite: the logits of a completion hold NaN or infinity.
+        """
         tokens_M, logprobs_M = draw(
             logits_MV, self._uniform_NT[live_M, step], self._sampling, self._banned, self._greedy_N[live_M]
         )
+        if not logprobs_M.isfinite().all():
+            raise LogitsNotFinite
         self._ids_NT[live_M, step] = tokens_M
         self._logprobs_NT[live_M, step] = logprobs_M
         self._length_N[live_M] = step + 1

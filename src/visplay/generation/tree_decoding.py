@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from visplay.generation.batching import BatchLimits, ItemSize, make_batches
+from visplay.generation.batching import BatchLimits, ItemSize, decoding, make_batches
 from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
 from visplay.models.cache import TreeCache
@@ -35,7 +35,10 @@ def decode_trees(
     """All completions, decoded in batches within `limits`; in no particular order."""
     prompt_trees = (_PromptTree.of(vlm, answers) for answers in _group_by_image(pending, limits.answers))
     for batch in make_batches(prompt_trees, _PromptTree.size, limits):
-        yield from _decode(vlm, batch, sampling, seed)
+        answers, tokens = (len(batch) * max(sizes) for sizes in zip(*(tree.size()[:2] for tree in batch), strict=True))
+        with decoding(BatchLimits(answers, tokens)):
+            completions = _decode(vlm, batch, sampling, seed)
+        yield from completions
 
 
 def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[list[PendingCompletion]]:
@@ -75,7 +78,7 @@ class _PromptTree:
         return ItemSize(len(self.answers), len(self.tree))
 
 
-def _decode(vlm: VLM, prompt_trees: list[_PromptTree], sampling: Sampling, seed: int) -> Iterator[Completion]:
+def _decode(vlm: VLM, prompt_trees: list[_PromptTree], sampling: Sampling, seed: int) -> list[Completion]:
     answers = PendingCompletions([answer for p in prompt_trees for answer in p.answers], vlm, sampling, seed)
     batch, hidden_BRH = _start(vlm, prompt_trees)
     prompt_trees.clear()  # frees the images' features before decoding
@@ -89,7 +92,7 @@ def _decode(vlm: VLM, prompt_trees: list[_PromptTree], sampling: Sampling, seed:
             batch.compact()
         hidden_BRH = vlm.extend(tokens_N[batch.answer_BR], batch.position_BR, batch.sees_BRK, batch.cache)
         batch.position_BR += 1
-    yield from answers.completions()
+    return list(answers.completions())
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from inspect import cleandoc
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
@@ -42,6 +42,12 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
 CUSTOM = "custom"
 _BASES: dict[str, type[Component]] = {}
 _REGISTERED: dict[str, dict[str, type[Component]]] = {}
+
+
+RESUMABLE = "a resumed run takes another value"
+_Value = TypeVar("_Value")
+MayChange = Annotated[_Value, RESUMABLE]
+"""Annotation of a setting that may change when a run is resumed, with all settings below it; no other may."""
 
 
 class Section(BaseModel):

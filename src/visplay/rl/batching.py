@@ -1,6 +1,7 @@
 """Batches for training: one token tree per image, and micro-batches of trees.
 
-The groups of an image share a tree, so image and prompts are computed once for all their completions.
+The groups of an image share a tree, so image and prompts are computed once for all their completions. A group is cut
+only where memory ran out.
 """
 
 from __future__ import annotations
@@ -35,12 +36,49 @@ class PackedTree:
     starts: list[int]  # the place of each completion's first token in its path
 
 
-def pack_trees(vlm: VLM, samples: Sequence[TrainingSample], limit: int) -> list[PackedTree]:
-    """One tree per image, or several of at most `limit` tokens each; on the padded path one per completion."""
+class MicroBatch:
+    """The size of a micro-batch, for all trainers of a process; it shrinks when memory runs out, and stays so.
+
+    Attributes:
+        tokens: the most tokens with padding.
+        cuts_groups: a group of more tokens is cut into several trees; before memory ran out it is not.
+        under_way: completions and tokens of the micro-batch that is computed; zeros before the first of an attempt.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = self._in_settings = tokens
+        self.cuts_groups = False
+        self.under_way = (0, 0)
+
+    @property
+    def is_reduced(self) -> bool:
+        return self.tokens < self._in_settings
+
+    def begin(self, batch: Sequence[PackedTree]) -> None:
+        """Note the micro-batch under way, which `half` halves."""
+        self.under_way = sum(len(packed.samples) for packed in batch), len(batch) * len(batch[0].tree)
+
+    def half(self) -> int:
+        """The tokens of half the micro-batch under way, or of half the limit before the first; 0 if nothing is left."""
+        completions, tokens = self.under_way
+        # A group larger than the limit is halved as well.
+        return 0 if completions == 1 else min(self.tokens, (tokens or self.tokens) // 2)
+
+    def shrink(self, tokens: int) -> None:
+        """Compute at most so many tokens at once from now on."""
+        self.tokens, self.cuts_groups = min(self.tokens, tokens), True
+
+
+def pack_trees(vlm: VLM, samples: Sequence[TrainingSample], limit: int, cut_groups: bool = False) -> list[PackedTree]:
+    """One tree per image, or several of at most `limit` tokens each; on the padded path one per completion.
+
+    A group stays in one tree, unless `cut_groups`.
+    """
     by_image: dict[ImageRef, list[list[TrainingSample]]] = {}
     # The samples of a request are neighbours, and stay in one tree.
     for request, of_request in groupby(samples, key=lambda sample: sample.request):
-        by_image.setdefault(request.image, []).append(list(of_request))
+        group = list(of_request)
+        by_image.setdefault(request.image, []).extend([[sample] for sample in group] if cut_groups else [group])
     return [packed for groups in by_image.values() for packed in _pack_image(vlm, groups, limit)]
 
 

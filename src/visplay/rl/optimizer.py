@@ -76,7 +76,10 @@ class MasterOptimizer:
         self._controller.gather(None)  # a barrier: rank 0 continues when all files are written
 
     def restore(self, folder: Path) -> None:
-        """Read the files of `save` by any number of processes. Missing masters copy the weights."""
+        """Read the files of `save` by any number of processes. Missing masters copy the weights.
+
+        Learning rate and weight decay stay those of the settings, which may have changed since `save`.
+        """
         states = [_read(file) for file in sorted(folder.glob("optimizer*.pt"))]
         if not states:
             raise FileNotFoundError(2, "no such file", str(self._file(folder, "optimizer")))
@@ -85,7 +88,8 @@ class MasterOptimizer:
             raise ValueError(f"the optimizer state is not that of {len(self._parameters)} weights")
         moments = {place: values for state in states for place, values in state["state"].items()}
         own = {n: _copies(moments[place]) for n, place in enumerate(self._places) if place in moments}
-        group = groups[0] | {"params": list(range(len(self._places)))}
+        in_force = {name: self.inner.param_groups[0][name] for name in ("lr", "weight_decay")}
+        group = groups[0] | in_force | {"params": list(range(len(self._places)))}
         self.inner.load_state_dict({"state": own, "param_groups": [group]})
         kept = {place: master for file in folder.glob("masters*.pt") for place, master in _read(file).items()}
         with torch.no_grad():

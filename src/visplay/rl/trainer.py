@@ -4,15 +4,20 @@ The groups of an image share a tree, so its pixels and prompts are computed once
 processes, each takes its share of the images, and gradients are added. Left out: learning-rate schedules (a phase is a
 few dozen steps).
 
+When memory runs out before the weights change, all processes halve the micro-batch and begin the update again. A
+micro-batch is a part of a sum, so the update is the same up to rounding.
+
 Shapes: S sequences, T completion tokens, padded on the right; G completions of a group.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
+from typing import TypeVar
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -20,16 +25,18 @@ from torch.nn.utils.rnn import pad_sequence
 
 from visplay.config import RLSettings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
-from visplay.errors import TrainingError, one_line, reason
+from visplay.errors import NotFiniteError, OutOfMemory, TrainingError, one_line, reason
 from visplay.interfaces.advantages import GroupRewards
+from visplay.models.out_of_memory import free_memory, is_out_of_memory
 from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
 from visplay.models.vlm import VLM
-from visplay.rl.batching import PackedTree, TrainingSample, micro_batches, pack_trees
+from visplay.rl.batching import MicroBatch, PackedTree, TrainingSample, micro_batches, pack_trees
 from visplay.rl.loss import grpo_loss, importance_weights, token_weights
 from visplay.rl.optimizer import MasterOptimizer
 from visplay.types import Group, ImageRef
 
+Result = TypeVar("Result")
 # Log-probabilities of completions before a step, by request id and index.
 Logprobs = Mapping[tuple[str, int], Sequence[float]]
 # Sums over a step: the loss over micro-batches, the others over the tokens that passed the model.
@@ -43,6 +50,7 @@ class Trainer:
         max_tokens: the length limit of sampling, needed by the averaging "constant" only.
         controller: the processes that train the policy together, each with its own trainer.
         temperature: of sampling; the trained policy is softmax(logits / temperature), which drew the completions.
+        micro_batch: the size that the trainers of a process share; None: one of its own.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Trainer:
         max_tokens: int | None = None,
         controller: Controller = SINGLE_PROCESS,
         temperature: float = 1.0,
+        micro_batch: MicroBatch | None = None,
     ) -> None:
         if not policy.trainable():
             raise TrainingError(f"the {policy.role} has no trainable weights")
@@ -62,6 +71,7 @@ class Trainer:
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.controller = controller
+        self.micro_batch = micro_batch or MicroBatch(settings.micro_batch_tokens)
         controller.register(self)
         self._masters = MasterOptimizer(policy.trainable(), settings, controller)
         self.optimizer = self._masters.inner
@@ -77,7 +87,11 @@ class Trainer:
         log-probabilities before the first update, and the difference to the engine's becomes a weight. Without a KL
         penalty or an entropy bonus, groups of zero advantage have no gradient and are not computed.
 
-        Raises TrainingError for no groups, or a gradient that is not finite (the weights stay as they were).
+        Raises:
+            TrainingError: there are no groups.
+            NotFiniteError: the loss or the gradient of an update is not finite, and the weights are as before it; or
+                the weights are not finite after it.
+            OutOfMemory: a micro-batch of a single completion does not fit.
         """
         if not groups:
             raise TrainingError("a training step needs at least one group")
@@ -90,7 +104,8 @@ class Trainer:
             parts = (whole[i * len(whole) // count : (i + 1) * len(whole) // count] for i in range(count))
             updates = [samples for part in parts if (samples := self._samples(part))]
             shares = [self._share(samples) for samples in updates]
-            before = self._before_updates(vlm, [sample for share in shares for sample in share])
+            everything = [sample for share in shares for sample in share]
+            before = self._within_memory(lambda: (self._before_updates(vlm, everything), 0.0))
             norms = [self._update(vlm, share, before, sums) for share in shares]
             vlm.model.eval()
         totals = self.controller.all_reduce_sum(list(sums.values()))
@@ -158,19 +173,73 @@ class Trainer:
 
     def _update(self, vlm: VLM, samples: Sequence[TrainingSample], before: Logprobs, sums: dict[str, float]) -> float:
         """One optimizer step, its gradient summed over micro-batches and processes; returns the gradient's norm."""
-        self._masters.zero_grad()
-        for batch in self._micro_batches(vlm, samples):
-            self._accumulate(vlm, batch, before, sums)
+
+        def gradient() -> tuple[dict[str, float], float]:
+            self._masters.zero_grad()
+            found = dict.fromkeys(_SUMS, 0.0)
+            for batch in self._micro_batches(vlm, samples):
+                self._accumulate(vlm, batch, before, found)
+            return found, found["loss"]
+
+        for name, value in self._within_memory(gradient).items():
+            sums[name] += value
         self.controller.all_reduce_gradients(self.policy.trainable())
         norm = clip_grad_norm_(self.policy.trainable(), self.settings.max_grad_norm)
         if not norm.isfinite():
-            raise TrainingError(f"the gradient of the {self.policy.role} is not finite; lower rl.learning_rate")
-        self._masters.step()
+            raise NotFiniteError(self.policy.role, "gradient")
+        try:
+            self._masters.step()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            # Some weights have changed already, so the step cannot be repeated.
+            raise OutOfMemory("the optimizer's step", one_line(error)) from None
         self.policy.version += 1
+        if not torch.stack([parameter.isfinite().all() for parameter in self.policy.trainable()]).all():
+            raise NotFiniteError(self.policy.role, "weights")
         return float(norm)
+
+    def _within_memory(self, attempt: Callable[[], tuple[Result, float]]) -> Result:
+        """The result of `attempt`, which is made again with a smaller micro-batch while memory runs out in any process.
+
+        Args:
+            attempt: computes micro-batches without changing weights; returns a result, and a loss that must be finite.
+        """
+        while True:
+            self.micro_batch.under_way = (0, 0)
+            found, reason, loss = None, "", 0.0
+            try:
+                found, loss = attempt()
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = one_line(error)
+            if reason:
+                self._masters.zero_grad()
+                free_memory()
+            if not self._shrinks(reason, loss):
+                assert found is not None
+                return found
+
+    def _shrinks(self, reason: str, loss: float) -> bool:
+        """Whether the attempt must be made again, with the smaller micro-batch that this sets; equal on all ranks."""
+        rank, size = self.controller.rank, self.controller.size
+        halves = [0.0] * size
+        halves[rank] = self.micro_batch.half() if reason else 0.0
+        stuck = bool(reason) and not halves[rank]
+        *halves, failed, not_finite = self.controller.all_reduce_sum([*halves, stuck, not math.isfinite(loss)])
+        if not_finite:
+            raise NotFiniteError(self.policy.role, "loss")
+        if failed:
+            raise OutOfMemory("the update", reason or "in another process")
+        if any(halves):
+            self.micro_batch.shrink(int(min(half for half in halves if half)))
+        return any(halves)
 
     def _accumulate(self, vlm: VLM, batch: Sequence[PackedTree], before: Logprobs, sums: dict[str, float]) -> None:
         """Forward and backward over one micro-batch; adds its loss and what it was made of to `sums`."""
+        if not math.isfinite(sums["loss"]):
+            return  # the update will be refused
         reference_ST = self._reference_logprobs(batch)
         scores = self._score(vlm, batch, entropy_gradient=self.settings.entropy > 0)
         samples = [sample for packed in batch for sample in packed.samples]
@@ -219,8 +288,10 @@ class Trainer:
         return vlm.logprobs(trees, pixels, starts, entropy_gradient, self.temperature)
 
     def _micro_batches(self, vlm: VLM, samples: Sequence[TrainingSample]) -> Iterator[list[PackedTree]]:
-        limit = self.settings.micro_batch_tokens
-        return micro_batches(pack_trees(vlm, samples, limit), limit)
+        limit = self.micro_batch.tokens
+        for batch in micro_batches(pack_trees(vlm, samples, limit, self.micro_batch.cuts_groups), limit):
+            self.micro_batch.begin(batch)
+            yield batch
 
     def _metrics(
         self, groups: Sequence[Group], advantages: Sequence[torch.Tensor], norms: list[float], totals: dict[str, float]

@@ -49,6 +49,8 @@ class Checkpointer:
         weights: roles, optimizers and everything that is rolled back with them.
         parts: other parts of the state, by name.
         every: save after every `every`-th step of a phase, and after its last step.
+        back_to: resume with the weights of the checkpoint that is pinned under this name, or with those of the
+            beginning if none is; None: with those of the last step.
     """
 
     run: RunDirectory
@@ -56,6 +58,7 @@ class Checkpointer:
     weights: Weights
     parts: Mapping[str, StatePart]
     every: int = 1
+    back_to: str | None = None
 
     def __post_init__(self) -> None:
         self._begun = time.monotonic()
@@ -109,7 +112,9 @@ class Checkpointer:
             part.restore(state)
         # Leftovers of a process that was killed between a checkpoint and its state, or before the removal.
         self.run.discard(keep=[saved["checkpoint"], *self._pinned.values()])
-        self._restore(saved["checkpoint"])
+        checkpoint = saved["checkpoint"] if self.back_to is None else self._pinned.get(self.back_to)
+        if checkpoint is not None:
+            self._restore(checkpoint)
 
     def _restore(self, checkpoint: str) -> None:
         self.weights.restore(self._folder(checkpoint))

@@ -1,6 +1,7 @@
 """Run directories: their files, and the lock of the process that writes.
 
-    config.yaml     the settings, written once; a directory with this file is a run
+    config.yaml     the settings in force; a directory with this file is a run
+    events.jsonl    see events.py
     metrics.jsonl   see metrics.py
     state.json      the last saved step, and what is needed to continue after it; see saved_state.py
     checkpoints/    folders with weights, optimizers and question history: the last two checkpoints and the pinned ones
@@ -20,17 +21,21 @@ import fcntl
 import os
 import shutil
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from visplay.config import Settings, dump_settings, load_settings
+from visplay.config import Settings, check_settings, dump_settings, load_settings
+from visplay.config.changes import Change, changed_settings, check_resumable, words
+from visplay.config.loading import change_setting
 from visplay.errors import RunError, reason
+from visplay.runs.events import Events
 from visplay.runs.files import WRITING, make_folder, new_folder, tidy, write_json, write_whole
 from visplay.runs.manifest import Entry, entry, write_manifest
 from visplay.runs.metrics import MetricsLog, json_value
 from visplay.runs.saved_state import BEFORE, STATE, SavedState, last_usable
+from visplay.types import StepId
 
 _LOCK = ".lock"
 _READ_AGAIN = ("silver", "acceptance", "measurements")  # folders whose files a run reads again
@@ -43,6 +48,8 @@ class RunDirectory:
         path: the directory.
         settings: the settings in config.yaml.
         metrics: log of the run's metrics.
+        events: what happened to the run beside its steps.
+        changes: what `open` changed, in words; empty if nothing.
         notice: one line that says what was damaged when the run was opened; empty if nothing was.
     """
 
@@ -51,6 +58,8 @@ class RunDirectory:
         self.settings = settings
         self.notice = notice
         self.metrics = MetricsLog(path / "metrics.jsonl", saved.metrics["size"])
+        self.events = Events(path)
+        self.changes = ""
         self._lock = lock
         self._saved = saved
         self._before: SavedState | None = None
@@ -59,30 +68,65 @@ class RunDirectory:
         self._entries: dict[Path, tuple[tuple[int, int], Entry]] = {}
 
     @classmethod
-    def create(cls, path: str | Path, settings: Settings) -> RunDirectory:
+    def create(cls, path: str | Path, settings: Settings, processes: int = 1) -> RunDirectory:
         """Start a run in a new or empty directory; RunError if it is not empty, is in use, or cannot be written."""
         path = Path(path)
         with _locked(path, check_free) as lock:
             write_whole(path / "config.yaml", dump_settings(settings))
             saved = SavedState()
             saved.write(path / STATE)
-            return cls(path, settings, lock, saved)
+            run = cls(path, settings, lock, saved)
+            run.events.append("begun", None, settings=settings.model_dump(mode="json"), processes=processes)
+            return run
 
     @classmethod
-    def open(cls, path: str | Path, check: bool = True) -> RunDirectory:
+    def open(
+        cls, path: str | Path, settings: Settings | None = None, processes: int | None = None, check: bool = True
+    ) -> RunDirectory:
         """Open a run to continue it from the last `save_state`, or from the one of the checkpoint before.
 
         Args:
+            settings: those to continue with, which become config.yaml; None: those of config.yaml, unchecked.
+            processes: how many share the work from now on; None: as before.
             check: read all files that the state names; leave it out to use the results of a finished run.
         Raises:
             RunError: there is no run, it is in use, or files of both states are damaged.
+            ConfigError: see `check_changes`.
         """
         path = Path(path)
         with _locked(path, lambda path: check_run(path, "start one without --resume")) as lock:
             tidy(path)
             tidy(path / "checkpoints")
             saved, notice = last_usable(path) if check else (SavedState.read(path / STATE), "")
-            return cls(path, load_settings(str(path / "config.yaml")), lock, saved, notice)
+            written = load_settings(str(path / "config.yaml"))
+            changes = check_changes(path, settings) if settings else {}
+            run = cls(path, settings or written, lock, saved, notice)
+            before = run.events.processes()
+            if processes and before and processes != before:
+                changes["processes"] = Change(before, processes)
+            if run.settings != written:
+                write_whole(path / "config.yaml", dump_settings(run.settings))
+            if changes or (settings and run.events.settings() is None):
+                state = saved.state
+                last = StepId(state["iteration"], state["phase"], state["step"]) if state else None
+                run._write_event("resumed", last, changes, processes or before or 1)
+            run.changes = words(changes)
+            return run
+
+    def change_settings(self, values: Mapping[str, Any], event: str, at: StepId) -> str:
+        """Go on with other values of settings, by dotted key, from a step on; returns the changes in words."""
+        changed = self.settings.model_dump(mode="json")
+        for key, value in values.items():
+            change_setting(changed, key, value)
+        before, self.settings = self.settings, check_settings(changed, event)
+        changes = changed_settings(before, self.settings)
+        write_whole(self.path / "config.yaml", dump_settings(self.settings))
+        self._write_event(event, at, changes, self.events.processes() or 1)
+        return words(changes)
+
+    def _write_event(self, event: str, at: StepId | None, changes: Mapping[str, Change], processes: int) -> None:
+        settings = self.settings.model_dump(mode="json")
+        self.events.append(event, at, changes=changes, settings=settings, processes=processes)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Save the state after a finished step, JSON values; all metrics and files up to now belong to it."""
@@ -149,6 +193,14 @@ def check_run(path: Path, advice: str = "pass the folder given to `visplay evolv
     """Raise a RunError that ends with `advice` if the path is not a run directory."""
     if not (path / "config.yaml").is_file():
         raise RunError(f"no run at {path} (it has no config.yaml); {advice}")
+
+
+def check_changes(path: Path, settings: Settings) -> dict[str, Change]:
+    """What `settings` change in a run, since its last sitting; ConfigError if it keeps one of them to its end."""
+    before = Events(path).settings()
+    changes = changed_settings(before, settings) if before else {}
+    check_resumable(changes, settings)
+    return changes
 
 
 def check_finished(path: Path) -> None:

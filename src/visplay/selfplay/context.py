@@ -10,10 +10,13 @@ from visplay.interfaces.image_source import Observer
 from visplay.labeling.files import read_silver, silver_file
 from visplay.runs.checkpointer import Checkpointer, StatePart
 from visplay.selfplay.acceptance import Acceptance, ValidationSet, hold_out_images, without_validation_images
+from visplay.selfplay.failures import taken_back
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.schedule import InputCounts, phases
 from visplay.selfplay.state import SelfPlayState
 from visplay.types import ImageRef, SilverItem, Suite
+
+ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,11 @@ class PhaseContext:
         self.sampler = Sampler(self.images, settings.seed)
         names = [phase.name for phase in phases()]
         parts: dict[str, StatePart] = {"sampler": self.sampler, "acceptance": self.acceptance}
-        self.checkpointer = Checkpointer(logger.run, names, state, parts, settings.checkpoint_every)
+        back_to = ACCEPTED if taken_back(logger.run) else None
+        self.checkpointer = Checkpointer(logger.run, names, state, parts, settings.checkpoint_every, back_to)
         self._silver: dict[int, tuple[SilverItem, ...]] = {}
         items = len(labelled.suite.items) if labelled else 0
-        logger.begin(InputCounts(len(self.images), len(held_out), items, len(inputs.suites)))
+        logger.begin(InputCounts(len(self.images), len(held_out), items, len(inputs.suites)), state.reduced)
 
     def silver(self, iteration: int) -> tuple[SilverItem, ...]:
         """The silver set of an iteration, which stays in memory; empty before its synthesis."""

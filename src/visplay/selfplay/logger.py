@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Self
@@ -35,6 +35,7 @@ class RunLogger:
 
     Attributes:
         schedule: the planned steps; a guess from the settings until `begin`.
+        at: the step that began last; None before the first.
     """
 
     def __init__(
@@ -42,6 +43,9 @@ class RunLogger:
     ) -> None:
         self.run = run
         self.schedule = Schedule(settings)
+        self.at: StepId | None = None
+        self._reduced: Callable[[], dict[str, int]] = dict
+        self._told: dict[str, int] = {}
         self._settings = settings
         self._console = console
         self._title = title
@@ -56,8 +60,12 @@ class RunLogger:
         if self._status is not None:
             self._status.stop()
 
-    def begin(self, inputs: InputCounts) -> None:
-        """Plan the steps by what the run has to look at, and write it down for those who look at the run."""
+    def begin(self, inputs: InputCounts, reduced: Callable[[], dict[str, int]] = dict) -> None:
+        """Plan the steps by what the run has to look at, and write it down for those who look at the run.
+
+        `reduced` gives the settings that memory has reduced since then, which are told after the step and kept.
+        """
+        self._reduced = reduced
         self.schedule = Schedule(self._settings, inputs)
         write_json(self.run.path / INPUTS_FILE, asdict(inputs))
 
@@ -67,11 +75,13 @@ class RunLogger:
         if self._status is not None:
             self._status.update(self._place(at))
             self._status.start()
+        self.at = at
         begun = time.monotonic()
         values: dict[str, Any] = {}
         yield values
         seconds = time.monotonic() - begun
         self._spent[at.phase].append(seconds)
+        self._tell_reduced(at, values)
         line = self.run.metrics.append(at.phase, at.iteration, at.step, values, {"seconds": seconds})
         if self._trackers is not None:
             self._trackers.log(line)
@@ -79,6 +89,18 @@ class RunLogger:
         number, count = at.step + 1, self.schedule.steps(at.phase, at.iteration)
         if number == count or (self._status is None and number % 10 == 0):
             self._console.print(f"{self._place(at)}  {_brief(values)}", highlight=False)
+
+    def _tell_reduced(self, at: StepId, values: dict[str, Any]) -> None:
+        """Make sizes that memory has reduced the settings of the run, and a part of the step's metrics."""
+        reduced = self._reduced()
+        if reduced:
+            values["reduced"] = reduced
+        if reduced != self._told:
+            self._told = reduced
+            changes = self.run.change_settings(reduced, "out of memory", at)
+            self._console.print(
+                f"{self._place(at)}  out of memory; from now on {changes}", highlight=False, markup=False
+            )
 
     def _place(self, at: StepId) -> str:
         count = self.schedule.steps(at.phase, at.iteration)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from visplay.config import Settings
 from visplay.selfplay import phases, schedule
 from visplay.selfplay.context import PhaseContext, RunInputs
+from visplay.selfplay.failures import explained
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.state import SelfPlayState
 
@@ -29,16 +30,17 @@ def self_play(inputs: RunInputs, state: SelfPlayState, settings: Settings, logge
     Returns:
         seconds spent on the run, including the time before a resume.
     """
-    context = PhaseContext(inputs, state, settings, logger)
-    for t in range(settings.iterations + 1):
-        if context.acceptance.over:
-            break
-        for phase in schedule.phases():
-            teachable = not phase.needs_silver or context.silver(t)
-            count = logger.schedule.steps(phase.name, t) if teachable else 0
-            if count:
-                state.offload_unused()
-            for step in context.checkpointer.steps(t, phase.name, count):
-                getattr(phases, phase.function)(context, step)
-    phases.restore_selected(context)
-    return context.checkpointer.seconds
+    with explained(logger.run, lambda: logger.at):
+        context = PhaseContext(inputs, state, settings, logger)
+        for t in range(settings.iterations + 1):
+            if context.acceptance.over:
+                break
+            for phase in schedule.phases():
+                teachable = not phase.needs_silver or context.silver(t)
+                count = logger.schedule.steps(phase.name, t) if teachable else 0
+                if count:
+                    state.offload_unused()
+                for step in context.checkpointer.steps(t, phase.name, count):
+                    getattr(phases, phase.function)(context, step)
+        phases.restore_selected(context)
+        return context.checkpointer.seconds

@@ -21,10 +21,8 @@ from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
 from visplay.rl.trainer import Trainer
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs.files import make_folder
-from visplay.selfplay.context import PhaseContext
+from visplay.selfplay.context import ACCEPTED, BEST, PhaseContext
 from visplay.types import Candidate, Group, SilverItem, StepId
-
-ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
 
 
 def train_questioner(context: PhaseContext, at: StepId) -> None:

@@ -28,7 +28,7 @@ from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.files import join_silver, silver_file
 from visplay.roles.open import check_runnable
-from visplay.runs import RunDirectory, check_free, read_metrics
+from visplay.runs import RunDirectory, check_changes, check_free, read_metrics
 from visplay.runs.files import make_folder, replaced_file
 from visplay.runs.metrics import FRAME
 from visplay.runs.open_run import Run, open_run
@@ -36,6 +36,7 @@ from visplay.runs.trackers import Trackers
 from visplay.selfplay.acceptance import read_validation_set, without_validation_images
 from visplay.selfplay.context import RunInputs
 from visplay.selfplay.controls import CEILING, changed, control_changes, control_names
+from visplay.selfplay.failures import explained, taken_back
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import self_play
 from visplay.selfplay.state import SelfPlayState
@@ -56,7 +57,8 @@ def evolve(
     """Evolve a model on unlabeled images and return the finished run.
 
     Args:
-        settings: see `visplay.load_settings`. With `resume`, pass the settings that the run began with.
+        settings: see `visplay.load_settings`. With `resume`, those to go on with: a few may have changed
+            (docs/resuming.md).
         out: directory of the run; new or empty, unless `resume` is set.
         resume: continue an interrupted run where there is one.
         controls: also run these controls, or all for True, which a gain must beat: see `visplay.selfplay.controls`. One
@@ -64,6 +66,7 @@ def evolve(
         console: where progress is shown; None is silent.
         controller: the processes that share the work.
     Raises:
+        ConfigError: also a change that a resumed run does not take.
         ConfigError, ModelError, ImageError, EngineError, EvaluationError: the settings ask for something that this
             machine cannot do; raised before the directory is made.
         RunError: the directory cannot be used or written.
@@ -74,13 +77,17 @@ def evolve(
     resuming = resume and (out / "config.yaml").exists()
     names = control_names(controls)
     _check_shared(settings, controller, bool(names))
-    if not resuming:
+    if resuming:
+        check_changes(out, settings)
+    else:
         check_free(out)
     check_runnable(settings)
     catalogue = settings.images.open(settings.seed)
     _show_images(catalogue, console)
     inputs = open_inputs(settings, catalogue)
-    with _disk(out), RunDirectory.open(out) if resuming else RunDirectory.create(out, settings) as run:
+    with _disk(out), _open(resuming, out, settings, controller) as run:
+        if run.changes:
+            console.print(f"changed since the last sitting: {run.changes}", highlight=False, markup=False)
         summary = run_evolution(run, inputs, console, controller=controller)
         if names:
             found = _run_controls(run, summary, names, inputs, console, controller)
@@ -114,7 +121,10 @@ def run_evolution(
     settings = run.settings
     if run.notice:
         console.print(run.notice, markup=False)
-    state = SelfPlayState(controller.broadcast(settings), controller)
+    with explained(run):
+        state = SelfPlayState(controller.broadcast(settings), controller)
+    if taken_back(run):
+        console.print("the learning rate is lower after a divergence: back to the last accepted iteration, or the base")
     if not title:
         console.print(str(state.path), highlight=False)
     with (
@@ -139,7 +149,7 @@ def run_evolution(
 def follow(controller: Controller) -> None:
     """What every worker process does: set up the state of each run that the controller begins, and serve it."""
     while (settings := controller.broadcast(None)) is not None:
-        with closing(SelfPlayState(settings, controller)):
+        with explained(), closing(SelfPlayState(settings, controller)):
             controller.serve()
 
 
@@ -160,6 +170,12 @@ def _disk(out: Path) -> Iterator[None]:
         file = f"{error.filename}: " if error.filename else ""
         again = f"mend that, then continue with `visplay evolve --resume --out {out}`"
         raise RunError(f"the run in {out} stopped: {file}{reason(error)}; {again}") from None
+
+
+def _open(resuming: bool, folder: Path, settings: Settings, controller: Controller) -> RunDirectory:
+    if resuming:
+        return RunDirectory.open(folder, settings, controller.size)
+    return RunDirectory.create(folder, settings, controller.size)
 
 
 def _check_shared(settings: Settings, controller: Controller, controls: bool) -> None:
@@ -206,8 +222,7 @@ def _run_controls(
             continue
         folder = run.path / "controls" / name
         settings = changed(run.settings, changes | {"evaluation.before": False}, f"control {name}")
-        exists = (folder / "config.yaml").exists()
-        with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
+        with _open((folder / "config.yaml").exists(), folder, settings, controller) as control:
             base, copy = measurement_file(run.path, 0), measurement_file(folder, 0)
             if base.exists():
                 make_folder(copy.parent)

@@ -10,10 +10,12 @@ import torch
 
 from visplay.config import RLSettings, Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller, on_all_ranks
+from visplay.generation.batching import SharedLimits
 from visplay.generation.factory import make_engines, make_vote_engine
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import Policy, role_of
 from visplay.models.probe import probe
+from visplay.rl.batching import MicroBatch
 from visplay.rl.trainer import Trainer
 from visplay.roles.open import load_base, open_prompts
 from visplay.roles.questioner import Questioner
@@ -50,10 +52,11 @@ class SelfPlayState:
         self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
         self.labeler = settings.silver.labeler
         self.rewarding_labeler = settings.questioner.labeler or settings.silver.labeler
+        self._micro_batch = MicroBatch(settings.rl.micro_batch_tokens)
 
         def trainer(policy: Policy, rl: RLSettings, sampling: Sampling) -> Trainer:
             max_tokens = sampling.max_tokens or base.max_new_tokens
-            return Trainer(policy, rl, max_tokens, controller, sampling.temperature)
+            return Trainer(policy, rl, max_tokens, controller, sampling.temperature, self._micro_batch)
 
         asking_rl = _own(settings.rl, learning_rate=settings.questioner.learning_rate, kl=settings.questioner.kl)
         answering_rl = _own(settings.rl, advantages=settings.reasoner.advantages)
@@ -73,6 +76,15 @@ class SelfPlayState:
         """Leave nothing behind on a server that voted, nor any memory with an engine; both roles stay."""
         for engine in self._engines:
             engine.close()
+
+    def reduced(self) -> dict[str, int]:
+        """The settings that memory has reduced since the state was made, by dotted key."""
+        found = {"rl.micro_batch_tokens": max(64, self._micro_batch.tokens)} if self._micro_batch.is_reduced else {}
+        for name, engine in (("engine", self.questioner.engine), ("vote_engine", self.reasoner.vote_engine)):
+            shared = getattr(engine, "shared", None)
+            if isinstance(shared, SharedLimits) and shared.is_reduced:
+                found |= {f"{name}.batch": shared.limits.answers, f"{name}.tokens": shared.limits.tokens}
+        return found
 
     @property
     def version(self) -> tuple[int, int, str]:

@@ -1,0 +1,80 @@
+"""A run knows which settings were in force, whatever became of config.yaml, and how they changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from visplay.config import Settings, dump_settings, load_settings
+from visplay.errors import ConfigError, RunError
+from visplay.runs import RunDirectory
+from visplay.types import StepId
+
+LOWER = {"rl": {"learning_rate": 1e-6}}
+
+
+def with_state(path: Path) -> Path:
+    """A run that was interrupted after a step."""
+    with RunDirectory.create(path, Settings(), processes=2) as run:
+        run.save_state({"iteration": 1, "phase": "reasoner", "step": 3})
+    return path
+
+
+def test_an_allowed_change_is_in_force_and_written_down_with_its_step(tmp_path: Path) -> None:
+    path = with_state(tmp_path / "run")
+    changed = Settings.model_validate(LOWER)
+    with RunDirectory.open(path, changed, processes=1) as run:
+        assert run.changes == "rl.learning_rate 3e-05 → 1e-06, processes 2 → 1"
+    assert load_settings(str(path / "config.yaml")) == changed
+    begun, resumed = [json.loads(line) for line in (path / "events.jsonl").read_text().splitlines()]
+    assert begun["event"] == "begun" and begun["step"] is None
+    assert resumed["changes"] == {"rl.learning_rate": [3e-5, 1e-6], "processes": [2, 1]}
+    assert (resumed["iteration"], resumed["phase"], resumed["step"]) == (1, "reasoner", 3)
+    with RunDirectory.open(path, changed, processes=1) as run:
+        assert not run.changes, "a resume without a change leaves no trace"
+    assert len((path / "events.jsonl").read_text().splitlines()) == 2
+
+
+def test_an_edited_config_is_a_change_like_any_other(tmp_path: Path) -> None:
+    path = with_state(tmp_path / "run")
+    (path / "config.yaml").write_text(dump_settings(Settings.model_validate(LOWER)))
+    with RunDirectory.open(path, load_settings(str(path / "config.yaml"))) as run:
+        assert run.changes == "rl.learning_rate 3e-05 → 1e-06"
+    edited = dump_settings(Settings(seed=5))
+    (path / "config.yaml").write_text(edited)
+    events = (path / "events.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match=r"seed \(0, now 5\)"):
+        RunDirectory.open(path, load_settings(str(path / "config.yaml")))
+    assert (path / "config.yaml").read_text() == edited and (path / "events.jsonl").read_bytes() == events
+
+
+def test_what_memory_changed_is_in_force_from_its_step_on(tmp_path: Path) -> None:
+    path = with_state(tmp_path / "run")
+    with RunDirectory.open(path) as run:
+        sizes = {"rl.micro_batch_tokens": 4096, "engine.batch": 64}
+        said = run.change_settings(sizes, "out of memory", StepId(1, "reasoner", 4))
+        assert said == "engine.batch 256 → 64, rl.micro_batch_tokens 8192 → 4096"
+        assert run.settings.rl.micro_batch_tokens == 4096
+    settings = load_settings(str(path / "config.yaml"))
+    assert settings.engine.batch_size == 64
+    with RunDirectory.open(path, settings) as run:
+        assert not run.changes
+        assert run.events.lines()[-1]["event"] == "out of memory" and run.events.processes() == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{}\n", "[1]\n", "no JSON\n", "\x00\n"])
+def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, damage: str) -> None:
+    path = with_state(tmp_path / "run")
+    (path / "events.jsonl").write_text(damage or '{"event"')
+    with pytest.raises(RunError, match=r"events\.jsonl is damaged"):
+        RunDirectory.open(path, Settings())
+
+
+def test_without_the_file_config_is_believed_and_the_file_is_made_anew(tmp_path: Path) -> None:
+    path = with_state(tmp_path / "run")
+    (path / "events.jsonl").unlink()
+    RunDirectory.open(path, Settings()).close()
+    with pytest.raises(ConfigError, match="seed"):
+        RunDirectory.open(path, Settings(seed=1))
