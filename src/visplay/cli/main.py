@@ -11,7 +11,7 @@ from types import ModuleType
 
 from visplay import __version__
 from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
-from visplay.errors import ConfigError, VisplayError
+from visplay.errors import ConfigError, VisplayError, visible
 
 # Each module has the functions `add_flags` and `run`; `run` returns the exit status.
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except VisplayError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {visible(str(error))}", file=sys.stderr)
         return 2
 
 

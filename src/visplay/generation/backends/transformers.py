@@ -55,7 +55,10 @@ class TransformersEngine:
             decode = decode_padded if vlm.padded_because else decode_trees
             for completion in decode(vlm, pending, sampling, self.seed, self.limits):
                 found[completion.request_id][completion.index] = completion
-        return {r.id: tuple(found[r.id][index] for index in range(r.n)) for r in requests}
+        # An image that vanished has no completions. It may have vanished between two batches of one request.
+        whole = (request for request in requests if len(found[request.id]) == request.n)
+        none: dict[str, tuple[Completion, ...]] = {request.id: () for request in requests}
+        return none | {r.id: tuple(found[r.id][index] for index in range(r.n)) for r in whole}
 
     def metrics(self) -> dict[str, float]:
         """See `Engine.metrics`: none, because the engine samples from the trained weights themselves."""
