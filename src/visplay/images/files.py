@@ -62,4 +62,4 @@ def _size(file: BinaryIO) -> int:
 
 def _refuse_irregular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise ImageError("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file")
+        raise ImageError("not a regular file")

@@ -3,6 +3,7 @@
     config.yaml     the settings, written once; a directory with this file is a run
     metrics.jsonl   see metrics.py
     state.json      the last saved step, and what is needed to continue after it
+    images.json     size and hash of every image, and lost_images.json: see selfplay/run_images.py
     checkpoints/    folders with weights, optimizers and question history: the last checkpoint and the pinned ones
                     ("accepted": the last accepted iteration, "best": the selected one); state.json names them
     summary.json    the result

@@ -161,7 +161,7 @@ def _check_shared(settings: Settings, controller: Controller, controls: bool) ->
 
 
 def _show_images(catalogue: Catalogue, console: Console) -> None:
-    console.print(f"{len(catalogue.images)} images from {visible(catalogue.source)}")
+    console.print(f"{len(catalogue.images)} images from {visible(catalogue.source)}", markup=False)
     for link in catalogue.linked:
         console.print(f"  also those of a folder elsewhere: {visible(link)}", highlight=False, markup=False)
     count, shown = len(catalogue.skipped), 20

@@ -7,6 +7,8 @@ lost_images.json    the images that were left out, with the reasons; absent whil
 from __future__ import annotations
 
 import os
+import stat
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +22,7 @@ from visplay.types import ImageRef
 
 _CONTENTS, _LOST = "images.json", "lost_images.json"
 _WORKERS = 4
+_LOOK_S = 60.0
 _ELSE = "put the images back as they were, or start a new run"
 
 
@@ -42,6 +45,7 @@ class RunImages:
     def __init__(self, run: Path, found: Sequence[ImageRef]) -> None:
         self._file = run / _LOST
         self._stamps: dict[str, tuple[int, ...]] = {}
+        self._next_look = 0.0
         self.lost: dict[str, str] = {}
         with ThreadPoolExecutor(_WORKERS) as pool:
             self.images = tuple(pool.map(_with_content, found))
@@ -74,9 +78,16 @@ class RunImages:
             elif image.id not in self.lost:
                 found.add(image.id)
         if lost:
-            self.lost |= lost
-            write_json(self._file, lost_images(self._file.parent) | lost)
+            self.lost |= self._others_lost() | lost
+            write_json(self._file, lost_images(self._file.parent) | self.lost)
         return found
+
+    def _others_lost(self) -> dict[str, str]:
+        """Images that went away together with a lost one, judged by their size; looked for once a minute at most."""
+        if time.monotonic() < self._next_look:
+            return {}
+        self._next_look = time.monotonic() + _LOOK_S
+        return {image.id: reason for image in self.images if (reason := _missing(image))}
 
     def _fault(self, image: ImageRef) -> str:
         """Why the image is not what it was; "" if it is."""
@@ -113,6 +124,17 @@ def lost_lines(lost: Mapping[str, str], shown: int = 20) -> list[str]:
 
 def _with_content(image: ImageRef) -> ImageRef:
     return image if image.content else replace(image, content=Content.of(image.read()))
+
+
+def _missing(image: ImageRef) -> str:
+    """Why a file is no longer what it was, without reading it; "" if it may be."""
+    if not isinstance(image.data, Path) or image.content is None:
+        return ""
+    try:
+        status = os.stat(image.data)
+    except (OSError, ValueError):
+        return "no such file"
+    return "" if stat.S_ISREG(status.st_mode) and status.st_size == image.content.size else "its contents changed"
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -126,7 +126,7 @@ def read_labelled(path: Path) -> Labelled:
             f"{path} has no usable row ({len(skipped)} skipped{first}); "
             'each must be like {"image": "a.png", "question": "…", "answer": "…"}'
         )
-    return Labelled(Suite(path.stem, tuple(items.values())), tuple(skipped))
+    return Labelled(Suite(visible(path.stem), tuple(items.values())), tuple(skipped))
 
 
 def without_marks(question: str) -> str:
@@ -210,7 +210,7 @@ def _item(
         raise ValueError("choices must differ from one another")
     if row.choices and named_option(row.answer, row.choices) is None:
         raise ValueError(f"answer '{row.answer}' is none of the choices, nor the letter of one")
-    name = f"{path.stem}/{row.id or place.replace(' ', '-')}"
+    name = f"{visible(path.stem)}/{row.id or place.replace(' ', '-')}"
     question = without_marks(row.question)
     return Item(name, ImageList.of(images), question, row.answer, row.choices, row.type or "")
 
@@ -223,12 +223,12 @@ def _image(value: Any, path: Path) -> ImageRef:
             raise ValueError("image must be text")
         value = _DATA_URI.sub("", value, count=1)
         if len(value) <= _SHORT or (Path(value).suffix and len(value) < 1024):
-            return ImageRef(f"{path.stem}/{value}", path.parent / value)
+            return ImageRef(f"{visible(path.stem)}/{value}", path.parent / value)
         try:
             value = base64.b64decode(value, validate=True)
         except binascii.Error:
             raise ValueError("image is neither a path nor base64") from None
-    return ImageRef(f"{path.stem}/{blake2b(value, digest_size=8).hexdigest()}", value)
+    return ImageRef(f"{visible(path.stem)}/{blake2b(value, digest_size=8).hexdigest()}", value)
 
 
 def _usable(image: ImageRef) -> ImageRef | str:
