@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,8 +30,10 @@ MAX_ASPECT = 200  # image processors refuse larger ratios of the sides
 _BYTES_PER_PIXEL = 16  # most that a decoder and `upright_rgb` hold at a time; measured in tests/faults/test_images.py
 _BLOCK = 2**20  # pixels that are converted at a time
 
-# Pillow warns of odd metadata, which do not matter, and of many pixels, which are refused here.
+# Pillow warns of odd metadata, which do not matter, and of many pixels, which are refused here. What it logs would be
+# printed where nobody set logging up.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class Content(NamedTuple):
