@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
-from visplay.errors import ImageError, one_line
+from visplay.errors import ImageError, one_line, visible
 from visplay.images.budget import decoding_budget
 from visplay.images.files import read_regular
 
@@ -96,7 +96,7 @@ def _opened(encoded: bytes) -> Iterator[Image.Image]:
         raise ImageError(f"more than {MOST_PIXELS} pixels") from None
     # Decoders raise many classes for broken files: OSError, SyntaxError, struct.error, …
     except Exception as error:
-        raise ImageError(f"cannot be decoded: {one_line(error)}") from None
+        raise ImageError(f"cannot be decoded: {visible(one_line(error))}") from None
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

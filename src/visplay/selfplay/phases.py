@@ -98,7 +98,7 @@ def make_silver_set(context: PhaseContext, at: StepId) -> None:
     with context.step(at) as record:
         synthesis = synthesize(
             state.questioner, state.labeler, silver.gates, state.reasoner, images, wanted, votes, f"{t}/silver"
-        )
+        ).about(context.run_images.left(images))
         write_silver(silver_file(folder, t), synthesis.items, t)
         write_record(folder, at, synthesis_rows(synthesis))
         record |= synthesis.statistics()
