@@ -116,7 +116,7 @@ def test_odd_values_cost_their_row_and_the_reason_is_one_line(data: Path) -> Non
         "file name too long": row(image="x" * 300 + ".png"),
         "neither a path nor base64": row(image="data:image/png;base64,?" + "A" * 99),
         r"answer '\x1b]0;owned'": row(choices=["red", "blue"], answer="\x1b]0;owned"),
-        "answer": '{"image": "images/red.png", "question": "?", "answer": ' + "9" * 5000 + "}",
+        "number out of range": '{"image": "images/red.png", "question": "?", "answer": ' + "9" * 5000 + "}",
         "JSON": "[" * 100_000,
     }
     data.write_text("\n".join([row(), *bad.values()]))
