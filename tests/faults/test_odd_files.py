@@ -110,5 +110,6 @@ def test_420_damaged_labelled_files_are_read_or_refused_in_one_line(tmp_path: Pa
     assert found["faults"] == []
     assert found["read"] + found["refused"] == found["files"] >= 420 + 100
     assert found["read"] > 100 and found["refused"] > 100
-    assert found["slowest"] < 10 and found["peak"] < BASE + 2**30
+    # A damaged page of a Parquet file may claim up to 2 GiB, which Arrow allocates before it decompresses the page.
+    assert found["slowest"] < 10 and found["peak"] < BASE + 2**31
     print(f"{found}, {seconds:.1f} s")
