@@ -134,7 +134,7 @@ def test_what_happens_to_images_between_steps_costs_no_more_than_them(
     pictures: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     victims = {f"{n:02}.png" for n in range(0, 12, 2)} - {held_out(pictures)}
-    # Step 0 freezes the answers of acceptance, step 1 is the Questioner's, step 2 makes the silver set of what was drawn.
+    # Step 0 freezes the answers of acceptance, step 1 is the Questioner's, step 2 makes the silver set.
     asked = asked_about(monkeypatch)
     before_step(monkeypatch, 2, lambda: [FAULTS[fault](pictures / name) for name in victims])
     run = evolved(pictures)
