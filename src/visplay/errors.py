@@ -18,6 +18,23 @@ class ImageError(VisplayError):
     """A source of images cannot be used."""
 
 
+class UnreadableImage(ImageError):
+    """An image cannot be read, or is no longer what it was.
+
+    Attributes:
+        image: its id.
+        reason: in one line, without its path.
+    """
+
+    def __init__(self, image: str, reason: str) -> None:
+        super().__init__(image, reason)
+        self.image = image
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot read image {visible(self.image)}: {self.reason}; put it back"
+
+
 class ModelError(VisplayError):
     """A model cannot be loaded, or weights do not fit it."""
 
@@ -87,3 +104,8 @@ def one_line(error: Exception) -> str:
 def reason(error: Exception) -> str:
     """Why a file could not be used, without its name: "no space left on device"."""
     return error.strerror.lower() if isinstance(error, OSError) and error.strerror else one_line(error)
+
+
+def visible(text: str) -> str:
+    """Text on one line with everything that cannot be printed written out, such as `\\x1b` for an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from visplay.errors import ImageError, UnreadableImage
+from visplay.images.decode import Content, decode, read
 
 QuestionType = Literal["multiple choice", "numerical", "regression", "open"]
 Augmentation = Literal[
@@ -27,10 +28,11 @@ class StepId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """An unlabeled image: an id unique in its source, and where its bytes are."""
+    """An unlabeled image: an id unique in its source, where its bytes are, and what they held when examined."""
 
     id: str
     data: Path | bytes
+    content: Content | None = field(default=None, kw_only=True, compare=False)
 
     @property
     def parts(self) -> tuple[ImageRef, ...]:
@@ -38,9 +40,22 @@ class ImageRef:
         return (self,)
 
     def load(self) -> Image.Image:
-        """Decode to `upright_rgb`; OSError if the bytes are missing or are no readable image."""
-        with Image.open(self.data if isinstance(self.data, Path) else io.BytesIO(self.data)) as raw:
-            return upright_rgb(raw)
+        """Decode to `upright_rgb`; UnreadableImage if the bytes are missing, other than `content` says, or damaged."""
+        encoded = self.read()
+        try:
+            return decode(encoded)
+        except ImageError as error:
+            raise UnreadableImage(self.id, str(error)) from None
+
+    def read(self) -> bytes:
+        """The encoded bytes; UnreadableImage if they are missing, or other than `content` says."""
+        try:
+            encoded = read(self.data)
+        except ImageError as error:
+            raise UnreadableImage(self.id, str(error)) from None
+        if isinstance(self.data, Path) and self.content and Content.of(encoded) != self.content:
+            raise UnreadableImage(self.id, "its contents changed")
+        return encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +72,6 @@ class ImageList(ImageRef):
     @property
     def parts(self) -> tuple[ImageRef, ...]:
         return self.images
-
-
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """A decoded image of any mode as 8-bit RGB: EXIF rotation applied, transparency over white."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bit(image)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return image.convert("RGB")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey is divided by 257; other types are scaled to their finite range. Pillow would clip at 255."""
-    grey = np.asarray(image).astype(np.float64)
-    finite = grey[np.isfinite(grey)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    share = (np.nan_to_num(grey, nan=low, posinf=high, neginf=low) - low) / ((high - low) or 1.0)
-    return Image.fromarray(np.rint(share * 255).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True)

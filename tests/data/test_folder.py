@@ -173,6 +173,32 @@ def test_a_name_that_is_not_utf8_gets_an_id_that_is(tmp_path: Path, photo: Image
     assert image.load().size == (96, 64)
 
 
+def test_two_names_that_look_alike_when_escaped_have_two_ids(tmp_path: Path, photo: Image.Image) -> None:
+    photo.save(tmp_path / r"\xff\xfe.png")
+    try:
+        photo.save(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.png"), "PNG")
+    except OSError:
+        pytest.skip("the file system takes UTF-8 names only")
+    ids = [image.id for image in folder(tmp_path).images]
+    assert ids[0] == r"\xff\xfe.png" and ids[1].startswith(ids[0] + "#") and len(ids) == 2
+
+
+def test_a_link_to_a_folder_elsewhere_is_named_and_one_to_the_system_is_not_followed(
+    tmp_path: Path, photo: Image.Image
+) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for place in (inside, outside):
+        place.mkdir()
+        photo.save(place / "a.png")
+    for name, target in {"more": outside, "root": "/", "usr": "/usr", "proc": "/proc/self", "above": tmp_path}.items():
+        (inside / name).symlink_to(target)
+    catalogue = folder(inside)
+    assert [image.id for image in catalogue.images] == ["a.png", "more/a.png"]
+    assert catalogue.linked == (f"more -> {outside}",)
+    assert [one.path for one in catalogue.skipped] == ["above", "proc", "root", "usr"]
+    assert all("not followed" in one.reason for one in catalogue.skipped)
+
+
 def test_unusable_sources_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()

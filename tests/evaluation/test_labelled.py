@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from visplay.errors import EvaluationError
+from visplay.errors import EvaluationError, ImageError
+from visplay.evaluation.suites import file
 from visplay.evaluation.suites.file import read_labelled
 
 
@@ -96,3 +101,68 @@ def test_a_missing_file_is_one_line_of_error(tmp_path: Path) -> None:
         with pytest.raises(EvaluationError, match="cannot read") as caught:
             read_labelled(path)
         assert "\n" not in str(caught.value)
+
+
+def test_odd_values_cost_their_row_and_the_reason_is_one_line(data: Path) -> None:
+    os.mkfifo(data.parent / "pipe.png")
+    (data.parent / "eps.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    Image.new("RGB", (402, 2)).save(data.parent / "strip.png")
+    bad = {
+        "pipe.png": row(image="pipe.png"),
+        "not a regular file": row(image="/dev/zero"),
+        "not an image": row(image="eps.png"),
+        "402 x 2": row(image="strip.png"),
+        "null byte": row(image="a\0b.png"),
+        "file name too long": row(image="x" * 300 + ".png"),
+        "neither a path nor base64": row(image="data:image/png;base64,?" + "A" * 99),
+        r"answer '\x1b]0;owned'": row(choices=["red", "blue"], answer="\x1b]0;owned"),
+        "number out of range": '{"image": "images/red.png", "question": "?", "answer": ' + "9" * 5000 + "}",
+        "JSON": "[" * 100_000,
+    }
+    data.write_text("\n".join([row(), *bad.values()]))
+    read = read_labelled(data)
+    assert [item.id for item in read.suite.items] == ["quiz/line-1"]
+    for reason, expected in zip(read.skipped, bad, strict=True):
+        assert expected in reason and reason.isprintable() and len(reason) < 600
+
+
+def test_a_data_uri_is_an_image(data: Path) -> None:
+    text = base64.b64encode((data.parent / "images" / "red.png").read_bytes()).decode()
+    data.write_text("\n".join(row(id=n, image=start + text) for n, start in enumerate(("data:image/png;base64,", ""))))
+    first, second = read_labelled(data).suite.items
+    assert first.image.id == second.image.id and first.image.load().size == (20, 10)
+
+
+def test_columns_that_nobody_reads_are_not_read(data: Path) -> None:
+    far = pa.array([2**62, 1], pa.timestamp("ms"))
+    columns = {"image": ["images/red.png"] * 2, "question": ["?"] * 2}
+    for name, table in {"unread": {"answer": ["red"] * 2, "when": far}, "read": {"answer": far}}.items():
+        pq.write_table(pa.table({**columns, **table}), data.with_name(f"{name}.parquet"))
+    assert len(read_labelled(data.with_name("unread.parquet")).suite.items) == 2
+    with pytest.raises(EvaluationError, match=r"no usable row .*row 1: cannot be read: "):
+        read_labelled(data.with_name("read.parquet"))
+
+
+@pytest.mark.parametrize("name", ["pipe.jsonl", "zero.csv", "folder.parquet", "n" * 300 + ".tsv", "nul\0.jsonl"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(EvaluationError, match=r"cannot read .*: (not a regular file|file name too long|embedded null)"):
+        read_labelled(tmp_path / name)
+
+
+def test_a_line_without_an_end_is_not_read_into_memory(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "_LONGEST_LINE", 1000)
+    for suffix in (".jsonl", ".csv"):
+        data.with_suffix(suffix).write_text("image,question,answer\n" + "x" * 1000)
+        with pytest.raises(EvaluationError, match="a line of more than 1000 characters"):
+            read_labelled(data.with_suffix(suffix))
+
+
+def test_contents_that_change_after_the_reading_are_noticed(data: Path) -> None:
+    data.write_text(row())
+    (item,) = read_labelled(data).suite.items
+    Image.new("RGB", (20, 10), "blue").save(data.parent / "images" / "red.png")
+    with pytest.raises(ImageError, match=r"images/red\.png: its contents changed"):
+        item.image.load()

@@ -13,7 +13,7 @@ from visplay import __version__
 from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
 from visplay.distributed.children import end_with_parent
 from visplay.distributed.loopback import RENDEZVOUS
-from visplay.errors import ConfigError, VisplayError, reason
+from visplay.errors import ConfigError, VisplayError, reason, visible
 
 # Each module has the functions `add_flags` and `run`; `run` returns the exit status.
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: {file}{reason(error)}; mend that, then repeat the command", file=sys.stderr)
         return 2
     except VisplayError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {visible(str(error))}", file=sys.stderr)
         return 2
 
 

@@ -51,7 +51,11 @@ def augmented(image: ImageRef, augmentation: Augmentation) -> ImageRef:
     """The image itself for "plain", else an image with the id `<id>~<augmentation>`; does not decode the image."""
     if augmentation == "plain":
         return image
-    return ImageList.of([AugmentedImage(f"{part.id}~{augmentation}", part.data, augmentation) for part in image.parts])
+    return ImageList.of([_augmented(part, augmentation) for part in image.parts])
+
+
+def _augmented(image: ImageRef, augmentation: Augmentation) -> ImageRef:
+    return AugmentedImage(f"{image.id}~{augmentation}", image.data, augmentation, content=image.content)
 
 
 def blank_like(image: ImageRef) -> ImageRef:
@@ -61,7 +65,7 @@ def blank_like(image: ImageRef) -> ImageRef:
     were rarely trained without one, so the prompt keeps its format and length.
 
     Raises:
-        OSError: the image cannot be read.
+        UnreadableImage: the image cannot be read.
     """
     return ImageList.of([_blank(*part.load().size) for part in image.parts])
 

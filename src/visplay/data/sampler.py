@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from visplay.data.random_streams import random_stream
@@ -18,15 +18,20 @@ class Sampler:
     draw reaches into the next round, images that it has already go to the end of that round, so that no draw of at most
     all images contains an image twice.
 
+    Args:
+        usable: whether an image can still be used; others are passed over.
     Raises:
         ImageError: there are no images.
     """
 
-    def __init__(self, images: Sequence[ImageRef], seed: int) -> None:
+    def __init__(
+        self, images: Sequence[ImageRef], seed: int, usable: Callable[[ImageRef], bool] = lambda image: True
+    ) -> None:
         if not images:
             raise ImageError("there are no images to draw from")
         self._images = tuple(images)
         self._seed = seed
+        self._usable = usable
         self._begin(0, ())
 
     def take(self, n: int) -> tuple[ImageRef, ...]:
@@ -34,16 +39,22 @@ class Sampler:
 
         Raises:
             ValueError: `n` is negative.
+            ImageError: no image of a whole round can be used.
         """
         if n < 0:
             raise ValueError(f"cannot draw {n} images")
         drawn: list[int] = []
+        passed = 0  # images in a row that cannot be used; two rounds of them are all images
         while len(drawn) < n:
             if self._drawn == len(self._order):
                 self._begin(self._round + 1, drawn)
             part = self._order[self._drawn : self._drawn + n - len(drawn)]
             self._drawn += len(part)
-            drawn += part
+            usable = [index for index in part if self._usable(self._images[index])]
+            drawn += usable
+            passed = 0 if usable else passed + len(part)
+            if passed >= 2 * len(self._images):
+                raise ImageError("no image can be read any more; put them back, then continue with --resume")
         return tuple(self._images[index] for index in drawn)
 
     def state(self) -> dict[str, Any]:

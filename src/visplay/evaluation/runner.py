@@ -7,7 +7,7 @@ from functools import cache
 from itertools import chain
 
 from visplay.data.augmentations import blank_like
-from visplay.errors import EvaluationError
+from visplay.errors import EvaluationError, UnreadableImage
 from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.grading import Verdict, best, commonest, score
 from visplay.evaluation.results import Measurement, SuiteResult
@@ -36,6 +36,7 @@ def measure(
         no_image: also ask every question once greedily on a blank image.
         baselines: also ask for the votes of the baselines without training; None for no baselines.
     Raises:
+        UnreadableImage: the image of an item vanished.
         EvaluationError: no suite or item, two suites of one name, one id for two questions, or an impossible count.
     """
     if k < 0:
@@ -58,6 +59,9 @@ def measure(
     # One call for all, so that an engine need read each image and prompt only once.
     requests = dict.fromkeys(chain.from_iterable(each for _, _, asked, _ in plans for each in asked.values()))
     completions = engine.generate(tuple(requests), Sampling(max_tokens=max_tokens))
+    # A score of fewer items would not compare with those of other models.
+    for request in (request for request in requests if not completions[request.id]):
+        raise UnreadableImage(request.image.id, "it vanished or changed while it was measured")
     found = {}
     for decoding, of, asked, verdict in plans:
         by_item = {

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from visplay.errors import EngineError
+from visplay.errors import EngineError, UnreadableImage
 from visplay.models.policy import Policy
 from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
@@ -62,7 +62,10 @@ def _difference(vlm: VLM, samples: Sequence[GeneratedSample]) -> float:
     differences = []
     for sample in samples:
         image, ids = sample.request.image, sample.prompt_ids
-        prompt = vlm.encode(image, sample.request.prompt)
+        try:
+            prompt = vlm.encode(image, sample.request.prompt)
+        except UnreadableImage:  # it vanished since the engine read it
+            continue
         if prompt.token_ids != ids:
             raise EngineError(
                 f"the engine and the trainer tokenise the prompt on {image.id} differently "
@@ -71,4 +74,4 @@ def _difference(vlm: VLM, samples: Sequence[GeneratedSample]) -> float:
         tree = TokenTree.build([(*ids, *sample.completion.token_ids)])
         scores = vlm.logprobs([tree], [prompt.pixels], [[len(ids)]], temperature=sample.temperature)
         differences.append((scores.logprobs_ST[0].cpu() - torch.tensor(sample.completion.logprobs)).abs())
-    return float(torch.cat(differences).mean())
+    return float(torch.cat(differences).mean()) if differences else 0.0

@@ -14,6 +14,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from visplay.errors import UnreadableImage
 from visplay.generation.batching import BatchLimits, ItemSize, decoding, make_batches
 from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
@@ -26,7 +27,7 @@ _Row = tuple[PendingCompletion, EncodedPrompt]
 def decode_padded(
     vlm: VLM, pending: Sequence[PendingCompletion], sampling: Sampling, seed: int, limits: BatchLimits
 ) -> Iterator[Completion]:
-    """All completions, decoded in batches within `limits`; in no particular order."""
+    """All completions but those on unreadable images, decoded in batches within `limits`; in no particular order."""
 
     def size(row: _Row) -> ItemSize:
         # Only images of one kind can be concatenated.
@@ -50,7 +51,10 @@ def _rows(vlm: VLM, pending: Sequence[PendingCompletion]) -> Iterator[_Row]:
 
     for _, same_prompt in groupby(sorted(pending, key=prompt_of), key=prompt_of):
         completions = list(same_prompt)
-        encoded = vlm.encode(completions[0].request.image, completions[0].request.prompt)
+        try:
+            encoded = vlm.encode(completions[0].request.image, completions[0].request.prompt)
+        except UnreadableImage:
+            continue
         yield from ((completion, encoded) for completion in completions)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx2
 
-from visplay.errors import ServerError
+from visplay.errors import ServerError, UnreadableImage
 from visplay.generation.batching import grouped_by_image
 from visplay.generation.openai_client import Choice, Endpoint, describe_reply
 from visplay.generation.sampling import request_seed
@@ -64,7 +64,6 @@ class ServerEngine:
 
         Raises:
             ServerError: the server disconnected, refused a request, or took longer than `timeout_s`.
-            OSError: an image cannot be read.
         """
         grouped = grouped_by_image(requests)
         self._base = self._base or self._server.wait()
@@ -118,7 +117,11 @@ class ServerEngine:
     async def _complete(
         self, client: httpx2.AsyncClient, request: Request, *, model: str, sampling: Sampling
     ) -> tuple[Completion, ...]:
-        choices = await self._server.chat(client, self._body(request, sampling, model))
+        try:
+            body = self._body(request, sampling, model)
+        except UnreadableImage:
+            return ()
+        choices = await self._server.chat(client, body)
         choices *= request.n // len(choices)  # all greedy answers are equal
         return tuple(self._completion(request, index, choice) for index, choice in enumerate(choices))
 
@@ -161,7 +164,7 @@ def data_url(image: ImageRef) -> str:
     """A data URL with the image as a lossless PNG, upright and in 8-bit RGB.
 
     Raises:
-        OSError: the image cannot be read.
+        UnreadableImage: the image cannot be read.
     """
     buffer = io.BytesIO()
     image.load().save(buffer, "PNG", compress_level=1)

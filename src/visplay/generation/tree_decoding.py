@@ -10,12 +10,14 @@ them that are unfinished.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from visplay.errors import UnreadableImage
 from visplay.generation.batching import BatchLimits, ItemSize, decoding, make_batches
 from visplay.generation.sampling import PendingCompletion, PendingCompletions
 from visplay.interfaces.engine import Sampling
@@ -32,13 +34,19 @@ _COMPACT_BELOW = 0.7
 def decode_trees(
     vlm: VLM, pending: Sequence[PendingCompletion], sampling: Sampling, seed: int, limits: BatchLimits
 ) -> Iterator[Completion]:
-    """All completions, decoded in batches within `limits`; in no particular order."""
-    prompt_trees = (_PromptTree.of(vlm, answers) for answers in _group_by_image(pending, limits.answers))
+    """All completions but those on unreadable images, decoded in batches within `limits`; in no particular order."""
+    prompt_trees = _prompt_trees(vlm, _group_by_image(pending, limits.answers))
     for batch in make_batches(prompt_trees, _PromptTree.size, limits):
         answers, tokens = (len(batch) * max(sizes) for sizes in zip(*(tree.size()[:2] for tree in batch), strict=True))
         with decoding(BatchLimits(answers, tokens)):
             completions = _decode(vlm, batch, sampling, seed)
         yield from completions
+
+
+def _prompt_trees(vlm: VLM, groups: Iterable[list[PendingCompletion]]) -> Iterator[_PromptTree]:
+    for answers in groups:
+        with suppress(UnreadableImage):
+            yield _PromptTree.of(vlm, answers)
 
 
 def _group_by_image(pending: Sequence[PendingCompletion], rows: int) -> list[list[PendingCompletion]]:

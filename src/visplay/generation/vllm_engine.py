@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ from transformers.utils.hub import cached_file
 
 from visplay.config import Settings
 from visplay.distributed.loopback import LOOPBACK
-from visplay.errors import EngineError, one_line
+from visplay.errors import EngineError, UnreadableImage, one_line
 from visplay.generation.batching import grouped_by_image
 from visplay.generation.logprob_check import GeneratedSample, check_logprobs
 from visplay.generation.sampling import request_seed, scored_temperature
@@ -198,8 +198,14 @@ class VLLMEngine:
         """
         if not requests:
             return {}
-        asked = grouped_by_image(requests)
-        prompts = [self._prompt(request) for request in asked]
+        found: dict[str, tuple[Completion, ...]] = {request.id: () for request in requests}
+        asked, prompts = [], []
+        for request in grouped_by_image(requests):
+            with suppress(UnreadableImage):
+                prompts.append(self._prompt(request))
+                asked.append(request)
+        if not asked:
+            return found
         parameters = [self._parameters(request, sampling) for request in asked]
         with self.vllm.wake() as llm:
             adapter = self.vllm.sync_weights(self.policy)
@@ -207,7 +213,6 @@ class VLLMEngine:
                 outputs = llm.generate(prompts, parameters, lora_request=adapter, use_tqdm=False)
             except ValueError as error:
                 raise EngineError(f"vLLM refused a request: {one_line(error)}; see engine.max_model_len") from None
-        found: dict[str, tuple[Completion, ...]] = {}
         samples: list[GeneratedSample] = []
         for request, output in zip(asked, outputs, strict=True):
             found[request.id] = self._completions(request, output)

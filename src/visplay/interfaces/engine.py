@@ -26,7 +26,7 @@ class Engine(Protocol):
     """Samples completions from a policy's present weights."""
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
-        """`request.n` completions of every request, by request id, in index order.
+        """`request.n` completions of every request, by request id, in index order; none if its image is unreadable.
 
         Raises:
             ValueError: two requests have the same id.

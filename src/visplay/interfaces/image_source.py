@@ -26,12 +26,14 @@ class Skipped:
 class Catalogue:
     """The readable images of a `source`, as the user wrote it, at least one; and files that could not be used.
 
-    Images have unique ids, and their order depends on their names alone. Skipped files are ordered by path.
+    Images have unique ids, and their order depends on their names alone. Skipped files are ordered by path. `linked`
+    names what was also read, in words, such as a link to a folder elsewhere.
     """
 
     source: str
     images: tuple[ImageRef, ...]
     skipped: tuple[Skipped, ...] = ()
+    linked: tuple[str, ...] = ()
 
 
 class Observer(Protocol):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from visplay.answers import is_refusal
 from visplay.interfaces.gate import Gate
@@ -25,6 +25,12 @@ class Synthesis:
     candidates: tuple[Candidate, ...]  # the valid questions without repetitions, with their silver answers
     items: tuple[SilverItem, ...]  # the silver set: candidates that passed all gates
     dropped: Mapping[str, tuple[str, str]]  # gate and reason of each rejected candidate, by question id
+
+    def about(self, images: Collection[str]) -> Synthesis:
+        """Without the questions about other images: some of their votes may be missing."""
+        candidates = tuple(candidate for candidate in self.candidates if candidate.question.image.id in images)
+        items = tuple(item for item in self.items if item.question.image.id in images)
+        return replace(self, candidates=candidates, items=items)
 
     def statistics(self) -> dict[str, object]:
         """Metrics: counts, shares and the histogram of confidences."""

@@ -68,7 +68,7 @@ class ImageCache:
         self._bytes = 0
 
     def get(self, image: ImageRef) -> Pixels:
-        """The tensors of an image, or of all images of an album; OSError if an image cannot be read."""
+        """The tensors of an image, or of all images of an album; UnreadableImage if an image cannot be read."""
         if image in self._entries:
             self._entries.move_to_end(image)
             return self._entries[image]

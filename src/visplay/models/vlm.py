@@ -120,7 +120,7 @@ class VLM(TreeModel):
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
         """The model's inputs for a user turn with an image, or the images of an album, and a text without its markup.
 
-        Raises OSError if an image cannot be read, ModelError if the template does not place each image once.
+        Raises UnreadableImage if an image cannot be read, ModelError if the template does not place each image once.
         """
         between = self.processor.chat(self.without_markup(prompt), len(image.parts))
         first, *others = between.split(self.processor.image_token)

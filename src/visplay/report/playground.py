@@ -6,14 +6,13 @@ Models and their libraries are loaded with the first question and stay in memory
 from __future__ import annotations
 
 import base64
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visplay.config import load_settings
-from visplay.data.sources.folder import read_files
 from visplay.errors import ConfigError, ImageError, RunError
+from visplay.images.decode import examine
 from visplay.types import Candidate, ImageRef, Question
 
 if TYPE_CHECKING:
@@ -84,13 +83,10 @@ def read_image(given: object) -> ImageRef:
         content = base64.b64decode(given, validate=True)
     except ValueError:
         raise ImageError("the image did not arrive whole; choose it again") from None
-    with tempfile.NamedTemporaryFile(prefix="visplay-") as file:
-        file.write(content)
-        file.flush()
-        _, skipped = read_files([file.name])
-    if skipped:
-        raise ImageError(f"the image cannot be used: {skipped[0].reason}")
-    return ImageRef("playground", content)
+    try:
+        return ImageRef("playground", content, content=examine(content))
+    except ImageError as error:
+        raise ImageError(f"the image cannot be used: {error}") from None
 
 
 def read_question(given: object) -> str:

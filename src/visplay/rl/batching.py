@@ -7,9 +7,11 @@ only where memory ran out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
+from visplay.errors import UnreadableImage
 from visplay.models.image_cache import Pixels
 from visplay.models.token_tree import TokenTree
 from visplay.models.vlm import VLM
@@ -72,14 +74,18 @@ class MicroBatch:
 def pack_trees(vlm: VLM, samples: Sequence[TrainingSample], limit: int, cut_groups: bool = False) -> list[PackedTree]:
     """One tree per image, or several of at most `limit` tokens each; on the padded path one per completion.
 
-    A group stays in one tree, unless `cut_groups`.
+    A group stays in one tree, unless `cut_groups`. Images that can no longer be read have no tree.
     """
     by_image: dict[ImageRef, list[list[TrainingSample]]] = {}
     # The samples of a request are neighbours, and stay in one tree.
     for request, of_request in groupby(samples, key=lambda sample: sample.request):
         group = list(of_request)
         by_image.setdefault(request.image, []).extend([[sample] for sample in group] if cut_groups else [group])
-    return [packed for groups in by_image.values() for packed in _pack_image(vlm, groups, limit)]
+    found: list[PackedTree] = []
+    for groups in by_image.values():
+        with suppress(UnreadableImage):  # it vanished since its completions were sampled
+            found += _pack_image(vlm, groups, limit)
+    return found
 
 
 def micro_batches(packed_trees: Sequence[PackedTree], limit: int) -> Iterator[list[PackedTree]]:

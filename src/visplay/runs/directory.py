@@ -4,6 +4,7 @@
     events.jsonl    see events.py
     metrics.jsonl   see metrics.py
     state.json      the last saved step, and what is needed to continue after it; see saved_state.py
+    images.json     size and hash of every image, and lost_images.json: see selfplay/run_images.py
     checkpoints/    folders with weights, optimizers and question history: the last two checkpoints and the pinned ones
                     ("accepted": the last accepted iteration, "best": the selected one); the states name them
     summary.json    the result

@@ -13,20 +13,21 @@ with those of the last accepted iteration in the same way. They also decide whic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from visplay.answers import match
 from visplay.config import AcceptanceSettings
 from visplay.data.random_streams import random_stream
-from visplay.errors import EvaluationError, RunError
+from visplay.errors import EvaluationError, ImageError, RunError
 from visplay.evaluation.results import Measurement, SuiteResult
 from visplay.evaluation.runner import measure
 from visplay.evaluation.statistics import MeanDifference, PairedDifference, mean_difference, paired_difference
 from visplay.evaluation.suites.file import read_labelled
+from visplay.images.decode import Content
 from visplay.interfaces.labeler import Labeler, Voter
 from visplay.labeling.files import read_silver, synthesis_rows, write_record, write_silver
 from visplay.labeling.gates.answered import Answered
@@ -36,6 +37,8 @@ from visplay.roles.reasoner import Reasoner
 from visplay.runs.files import make_folder, read_json, write_json
 from visplay.selfplay.verdict import Change, Verdict
 from visplay.types import ImageRef, Question, SilverItem, StepId, Suite
+
+T = TypeVar("T")
 
 
 class HeldOutAnswer(NamedTuple):
@@ -79,6 +82,12 @@ def _change(difference: PairedDifference | MeanDifference) -> Change:
     return Change.of(difference.mean, difference.ci95)
 
 
+def _common(before: Mapping[str, T], now: Mapping[str, T]) -> tuple[dict[str, T], dict[str, T]]:
+    """Both without what only one has: an image that vanished, or that came back."""
+    both = before.keys() & now.keys()
+    return {name: before[name] for name in before if name in both}, {name: now[name] for name in now if name in both}
+
+
 def _kept(frozen: Mapping[str, str], answers: HeldOutAnswers) -> dict[str, bool]:
     given = {name: answers[name].answer for name in frozen}
     return {name: answer is not None and match(answer, frozen[name]) for name, answer in given.items()}
@@ -119,7 +128,7 @@ class ValidationSet:
     def fingerprint(self) -> str:
         """Number and hash of the items with their labels and images; the run's state contains it."""
         items = [
-            (item.id, item.question, item.answer, item.choices, [_content(part) for part in item.image.parts])
+            (item.id, item.question, item.answer, item.choices, [_content(part).hash for part in item.image.parts])
             for item in self.suite.items
         ]
         return f"{len(items)} items, {blake2b(repr(items).encode(), digest_size=8).hexdigest()}"
@@ -140,6 +149,7 @@ class Acceptance:
         rejected: the iterations that were rolled back, in order.
         best: the selected iteration: the accepted one with the most right answers to the labelled items; among equals,
             the latest. Without labels it is the last accepted iteration.
+        left: the ids of those images that are still what they were; the others are left out of a comparison.
     """
 
     folder: Path
@@ -149,6 +159,7 @@ class Acceptance:
     last_accepted: int = 0
     best: int = 0
     rejected: list[int] = field(default_factory=list)
+    left: Callable[[Iterable[ImageRef]], Collection[str]] = lambda images: {image.id for image in images}
 
     @property
     def over(self) -> bool:
@@ -188,22 +199,33 @@ class Acceptance:
 
     def _compare(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> dict[str, Change]:
         """Answer the frozen questions again, and ask new questions about their images."""
-        items, before = self.frozen_items(), self.last_accepted
-        answered = labeler.label([item.question for item in items], self.settings.votes, voter)
+        there, before = self.left(self.images), self.last_accepted
+        asked = [item.question for item in self.frozen_items() if item.question.image.id in there]
+        answered = labeler.label(asked, self.settings.votes, voter)
+        self._ask(questioner, labeler, voter, iteration)
+        # An image that vanished in the meantime was not answered as it would have been.
+        there = self.left(self.images)
+        if not there:
+            raise ImageError("the held-out images vanished; put them back, then continue with --resume")
+        answered = [candidate for candidate in answered if candidate.question.image.id in there]
         now = {c.question.id: HeldOutAnswer(c.result.answer, c.result.confidence) for c in answered}
         self._write_answers(iteration, now)
-        self._ask(questioner, labeler, voter, iteration)
-        changes = answer_changes(items, self.settings.trusted, self.held_out_answers(before), now)
-        shares = (read_json(self._asking_file(t)) for t in (before, iteration))
-        return {**changes, "asking": _change(mean_difference(*shares))}
+        earlier, now = _common(self.held_out_answers(before), now)
+        items = [item for item in self.frozen_items() if item.question.id in now]
+        changes = answer_changes(items, self.settings.trusted, earlier, now)
+        first, second = _common(*(read_json(self._asking_file(t)) for t in (before, iteration)))
+        first, second = ({image: of[image] for image in of if image in there} for of in (first, second))
+        return changes | ({"asking": _change(mean_difference(first, second))} if first else {})
 
     def _ask(self, questioner: Questioner, labeler: Labeler, voter: Voter, iteration: int) -> tuple[SilverItem, ...]:
         """Questions about the held-out images that have an answer; each image's share of them is written down."""
         wanted, votes = self.settings.questions_per_image, self.settings.votes
-        found = synthesize(questioner, labeler, [Answered()], voter, self.images, wanted, votes, "acceptance")
+        there = self.left(self.images)
+        images = [image for image in self.images if image.id in there]
+        found = synthesize(questioner, labeler, [Answered()], voter, images, wanted, votes, "acceptance")
         write_record(self.folder, StepId(iteration, "accept", 0), synthesis_rows(found))
         with_answer = Counter(item.question.image.id for item in found.items)
-        write_json(self._asking_file(iteration), {image.id: with_answer[image.id] / wanted for image in self.images})
+        write_json(self._asking_file(iteration), {image.id: with_answer[image.id] / wanted for image in images})
         return found.items
 
     def _asking_file(self, iteration: int) -> Path:
@@ -228,7 +250,7 @@ class Acceptance:
     def answers(self, before: int, now: int) -> tuple[list[Question], dict[str, str | None], dict[str, str | None]]:
         """The frozen questions and what two iterations answer to them, by question id."""
         first, second = self.held_out_answers(before), self.held_out_answers(now)
-        questions = [item.question for item in self.frozen_items()]
+        questions = [item.question for item in self.frozen_items() if item.question.id in first.keys() & second.keys()]
         return questions, {q: o.answer for q, o in first.items()}, {q: o.answer for q, o in second.items()}
 
     def state(self) -> dict[str, Any]:
@@ -260,19 +282,14 @@ def read_validation_set(path: Path) -> Suite:
 
 def without_validation_images(images: Sequence[ImageRef], validation_set: Suite | None) -> tuple[ImageRef, ...]:
     """`images` without those of the validation set, compared byte by byte: the same file, or a copy of it."""
-    parts = {part.id: part for item in validation_set.items for part in item.image.parts} if validation_set else {}
-    sizes = {_size(part) for part in parts.values()}
-    held = {_content(part) for part in parts.values()}
-    return tuple(image for image in images if _size(image) not in sizes or _content(image) not in held)
+    if validation_set is None:
+        return tuple(images)
+    held = {_content(part) for item in validation_set.items for part in item.image.parts}
+    return tuple(image for image in images if _content(image) not in held)
 
 
-def _size(image: ImageRef) -> int:
-    return len(image.data) if isinstance(image.data, bytes) else image.data.stat().st_size
-
-
-def _content(image: ImageRef) -> str:
-    data = image.data if isinstance(image.data, bytes) else image.data.read_bytes()
-    return blake2b(data, digest_size=16).hexdigest()
+def _content(image: ImageRef) -> Content:
+    return image.content or Content.of(image.read())
 
 
 def hold_out_images(

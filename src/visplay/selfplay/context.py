@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from visplay.config import Settings
 from visplay.data.sampler import Sampler
@@ -12,9 +15,10 @@ from visplay.runs.checkpointer import Checkpointer, StatePart
 from visplay.selfplay.acceptance import Acceptance, ValidationSet, hold_out_images, without_validation_images
 from visplay.selfplay.failures import taken_back
 from visplay.selfplay.logger import RunLogger
+from visplay.selfplay.run_images import RunImages
 from visplay.selfplay.schedule import InputCounts, phases
 from visplay.selfplay.state import SelfPlayState
-from visplay.types import ImageRef, SilverItem, Suite
+from visplay.types import ImageRef, SilverItem, StepId, Suite
 
 ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
 
@@ -40,8 +44,9 @@ class PhaseContext:
     """The values that every phase works with; for a resumed run, those after its last saved step.
 
     Attributes:
+        run_images: all unlabeled images, and which of them are left.
         images: the training images.
-        sampler: draws from them. A rejection does not reset it, so the next iteration sees other images.
+        sampler: draws from those that are left. A rejection does not reset it, so the next iteration sees other images.
     Raises:
         ImageError, EvaluationError: the run began with other images or with another validation set.
     """
@@ -51,13 +56,14 @@ class PhaseContext:
         self.state = state
         self.settings = settings
         self.logger = logger
-        apart = without_validation_images(inputs.images, inputs.validation_set)
+        self.run_images = RunImages(logger.run.path, inputs.images)
+        apart = without_validation_images(self.run_images.images, inputs.validation_set)
         held_out, self.images = hold_out_images(apart, settings.acceptance.images, settings.seed)
         folder, labelled = logger.run.path / "acceptance", None
         if inputs.validation_set and settings.acceptance.validation_set:
             labelled = ValidationSet(folder, inputs.validation_set, state.reasoner)
-        self.acceptance = Acceptance(folder, held_out, settings.acceptance, labelled)
-        self.sampler = Sampler(self.images, settings.seed)
+        self.acceptance = Acceptance(folder, held_out, settings.acceptance, labelled, left=self.run_images.left)
+        self.sampler = Sampler(self.images, settings.seed, self.run_images.usable)
         names = [phase.name for phase in phases()]
         parts: dict[str, StatePart] = {"sampler": self.sampler, "acceptance": self.acceptance}
         back_to = ACCEPTED if taken_back(logger.run) else None
@@ -65,6 +71,18 @@ class PhaseContext:
         self._silver: dict[int, tuple[SilverItem, ...]] = {}
         items = len(labelled.suite.items) if labelled else 0
         logger.begin(InputCounts(len(self.images), len(held_out), items, len(inputs.suites)), state.reduced)
+
+    @contextmanager
+    def step(self, at: StepId) -> Iterator[dict[str, Any]]:
+        """A step of the logger, whose line counts the images that were lost so far, if there are any."""
+        with self.logger.step(at) as record:
+            yield record
+            if self.run_images.lost:
+                record["lost_images"] = len(self.run_images.lost)
+
+    def draw(self, count: int) -> tuple[ImageRef, ...]:
+        """The sampler's next images, each once; fewer than `count` if fewer are left."""
+        return tuple(dict.fromkeys(self.sampler.take(min(count, len(self.images)))))
 
     def silver(self, iteration: int) -> tuple[SilverItem, ...]:
         """The silver set of an iteration, which stays in memory; empty before its synthesis."""

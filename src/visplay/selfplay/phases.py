@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from visplay.data.random_streams import random_stream
+from visplay.errors import ImageError
 from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.results import measurement_file
 from visplay.evaluation.runner import measure
@@ -28,7 +29,7 @@ from visplay.types import Candidate, Group, SilverItem, StepId
 def train_questioner(context: PhaseContext, at: StepId) -> None:
     """G questions per image, m answers per question, gates, rewards, one update of the Questioner."""
     state, tag = context.state, f"{at.iteration}/questioner/{at.step}"
-    with context.logger.step(at) as record:
+    with context.step(at) as record:
         rollout = _Rollout(context)
         groups = rollout.sample(context.settings.questioner.images_per_step, tag)
         trainer = state.questioner_trainer
@@ -55,14 +56,22 @@ class _Rollout:
     rewards: dict[str, RewardBreakdown] = field(default_factory=dict)
 
     def sample(self, count: int, tag: str) -> list[Group]:
-        """Ask about `count` further images, at most all; votes, gates and rewards give the groups."""
+        """Ask about `count` further images, at most all; votes, gates and rewards give the groups.
+
+        Images that vanish in the meantime are left out; if all do, others are drawn.
+        """
         settings, state = self.context.settings.questioner, self.context.state
-        images = self.context.sampler.take(min(count, len(self.context.images)))
+        images = self.context.draw(count)
         asked = state.questioner.ask(images, settings.group_size, tag, trained=True)
         questions = [one.question for one in asked if one.question is not None]
         candidates = state.rewarding_labeler.label(questions, settings.votes, state.reasoner)
         gates = settings.gates if settings.reward.uses_gates else ()
         _, rejected = apply_gates(gates, candidates, state.reasoner)
+        there = self.context.run_images.left(images)
+        if not there:
+            return self.sample(count, tag)
+        asked = [one for one in asked if one.request.image.id in there]
+        candidates = [candidate for candidate in candidates if candidate.question.image.id in there]
         rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, rejected)
         self.asked.extend(asked)
         self.candidates.extend(candidates)
@@ -83,12 +92,12 @@ def make_silver_set(context: PhaseContext, at: StepId) -> None:
     """N questions per image, silver answers, gates; the kept ones go to the iteration's Parquet file."""
     state, silver, observer = context.state, context.settings.silver, context.inputs.observer
     folder, t = context.logger.run.path, at.iteration
-    images = context.sampler.take(min(silver.images or len(context.images), len(context.images)))
+    images = context.draw(silver.images or len(context.images))
     wanted, votes = silver.questions_per_image, silver.votes
-    with context.logger.step(at) as record:
+    with context.step(at) as record:
         synthesis = synthesize(
             state.questioner, state.labeler, silver.gates, state.reasoner, images, wanted, votes, f"{t}/silver"
-        )
+        ).about(context.run_images.left(images))
         write_silver(silver_file(folder, t), synthesis.items, t)
         write_record(folder, at, synthesis_rows(synthesis))
         record |= synthesis.statistics()
@@ -104,19 +113,35 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
     silver, trainer, observer = context.silver(at.iteration), state.reasoner_trainer, context.inputs.observer
     asked: dict[str, SilverItem] = {}
 
+    def batch(size: int, of: StepId) -> list[SilverItem]:
+        """Items whose images are still there."""
+        while items := [item for item in silver if item.question.image.id not in context.run_images.lost]:
+            drawn = silver_batch(items, size, of, settings.seed)
+            images = {item.question.image.id: item.question.image for item in drawn}
+            if len(context.run_images.left(images.values())) == len(images):
+                return drawn
+        raise ImageError("all images of the silver set vanished; put them back, then continue with --resume")
+
     def sample(items: Sequence[SilverItem], tag: str) -> list[Group]:
-        groups = state.reasoner.groups(items, tag)
-        asked.update((group.request.id, item) for group, item in zip(groups, items, strict=True))
-        return groups
+        answered = [
+            (group, item)
+            for group, item in zip(state.reasoner.groups(items, tag), items, strict=True)
+            if group.completions and context.run_images.usable(item.question.image)
+        ]
+        asked.update((group.request.id, item) for group, item in answered)
+        return [group for group, _ in answered]
 
     def sample_more(number: int, missing: int) -> list[Group]:
         # The batches of the planned steps end at the step `reasoner.steps`; extra rounds go on behind them.
         beyond = at._replace(step=at.step + number * settings.reasoner.steps)
-        return sample(silver_batch(silver, missing, beyond, settings.seed), f"{tag}+{number}")
+        return sample(batch(missing, beyond), f"{tag}+{number}")
 
-    with context.logger.step(at) as record:
-        batch = silver_batch(silver, settings.reasoner.questions_per_step, at, settings.seed)
-        groups = _informative(trainer, sample(batch, tag), sample_more)
+    with context.step(at) as record:
+        wanted = settings.reasoner.questions_per_step
+        groups = sample(batch(wanted, at), tag)
+        if not groups:  # all of the images vanished while they were asked about
+            groups = sample(batch(wanted, at), tag)
+        groups = _informative(trainer, groups, sample_more)
         record |= trainer.step(groups) | state.reasoner.engine.metrics()
         record["confidence"] = float(np.mean([item.confidence for item in asked.values()]))
         if observer is not None:
@@ -135,7 +160,7 @@ def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) 
 def measure_reasoner(context: PhaseContext, at: StepId) -> None:
     """Greedy and sampled accuracy on every suite, and baselines by the base; the marks of all items are kept."""
     settings, state = context.settings, context.state
-    with context.logger.step(at) as record:
+    with context.step(at) as record:
         measurement = measure(
             state.reasoner.voter,
             context.inputs.suites,
@@ -162,7 +187,7 @@ def accept_or_roll_back(context: PhaseContext, at: StepId) -> None:
     the user's labelled items. The base is the first accepted iteration.
     """
     acceptance, state, t, observer = context.acceptance, context.state, at.iteration, context.inputs.observer
-    with context.logger.step(at) as record:
+    with context.step(at) as record:
         if t == 0:
             record["frozen_questions"] = len(acceptance.freeze(state.questioner, state.labeler, state.reasoner))
             if acceptance.labelled:

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from visplay.config import Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
-from visplay.errors import ConfigError, RunError, reason
+from visplay.errors import ConfigError, RunError, reason, visible
 from visplay.evaluation.headline import check_endpoints, headline
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import measurement_file, run_measurements
@@ -39,6 +39,7 @@ from visplay.selfplay.controls import CEILING, changed, control_changes, control
 from visplay.selfplay.failures import explained, taken_back
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import self_play
+from visplay.selfplay.run_images import lost_images, lost_lines
 from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.verdict import Verdict, is_verdict
 
@@ -142,6 +143,9 @@ def run_evolution(
             state.prompts.save(folder / "prompts.yaml")
     summary = _summarize(run.path, seconds)
     summary["headline"] = asdict(headline(summary, settings.evaluation.endpoints))
+    if lost := lost_images(run.path):
+        summary["lost_images"] = lost
+        console.print("\n".join(lost_lines(lost)), highlight=False, markup=False)
     run.write_summary(summary)
     return summary
 
@@ -189,12 +193,14 @@ def _check_shared(settings: Settings, controller: Controller, controls: bool) ->
 
 
 def _show_images(catalogue: Catalogue, console: Console) -> None:
-    console.print(f"{len(catalogue.images)} images from {catalogue.source}")
+    console.print(f"{len(catalogue.images)} images from {visible(catalogue.source)}", markup=False)
+    for link in catalogue.linked:
+        console.print(f"  also those of a folder elsewhere: {visible(link)}", highlight=False, markup=False)
     count, shown = len(catalogue.skipped), 20
     if count:
         console.print("1 file was skipped:" if count == 1 else f"{count} files were skipped:")
     for one in catalogue.skipped[:shown]:
-        console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
+        console.print(f"  {visible(one.path)}: {one.reason}", highlight=False, markup=False)
     if count > shown:
         console.print(f"  and {count - shown} more")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from visplay.answers import match, vote
 from visplay.config import Settings
 from visplay.data.sources.folder import read_files
-from visplay.errors import ConfigError, ImageError
+from visplay.errors import ConfigError, ImageError, UnreadableImage, visible
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.labeling.synthesis import apply_gates, distinct
 from visplay.roles.open import Role, open_roles, own_settings
@@ -65,8 +65,8 @@ def ask(
     found, skipped = read_files([str(image) for image in images if not isinstance(image, ImageRef)])
     if skipped:
         raise ImageError(f"{skipped[0].path}: {skipped[0].reason}")
-    files = {image.id: image for image in found}
-    opened = [image if isinstance(image, ImageRef) else files[str(image)] for image in images]
+    files = {image.data: image for image in found}
+    opened = [image if isinstance(image, ImageRef) else files[Path(image)] for image in images]
     check_engines(settings)
     with closing(Asker(name, ("reasoner",) if question else ("questioner", "reasoner"), settings)) as asker:
         if question:
@@ -104,7 +104,10 @@ class Asker:
 
     def questions(self, images: Sequence[ImageRef]) -> list[Asked]:
         """What the Questioner writes about each image, as often as a silver set would have it asked."""
-        return self._questioner.ask(images, self._silver.questions_per_image, "ask")
+        asked = self._questioner.ask(images, self._silver.questions_per_image, "ask")
+        for gone in {image.id for image in images} - {one.request.image.id for one in asked}:
+            raise UnreadableImage(gone, "it vanished")
+        return asked
 
     def judge(self, questions: Sequence[Question]) -> dict[str, tuple[Candidate, str]]:
         """Each question, by its id, with its votes and the verdict: "kept", or the reason of the rejection."""
@@ -184,8 +187,3 @@ def _indented(text: str) -> str:
     text = text.strip()
     shown = "\n       ".join(map(visible, text[:_LONGEST].split("\n")))
     return shown if len(text) <= _LONGEST else f"{shown} … ({len(text) - _LONGEST} more characters)"
-
-
-def visible(text: str) -> str:
-    """Text on one line with everything that cannot be printed written out, such as `\\x1b` for an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,33 +1,33 @@
-"""The image source `folder`, and images of listed files; each file is decoded once to find those that cannot be used.
-
-Left out: archives, videos, all but the first frame of animations and multi-page files, colour profiles.
-"""
+"""The image source `folder`, and images of listed files; each is decoded once to find those that cannot be used."""
 
 from __future__ import annotations
 
 import os
-import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 
-from visplay.errors import ImageError, one_line
+from visplay.errors import ImageError, visible
+from visplay.images.decode import examine
 from visplay.interfaces.image_source import Catalogue, ImageSource, Skipped
-from visplay.types import ImageRef, upright_rgb
+from visplay.types import ImageRef
 
 # Suffixes of images. Pillow cannot read HEIC; it is included so that such files are reported as skipped.
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib"),
     *(".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"),
 )
-# Formats that may be decoded. For security, Pillow's other decoders, such as PostScript, are not used.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF")
-# Image processors refuse larger aspect ratios.
-MAX_ASPECT = 200
 _WORKERS = 4
+# A link to one of these brings in the images of a whole machine, and one to a folder below the last three never ends.
+_SYSTEM = frozenset(
+    "/ /bin /boot /etc /home /lib /lib64 /opt /root /run /sbin /tmp /usr /usr/lib /usr/local /usr/share /var".split()
+)
+_DEVICES = tuple(map(Path, ("/dev", "/proc", "/sys")))
 
 
 class FolderSource(ImageSource, type="folder"):
@@ -49,92 +49,108 @@ class FolderSource(ImageSource, type="folder"):
 def folder(path: str | Path) -> Catalogue:
     """The readable images below `path`, ordered by id, which is the path below the folder with "/" between its parts.
 
-    Hidden files and folders are ignored. Links are followed, and each folder is visited once.
+    Hidden files and folders are ignored, and each folder is visited once. A link to a folder elsewhere is followed and
+    named; one to a folder of the system, or to a folder that contains this one, is skipped.
 
     Raises:
         ImageError: the folder does not exist, is a file, or has no readable image.
     """
-    root = Path(path)
-    if not root.exists():
-        raise ImageError(f"no folder of images at {path}")
+    root, name = Path(path), visible(str(path))
+    if not os.path.exists(root):
+        raise ImageError(f"no folder of images at {name}")
     if not root.is_dir():
-        raise ImageError(f"{path} is a file; give the folder that contains the images")
-    found = sorted(_walk(root))
-    reasons = _faults([file for _, file in found])
-    images = tuple(ImageRef(id_, file) for (id_, file), reason in zip(found, reasons, strict=True) if not reason)
-    skipped = tuple(Skipped(id_, reason) for (id_, _), reason in zip(found, reasons, strict=True) if reason)
-    if not found:
-        raise ImageError(f"no images in {path} (looked for {', '.join(SUFFIXES)})")
+        raise ImageError(f"{name} is a file; give the folder that contains the images")
+    walk = _Walk(root)
+    images, unusable = _examined(sorted(_with_ids(root, list(walk.files()))))
+    skipped = sorted([*walk.skipped, *unusable], key=lambda one: one.path)
+    if not images and not skipped:
+        raise ImageError(f"no images in {name} (looked for {', '.join(SUFFIXES)})")
     if not images:
-        first = f"{skipped[0].path}: {skipped[0].reason}"
-        raise ImageError(f"none of the {len(skipped)} images in {path} can be read; the first: {first}")
-    return Catalogue(str(path), images, skipped)
+        first = f"{visible(skipped[0].path)}: {skipped[0].reason}"
+        raise ImageError(f"none of the {len(skipped)} images in {name} can be read; the first: {first}")
+    return Catalogue(str(path), images, tuple(skipped), tuple(walk.linked))
 
 
 def read_files(paths: Sequence[str]) -> tuple[tuple[ImageRef, ...], tuple[Skipped, ...]]:
     """The readable images, in order and without repetitions, and the other files; an image's id is its path."""
-    distinct = list(dict.fromkeys(paths))
-    faults = dict(zip(distinct, _faults([Path(path) for path in distinct]), strict=True))
-    images = tuple(ImageRef(path, Path(path)) for path, fault in faults.items() if not fault)
-    return images, tuple(Skipped(path, fault) for path, fault in faults.items() if fault)
+    images, skipped = _examined([(_escaped(path), Path(path)) for path in dict.fromkeys(paths)])
+    return images, tuple(skipped)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, Path]]:
-    """Id and path of each image file and each unreadable folder."""
-    unreadable: list[OSError] = []
-    seen: set[tuple[int, int]] = set()
-    for place, subfolders, names in os.walk(root, onerror=unreadable.append, followlinks=True):
-        status = os.stat(place)
-        # Links may form cycles, or lead to a folder that was visited already.
-        if (status.st_dev, status.st_ino) in seen:
-            subfolders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        subfolders[:] = [name for name in sorted(subfolders) if not name.startswith(".")]
-        for file in (Path(place, name) for name in names if not name.startswith(".")):
-            if file.suffix.lower() in SUFFIXES:
-                yield _id(file, root), file
-    yield from ((_id(Path(error.filename), root), Path(error.filename)) for error in unreadable)
+@dataclass
+class _Walk:
+    """Finds the files below a folder that are named like images.
+
+    Attributes:
+        skipped: folders that cannot be read, and links that are not followed.
+        linked: links to folders elsewhere that are followed, such as "more -> /data/more".
+    """
+
+    root: Path
+    skipped: list[Skipped] = field(default_factory=list)
+    linked: list[str] = field(default_factory=list)
+
+    def files(self) -> Iterator[Path]:
+        seen: set[tuple[int, int]] = set()
+        for place, subfolders, names in os.walk(self.root, onerror=self._unreadable, followlinks=True):
+            # Links may form cycles, or lead to a folder that was visited already.
+            status = os.stat(place)
+            if (status.st_dev, status.st_ino) in seen:
+                subfolders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            shown = [name for name in sorted(subfolders) if not name.startswith(".")]
+            subfolders[:] = [name for name in shown if self._may_enter(Path(place, name))]
+            files = (Path(place, name) for name in names if not name.startswith("."))
+            yield from (file for file in files if file.suffix.lower() in SUFFIXES)
+
+    def _may_enter(self, folder: Path) -> bool:
+        if not folder.is_symlink():
+            return True
+        root, target = self.root.resolve(), folder.resolve()
+        if target.is_relative_to(root):
+            return True
+        device = any(target.is_relative_to(place) for place in _DEVICES)
+        if device or str(target) in _SYSTEM or root.is_relative_to(target):
+            reason = f"a link to {visible(str(target))}, which is not followed; give the folder that holds the images"
+            self.skipped.append(Skipped(_id(folder, self.root), reason))
+            return False
+        self.linked.append(f"{_id(folder, self.root)} -> {target}")
+        return True
+
+    def _unreadable(self, error: OSError) -> None:
+        self.skipped.append(Skipped(_id(Path(error.filename), self.root), "folder cannot be read"))
+
+
+def _with_ids(root: Path, files: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """Each file with its id. Where an escaped name looks like another one, the hash of the name is added."""
+    times = Counter(_id(file, root) for file in files)
+    for file in files:
+        id_, name = _id(file, root), os.fsencode(file.relative_to(root))
+        unlike = times[id_] == 1 or id_.encode() == name
+        yield (id_ if unlike else f"{id_}#{blake2b(name, digest_size=8).hexdigest()}"), file
 
 
 def _id(path: Path, root: Path) -> str:
-    # File names may be invalid UTF-8, but ids are written to JSON and Parquet.
-    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    return _escaped(path.relative_to(root).as_posix())
 
 
-def _faults(files: Sequence[Path]) -> list[str]:
-    """Why each file cannot be used, in one line; "" if it can."""
-    with warnings.catch_warnings(), ThreadPoolExecutor(_WORKERS) as pool:
-        # Pillow only warns about images up to twice its size limit; warnings about metadata do not matter.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return list(pool.map(_fault, files))
+def _escaped(name: str) -> str:
+    """File names may be invalid UTF-8, but ids are written to JSON and Parquet."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _fault(file: Path) -> str:
+def _examined(found: Sequence[tuple[str, Path]]) -> tuple[tuple[ImageRef, ...], list[Skipped]]:
+    """The images among files with their ids, in order; and the other files with the reasons."""
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        results = list(pool.map(_examined_one, found))
+    images = tuple(result for result in results if isinstance(result, ImageRef))
+    return images, [result for result in results if isinstance(result, Skipped)]
+
+
+def _examined_one(found: tuple[str, Path]) -> ImageRef | Skipped:
+    name, file = found
     try:
-        if file.is_dir() and not os.access(file, os.R_OK | os.X_OK):
-            return "folder cannot be read"
-        if not file.is_file():
-            return "not a regular file" if file.exists() else "broken link" if file.is_symlink() else "no such file"
-        if file.stat().st_size == 0:
-            return "empty file"
-        with Image.open(file, formats=FORMATS) as image:
-            width, height = image.size
-            if not width or not height:
-                return f"no pixels: {width} x {height}"
-            if max(width, height) > MAX_ASPECT * min(width, height):
-                return f"{width} x {height} pixels: one side is more than {MAX_ASPECT} times the other"
-            # The JPEG decoder then reads every byte but computes an eighth of the resolution.
-            image.draft(None, (32, 32))
-            upright_rgb(image)
-    except UnidentifiedImageError:
-        return "not an image, or of a format that cannot be read"
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return f"more than {Image.MAX_IMAGE_PIXELS} pixels"
-    except PermissionError:
-        return "permission denied"
-    # Decoders raise many classes for broken files: OSError, SyntaxError, struct.error, …
-    except Exception as error:
-        return f"cannot be decoded: {one_line(error)}"
-    return ""
+        return ImageRef(name, file, content=examine(file))
+    except ImageError as error:
+        return Skipped(name, str(error))

@@ -18,6 +18,7 @@ from visplay.errors import ConfigError, JudgeError
 from visplay.evaluation.judge.prompt import judge_messages
 from visplay.generation.openai_client import Endpoint
 from visplay.generation.settings import EndpointSettings
+from visplay.images.files import read_regular
 from visplay.interfaces.component import problems
 from visplay.types import Item
 
@@ -94,8 +95,8 @@ class Judge:
         key = blake2b(request.encode(), digest_size=20).hexdigest()
         file = self.settings.cache / key[:2] / f"{key}.json"
         body = json.loads(request)
-        with suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged
-            kept = json.loads(file.read_text(encoding="utf-8"))
+        with suppress(ValueError, KeyError, TypeError, RecursionError):  # missing or damaged
+            kept = json.loads(read_regular(file))
             if kept["request"] == body:
                 return str(kept["reply"])
         (choice,) = await self._server.chat(client, body)

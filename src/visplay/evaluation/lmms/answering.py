@@ -14,10 +14,11 @@ from visplay.answers import extract_boxed
 from visplay.config import Settings
 from visplay.errors import EvaluationError
 from visplay.evaluation.suites.file import without_marks
+from visplay.images.decode import upright_rgb
 from visplay.interfaces.engine import Engine, Sampling
 from visplay.models.policy import Policy
 from visplay.roles.prompts import Prompts
-from visplay.types import ImageList, ImageRef, Request, upright_rgb
+from visplay.types import ImageList, ImageRef, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,6 @@ class Answerer:
 def _lossless(image: Image.Image) -> ImageRef:
     """Equal images have equal ids, so an engine encodes them once."""
     buffer = io.BytesIO()
-    upright_rgb(image).save(buffer, "PNG", compress_level=1)
+    upright_rgb(image.copy()).save(buffer, "PNG", compress_level=1)
     data = buffer.getvalue()
     return ImageRef(blake2b(data, digest_size=8).hexdigest(), data)

@@ -9,30 +9,38 @@ import ast
 import base64
 import binascii
 import csv
+import io
 import json
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
-from itertools import chain, takewhile
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any, AnyStr, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from visplay.errors import EvaluationError
+from visplay.errors import EvaluationError, ImageError, one_line, visible
 from visplay.evaluation.grading import LETTERS, named_option
+from visplay.images.budget import available_memory
+from visplay.images.decode import examine
+from visplay.images.files import open_regular
 from visplay.interfaces.component import problems
 from visplay.interfaces.suite import SuiteSource
 from visplay.types import ImageList, ImageRef, Item, Suite
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _SHORT = 64  # characters; no image is so few in base64
+_LONGEST_LINE = 2**28  # characters; a row may hold images in base64
+_LONGEST_REASON = 500  # characters of why a row is skipped
+_ROWS_AT_ONCE = 64
+_COLUMN = re.compile(r"image|image_path|images|image_\d+|question|answer|choices|options|[A-Z]|id|index|type|category")
+_DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
 _IMAGE_MARK = re.compile(r"\s*<image ?\d*>\s*")
 
 
@@ -97,30 +105,28 @@ def read_labelled(path: Path) -> Labelled:
     Raises:
         EvaluationError: the file cannot be read, has no known format, or has no usable row.
     """
-    check_image = cache(_check_image)  # many questions share an image
+    usable = cache(_usable)  # many questions share an image
     items: dict[str, Item] = {}
     skipped = []
     try:
         for place, row in _rows(path):
             try:
-                item = _item(row, place, path)
-                for image in item.image.parts:
-                    check_image(image)
+                item = _item(row, place, path, usable)
                 if item.id in items:
                     raise ValueError(f"id '{item.id}' was used by an earlier row")
                 items[item.id] = item
             except ValueError as error:
-                skipped.append(f"{place}: {problems(error) if isinstance(error, ValidationError) else error}")
-    except (OSError, pa.ArrowException, csv.Error, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise EvaluationError(f"cannot read {path}: {reason}") from None
+                reason = problems(error) if isinstance(error, ValidationError) else str(error)
+                skipped.append(f"{place}: {visible(reason[:_LONGEST_REASON])}")
+    except (OSError, pa.ArrowException, csv.Error, UnicodeError, ImageError) as error:
+        raise EvaluationError(f"cannot read {path}: {visible(one_line(error))}") from None
     if not items:
         first = f"; {skipped[0]}" if skipped else ""
         raise EvaluationError(
             f"{path} has no usable row ({len(skipped)} skipped{first}); "
             'each must be like {"image": "a.png", "question": "…", "answer": "…"}'
         )
-    return Labelled(Suite(path.stem, tuple(items.values())), tuple(skipped))
+    return Labelled(Suite(visible(path.stem), tuple(items.values())), tuple(skipped))
 
 
 def without_marks(question: str) -> str:
@@ -132,13 +138,15 @@ def _rows(path: Path) -> Iterator[tuple[str, bytes | dict[str, Any] | ValueError
     """Where each row stands, such as "line 3", and its JSON or its cells that are not blank; or why it has none."""
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
-        for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-            if line.strip():
-                yield f"line {number}", line
+        with open_regular(path) as file:
+            for number, line in enumerate(_lines(file), start=1):
+                line = line if number > 1 else line.removeprefix(b"\xef\xbb\xbf")
+                if line.strip():
+                    yield f"line {number}", line
     elif suffix in _DELIMITERS:
-        csv.field_size_limit(sys.maxsize)  # an image may be a cell
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=_DELIMITERS[suffix], strict=True)
+        csv.field_size_limit(_LONGEST_LINE)  # an image may be a cell
+        with open_regular(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(_lines(file), delimiter=_DELIMITERS[suffix], strict=True)
             for number, row in enumerate(reader, start=1):
                 if None in row or None in row.values():
                     count = len(reader.fieldnames or ())
@@ -146,20 +154,53 @@ def _rows(path: Path) -> Iterator[tuple[str, bytes | dict[str, Any] | ValueError
                 else:
                     yield f"row {number}", {name: cell for name, cell in row.items() if cell.strip()}
     elif suffix == ".parquet":
-        batches = pq.ParquetFile(path).iter_batches(256)
-        for number, row in enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), start=1):
-            yield f"row {number}", {name: value for name, value in row.items() if value is not None}
+        with open_regular(path) as file:
+            yield from ((f"row {number}", row) for number, row in enumerate(_parquet_rows(file), start=1))
     else:
         raise EvaluationError(
             f"cannot read {path}: its name ends in none of .jsonl, {', '.join(_DELIMITERS)}, .parquet"
         )
 
 
-def _item(values: bytes | dict[str, Any] | ValueError, place: str, path: Path) -> Item:
+def _lines(file: IO[AnyStr]) -> Iterator[AnyStr]:
+    """Lines with their ends; a csv.Error for one that is too long to be a row, which is read no further."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"a line of more than {_LONGEST_LINE} characters")
+        yield line
+
+
+def _parquet_rows(file: BinaryIO) -> Iterator[dict[str, Any] | ValueError]:
+    """The values of known columns that are not null. Others are not read: what they hold may not fit Python's types."""
+    table = pq.ParquetFile(file)
+    columns = [name for name in table.schema_arrow.names if _COLUMN.fullmatch(name)]
+    if not columns:
+        raise pa.ArrowInvalid("it has no column image, question or answer")
+    # The sizes of single columns cannot be asked for: pyarrow ends the process where they are damaged.
+    needed = sum(table.metadata.row_group(place).total_byte_size for place in range(table.num_row_groups))
+    if needed > available_memory():
+        raise pa.ArrowMemoryError(f"its rows need {needed} bytes of memory, and {available_memory()} are free")
+    for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns):
+        for place in range(batch.num_rows):
+            try:
+                (row,) = batch.slice(place, 1).to_pylist()
+                yield {name: value for name, value in row.items() if value is not None}
+            except (ValueError, OverflowError, pa.ArrowException) as error:  # such as a date after the year 9999
+                yield ValueError(f"cannot be read: {one_line(error)}")
+
+
+def _item(
+    values: bytes | dict[str, Any] | ValueError, place: str, path: Path, usable: Callable[[ImageRef], ImageRef | str]
+) -> Item:
     if isinstance(values, ValueError):
         raise values
     row = _Row.model_validate_json(values) if isinstance(values, bytes) else _Row.model_validate(values)
-    images = [_image(value, path) for value in row.images]
+    images = []
+    for image in (_image(value, path) for value in row.images):
+        found = usable(image)
+        if isinstance(found, str):
+            raise ValueError(f"cannot read image {image.id.split('/', 1)[1]} ({found})")
+        images.append(found)
     if not images:
         raise ValueError("no image")
     if len(row.choices) == 1 or len(row.choices) > len(LETTERS):
@@ -168,7 +209,7 @@ def _item(values: bytes | dict[str, Any] | ValueError, place: str, path: Path) -
         raise ValueError("choices must differ from one another")
     if row.choices and named_option(row.answer, row.choices) is None:
         raise ValueError(f"answer '{row.answer}' is none of the choices, nor the letter of one")
-    name = f"{path.stem}/{row.id or place.replace(' ', '-')}"
+    name = f"{visible(path.stem)}/{row.id or place.replace(' ', '-')}"
     question = without_marks(row.question)
     return Item(name, ImageList.of(images), question, row.answer, row.choices, row.type or "")
 
@@ -179,20 +220,19 @@ def _image(value: Any, path: Path) -> ImageRef:
     if not isinstance(value, bytes):
         if not isinstance(value, str) or not value:
             raise ValueError("image must be text")
+        value = _DATA_URI.sub("", value, count=1)
         if len(value) <= _SHORT or (Path(value).suffix and len(value) < 1024):
-            return ImageRef(f"{path.stem}/{value}", path.parent / value)
+            return ImageRef(f"{visible(path.stem)}/{value}", path.parent / value)
         try:
             value = base64.b64decode(value, validate=True)
         except binascii.Error:
             raise ValueError("image is neither a path nor base64") from None
-    return ImageRef(f"{path.stem}/{blake2b(value, digest_size=8).hexdigest()}", value)
+    return ImageRef(f"{visible(path.stem)}/{blake2b(value, digest_size=8).hexdigest()}", value)
 
 
-def _check_image(image: ImageRef) -> None:
+def _usable(image: ImageRef) -> ImageRef | str:
+    """The image with its content; or why it cannot be used."""
     try:
-        image.load()
-    # On broken bytes decoders raise whatever they run into: OSError, SyntaxError, struct.error, …
-    except Exception as error:
-        missing = isinstance(error, FileNotFoundError)
-        reason = "no such file" if missing else " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"cannot read image {image.id.split('/', 1)[1]} ({reason})") from None
+        return replace(image, content=examine(image.data))
+    except ImageError as error:
+        return str(error)

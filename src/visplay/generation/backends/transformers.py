@@ -56,14 +56,18 @@ class TransformersEngine:
         """
         ordered = grouped_by_image(requests)
         found: dict[str, dict[int, Completion]] = {request.id: {} for request in requests}
-        while missing := [(request, i) for request in ordered for i in range(request.n) if i not in found[request.id]]:
-            self._decode(missing, sampling, found)
-        return {r.id: tuple(found[r.id][index] for index in range(r.n)) for r in requests}
+        finished = False
+        while not finished:
+            missing = [(request, i) for request in ordered for i in range(request.n) if i not in found[request.id]]
+            finished = self._decode(missing, sampling, found)
+        # An image that vanished has no completions. It may have vanished between two batches of one request.
+        whole = {request.id for request in requests if len(found[request.id]) == request.n}
+        return {r.id: tuple(found[r.id][index] for index in range(r.n) if r.id in whole) for r in requests}
 
     def _decode(
         self, missing: Sequence[tuple[Request, int]], sampling: Sampling, found: dict[str, dict[int, Completion]]
-    ) -> None:
-        """Add the missing completions to `found`, or those before memory ran out; then batches are smaller."""
+    ) -> bool:
+        """Add the missing completions to `found`. False if memory ran out before the last, and batches are smaller."""
         # Imported here, because settings are read without torch.
         import torch
 
@@ -79,13 +83,14 @@ class TransformersEngine:
                 decode = decode_padded if vlm.padded_because else decode_trees
                 for completion in decode(vlm, pending, sampling, self.seed, self.limits):
                     found[completion.request_id][completion.index] = completion
-                return
+                return True
         except LogitsNotFinite:
             raise NotFiniteError(self.policy.role, "logits") from None
         except BatchOutOfMemory as error:
             if not self.shared.halve(error.size):
                 raise OutOfMemory("generation", str(error)) from None
         free_memory()  # after the block, because the error's frames hold tensors
+        return False
 
     @property
     def limits(self) -> BatchLimits:

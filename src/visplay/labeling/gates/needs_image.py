@@ -35,7 +35,7 @@ class NeedsImage(Gate, type="needs_image"):
         answers = voter.votes([question for those in asked.values() for question in those], 1)
         found = {}
         for candidate in candidates:
-            others = [answers[question.id][0].answer for question in asked[candidate.question.id]]
+            others = [vote.answer for question in asked[candidate.question.id] for vote in answers[question.id]]
             same = sum(answer is not None and match(answer, candidate.result.answer or "") for answer in others)
             if same > self.max_agreement * len(others):
                 found[candidate.question.id] = f"{same} of {len(others)} other images give the same answer"
