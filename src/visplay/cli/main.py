@@ -8,10 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from visplay import __version__
 from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
-from visplay.errors import ConfigError, VisplayError
+from visplay.errors import ConfigError, VisplayError, did_you_mean, visible, without_secrets
+from visplay.interfaces.component import import_named
 
 # Each module has the functions `add_flags` and `run`; `run` returns the exit status.
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
@@ -38,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0; 1 when a run of a matrix failed; 2 when the input was wrong; 130 when interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if any("\0" in argument for argument in arguments):
+        print("visplay: an argument holds a NUL character, which no path has; leave it out", file=sys.stderr)
+        return 2
     options = _parser().parse_args(arguments, argparse.Namespace(arguments=arguments))
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -50,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigError(
                 "only `visplay evolve` shares its work among processes; start this command without torchrun"
             )
+        for module in getattr(options, "imports", ()):
+            import_named(module)
         return int(options.command.run(options))
     except KeyboardInterrupt:
         if name == "visplay":
@@ -60,12 +67,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except VisplayError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {visible(without_secrets(str(error)))}", file=sys.stderr)
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says which command or choice a misspelt one may mean."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            meant = did_you_mean(str(value), known)
+            raise argparse.ArgumentError(action, f"no '{visible(str(value))}'{meant}; choose from {', '.join(known)}")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="visplay", description="A VLM that improves itself from unlabeled images.")
+    parser = _Parser(prog="visplay", description="A VLM that improves itself from unlabeled images.")
     parser.add_argument("--version", action="version", version=f"visplay {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (module, summary) in COMMANDS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -38,12 +39,14 @@ class EndpointSettings(Section):
     @field_validator("url")
     @classmethod
     def _is_only_an_address(cls, url: str) -> str:
-        parts = urlsplit(url)
         # Errors and settings show the address.
-        if parts.username is not None or parts.query:
-            raise ValueError(f"holds more than an address; a key goes into {cls.key_variable}")
-        # urlsplit raises ValueError if the port is out of range.
-        if parts.port == 0:
+        if re.search("[@?#]", url):
+            raise ValueError(f"holds more than an address; a key goes into the environment variable {cls.key_variable}")
+        try:
+            port = urlsplit(url).port
+        except ValueError:
+            raise ValueError("is no address; its port is no number from 1 to 65535") from None
+        if port == 0:
             raise ValueError("no server listens at port 0")
         return url
 

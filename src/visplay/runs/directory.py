@@ -56,7 +56,7 @@ class RunDirectory:
             return cls(path, settings, lock, 0)
 
     @classmethod
-    def open(cls, path: str | Path) -> RunDirectory:
+    def open(cls, path: str | Path, trust_remote_code: bool = False) -> RunDirectory:
         """Open a run to continue it from the last `save_state`.
 
         RunError if there is no run, if it is in use, or if a user changed its files.
@@ -66,7 +66,8 @@ class RunDirectory:
             tidy(path)
             tidy(path / "checkpoints")
             metrics_bytes, _ = _read_saved(path)
-            return cls(path, load_settings(str(path / "config.yaml")), lock, metrics_bytes)
+            settings = load_settings(str(path / "config.yaml"), trust_remote_code=trust_remote_code)
+            return cls(path, settings, lock, metrics_bytes)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Save the state after a finished step, JSON values; all metrics up to now belong to it."""

@@ -19,7 +19,7 @@ from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTrack
 from rich.console import Console
 
 from visplay.config import Settings
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, one_line
 from visplay.runs.directory import RunDirectory
 from visplay.runs.files import read_json, write_json
 from visplay.runs.metrics import FRAME, flatten, read_metrics
@@ -81,7 +81,7 @@ class Trackers:
                 tracker.store_init_configuration(json.loads(run.settings.model_dump_json()))
                 write_json(self._file, self._tracked)
         except Exception as error:  # a missing key, no network, …: each service has its own error classes
-            raise ConfigError(f"trackers: {name} cannot be started: {' '.join(str(error).split())}") from None
+            raise ConfigError(f"trackers: {name} cannot be started: {one_line(error)}") from None
         return tracker
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ class Trackers:
                 tracker.log(scalars(line), step=self._step)
             except Exception as error:  # no error of a service may stop the run
                 del self._trackers[name]
-                self._console.print(f"{name} is left out from here on: {' '.join(str(error).split())}")
+                self._console.print(f"{name} is left out from here on: {one_line(error)}", markup=False)
         if new and self._trackers.keys() - {"tensorboard"}:
             self._tracked["told"] = self._step
             write_json(self._file, self._tracked)

@@ -79,7 +79,8 @@ def evolve(
     catalogue = settings.images.open(settings.seed)
     _show_images(catalogue, console)
     inputs = open_inputs(settings, catalogue)
-    with RunDirectory.open(out) if resuming else RunDirectory.create(out, settings) as run:
+    trusted = settings.trust_remote_code
+    with RunDirectory.open(out, trusted) if resuming else RunDirectory.create(out, settings) as run:
         summary = run_evolution(run, inputs, console, controller=controller)
         if names:
             found = _run_controls(run, summary, names, inputs, console, controller)
@@ -190,8 +191,8 @@ def _run_controls(
             continue
         folder = run.path / "controls" / name
         settings = changed(run.settings, changes | {"evaluation.before": False}, f"control {name}")
-        exists = (folder / "config.yaml").exists()
-        with RunDirectory.open(folder) if exists else RunDirectory.create(folder, settings) as control:
+        exists, trusted = (folder / "config.yaml").exists(), settings.trust_remote_code
+        with RunDirectory.open(folder, trusted) if exists else RunDirectory.create(folder, settings) as control:
             base, copy = measurement_file(run.path, 0), measurement_file(folder, 0)
             if base.exists():
                 copy.parent.mkdir(exist_ok=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from visplay.models.vlm import VLM
 
 
-def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
+def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_code: bool = False) -> None:
     """Write the role to the new or empty folder `to`, where nothing is seen before all of it is written.
 
     A model of full tuning is the run's own, byte by byte. Of LoRA the adapter is merged into a fresh copy of the
@@ -34,6 +34,7 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
 
     Args:
         adapter: the adapter alone, in PEFT format.
+        trust_remote_code: run code that comes with the base of a LoRA run.
     Raises:
         RunError: the run is not finished, is in use, or has no adapter; or `to` cannot be written.
         ModelError: the base of a LoRA run cannot be loaded.
@@ -41,7 +42,7 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
     """
     check_finished(run)
     # While the run is open here, nobody can write what is read.
-    with RunDirectory.open(run) as directory:
+    with RunDirectory.open(run, trust_remote_code) as directory:
         settings, source = directory.settings, run / role
         if not source.is_dir():
             raise RunError(f"the run at {run} has no {role}; let it finish with `visplay evolve --resume --out {run}`")

@@ -154,7 +154,7 @@ def plan_model(
     name: str,
     settings: Settings,
     images: Sequence[ImageRef] | None = None,
-    memory: str | None = None,
+    memory: str | int | None = None,
     image_tokens: int | None = None,
     tflops: float = Assumed.tflops,
     processes: int = 1,
@@ -162,15 +162,12 @@ def plan_model(
     """Plan a run of a folder or hub model; raises ConfigError and ModelError.
 
     Args:
-        memory: memory of the device, as text; None for the GPU of this machine, else 24 GB.
+        memory: memory of the device, bytes or a text; None for the GPU of this machine, else 24 GB.
         image_tokens: tokens of an image; None to count the tokens of `images`.
     """
     if tflops <= 0 or (image_tokens is not None and image_tokens < 1):
         raise ConfigError("--tflops must be above 0 and --image-tokens at least 1")
-    if memory:
-        size = read_bytes(memory)
-    else:
-        size = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 24 * 10**9
+    size = memory if isinstance(memory, int) else device_bytes(memory)
     check_model(name, settings.trust_remote_code)
     config = AutoConfig.from_pretrained(name, trust_remote_code=settings.trust_remote_code)
     if image_tokens is None and images is not None:
@@ -184,6 +181,13 @@ def plan_model(
     assumed = Assumed(mean, most, longest=longest or Assumed.longest, tflops=tflops)
     count = None if images is None else len(images)
     return Plan(name, config, settings, size, images=count, assumed=assumed, processes=processes)
+
+
+def device_bytes(memory: str | None) -> int:
+    """The bytes of a text; without one those of this machine's GPU, else 24 GB."""
+    if memory:
+        return read_bytes(memory)
+    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else 24 * 10**9
 
 
 def read_bytes(text: str) -> int:
