@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -36,16 +36,16 @@ class EndpointSettings(Section):
     wait_s: float = Field(600.0, gt=0, description="longest wait for a server that is starting, seconds")
     retries: int = Field(8, ge=0, le=100, description="further tries of a request that got no answer, or 429 or 5xx")
 
-    @field_validator("url")
+    @field_validator("url", mode="before")
     @classmethod
-    def _is_only_an_address(cls, url: str) -> str:
+    def _is_only_an_address(cls, url: Any) -> Any:
         # Errors and settings show the address.
-        if re.search("[@?#]", url):
-            raise ValueError(f"holds more than an address; a key goes into the environment variable {cls.key_variable}")
+        if re.search("[@?#]", str(url)):
+            raise ValueError(f"holds more than an address; a key goes into {cls.key_variable}")
         try:
-            port = urlsplit(url).port
-        except ValueError:
-            raise ValueError("is no address; its port is no number from 1 to 65535") from None
+            port = urlsplit(str(url)).port
+        except ValueError:  # its message quotes the address
+            raise ValueError("Port out of range 1-65535") from None
         if port == 0:
             raise ValueError("no server listens at port 0")
         return url
