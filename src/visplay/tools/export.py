@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError
 
 from visplay.config import Settings
-from visplay.errors import RunError
+from visplay.errors import RunError, one_line
 from visplay.roles.open import Role, load_base
 from visplay.runs import RunDirectory, check_finished
 from visplay.runs.files import read_json
@@ -68,14 +68,19 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_
 
 def _merged(settings: Settings, adapter: Path) -> VLM:
     """The base with the adapter's change added to its weights."""
-    from peft import PeftModel
+    from peft import LoraConfig, PeftConfig, PeftModel
 
     base = load_base(settings.model, settings.model_copy(update={"four_bit": False, "device": "cpu"}))
     try:
-        model = PeftModel.from_pretrained(base.model, str(adapter)).merge_and_unload(safe_merge=True)
-    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise RunError(f"the adapter in {adapter} does not fit '{settings.model}': {reason}") from None
+        config = PeftConfig.from_pretrained(str(adapter))
+        # PEFT imports the module that `megatron_core` names.
+        if type(config) is not LoraConfig or config.megatron_config:
+            raise RunError(f"the adapter in {adapter} is not one that a run wrote; export another run")
+        model = PeftModel.from_pretrained(base.model, str(adapter), config=config).merge_and_unload(safe_merge=True)
+    except (OSError, TypeError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"the adapter in {adapter} does not fit '{settings.model}': {one_line(error)}") from None
     return base.with_model(model)
 
 

@@ -65,7 +65,10 @@ def choose_recipe(model: str, build: Build, memory: int, processes: int = 1, *, 
         return Chosen(model, size, "default", build("default", []))
     for recipe in RECIPES:
         settings, tokens = _suited(recipe, build)
-        chosen = Chosen(model, size, recipe, settings, conclusion(_plan(settings, memory, tokens, processes)))
+        plan = _plan(settings, memory, tokens, processes)
+        if plan.free < 0 and recipe != RECIPES[-1]:
+            continue  # advice on how to make it fit takes long
+        chosen = Chosen(model, size, recipe, settings, conclusion(plan))
         if chosen.fits:
             break
     return chosen
