@@ -72,7 +72,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close}'?)" if close else ""
 
 
-PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*@")
+PASSWORD_IN_URL = re.compile(r"(?<=:/)/?[^/\s]*@")  # a `Path` has a single slash
 
 
 def without_secrets(text: str) -> str:

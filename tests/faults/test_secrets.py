@@ -50,7 +50,7 @@ def test_a_server_takes_no_secret(address: str, tmp_path: Path, capsys: pytest.C
     assert not out.exists() and not list(tmp_path.glob("scores*"))
 
 
-@pytest.mark.parametrize("path", setting_paths(Settings))
+@pytest.mark.parametrize("path", list(setting_paths(Settings)))
 def test_no_setting_takes_an_address_with_a_password(path: str) -> None:
     with pytest.raises(ConfigError) as raised:
         load_settings(overrides=[f"{path}={ADDRESSES[0]}"])

@@ -121,7 +121,7 @@ def bombs() -> Iterator[tuple[str, str]]:
 HARMLESS = ("\ufeffseed: 1",)
 
 
-@pytest.mark.parametrize(("name", "text"), bombs(), ids=[name[:40] for name, _ in bombs()])
+@pytest.mark.parametrize(("name", "text"), list(bombs()), ids=[name[:40] for name, _ in bombs()])
 def test_odd_yaml_is_one_line(tmp_path: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "odd.yaml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))

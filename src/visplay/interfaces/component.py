@@ -35,7 +35,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from visplay.errors import PASSWORD_IN_URL, ConfigError, did_you_mean
+from visplay.errors import PASSWORD_IN_URL, ConfigError, did_you_mean, without_secrets
 
 BUILT_IN: dict[str, tuple[str, ...]] = {
     "labeler": ("visplay.labeling.labelers", "visplay.lab.labelers"),
@@ -190,7 +190,7 @@ def problems(error: ValidationError, section: type[BaseModel] | None = None) -> 
     found = []
     for problem in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in problem["loc"])[:200]
-        words = problem["msg"].removeprefix("Value error, ")[:1000]
+        words = without_secrets(problem["msg"].removeprefix("Value error, "))[:1000]
         if section and problem["type"] == "extra_forbidden":
             words += _meant(where, dict.fromkeys(setting_paths(section)))
         found.append(f"{where}: {words}" if where else words)
