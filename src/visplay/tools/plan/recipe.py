@@ -27,7 +27,7 @@ from visplay.types import ImageRef
 MOST_OF_LAB = 100_000_000  # parameters of a model for which the lab's settings may be meant
 RECIPES = ("7b-80gb", "3b-24gb")  # from the most demanding
 MOST_RATES = {"lora": 1e-5, "full": 1e-6}  # learning rates of the recipes
-_SIDE = 2048  # pixels of an image that has the most tokens
+_SIZES = ((2048, 2048), (2048, 1536), (2048, 1024))  # of large images; a limit of pixels is met by one of the shapes
 
 Build = Callable[[str, list[str]], Settings]
 """The settings of a preset with changes, and then with what the user changed."""
@@ -136,12 +136,15 @@ def _suited(recipe: str, build: Build) -> tuple[Settings, int | None]:
 
 
 def _image_tokens(settings: Settings) -> int | None:
+    """The most tokens of a large image; None if they cannot be counted with these settings."""
     name = model_name(settings.model)
-    content = io.BytesIO()
-    Image.new("RGB", (_SIDE, _SIDE)).save(content, "PNG")
+    images = []
+    for size in _SIZES:
+        Image.new("RGB", size).save(content := io.BytesIO(), "PNG")
+        images.append(ImageRef(f"{size}", content.getvalue()))
     config = AutoConfig.from_pretrained(name, trust_remote_code=settings.trust_remote_code)
     try:
-        return count_image_tokens(name, config, settings, [ImageRef("largest", content.getvalue())])[1]
+        return count_image_tokens(name, config, settings, images)[1]
     except ConfigError:
         return None
 
