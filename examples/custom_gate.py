@@ -1,6 +1,6 @@
 """A gate of your own: questions with a long silver answer are rejected. It needs no change of visplay.
 
-visplay evolve --preset examples/custom_gate.yaml --out runs/short-answers
+visplay evolve --preset examples/custom_gate.yaml --import examples.custom_gate --out runs/short-answers
 """
 
 from __future__ import annotations

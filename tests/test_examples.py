@@ -38,9 +38,9 @@ def python(*arguments: str) -> str:
     return done.stdout
 
 
-def evolve(out: Path, *changes: str, preset: str = "default") -> Path:
+def evolve(out: Path, *changes: str, flags: tuple[str, ...] = ()) -> Path:
     changed = [part for change in (*SHORT, *changes) for part in ("--set", change)]
-    python("-m", "visplay", "evolve", "--preset", preset, "--out", str(out), *changed)
+    python("-m", "visplay", "evolve", "--out", str(out), *flags, *changed)
     return out
 
 
@@ -56,7 +56,8 @@ def test_the_python_api_runs_and_prints_what_it_found(tmp_path: Path) -> None:
 
 
 def test_the_gate_rejects_long_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = evolve(tmp_path / "run", "silver.images=24", preset="examples/custom_gate.yaml")
+    flags = ("--preset", "examples/custom_gate.yaml", "--import", "examples.custom_gate")
+    run = evolve(tmp_path / "run", "silver.images=24", flags=flags)
     (file,) = (run / "asked").glob("*-silver-*.parquet")
     kept = [row["answer"] for row in pq.read_table(file).to_pylist() if row["kept"]]
     assert kept and all(len(answer.split()) <= 2 for answer in kept)

@@ -5,6 +5,11 @@ Every message says what is wrong, where, and what to do. Any other exception is 
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class VisplayError(ValueError):
     """The base of all errors that a user can fix."""
@@ -97,7 +102,7 @@ class JudgeError(EvaluationError):
 
 def one_line(error: Exception) -> str:
     """The message of an error in one line of at most 300 characters; the name of its class if it has none."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = without_secrets(" ".join(str(error).split())) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
 
 
@@ -109,3 +114,21 @@ def reason(error: Exception) -> str:
 def visible(text: str) -> str:
     """Text on one line with everything that cannot be printed written out, such as `\\x1b` for an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean 'NAME'?)` for the known name that is closest to a misspelt one; empty if none is close."""
+    (close,) = get_close_matches(word[:100], list(known), n=1) or ("",)
+    return f" (did you mean '{close}'?)" if close else ""
+
+
+PASSWORD_IN_URL = re.compile(r"(?<=:/)/?[^/\s]*@")  # a `Path` has a single slash
+
+
+def without_secrets(text: str) -> str:
+    """The text with `***` instead of passwords in addresses and of values of environment variables that hold keys."""
+    text = PASSWORD_IN_URL.sub("***@", text)
+    for name, value in os.environ.items():
+        if len(value) >= 8 and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()):
+            text = text.replace(value, "***")
+    return text

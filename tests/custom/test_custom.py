@@ -20,6 +20,7 @@ from visplay.interfaces.advantages import AdvantageEstimator, GroupRewards
 from visplay.interfaces.component import read_component
 
 HERE = Path(__file__).parent
+MODULES = ("brevity", "discs", "last_vote", "short_questions")
 ADVANTAGES = "rl.advantages={type: custom, import_path: 'above_median:AboveMedian', size: 0.5}"
 
 
@@ -31,7 +32,8 @@ def stand_here(patch: pytest.MonkeyPatch) -> None:
 
 def evolve(run: Path, *changes: str) -> Path:
     settings = [argument for change in changes for argument in ("--set", change)]
-    assert main(["evolve", "--preset", str(HERE / "run.yaml"), "--out", str(run), *settings]) == 0
+    trusted = [f"--import={module}" for module in MODULES]
+    assert main(["evolve", "--preset", str(HERE / "run.yaml"), "--out", str(run), *trusted, *settings]) == 0
     return run
 
 

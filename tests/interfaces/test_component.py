@@ -234,6 +234,7 @@ def test_a_users_component_is_read_back_by_another_process(tmp_path: Path, users
     file.write_text(dump_settings(settings), encoding="utf-8")
     assert load_settings(str(file)) == settings
     script = f"""
+import {users}
 from visplay.config import load_settings
 _, gate = load_settings({str(file)!r}).silver.gates
 print(type(gate).__qualname__, gate.limit)

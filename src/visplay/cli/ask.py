@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from visplay.cli.common import ENGINE, MODEL_PRESET, SET
+from visplay.cli.common import ENGINE, IMPORT, MODEL_PRESET, SET, TRUST
 from visplay.errors import visible
 
 
@@ -21,6 +21,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("--votes", type=int, metavar="M", help="votes on each question; default: as the settings say")
     add("--preset", **MODEL_PRESET)
     add("--set", **SET)
+    add("--import", **IMPORT)
+    add("--trust-remote-code", **TRUST)
     add("--engine", **ENGINE)
     add("--seed", type=int, help="random seed; default: as the settings say")
 
@@ -38,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         "seed": options.seed,
     }
     changes = [*options.set, *(f"{key}={value}" for key, value in given.items() if value is not None)]
-    settings = own_settings(options.model, options.preset, changes)
+    settings = own_settings(options.model, options.preset, changes, trust_remote_code=options.trust_remote_code)
     images, skipped = read_files(options.images)
     for one in skipped:
         print(f"visplay: cannot read {visible(one.path)}: {one.reason}", file=sys.stderr)

@@ -5,20 +5,28 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from visplay.config import Settings, preset_names
+from visplay.config import Settings, preset_names, recipe_names
 from visplay.errors import ConfigError
 from visplay.interfaces.component import components
 
 if TYPE_CHECKING:
     from visplay.types import Suite
 
-_PRESETS = f"{', '.join(preset_names())}, or a YAML file"
+_PRESETS = f"{', '.join((*preset_names(), *recipe_names()))}, or a YAML file"
 # Keyword arguments of `add_argument` for shared flags.
-PRESET: dict[str, Any] = {"default": "default", "help": f"{_PRESETS}; default: %(default)s"}
+PRESET: dict[str, Any] = {"help": f"{_PRESETS}; default: by the size of the model and the memory of this machine"}
 MODEL_PRESET: dict[str, Any] = {"help": f"for a model: {_PRESETS}"}
 ENGINE: dict[str, Any] = {"choices": list(components("engine")), "help": "what generates; default: as the settings say"}
 SET: dict[str, Any] = {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "change any setting"}
 ITEMS: dict[str, Any] = {"type": int, "metavar": "N", "help": "use at most N items of each suite"}
+TRUST: dict[str, Any] = {"action": "store_true", "help": "run code that comes with the model; no file can say so"}
+IMPORT: dict[str, Any] = {
+    "action": "append",
+    "default": [],
+    "dest": "imports",
+    "metavar": "MODULE",
+    "help": "import this module, whose components a preset or run names by import_path",
+}
 SEALED: dict[str, Any] = {"action": "store_true", "help": "the sealed half of the suites: for a report, not a choice"}
 
 
@@ -27,7 +35,8 @@ def chosen_settings(name: str, options: argparse.Namespace, preset: str | None =
     from visplay.roles.open import own_settings
 
     engine = [f"engine={options.engine}", "vote_engine=null"] if options.engine else []
-    return own_settings(name, preset, [*engine, *options.set], {"seed": options.seed})
+    changes = [*engine, *options.set]
+    return own_settings(name, preset, changes, {"seed": options.seed}, trust_remote_code=options.trust_remote_code)
 
 
 def named_suites(options: argparse.Namespace) -> tuple[tuple[Suite, ...], list[str]]:

@@ -8,7 +8,7 @@ import string
 import sys
 from pathlib import Path
 
-from visplay.cli.common import ENGINE, ITEMS, SEALED, SET, check_sealed, chosen_settings, named_suites
+from visplay.cli.common import ENGINE, IMPORT, ITEMS, SEALED, SET, TRUST, check_sealed, chosen_settings, named_suites
 from visplay.errors import ConfigError
 
 
@@ -24,6 +24,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="seed of lab drawings, items and answers")
     add("--engine", **ENGINE)
     add("--set", **SET)
+    add("--import", **IMPORT)
+    add("--trust-remote-code", **TRUST)
     shown = command.add_mutually_exclusive_group()
     for form in ("markdown", "latex", "json"):
         shown.add_argument(f"--{form}", dest="form", action="store_const", const=form)

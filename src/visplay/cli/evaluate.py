@@ -12,10 +12,12 @@ from rich.console import Console
 
 from visplay.cli.common import (
     ENGINE,
+    IMPORT,
     ITEMS,
     MODEL_PRESET,
     SEALED,
     SET,
+    TRUST,
     check_at_least_one,
     check_sealed,
     chosen_settings,
@@ -50,6 +52,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("--preset", **MODEL_PRESET)
     add("--engine", **ENGINE)
     add("--set", **SET)
+    add("--import", **IMPORT)
+    add("--trust-remote-code", **TRUST)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -139,7 +143,7 @@ def _evaluate_tasks(options: argparse.Namespace) -> None:
     from visplay.evaluation.lmms.evaluate import evaluate_tasks
     from visplay.roles.open import own_settings
 
-    settings = own_settings(options.model, options.preset, options.set)
+    settings = own_settings(options.model, options.preset, options.set, trust_remote_code=options.trust_remote_code)
     table = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.out, settings)
     table.show(Console(soft_wrap=True))
     print(f"every answer is in {options.out}")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from visplay.cli.common import ENGINE, PRESET, SET, check_at_least_one
+from visplay.cli.common import ENGINE, IMPORT, PRESET, SET, TRUST, check_at_least_one
+from visplay.errors import ConfigError
 
 if TYPE_CHECKING:
+    from visplay.config import Settings
     from visplay.distributed.controller import Controller
     from visplay.runs.open_run import Run
 
@@ -27,6 +29,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("--engine", **ENGINE)
     add("--seed", type=int)
     add("--set", **SET)
+    add("--import", **IMPORT)
+    add("--trust-remote-code", **TRUST)
     add(
         "--controls",
         nargs="*",
@@ -62,16 +66,23 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     from visplay.config import load_settings
     from visplay.selfplay.run import evolve
 
+    trusted = options.trust_remote_code
+
     console = Console(soft_wrap=True, highlight=False)
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
     changes = list(options.set)
     if options.validation_set:
         changes.append(f"acceptance.validation_set={json.dumps(str(options.validation_set))}")
-    preset, own = options.preset, options.out / "config.yaml"
-    if options.resume and own.exists() and preset == "default":
-        preset = str(own)
-    settings = load_settings(preset, changes, given)
+    own = options.out / "config.yaml"
+
+    def build(preset: str, before: Sequence[str] = ()) -> Settings:
+        return load_settings(preset, [*before, *changes], given, trust_remote_code=trusted)
+
+    if options.resume and own.exists():
+        settings = build(options.preset or str(own))
+    else:
+        settings = _new_settings(options, build, changes, console, controller)
     controls = options.controls or options.controls is not None  # without names, all
     run = evolve(
         settings, options.out, resume=options.resume, controls=controls, console=console, controller=controller
@@ -79,6 +90,34 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     _show(run, console)
     console.print(f"results in {options.out}")
     _leave_report(options.out, console)
+
+
+def _new_settings(
+    options: argparse.Namespace,
+    build: Callable[..., Settings],
+    changes: Sequence[str],
+    console: Console,
+    controller: Controller,
+) -> Settings:
+    """The settings of the named preset, or of the recipe that suits the model; warns of what does not suit it."""
+    from visplay.config.loading import read_override
+    from visplay.tools.plan.recipe import choose_recipe, lab_warnings, memory_found, rate_warnings
+
+    changed = dict(map(read_override, changes))
+    model = str(changed.get("model") or options.model or "lab")
+    if options.preset is None and model != "lab":
+        memory = memory_found(str(changed.get("device", "auto")))
+        chosen = choose_recipe(model, build, memory, controller.size, trusted=options.trust_remote_code)
+        if not chosen.fits:
+            raise ConfigError(f"{chosen.line()}; --preset names another recipe")
+        settings, warnings = chosen.settings, rate_warnings(chosen.settings, chosen.size)
+        console.print(chosen.line(), markup=False)
+    else:
+        settings = build(options.preset or "default")
+        warnings = lab_warnings(settings, controller.size)
+    for line in warnings:
+        console.print(line, markup=False)
+    return settings
 
 
 def _show(run: Run, console: Console) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from visplay.cli.common import IMPORT, TRUST
 from visplay.roles.open import Role
 
 
@@ -13,12 +14,14 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", type=Path, metavar="RUN")
     command.add_argument("--role", required=True, choices=get_args(Role))
     command.add_argument("--to", required=True, type=Path, metavar="DIR")
+    command.add_argument("--import", **IMPORT)
+    command.add_argument("--trust-remote-code", **TRUST)
     command.add_argument("--adapter", action="store_true", help="only the LoRA adapter, in PEFT format")
 
 
 def run(options: argparse.Namespace) -> int:
     from visplay.tools.export import export
 
-    export(options.run, options.role, options.to, options.adapter)
+    export(options.run, options.role, options.to, options.adapter, options.trust_remote_code)
     print(f"the {options.role} is in {options.to}; its README.md says how to load it")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from visplay.cli.common import PRESET, SET, check_at_least_one
+from visplay.cli.common import IMPORT, PRESET, SET, TRUST, check_at_least_one
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -21,7 +21,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("recipes", nargs="*", metavar="RECIPE", help="presets, controls, matrix files; default: paper, votes, default")
     add("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1; default: %(default)s")
     add("--model", action="append", default=[], metavar="DIR", help="repeat all with this base beside the lab's")
-    add("--preset", **PRESET | {"help": "whose controls, images and evaluation are used; default: %(default)s"})
+    whose = "whose controls, images and evaluation are used; default: %(default)s"
+    add("--preset", **PRESET | {"default": "default", "help": whose})
     add("--set", **SET)
     add("--pass-k", type=int, default=0, metavar="K", help="also measure pass@K")
     add("--page", type=Path, metavar="FILE", help="where the page is written; default: scoreboard.md in DIR")
@@ -31,6 +32,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         study.add_argument(
             "--out", required=True, type=Path, metavar="DIR", help="the same command again continues its runs"
         )
+        study.add_argument("--import", **IMPORT)
+        study.add_argument("--trust-remote-code", **TRUST)
         study.add_argument("--processes", type=int, metavar="N", help="runs at once; default: one for each core")
 
 
@@ -48,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
 def _ablate(options: argparse.Namespace, console: Console) -> bool:
     from visplay.tools.ablation import ablate, read_matrix
 
-    return ablate(read_matrix(options.matrix), options.out, options.processes, console)
+    trusted = options.trust_remote_code
+    return ablate(read_matrix(options.matrix), options.out, options.processes, console, trust_remote_code=trusted)
 
 
 def _score(options: argparse.Namespace, console: Console) -> bool:
@@ -58,4 +62,12 @@ def _score(options: argparse.Namespace, console: Console) -> bool:
     matrices = scoreboard_matrices(
         options.recipes, options.seeds, options.model, options.preset, options.set, options.pass_k
     )
-    return score(matrices, options.out, options.page, options.processes, console, go=not options.page_only)
+    return score(
+        matrices,
+        options.out,
+        options.page,
+        options.processes,
+        console,
+        go=not options.page_only,
+        trust_remote_code=options.trust_remote_code,
+    )

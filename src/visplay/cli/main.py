@@ -8,12 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from visplay import __version__
 from visplay.cli import ask, compare, components, doctor, evaluate, evolve, export, lab, plan, report, watch
 from visplay.distributed.children import end_with_parent
 from visplay.distributed.loopback import RENDEZVOUS
-from visplay.errors import ConfigError, VisplayError, reason, visible
+from visplay.errors import ConfigError, VisplayError, did_you_mean, reason, visible, without_secrets
+from visplay.interfaces.component import import_named
 
 # Each module has the functions `add_flags` and `run`; `run` returns the exit status.
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     end_with_parent()
     arguments = sys.argv[1:] if arguments is None else arguments
+    if any("\0" in argument for argument in arguments):
+        print("visplay: an argument holds a NUL character, which no path has; leave it out", file=sys.stderr)
+        return 2
     options = _parser().parse_args(arguments, argparse.Namespace(arguments=arguments))
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -53,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigError(
                 "only `visplay evolve` shares its work among processes; start this command without torchrun"
             )
+        for module in getattr(options, "imports", ()):
+            import_named(module)
         return int(options.command.run(options))
     except KeyboardInterrupt:
         if name == "visplay" and RENDEZVOUS not in os.environ:  # otherwise the launcher says it
@@ -63,16 +70,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk, a missing right, …: nothing that visplay could have done otherwise
-        file = f"{error.filename}: " if error.filename else ""
-        print(f"{name}: {file}{reason(error)}; mend that, then repeat the command", file=sys.stderr)
+        what = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
+        print(f"{name}: {visible(without_secrets(what))}; mend that, then repeat the command", file=sys.stderr)
         return 2
     except VisplayError as error:
-        print(f"{name}: {visible(str(error))}", file=sys.stderr)
+        print(f"{name}: {visible(without_secrets(str(error)))}", file=sys.stderr)
         return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says which command or choice a misspelt one may mean."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            meant = did_you_mean(str(value), known)
+            raise argparse.ArgumentError(action, f"no '{visible(str(value))}'{meant}; choose from {', '.join(known)}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="visplay", description="A VLM that improves itself from unlabeled images.")
+    parser = _Parser(prog="visplay", description="A VLM that improves itself from unlabeled images.")
     parser.add_argument("--version", action="version", version=f"visplay {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (module, summary) in COMMANDS.items():

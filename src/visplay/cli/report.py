@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from visplay.cli.common import IMPORT
+
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("run", type=Path, metavar="RUN")
+    add("--import", **IMPORT)
     add("--to", required=True, type=Path, metavar="FILE.html")
     add("--most-mib", type=float, default=5.0, metavar="SIZE", help="of the file; default: %(default)s")
 

@@ -6,12 +6,16 @@ import argparse
 from contextlib import suppress
 from pathlib import Path
 
+from visplay.cli.common import IMPORT, TRUST
+
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("run", type=Path, metavar="RUN")
     add("--port", type=int, default=8765, help="0 takes a free one; default: %(default)s")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen at; default: this machine only")
+    add("--import", **IMPORT)
+    add("--trust-remote-code", **TRUST)
     add("--allow-host", action="append", default=[], metavar="NAME", help="also answer to this name")
 
 
@@ -26,5 +30,5 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.run} is shown at {address} (Ctrl-C ends it)", flush=True)
 
     with suppress(KeyboardInterrupt):
-        watch(options.run, options.host, options.port, options.allow_host, tell)
+        watch(options.run, options.host, options.port, options.allow_host, tell, options.trust_remote_code)
     return 0

@@ -4,6 +4,7 @@ from visplay.config.loading import check_settings as check_settings
 from visplay.config.loading import dump_settings as dump_settings
 from visplay.config.loading import load_settings as load_settings
 from visplay.config.loading import preset_names as preset_names
+from visplay.config.loading import recipe_names as recipe_names
 from visplay.config.settings import AcceptanceSettings as AcceptanceSettings
 from visplay.config.settings import Averaging as Averaging
 from visplay.config.settings import EvaluationSettings as EvaluationSettings

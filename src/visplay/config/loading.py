@@ -1,28 +1,37 @@
-"""Reading settings: a preset or a YAML file, then values, then `key=value` overrides, checked as a whole."""
+"""Reading settings: a preset or a YAML file, then values, then `key=value` overrides, checked as a whole.
+
+A preset and a run's config.yaml are data. They run no code: a component of the user's own is taken from a module that
+the process has imported or that an override names, and `trust_remote_code` is an argument of the call alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from visplay.config.moved import moved_keys
 from visplay.config.settings import Settings
-from visplay.errors import ConfigError
+from visplay.config.yaml_file import dump_yaml, read_yaml, read_yaml_file
+from visplay.errors import ConfigError, did_you_mean
 from visplay.interfaces.component import Component, problems
 
-_PRESETS = resources.files("visplay.config") / "presets"
+_PRESETS = Path(str(resources.files("visplay.config"))) / "presets"  # for the lab's model
+_RECIPES = _PRESETS.with_name("recipes")  # for real models
 
 
 def preset_names() -> list[str]:
-    """Names of the shipped presets."""
-    return sorted(file.name.removesuffix(".yaml") for file in _PRESETS.iterdir() if file.name.endswith(".yaml"))
+    """Names of the shipped presets for the lab's model."""
+    return sorted(file.stem for file in _PRESETS.glob("*.yaml"))
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped presets for real models."""
+    return sorted(file.stem for file in _RECIPES.glob("*.yaml"))
 
 
 def load_settings(
@@ -31,6 +40,7 @@ def load_settings(
     values: Mapping[str, Any] | None = None,
     *,
     trained: bool = True,
+    trust_remote_code: bool = False,
 ) -> Settings:
     """The settings of a preset, then `values`, then `overrides`.
 
@@ -42,8 +52,9 @@ def load_settings(
         overrides: texts such as `rl.learning_rate=3e-5` or `silver.gates.band.low=0.5`; the value is read as YAML.
         values: top-level settings, such as those of command-line flags.
         trained: False if nobody trains the model, as for `visplay eval`.
+        trust_remote_code: run code that comes with the model; no preset can say so.
     Raises:
-        ConfigError: an unknown preset or key, or a value out of its bounds.
+        ConfigError: an unknown preset or key, a value out of its bounds, or a preset that names code.
     """
     merged = _read_preset(preset) | dict(values or {})
     changes = dict(read_override(text) for text in overrides)
@@ -51,11 +62,13 @@ def load_settings(
         changes = {"evaluation.endpoints": {}} | changes
     for key, value in changes.items():
         change_setting(merged, key, value)
-    return check_settings(merged, f"preset {preset}", trained=trained)
+    return check_settings(merged, f"preset {preset}", trained=trained, trust_remote_code=trust_remote_code)
 
 
-def check_settings(values: Mapping[str, Any], where: str, *, trained: bool = True) -> Settings:
-    """The settings that a nested mapping holds.
+def check_settings(
+    values: Mapping[str, Any], where: str, *, trained: bool = True, trust_remote_code: bool = False
+) -> Settings:
+    """The settings that a nested mapping holds. It may import what `import_path` names, so files are checked before.
 
     Raises:
         ConfigError: every problem, in one line that begins with `where`.
@@ -63,16 +76,17 @@ def check_settings(values: Mapping[str, Any], where: str, *, trained: bool = Tru
     moved = moved_keys(values)
     if moved:
         raise ConfigError(f"{where}: {'; '.join(moved)}")
+    if values.get("trust_remote_code", False) is not False and not trust_remote_code:
+        raise ConfigError(f"{where}: trust_remote_code is no setting; pass --trust-remote-code to the command instead")
     try:
-        return Settings.model_validate(values, context={"trained": trained})
+        return Settings.model_validate({**values, "trust_remote_code": trust_remote_code}, context={"trained": trained})
     except ValidationError as error:
-        raise ConfigError(f"{where}: {problems(error)}") from None
+        raise ConfigError(f"{where}: {problems(error, Settings)}") from None
 
 
 def dump_settings(settings: Settings) -> str:
     """YAML that `visplay evolve --preset FILE` reads back to the same settings."""
-    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    return text
+    return dump_yaml(settings.model_dump(mode="json"))
 
 
 def change_setting(values: dict[str, Any], key: str, value: Any) -> None:
@@ -86,9 +100,10 @@ def change_setting(values: dict[str, Any], key: str, value: Any) -> None:
     fields: Mapping[str, FieldInfo] = Settings.model_fields
     for section in sections:
         if isinstance(here, list):
-            here = next((each for each in here if isinstance(each, dict) and each.get("type") == section), None)
-            if here is None:
-                raise ConfigError(f"'{key}': there is no '{section}' in the list")
+            named = {str(each.get("type")): each for each in here if isinstance(each, dict)}
+            if section not in named:
+                raise ConfigError(f"'{key}': there is no '{section}' in the list{did_you_mean(section, named)}")
+            here = named[section]
             continue
         field = fields.get(section)
         inside = _spelled_out(here.get(section), field)
@@ -122,32 +137,22 @@ def read_override(text: str) -> tuple[str, Any]:
     """The key and the value of `key=value`."""
     key, separator, raw = text.partition("=")
     if not separator or not key.strip():
-        raise ConfigError(f"'{text}' is not key=value, for example rl.learning_rate=3e-5")
-    try:
-        value = yaml.safe_load(raw)
-    except yaml.YAMLError:
-        raise ConfigError(f"'{text}': the value is not valid YAML") from None
-    # YAML 1.1 reads 3e-5 as a string; numbers are meant as numbers.
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value)
-    return key.strip(), value
+        raise ConfigError(f"'{text[:200]}' is not key=value, for example rl.learning_rate=3e-5")
+    return key.strip(), read_yaml(raw, f"the value of '{key.strip()[:200]}'")
 
 
 def _read_preset(preset: str) -> dict[str, Any]:
-    file = _PRESETS / f"{preset}.yaml"
+    file = next((path for path in (_PRESETS / f"{preset}.yaml", _RECIPES / f"{preset}.yaml") if path.is_file()), None)
     if preset.endswith((".yaml", ".yml")):
         file = Path(preset)
-        if not file.is_file():
+        if not file.exists():
             raise ConfigError(f"no preset file {preset}")
-    elif preset not in preset_names():
-        raise ConfigError(f"no preset '{preset}'; choose one of {', '.join(preset_names())} or a .yaml file")
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"cannot read {preset} as UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{preset} is not valid YAML: {' '.join(str(error).split())}") from None
+    elif file is None or file.stem != preset:
+        names = [*preset_names(), *recipe_names()]
+        raise ConfigError(
+            f"no preset '{preset}'{did_you_mean(preset, names)}; choose one of {', '.join(names)} or a .yaml file"
+        )
+    values = read_yaml_file(file) or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{preset} must hold a mapping of settings")
     return values

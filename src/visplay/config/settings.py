@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from visplay.config.yaml_file import read_text
 from visplay.interfaces.advantages import AdvantageEstimator
 from visplay.interfaces.component import MayChange, Section, by_name
 from visplay.interfaces.engine import EngineBackend, Sampling
@@ -65,14 +66,16 @@ class QuestionerSettings(Section):
         """The distinct lines of a file that are not blank; a list of questions is left as it is."""
         if not isinstance(bank, (str, Path)):
             return bank
-        try:
-            lines = Path(bank).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            raise ValueError(f"cannot read {bank} as UTF-8 text with a question on each line") from None
+        lines = read_text(Path(bank), "with a question on each line").splitlines()
         questions = dict.fromkeys(line.strip() for line in lines if line.strip())
         if not questions:
             raise ValueError(f"{bank} has no question")
         return tuple(questions)
+
+    @field_validator("gates")
+    @classmethod
+    def _has_each_gate_once(cls, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        return _distinct(gates)
 
     @model_validator(mode="after")
     def _trains_no_bank(self) -> QuestionerSettings:
@@ -94,6 +97,11 @@ class SilverSettings(Section):
     labeler: Labeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 9)")
     gates: tuple[Gate, ...] = by_name(("band",), "gates that a labelled question must pass, in order (paper: band)")
+
+    @field_validator("gates")
+    @classmethod
+    def _has_each_gate_once(cls, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        return _distinct(gates)
 
 
 class ReasonerSettings(Section):
@@ -172,7 +180,9 @@ class AcceptanceSettings(Section):
 class EvaluationSettings(Section):
     """What is measured after each iteration; training never reads it."""
 
-    suites: tuple[SuiteSource, ...] = by_name(("easy_vqa", "lab"), "labelled suites")
+    suites: tuple[SuiteSource, ...] = by_name(
+        ("easy_vqa", "lab"), "labelled suites; if unset, the lab's for its own model or images, else none"
+    )
     endpoints: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="by name, the suites whose mean decides; {}: the mean of all"
     )
@@ -218,11 +228,15 @@ class Settings(Section):
     train_vision: bool = Field(False, description="train the vision tower too (tune: full)")
     min_pixels: int | None = Field(None, ge=1, description="smallest image size, for families that have one")
     max_pixels: int | None = Field(None, ge=1, description="largest image size; null: the model's own")
-    trust_remote_code: MayChange[bool] = Field(False, description="run code that comes with the model")
+    trust_remote_code: bool = Field(
+        False, exclude=True, description="run code that comes with the model; only --trust-remote-code says so"
+    )
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="type of the weights that compute")
     four_bit: bool = Field(False, description="load the base in 4-bit NF4 (bitsandbytes); adapters stay in `dtype`")
     gradient_checkpointing: MayChange[bool] = Field(False, description="recompute activations in the backward pass")
-    device: MayChange[str] = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1', …")
+    device: MayChange[str] = Field(
+        "auto", pattern=r"^(auto|(cpu|cuda|mps|xpu)(:\d{1,3})?)$", description="'auto', 'cpu', 'cuda', 'cuda:1', …"
+    )
     checkpoint_every: MayChange[int] = Field(
         1, ge=1, description="steps between checkpoints; --resume goes on from the last"
     )
@@ -240,6 +254,14 @@ class Settings(Section):
     lora: LoraSettings = Field(default_factory=LoraSettings)
     acceptance: AcceptanceSettings = Field(default_factory=AcceptanceSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+
+    @model_validator(mode="after")
+    def _measures_what_is_its_own(self) -> Settings:
+        """Leave out the lab's suites that nobody asked for if neither the model nor the images are the lab's."""
+        if "suites" not in self.evaluation.model_fields_set and not (self.model == "lab" or self.images.is_lab):
+            # The section is frozen for others.
+            self.__dict__["evaluation"] = self.evaluation.model_copy(update={"suites": (), "endpoints": {}})
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Settings:
@@ -263,6 +285,15 @@ class Settings(Section):
             if labeler is not None:
                 labeler.check_run(self)
         return self
+
+
+def _distinct(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """The gates; metrics are by their names, so none may be there twice."""
+    names = [gate.name for gate in gates]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"gate '{name}' is there twice")
+    return gates
 
 
 def _refuse_untrainable(role: str, sampling: Sampling, steps: int, elsewhere: str) -> None:

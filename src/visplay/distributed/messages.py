@@ -59,6 +59,8 @@ def _as_json(value: Any, places: dict[bytes, int]) -> dict[str, Any]:
     elif isinstance(value, (Settings, Sampling)):
         # As text, because settings hold mappings of their own.
         values = {"values": json.dumps(value.model_dump(mode="json"))}
+        if isinstance(value, Settings):  # no file of settings says so, but this process's command did
+            values["trust_remote_code"] = value.trust_remote_code
     elif _RECORDS.get(name) is type(value):
         values = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
     else:
@@ -73,7 +75,8 @@ def _from_json(values: dict[str, Any], parts: list[bytes]) -> Any:
         case "Path":
             return Path(values["path"])
         case "Settings":
-            return check_settings(json.loads(values["values"]), "the settings of the run")
+            trusted = values["trust_remote_code"]
+            return check_settings(json.loads(values["values"]), "the settings of the run", trust_remote_code=trusted)
         case "Sampling":
             return Sampling.model_validate(json.loads(values["values"]))
         case name if name in _RECORDS:

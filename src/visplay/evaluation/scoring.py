@@ -85,6 +85,7 @@ def evaluate(
     seed: int = 0,
     preset: str | None = None,
     overrides: Sequence[str] = (),
+    trust_remote_code: bool = False,
 ) -> Scores:
     """The answers of a model, or of a run's Reasoner, to labelled questions; `Scores.metrics()` has the figures.
 
@@ -100,13 +101,18 @@ def evaluate(
         seed: of generated items and of sampled answers.
         preset: settings for a model; a run has its own.
         overrides: changes of single settings, `key=value`.
+        trust_remote_code: run code that comes with a model.
     Raises:
         EvaluationError: the items cannot be read, or there are none; or baselines without a base.
         RunError, ModelError, ConfigError, EngineError: a model cannot be opened or run.
     """
     if baselines and base is None:
         raise EvaluationError("baselines are votes of a base; name the base")
-    settings = {name: own_settings(name, preset, overrides, {"seed": seed}) for name in (model, base) if name}
+    settings = {
+        name: own_settings(name, preset, overrides, {"seed": seed}, trust_remote_code=trust_remote_code)
+        for name in (model, base)
+        if name
+    }
     sources = [LabelledFile(path=Path(data))] if data is not None else suites
     opened = open_suites(sources, seed, items, sealed=sealed)
     if not opened:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx2
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
-from visplay.errors import VisplayError
+from visplay.errors import VisplayError, did_you_mean
 from visplay.generation.settings import EndpointSettings
 
 _CONNECT_S = 10.0
@@ -62,7 +62,7 @@ class Endpoint:
         names = [model.id for model in self._read(_Models, reply).data if not model.parent]
         name = self.settings.model or next(iter(names), "")
         if name not in names:
-            raise self.error(f"serves {names}, not {self.settings.model_name} '{name}'")
+            raise self.error(f"serves {names}, not {self.settings.model_name} '{name}'{did_you_mean(name, names)}")
         return name
 
     async def _first_reply(self, client: httpx2.AsyncClient) -> httpx2.Response:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -35,15 +36,17 @@ class EndpointSettings(Section):
     wait_s: float = Field(600.0, gt=0, description="longest wait for a server that is starting, seconds")
     retries: int = Field(8, ge=0, le=100, description="further tries of a request that got no answer, or 429 or 5xx")
 
-    @field_validator("url")
+    @field_validator("url", mode="before")
     @classmethod
-    def _is_only_an_address(cls, url: str) -> str:
-        parts = urlsplit(url)
+    def _is_only_an_address(cls, url: Any) -> Any:
         # Errors and settings show the address.
-        if parts.username is not None or parts.query:
+        if re.search("[@?#]", str(url)):
             raise ValueError(f"holds more than an address; a key goes into {cls.key_variable}")
-        # urlsplit raises ValueError if the port is out of range.
-        if parts.port == 0:
+        try:
+            port = urlsplit(str(url)).port
+        except ValueError:  # its message quotes the address
+            raise ValueError("Port out of range 1-65535") from None
+        if port == 0:
             raise ValueError("no server listens at port 0")
         return url
 

@@ -17,14 +17,25 @@ from __future__ import annotations
 import os
 import pkgutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from inspect import cleandoc
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import CoreSchema, core_schema
+
+from visplay.errors import PASSWORD_IN_URL, ConfigError, did_you_mean, without_secrets
 
 BUILT_IN: dict[str, tuple[str, ...]] = {
     "labeler": ("visplay.labeling.labelers", "visplay.lab.labelers"),
@@ -51,9 +62,34 @@ MayChange = Annotated[_Value, RESUMABLE]
 
 
 class Section(BaseModel):
-    """A group of settings: frozen, and an unknown key is an error."""
+    """A group of settings: frozen; numbers are finite and below 2^63; an unknown key is an error.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    Settings are written to files, shown and sent to trackers, so an address with a password is refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic takes `true` for 1."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = (annotation, *get_args(annotation))
+        if isinstance(value, bool) and bool not in kinds and (int in kinds or float in kinds):
+            raise ValueError("Input should be a number, not true or false")
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _can_be_kept(cls, value: Any) -> Any:
+        for one in _leaves(value):
+            if isinstance(one, int) and abs(one) >= 2**63:
+                raise ValueError("Input should be below 2^63")
+            if isinstance(one, str | Path) and "\0" in str(one):
+                raise ValueError("Input should have no NUL character")
+            if isinstance(one, str | Path) and PASSWORD_IN_URL.search(str(one)):
+                raise ValueError("holds a password; settings are written to files, so name an environment variable")
+        return value
 
 
 class Component(Section):
@@ -141,24 +177,58 @@ def read_component(seam: str, value: Any) -> Component:
     name = settings.pop("type")
     if name != CUSTOM and name not in known:
         raise ValueError(
-            f"no {kind} '{name}'; choose one of {', '.join(known)}, or "
+            f"no {kind} '{name}'{did_you_mean(name, known)}; choose one of {', '.join(known)}, or "
             "{type: custom, import_path: 'package.module:Class'}"
         )
     chosen = _imported(base, settings.pop("import_path", None)) if name == CUSTOM else known[name]
     try:
         return chosen.model_validate(settings)
     except ValidationError as error:
-        raise ValueError(f"{kind} '{name}': {problems(error)}") from None
+        raise ValueError(f"{kind} '{name}': {problems(error, chosen)}") from None
 
 
-def problems(error: ValidationError) -> str:
-    """All problems of a validation in one line, each with the path of its setting."""
+def problems(error: ValidationError, section: type[BaseModel] | None = None) -> str:
+    """All problems of a validation in one line, each with the path of its setting; at most 20.
+
+    Args:
+        section: what was validated, to say which setting a misspelt one may mean.
+    """
     found = []
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
-        words = problem["msg"].removeprefix("Value error, ")
+    for problem in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in problem["loc"])[:200]
+        words = without_secrets(problem["msg"].removeprefix("Value error, "))[:1000]
+        if section and problem["type"] == "extra_forbidden":
+            words += _meant(where, dict.fromkeys(setting_paths(section)))
         found.append(f"{where}: {words}" if where else words)
-    return "; ".join(found)
+    more = [f"and {len(found) - 20} more"] if len(found) > 20 else []
+    return "; ".join(found[:20] + more)
+
+
+def setting_paths(section: type[BaseModel], above: str = "") -> Iterator[str]:
+    """The dotted paths of all settings of a section, such as `rl.learning_rate`; components are not entered."""
+    for name, field in section.model_fields.items():
+        yield f"{above}{name}"
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Section) and kind not in _BASES.values():
+                yield from setting_paths(kind, f"{above}{name}.")
+
+
+def _meant(path: str, known: Mapping[str, Any]) -> str:
+    """The setting that an unknown path may mean: one of the same name elsewhere, else the one spelt most like it."""
+    name = path.rpartition(".")[2]
+    elsewhere = [each for each in known if each.rpartition(".")[2] == name]
+    return f" (did you mean '{elsewhere[0]}'?)" if len(elsewhere) == 1 else did_you_mean(path, elsewhere or known)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The values in nested tuples, lists and mappings, keys among them."""
+    if isinstance(value, Mapping):
+        value = (*value, *value.values())
+    if isinstance(value, tuple | list):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield value
 
 
 def by_name(default: str | tuple[str, ...], description: str) -> Any:
@@ -166,12 +236,30 @@ def by_name(default: str | tuple[str, ...], description: str) -> Any:
     return Field(default=default, description=description)
 
 
+def import_named(module: str) -> None:
+    """Import a module that the user names on the command line; the working directory is searched as well.
+
+    Raises:
+        ConfigError: the module cannot be imported.
+    """
+    _search_working_directory()
+    try:
+        import_module(module)
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f"--import: '{module}' cannot be imported: {said}") from error
+
+
+def _search_working_directory() -> None:
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
 def _imported(base: type[Component], import_path: Any) -> type[Component]:
     """The user's class; the working directory is searched as well."""
     if not all(str(import_path or "").partition(":")):
         raise ValueError("type: custom needs import_path: 'package.module:Class'")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    _search_working_directory()
     try:
         found: Any = pkgutil.resolve_name(import_path)
     # The module is the user's: whatever it raises is shown in the one line that names it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from visplay.interfaces.component import Component
 from visplay.interfaces.labeler import Voter
@@ -66,6 +66,9 @@ class Observer(Protocol):
 
 class ImageSource(Component, seam="image_source"):
     """A source of unlabeled images."""
+
+    is_lab: ClassVar[bool] = False
+    """The images are the lab's, which its suites are about."""
 
     def open(self, seed: int) -> Catalogue:
         """All images of the source; one that draws its images uses the run's seed.

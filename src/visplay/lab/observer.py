@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 from visplay.answers import extract_boxed, match
 from visplay.evaluation.statistics import paired_difference
@@ -90,6 +90,8 @@ class LabObserver:
 
 class KnownImages(ImageSource):
     """A source of images whose scenes are known."""
+
+    is_lab: ClassVar[bool] = True
 
     def truth(self, seed: int) -> Truth:
         """The true answers for the images of a run with this seed; for measurement only."""

@@ -38,8 +38,11 @@ class Processor:
         if type(config) not in PROCESSOR_MAPPING:
             return cls(name, AutoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code))
         parts = {
-            "image_processor": AutoImageProcessor.from_pretrained(name, backend="pil"),
-            "tokenizer": AutoTokenizer.from_pretrained(name),
+            # Without the argument, transformers asks on the terminal whether to run the code of a folder.
+            "image_processor": AutoImageProcessor.from_pretrained(
+                name, backend="pil", trust_remote_code=trust_remote_code
+            ),
+            "tokenizer": AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code),
         }
         kind: Any = _without_video(PROCESSOR_MAPPING[type(config)])
         values: dict[str, Any] = {}

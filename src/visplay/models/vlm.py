@@ -84,6 +84,7 @@ class VLM(TreeModel):
         name = str(name)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        _check_device(device)
         check_model(name, trust_remote_code)
         with quiet():
             try:
@@ -97,7 +98,7 @@ class VLM(TreeModel):
                     **(_in_four_bits(config, dtype, device) if four_bit else {}),
                 )
             except _LOAD_ERRORS as error:
-                raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
+                raise _unloadable(name, error) from None
             if not processor.chat_template:
                 raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
             check_finite(model.named_parameters(), f"model '{name}'", "its files are damaged; get them again")
@@ -178,13 +179,27 @@ def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).partition("\n")[0]
+        raise ModelError(f"device '{device}' cannot be used ({first}); `visplay doctor` lists the devices") from None
+
+
+def _unloadable(name: str, error: Exception) -> ModelError:
+    if "trust_remote_code" in str(error):
+        return ModelError(f"model '{name}' comes with code of its own; if you trust it, add --trust-remote-code")
+    return ModelError(f"cannot load model '{name}': {one_line(error)}")
+
+
 def check_model(name: str, trust_remote_code: bool = False) -> None:
     """Check the configuration of a model, not its weights; ModelError if it is missing, or takes no images."""
     check_name(name)
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     except _LOAD_ERRORS as error:
-        raise ModelError(f"cannot load model '{name}': {one_line(error)}") from None
+        raise _unloadable(name, error) from None
     remote = trust_remote_code and "AutoModelForImageTextToText" in getattr(config, "auto_map", {})
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
         raise ModelError(f"model '{name}' is of type {config.model_type}, which takes no images with its text")

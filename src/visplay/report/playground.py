@@ -24,8 +24,9 @@ MOST_CHARACTERS = 2000  # of a question, as many as the Questioner may write
 class Playground:
     """Both roles of a run and its base, for one question at a time; without roles yet, the base alone."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, trust_remote_code: bool = False) -> None:
         self._run = run
+        self._trusted = trust_remote_code
         self._opened: dict[str, Asker] = {}
 
     def ask(self, given_image: object, given_question: object) -> dict[str, Any]:
@@ -69,7 +70,11 @@ class Playground:
 
         if name not in self._opened:
             # Base and evolved roles stand side by side in one process, whatever engine trained them.
-            settings = load_settings(str(self._run / "config.yaml"), values={"engine": "transformers"})
+            settings = load_settings(
+                str(self._run / "config.yaml"),
+                values={"engine": "transformers"},
+                trust_remote_code=self._trusted,
+            )
             model = settings.model if name == "base" else str(self._run)
             self._opened[name] = Asker(model, ("questioner", "reasoner"), settings)
         return self._opened[name]

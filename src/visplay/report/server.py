@@ -55,20 +55,28 @@ class _Image(BaseModel):
     side: int = Field(256, ge=32, le=1024)  # pixels
 
 
-def watch(run: Path, host: str, port: int, allowed: Sequence[str], tell: Callable[[str], None]) -> None:
+def watch(
+    run: Path,
+    host: str,
+    port: int,
+    allowed: Sequence[str],
+    tell: Callable[[str], None],
+    trust_remote_code: bool = False,
+) -> None:
     """Serve the page of `run` until interrupted.
 
     Args:
         host: address to listen at.
         port: 0 takes a free one.
         allowed: further host names that are accepted, besides those of the loopback and `host`.
+        trust_remote_code: run code that comes with the model, for questions to it.
         tell: is called with the page's address when the server accepts connections.
     Raises:
         RunError: there is no run, or the server cannot listen at the address.
         ConfigError: the run's config.yaml cannot be read, or a name of `allowed` is a pattern.
     """
     written = f"[{host}]" if ":" in host else host
-    app = make_app(run, (*LOOPBACK, written, *allowed))
+    app = make_app(run, (*LOOPBACK, written, *allowed), trust_remote_code)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family)
@@ -81,11 +89,11 @@ def watch(run: Path, host: str, port: int, allowed: Sequence[str], tell: Callabl
         uvicorn.Server(settings).run(sockets=[listening])
 
 
-def make_app(run: Path, hosts: Sequence[str]) -> Starlette:
+def make_app(run: Path, hosts: Sequence[str], trust_remote_code: bool = False) -> Starlette:
     """The page of `run` as an ASGI application that accepts only the names `hosts`; raises the errors of `RunView`."""
     if any("*" in host for host in hosts):
         raise ConfigError("--allow-host takes whole names, no '*': it would let any page on the web read the run")
-    site = _Site(run)
+    site = _Site(run, trust_remote_code)
     return Starlette(
         routes=[
             Route("/api/run", site.overview),
@@ -109,8 +117,8 @@ def make_app(run: Path, hosts: Sequence[str]) -> Starlette:
 class _Site:
     """The endpoints. Run, images and models have a lock each, because images and models can take long to open."""
 
-    def __init__(self, run: Path) -> None:
-        self._view, self._playground = RunView(run), Playground(run)
+    def __init__(self, run: Path, trust_remote_code: bool) -> None:
+        self._view, self._playground = RunView(run), Playground(run, trust_remote_code)
         self._reading, self._drawing, self._asking = Lock(), Lock(), asyncio.Lock()
         self._view.overview()  # reads the questions so far before the first request
 

@@ -30,7 +30,12 @@ def is_run(name: str) -> bool:
 
 
 def own_settings(
-    name: str, preset: str | None = None, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
+    name: str,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    *,
+    trust_remote_code: bool = False,
 ) -> Settings:
     """Settings for inference: a run's config.yaml, or a preset for a model. `values`, then `overrides`, apply on top.
 
@@ -38,14 +43,17 @@ def own_settings(
         ConfigError: a setting is wrong, cannot be changed for a run, or names another model.
     """
     if not is_run(name):
-        chosen = load_settings(preset or "default", overrides, {"model": name, **(values or {})}, trained=False)
+        own_model = {"model": name, **(values or {})}
+        chosen = load_settings(
+            preset or "default", overrides, own_model, trained=False, trust_remote_code=trust_remote_code
+        )
         if chosen.model != name:
             raise ConfigError(f"the model is {name}; leave model out of --set, and pass another model's name instead")
         return chosen
     if preset is not None:
         raise ConfigError(f"{name} is a run and has its settings; leave --preset out, and change settings by --set")
     file = str(Path(name) / "config.yaml")
-    own, chosen = load_settings(file), load_settings(file, overrides, values)
+    own, chosen = load_settings(file), load_settings(file, overrides, values, trust_remote_code=trust_remote_code)
     changed = [key for key in _WEIGHT_SETTINGS if getattr(own, key) != getattr(chosen, key)]
     if changed:
         raise ConfigError(f"the weights of {name} need the run's {', '.join(changed)}; leave that out of --set")
@@ -118,9 +126,9 @@ def open_roles(name: str, roles: Sequence[Role], settings: Settings) -> tuple[di
     return policies, prompts
 
 
-def open_reasoner(name: str) -> tuple[Policy, Prompts, Settings]:
+def open_reasoner(name: str, trust_remote_code: bool = False) -> tuple[Policy, Prompts, Settings]:
     """A run's Reasoner, or a model as the Reasoner, with its prompts and settings; raises as `open_roles`."""
-    settings = own_settings(name)
+    settings = own_settings(name, trust_remote_code=trust_remote_code)
     policies, prompts = open_roles(name, ("reasoner",), settings)
     return policies["reasoner"], prompts, settings
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
-from visplay.errors import ConfigError
+from visplay.config.yaml_file import dump_yaml, read_yaml_file
+from visplay.errors import ConfigError, did_you_mean
 
 _QUESTIONER = (
     "Look at the image and write exactly one question about it. The question must need the image, need "
@@ -51,7 +50,7 @@ class Prompts:
 
     def save(self, file: Path) -> None:
         """Write the prompts to a file, usually `prompts.yaml` in a model's folder; `load_prompts` can read it."""
-        file.write_text(yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        file.write_text(dump_yaml(asdict(self)), encoding="utf-8")
 
     def answer(self, question: str, choices: Sequence[str] = ()) -> str:
         """The Reasoner's prompt for a question with its choices."""
@@ -73,15 +72,14 @@ def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts
         file = model_folder / "prompts.yaml"
     if file is None:
         return Prompts()
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise ConfigError(f"no prompts file {file}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigError(f"{file} is not valid YAML") from None
+    if not file.exists():
+        raise ConfigError(f"no prompts file {file}")
+    values = read_yaml_file(file)
     defaults = asdict(Prompts())
     if not isinstance(values, dict) or not values.keys() <= defaults.keys():
-        raise ConfigError(f"{file} must map questioner, reasoner and, if need be, facts and learned")
+        unknown = [str(key) for key in values if key not in defaults] if isinstance(values, dict) else []
+        meant = "".join(f"; '{key[:80]}' is none of them{did_you_mean(key, defaults)}" for key in unknown[:1])
+        raise ConfigError(f"{file} must map questioner, reasoner and, if need be, facts and learned{meant}")
     for key, value in values.items():
         if type(value) is not type(defaults[key]):
             raise ConfigError(f"{file}: '{key}' must be {'true or false' if key == 'learned' else 'text'}")

@@ -119,7 +119,10 @@ class RunDirectory:
         changed = self.settings.model_dump(mode="json")
         for key, value in values.items():
             change_setting(changed, key, value)
-        before, self.settings = self.settings, check_settings(changed, event)
+        before, self.settings = (
+            self.settings,
+            check_settings(changed, event, trust_remote_code=self.settings.trust_remote_code),
+        )
         changes = changed_settings(before, self.settings)
         write_whole(self.path / "config.yaml", dump_settings(self.settings))
         self._write_event(event, at, changes, self.events.processes() or 1)

@@ -88,7 +88,7 @@ class Trackers:
         except Exception as error:  # a missing key, no network, …: each service has its own error classes
             if name == "tensorboard" and isinstance(error, OSError):
                 raise
-            raise ConfigError(f"trackers: {name} cannot be started: {' '.join(str(error).split())}") from None
+            raise ConfigError(f"trackers: {name} cannot be started: {one_line(error)}") from None
         return tracker
 
     def log(self, line: Mapping[str, Any]) -> None:

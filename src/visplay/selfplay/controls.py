@@ -11,7 +11,7 @@ from typing import Any
 
 from visplay.config import Settings
 from visplay.config.loading import change_setting, check_settings
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, did_you_mean
 from visplay.lab.observer import KnownImages
 from visplay.types import Augmentation
 
@@ -76,7 +76,7 @@ def control_names(controls: bool | Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(controls))
     for name in names:
         if name not in CONTROLS:
-            raise ConfigError(f"no control '{name}'; choose from {', '.join(CONTROLS)}")
+            raise ConfigError(f"no control '{name}'{did_you_mean(name, CONTROLS)}; choose from {', '.join(CONTROLS)}")
     return names
 
 
@@ -101,4 +101,4 @@ def changed(settings: Settings, changes: Changes, where: str) -> Settings:
     values = settings.model_dump(mode="json")
     for key, value in changes.items():
         change_setting(values, key, value)
-    return check_settings(values, where)
+    return check_settings(values, where, trust_remote_code=settings.trust_remote_code)

@@ -18,11 +18,11 @@ from statistics import fmean
 from types import FrameType
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 from rich.console import Console
 
 from visplay.config import Settings, load_settings
+from visplay.config.yaml_file import named_modules, read_yaml_file
 from visplay.distributed.children import end, start
 from visplay.errors import ConfigError, EvaluationError, RunError
 from visplay.evaluation.open_suites import open_suites
@@ -86,21 +86,21 @@ class Matrix(Section):
         """The first recipe that is this control, if there is one."""
         return next((name for name, own in self.recipes.items() if own.get("control") == control), None)
 
-    def runs(self, out: Path) -> list[Run]:
+    def runs(self, out: Path, trust_remote_code: bool = False) -> list[Run]:
         """Every recipe with the first seed, then with the next, so that an early look compares recipes."""
-        return [self._run(recipe, seed, out) for seed in self.seeds for recipe in self.recipes]
+        return [self._run(recipe, seed, out, trust_remote_code) for seed in self.seeds for recipe in self.recipes]
 
-    def _run(self, recipe: str, seed: int, out: Path) -> Run:
+    def _run(self, recipe: str, seed: int, out: Path, trusted: bool) -> Run:
         own = dict(self.recipes[recipe])
         control, preset = own.pop("control", None), str(own.pop("preset", self.preset))
         changes = [*flat(self.settings), *flat(own)]
         if "seed" in dict(changes):
             raise ConfigError(f"recipe '{recipe}': seed: every recipe takes those listed under 'seeds'")
         try:
-            settings = load_settings(preset, _overrides(changes), {"seed": seed})
+            settings = load_settings(preset, _overrides(changes), {"seed": seed}, trust_remote_code=trusted)
             if control is not None:
                 changes += control_changes(str(control), settings).items()
-                settings = load_settings(preset, _overrides(changes), {"seed": seed})
+                settings = load_settings(preset, _overrides(changes), {"seed": seed}, trust_remote_code=trusted)
         except ConfigError as error:
             raise ConfigError(f"recipe '{recipe}': {error}") from None
         overrides = _overrides(changes)
@@ -119,15 +119,12 @@ def read_matrix(path: Path) -> Matrix:
     Raises:
         ConfigError: the file cannot be read, a setting of a recipe is wrong, or recipes cannot be compared.
     """
+    values = read_yaml_file(path)
     try:
-        matrix = Matrix.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        matrix = Matrix.model_validate(values)
         check_matrix(matrix)
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"cannot read {path} as UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise ConfigError(f"{path}: {problems(error)}") from None
+        raise ConfigError(f"{path}: {problems(error, Matrix)}") from None
     except (ConfigError, EvaluationError) as error:
         raise ConfigError(f"{path}: {error}") from None
     return matrix
@@ -170,7 +167,9 @@ def _overrides(changes: Sequence[tuple[str, Any]]) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in changes]
 
 
-def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -> bool:
+def ablate(
+    matrix: Matrix, out: Path, processes: int | None, console: Console, *, trust_remote_code: bool = False
+) -> bool:
     """Run the unfinished runs, at most `processes` at once (None: one for each core), and update the table.
 
     Returns:
@@ -179,7 +178,7 @@ def ablate(matrix: Matrix, out: Path, processes: int | None, console: Console) -
         RunError: a run in `out` has other settings, or `out` cannot be used. No run was started.
         ConfigError: the settings of an existing run cannot be read.
     """
-    runs = matrix.runs(out)
+    runs = matrix.runs(out, trust_remote_code)
     return complete(runs, processes, console, lambda: _keep_table(matrix, runs, out))
 
 
@@ -250,10 +249,13 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def _start(run: Run) -> subprocess.Popen[bytes]:
     """Begin or resume a run; what it prints is added to its log."""
     flags = ["--resume"] if run.begun else run.flags
+    # What this command trusts, its processes trust; the files of a run cannot say so.
+    trusted = [f"--import={module}" for module in sorted(set(named_modules(run.settings.model_dump(mode="json"))))]
+    trusted += ["--trust-remote-code"] if run.settings.trust_remote_code else []
     # Unbuffered, so that a log can be followed, and ends with the error that ended the run.
     environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with run.log.open("ab") as log:
-        return start(["evolve", "--out", str(run.path), *flags], environment, log)
+        return start(["evolve", "--out", str(run.path), *flags, *trusted], environment, log)
 
 
 def _result(run: Run, code: int) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError
 
 from visplay.config import Settings
-from visplay.errors import RunError
+from visplay.errors import RunError, one_line
 from visplay.roles.open import Role, load_base
 from visplay.runs import RunDirectory, check_finished
 from visplay.runs.files import read_json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from visplay.models.vlm import VLM
 
 
-def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
+def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_code: bool = False) -> None:
     """Write the role to the new or empty folder `to`, where nothing is seen before all of it is written.
 
     A model of full tuning is the run's own, byte by byte. Of LoRA the adapter is merged into a fresh copy of the
@@ -34,6 +34,7 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
 
     Args:
         adapter: the adapter alone, in PEFT format.
+        trust_remote_code: run code that comes with the base of a LoRA run.
     Raises:
         RunError: the run is not finished, is in use, or has no adapter; or `to` cannot be written.
         ModelError: the base of a LoRA run cannot be loaded.
@@ -42,7 +43,8 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
     check_finished(run)
     # While the run is open here, nobody can write what is read.
     with RunDirectory.open(run, check=False) as directory:
-        settings, source = directory.settings, run / role
+        settings = directory.settings.model_copy(update={"trust_remote_code": trust_remote_code})
+        source = run / role
         if not source.is_dir():
             raise RunError(f"the run at {run} has no {role}; let it finish with `visplay evolve --resume --out {run}`")
         if adapter and settings.tune == "full":
@@ -67,14 +69,19 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False) -> None:
 
 def _merged(settings: Settings, adapter: Path) -> VLM:
     """The base with the adapter's change added to its weights."""
-    from peft import PeftModel
+    from peft import LoraConfig, PeftConfig, PeftModel
 
     base = load_base(settings.model, settings.model_copy(update={"four_bit": False, "device": "cpu"}))
     try:
-        model = PeftModel.from_pretrained(base.model, str(adapter)).merge_and_unload(safe_merge=True)
-    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise RunError(f"the adapter in {adapter} does not fit '{settings.model}': {reason}") from None
+        config = PeftConfig.from_pretrained(str(adapter))
+        # PEFT imports the module that `megatron_core` names.
+        if type(config) is not LoraConfig or config.megatron_config:
+            raise RunError(f"the adapter in {adapter} is not one that a run wrote; export another run")
+        model = PeftModel.from_pretrained(base.model, str(adapter), config=config).merge_and_unload(safe_merge=True)
+    except (OSError, TypeError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"the adapter in {adapter} does not fit '{settings.model}': {one_line(error)}") from None
     return base.with_model(model)
 
 

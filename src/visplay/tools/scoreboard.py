@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from visplay.config import Settings, load_settings
 from visplay.config.loading import read_override
+from visplay.config.yaml_file import read_yaml_file
 from visplay.errors import ConfigError, EvaluationError, RunError
 from visplay.evaluation.table import Table
 from visplay.runs.files import write_json, write_whole
@@ -62,7 +62,14 @@ _UNITS = {
 
 
 def score(
-    matrices: Mapping[str, Matrix], out: Path, page: Path | None, processes: int | None, console: Console, *, go: bool
+    matrices: Mapping[str, Matrix],
+    out: Path,
+    page: Path | None,
+    processes: int | None,
+    console: Console,
+    *,
+    go: bool,
+    trust_remote_code: bool = False,
 ) -> bool:
     """Finish the runs of every base, and write the page after each run; with `go` False write it alone.
 
@@ -72,7 +79,7 @@ def score(
         RunError: a run in `out` has other settings, `out` cannot be used, or no run is finished where none may go on.
         ConfigError: the folder of the page is not there.
     """
-    runs = {base: matrix.runs(out / folder_name(base)) for base, matrix in matrices.items()}
+    runs = {base: matrix.runs(out / folder_name(base), trust_remote_code) for base, matrix in matrices.items()}
     if page and not page.parent.is_dir():
         raise ConfigError(f"--page: there is no folder {page.parent}")
 
@@ -151,8 +158,8 @@ def _recipe(name: str, preset: str) -> dict[str, dict[str, Any]]:
         return {name: PRESETS.get(name, {"preset": name})}
     file = Path(name)
     try:
-        is_matrix = "recipes" in (yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError):
+        is_matrix = "recipes" in (read_yaml_file(file) or {})
+    except (ConfigError, TypeError):
         is_matrix = False  # `load_settings` says what is wrong
     if not is_matrix:
         return {file.stem: {"preset": name}}

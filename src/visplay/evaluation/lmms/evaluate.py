@@ -75,7 +75,7 @@ def evaluate_tasks(
 def _base(model: str, base: str | None, settings: Settings) -> Answerer:
     """The base to compare with: the given one, else the base of the run, with the run's own prompts."""
     if base and is_run(base):
-        return Answerer.of(*open_reasoner(base)[:2], settings)
+        return Answerer.of(*open_reasoner(base, settings.trust_remote_code)[:2], settings)
     if base is None:
         wording = finished_roles(model, ("reasoner",))["reasoner"] / "prompts.yaml"
         settings = settings.model_copy(update={"prompts": wording})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
+from visplay.errors import did_you_mean
 from visplay.interfaces.image_source import Catalogue
 from visplay.lab.drawings import LAB_DRAWINGS, SOURCES, drawings
 from visplay.lab.observer import KnownImages
@@ -20,7 +21,10 @@ class LabSource(KnownImages, type="lab"):
     @classmethod
     def _is_known(cls, style: str) -> str:
         if style not in SOURCES:
-            raise ValueError(f"no lab drawings '{style}'; choose one of {', '.join('lab/' + s for s in SOURCES)}")
+            meant = did_you_mean(style, SOURCES)
+            raise ValueError(
+                f"no lab drawings '{style}'{meant}; choose one of {', '.join('lab/' + s for s in SOURCES)}"
+            )
         return style
 
     def open(self, seed: int) -> Catalogue:

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from visplay.data.random_streams import random_stream
+from visplay.errors import did_you_mean
 from visplay.interfaces.suite import SuiteSource
 from visplay.lab.draw import STYLES, draw, png
 from visplay.lab.language import Kind, Query, write
@@ -89,7 +90,11 @@ class LabSuites(SuiteSource, type="lab"):
             raise ValueError(f"no suite 'lab/{part}'; choose lab, lab/TASK or lab/TASK/STYLE")
         task, _, style = part.partition("/")
         if task not in ("", *TASKS) or style not in ("", *STYLES):
-            raise ValueError(f"no suite 'lab/{part}'; tasks are {', '.join(TASKS)}, styles are {', '.join(STYLES)}")
+            known = [f"lab/{one}" for one in (*TASKS, *(f"{task}/{style}" for task in TASKS for style in STYLES))]
+            meant = did_you_mean(f"lab/{part}", known)
+            raise ValueError(
+                f"no suite 'lab/{part}'{meant}; tasks are {', '.join(TASKS)}, styles are {', '.join(STYLES)}"
+            )
         return part
 
     def open(self, seed: int, items: int | None, sealed: bool = False) -> tuple[Suite, ...]:

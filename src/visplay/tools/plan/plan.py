@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from statistics import fmean
 
 import torch
@@ -41,7 +41,6 @@ class Plan:
         standing: memory that is used all the time.
         costs: the completions of an iteration with their cost.
         rollouts: all completions, also those for measuring, with their largest batch and its peak.
-        fitting: the most prompt tokens of a batch that fit, and the most answers with them; 0 if none fit.
         vllm: settings of vLLM if it generates instead of these rollouts.
         vllm_awake, vllm_asleep: memory of vLLM while it generates, and while the trainer computes.
         vllm_tokens: upper bound of tokens with keys and values: vLLM's passes take a part of this memory.
@@ -49,7 +48,6 @@ class Plan:
             the padded path, tokens of one completion. 0 without training.
         micro_batch, activations: tokens of the largest micro-batch, by the settings or by a larger group; and bytes of
             its passes.
-        fitting_micro_batch: tokens of the largest micro-batch that fits; 0 if none fits.
     """
 
     def __init__(
@@ -87,7 +85,6 @@ class Plan:
 
         self._generated = [g.share(processes) for g in generated]
         self.rollouts = self._rollouts(limits_of(settings))
-        self.fitting = self._fitting_limits()
         self.vllm = settings.engine if isinstance(settings.engine, VLLMBackend) else None
         self.vllm_awake = self.vllm_asleep = self.vllm_tokens = 0
         if self.vllm:
@@ -97,15 +94,12 @@ class Plan:
             self.vllm_asleep = 0 if self.vllm.sleep else self.vllm_awake
             self.vllm_tokens = max(0, self.vllm_awake - model.base) // model.token_bytes
 
-        self.group = self.micro_batch = self.activations = self.fitting_micro_batch = 0
+        self.group = self.micro_batch = self.activations = 0
         start = assumed.most_image_tokens + assumed.prompt_tokens
         groups = [start + (g.answers if tree else 1) * g.limit for g in generated if g.trained]
         if groups:
             self.group, self.micro_batch = max(groups), max(settings.rl.micro_batch_tokens, *groups)
-            peak = partial(model.activations, group=self.group)
-            self.activations = peak(self.micro_batch)
-            free = self.usable - self.standing - model.gradients - self.vllm_asleep
-            self.fitting_micro_batch = largest_micro_batch(peak, free, self.micro_batch)
+            self.activations = model.activations(self.micro_batch, self.group)
 
     @property
     def rollout_bytes(self) -> int:
@@ -123,12 +117,21 @@ class Plan:
         """What the higher peak leaves; negative where it does not fit."""
         return self.usable - max(self.rollout_bytes, self.update_bytes)
 
+    @cached_property
+    def fitting_micro_batch(self) -> int:
+        """Tokens of the largest micro-batch that fits; 0 if none fits. It takes many passes."""
+        if not self.group:
+            return 0
+        free = self.usable - self.standing - self.model.gradients - self.vllm_asleep
+        return largest_micro_batch(partial(self.model.activations, group=self.group), free, self.micro_batch)
+
     def _rollouts(self, limits: BatchLimits) -> list[tuple[Generation, Batch, Peak]]:
         tree = not self.model.padded_because
         batches = [(g, Batch.of(g, self.assumed, limits, tree)) for g in self._generated]
         return [(g, batch, self.model.rollout_peak(g, batch)) for g, batch in batches]
 
-    def _fitting_limits(self) -> BatchLimits:
+    @cached_property
+    def fitting(self) -> BatchLimits:
         """The most tokens of a prefill that fits, however few answers an image has, and the most answers that fit.
 
         If the prefill of the settings does not fit, the number of answers is for the largest prefill that fits.
@@ -154,7 +157,7 @@ def plan_model(
     name: str,
     settings: Settings,
     images: Sequence[ImageRef] | None = None,
-    memory: str | None = None,
+    memory: str | int | None = None,
     image_tokens: int | None = None,
     tflops: float = Assumed.tflops,
     processes: int = 1,
@@ -162,15 +165,12 @@ def plan_model(
     """Plan a run of a folder or hub model; raises ConfigError and ModelError.
 
     Args:
-        memory: memory of the device, as text; None for the GPU of this machine, else 24 GB.
+        memory: memory of the device, bytes or a text; None for the GPU of this machine, else 24 GB.
         image_tokens: tokens of an image; None to count the tokens of `images`.
     """
     if tflops <= 0 or (image_tokens is not None and image_tokens < 1):
         raise ConfigError("--tflops must be above 0 and --image-tokens at least 1")
-    if memory:
-        size = read_bytes(memory)
-    else:
-        size = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 24 * 10**9
+    size = memory if isinstance(memory, int) else device_bytes(memory)
     check_model(name, settings.trust_remote_code)
     config = AutoConfig.from_pretrained(name, trust_remote_code=settings.trust_remote_code)
     if image_tokens is None and images is not None:
@@ -184,6 +184,13 @@ def plan_model(
     assumed = Assumed(mean, most, longest=longest or Assumed.longest, tflops=tflops)
     count = None if images is None else len(images)
     return Plan(name, config, settings, size, images=count, assumed=assumed, processes=processes)
+
+
+def device_bytes(memory: str | None) -> int:
+    """The bytes of a text; without one those of this machine's GPU, else 24 GB."""
+    if memory:
+        return read_bytes(memory)
+    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else 24 * 10**9
 
 
 def read_bytes(text: str) -> int:
