@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from visplay.cli.common import ENGINE, MODEL_PRESET, SET
+from visplay.errors import visible
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the questions with their votes; returns 2 if no image can be read."""
     from visplay.data.sources.folder import read_files
     from visplay.roles.open import own_settings
-    from visplay.tools.ask import ask, reply_lines, visible
+    from visplay.tools.ask import ask, reply_lines
 
     given = {
         "silver.questions_per_image": options.questions,

@@ -13,7 +13,7 @@ from pathlib import Path
 from visplay.answers import match, vote
 from visplay.config import Settings
 from visplay.data.sources.folder import read_files
-from visplay.errors import ConfigError, ImageError
+from visplay.errors import ConfigError, ImageError, visible, visible_lines
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.labeling.synthesis import apply_gates, distinct
 from visplay.roles.open import Role, open_roles, own_settings
@@ -182,10 +182,5 @@ def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:
 def _indented(text: str) -> str:
     """Lines of a model's text below one another, cut where it gets long."""
     text = text.strip()
-    shown = "\n       ".join(map(visible, text[:_LONGEST].split("\n")))
+    shown = visible_lines(text[:_LONGEST]).replace("\n", "\n       ")
     return shown if len(text) <= _LONGEST else f"{shown} … ({len(text) - _LONGEST} more characters)"
-
-
-def visible(text: str) -> str:
-    """Text on one line with everything that cannot be printed written out, such as `\\x1b` for an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
