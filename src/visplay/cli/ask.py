@@ -6,6 +6,8 @@ import argparse
 import sys
 
 from visplay.cli.common import ENGINE, MODEL_PRESET, SET
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import say
 from visplay.errors import visible
 
 
@@ -31,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from visplay.roles.open import own_settings
     from visplay.tools.ask import ask, reply_lines
 
+    unwind_from_here()
     given = {
         "silver.questions_per_image": options.questions,
         "silver.votes": options.votes,
@@ -41,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
     settings = own_settings(options.model, options.preset, changes)
     images, skipped = read_files(options.images)
     for one in skipped:
-        print(f"visplay: cannot read {visible(one.path)}: {one.reason}", file=sys.stderr)
+        say(f"visplay: cannot read {visible(one.path)}: {one.reason}", to=sys.stderr)
     if not images:
         return 2
-    print(*reply_lines(ask(options.model, images, settings, options.question), settings), sep="\n")
+    say(*reply_lines(ask(options.model, images, settings, options.question), settings))
     return 0

@@ -19,6 +19,7 @@ MODEL_PRESET: dict[str, Any] = {"help": f"for a model: {_PRESETS}"}
 ENGINE: dict[str, Any] = {"choices": list(components("engine")), "help": "what generates; default: as the settings say"}
 SET: dict[str, Any] = {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "change any setting"}
 ITEMS: dict[str, Any] = {"type": int, "metavar": "N", "help": "use at most N items of each suite"}
+FORCE: dict[str, Any] = {"action": "store_true", "help": "replace the files of an earlier call"}
 SEALED: dict[str, Any] = {"action": "store_true", "help": "the sealed half of the suites: for a report, not a choice"}
 
 

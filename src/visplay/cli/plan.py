@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from visplay.cli.common import PRESET, SET, check_at_least_one
+from visplay.cli.terminal import say
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -20,6 +21,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Print the plan; returns 1 if the run does not fit."""
     from visplay.config import load_settings
     from visplay.models.names import check_name, model_name
 
@@ -34,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_model(
         name, settings, images, options.gpu_memory, options.image_tokens, options.tflops, options.processes
     )
-    print(*plan_lines(plan), sep="\n")
-    return 0
+    say(*plan_lines(plan))
+    return 0 if plan.fits else 1

@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from visplay.cli.common import FORCE
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import say
+
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("run", type=Path, metavar="RUN")
     add("--to", required=True, type=Path, metavar="FILE.html")
+    add("--force", **FORCE)
     add("--most-mib", type=float, default=5.0, metavar="SIZE", help="of the file; default: %(default)s")
 
 
@@ -17,12 +22,16 @@ def run(options: argparse.Namespace) -> int:
     """Write the file, and results.md beside it."""
     from visplay.errors import ConfigError
     from visplay.runs import check_run
+    from visplay.runs.together import refuse_existing
 
     if not options.most_mib > 0:
         raise ConfigError("--most-mib must be more than 0")
     check_run(options.run)
+    if not options.to.is_dir():
+        refuse_existing([options.to, options.to.with_name("results.md")], options.force)
     from visplay.report.one_file import write_report
 
+    unwind_from_here()
     results = write_report(options.run, options.to, int(options.most_mib * 2**20))
-    print(f"the report is {options.to}, the figures alone are in {results}")
+    say(f"the report is {options.to}, the figures alone are in {results}")
     return 0

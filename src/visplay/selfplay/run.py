@@ -19,7 +19,7 @@ from rich.console import Console
 
 from visplay.config import Settings
 from visplay.distributed.controller import SINGLE_PROCESS, Controller
-from visplay.errors import ConfigError
+from visplay.errors import ConfigError, visible
 from visplay.evaluation.headline import check_endpoints, headline
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import measurement_file, run_measurements
@@ -28,7 +28,7 @@ from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.files import join_silver, silver_file
 from visplay.roles.open import check_runnable
-from visplay.runs import RunDirectory, check_free, read_metrics
+from visplay.runs import RunDirectory, check_free, check_run, read_metrics
 from visplay.runs.metrics import FRAME
 from visplay.runs.open_run import Run, open_run
 from visplay.runs.trackers import Trackers
@@ -37,6 +37,7 @@ from visplay.selfplay.context import RunInputs
 from visplay.selfplay.controls import CEILING, changed, control_changes, control_names
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import self_play
+from visplay.selfplay.outcome import noted_failure, nothing_learned
 from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.verdict import Verdict, is_verdict
 
@@ -57,7 +58,7 @@ def evolve(
     Args:
         settings: see `visplay.load_settings`. With `resume`, pass the settings that the run began with.
         out: directory of the run; new or empty, unless `resume` is set.
-        resume: continue an interrupted run where there is one.
+        resume: continue the interrupted run in `out`.
         controls: also run these controls, or all for True, which a gain must beat: see `visplay.selfplay.controls`. One
             that does not apply to the run is left out.
         console: where progress is shown; None is silent.
@@ -65,23 +66,26 @@ def evolve(
     Raises:
         ConfigError, ModelError, ImageError, EngineError, EvaluationError: the settings ask for something that this
             machine cannot do; raised before the directory is made.
-        RunError: the directory cannot be used.
+        RunError: the directory cannot be used, or with `resume` it has no run.
         TrainingError: the training diverged; the finished steps are kept.
     """
     out = Path(out)
     console = console or Console(quiet=True)
-    resuming = resume and (out / "config.yaml").exists()
+    if resume:
+        check_run(out, "start one without --resume")
     names = control_names(controls)
     _check_shared(settings, controller, bool(names))
-    if not resuming:
+    if not resume:
         check_free(out)
     check_runnable(settings)
     catalogue = settings.images.open(settings.seed)
     _show_images(catalogue, console)
     inputs = open_inputs(settings, catalogue)
-    with RunDirectory.open(out) if resuming else RunDirectory.create(out, settings) as run:
+    with RunDirectory.open(out) if resume else RunDirectory.create(out, settings) as run:
         summary = run_evolution(run, inputs, console, controller=controller)
-        if names:
+        if names and summary.get("nothing_learned"):
+            console.print("Left out: the controls, since the run learned nothing", markup=False)
+        elif names:
             found = _run_controls(run, summary, names, inputs, console, controller)
             run.write_summary(summary | {"controls": found})
     return open_run(out)
@@ -115,6 +119,7 @@ def run_evolution(
     if not title:
         console.print(str(state.path), highlight=False)
     with (
+        noted_failure(run.path),
         closing(Trackers(run, console)) as trackers,
         closing(state),
         RunLogger(run, settings, console, title, trackers) as logger,
@@ -128,6 +133,8 @@ def run_evolution(
             policy.save(folder)
             state.prompts.save(folder / "prompts.yaml")
     summary = _summarize(run.path, seconds)
+    if reasons := nothing_learned(read_metrics(run.path / "metrics.jsonl"), settings.iterations):
+        summary["nothing_learned"] = list(reasons)
     summary["headline"] = asdict(headline(summary, settings.evaluation.endpoints))
     run.write_summary(summary)
     return summary
@@ -157,12 +164,12 @@ def _check_shared(settings: Settings, controller: Controller, controls: bool) ->
 
 
 def _show_images(catalogue: Catalogue, console: Console) -> None:
-    console.print(f"{len(catalogue.images)} images from {catalogue.source}")
+    console.print(f"{len(catalogue.images)} images from {visible(catalogue.source)}", markup=False)
     count, shown = len(catalogue.skipped), 20
     if count:
         console.print("1 file was skipped:" if count == 1 else f"{count} files were skipped:")
     for one in catalogue.skipped[:shown]:
-        console.print(f"  {one.path}: {one.reason}", highlight=False, markup=False)
+        console.print(f"  {visible(one.path)}: {visible(one.reason)}", highlight=False, markup=False)
     if count > shown:
         console.print(f"  and {count - shown} more")
 
