@@ -154,6 +154,19 @@ def test_eval_scores_named_suites_against_a_base(tmp_path: Path, capsys: pytest.
     assert all(mark.text and mark.question for mark in answers.greedy["lab/counting/pastel"].answered)
 
 
+def test_a_second_eval_replaces_nothing_unless_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o.json"
+    arguments = ["eval", "lab", "--suites", "lab/color/clean", "--items", "1", "--out", str(out)]
+    assert main([*arguments, "--base", "lab"]) == 0
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert sorted(before) == ["o.answers.jsonl", "o.base.answers.jsonl", "o.json"]
+    assert main(arguments) == 2
+    assert "o.json exists already" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert main([*arguments, "--force"]) == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["o.answers.jsonl", "o.json"]
+
+
 def test_eval_asks_k_times_and_blind_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "o.json"
     suites = ["--suites", "lab/color/clean", "lab/existence/clean", "--items", "3"]

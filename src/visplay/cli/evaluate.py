@@ -94,9 +94,9 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
 
     unwind_from_here()
     answers, base_answers = (options.out.with_suffix(f".{kind}.jsonl") for kind in ("answers", "base.answers"))
-    refuse_existing([options.out, answers, base_answers], options.force)
     settings = {name: chosen_settings(name, options, options.preset) for name in (options.base, options.model) if name}
     check_place(options.out)
+    refuse_existing([options.out, answers, base_answers], options.force)
     suites, skipped = named_suites(options)
     judge = _open_judge(options)
     for name, its in settings.items():

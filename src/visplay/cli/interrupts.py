@@ -19,6 +19,7 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONE_MOMENT = 0.1  # seconds; `timeout` sends its signal to the process and to its group, which is one wish
+_LAUNCHED = "VISPLAY_RENDEZVOUS"  # set in the processes that `--processes` starts
 _PLACES = {"evolve": "--out", "eval": "--out", "lab": "--out", "report": "--to", "export": "--to"}
 
 
@@ -125,7 +126,7 @@ def _place(verb: str, words: Sequence[str]) -> str | None:
     if verb == "watch":
         return next((word for word in words[1:] if os.path.isdir(word)), None)
     flag, found = _PLACES.get(verb), None
-    for word, following in zip(words, [*words[1:], None], strict=True):
+    for word, following in zip(words, [*words[1:], None], strict=False):
         name, equals, value = word.partition("=")
         if flag and len(name) > 2 and flag.startswith(name):
             found = value if equals else following
@@ -139,8 +140,8 @@ def _quoted(place: str) -> str:
 
 
 def _say(words: Sequence[str]) -> None:
-    """One line on standard error, in one piece; of several processes the first speaks."""
-    if os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1":
+    """One line on standard error, in one piece; of several processes the launcher speaks, or else the first."""
+    if _LAUNCHED in os.environ or (os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"):
         return
     with suppress(OSError):  # the terminal is gone
         os.write(2, f"{interrupted_line(words)}\n".encode(errors="backslashreplace"))

@@ -259,11 +259,8 @@ def _start(run: Run) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "visplay", "evolve", "--out", str(run.path), *flags]
     # Unbuffered, so that a log can be followed, and ends with the error that ended the run.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    # In a session of its own it hears of Ctrl-C from this process alone, once.
     with run.log.open("ab") as log:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
 
 def _result(run: Run, code: int) -> str:
