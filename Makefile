@@ -6,6 +6,7 @@
 #   make fmt              ruff repairs what it can
 #   make test             lint and the tests
 #   make test-long        the tests that take longest: examples, benchmarks, recipes, pretraining, ablations
+#   make test-faults      the fault campaign: signals, odd requests, …; LONG=1 takes more of each
 #   make test-eval        the tests of the bridge to lmms-eval, offline
 #   make test-browser     the tests of the page, in Chromium
 #   make screenshots      the same, and new images for docs/images
@@ -27,7 +28,7 @@ VLLM_INSTALLED := $(VLLM_VENV)/.installed
 DOCS_VENV := .venv-docs
 DOCS_INSTALLED := $(DOCS_VENV)/.installed
 
-.PHONY: setup evolve lint fmt test test-long test-eval test-browser screenshots test-vllm docs package clean
+.PHONY: setup evolve lint fmt test test-long test-faults test-eval test-browser screenshots test-vllm docs package clean
 
 setup: $(INSTALLED)
 
@@ -54,10 +55,13 @@ fmt: setup
 
 # One process per core and one thread per process; a test file stays in one process, which shares its fixtures.
 test: lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist loadfile -m 'not long'
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist loadfile -m 'not long and not faults'
 
 test-long: setup
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist load -m long
+
+test-faults: setup
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist load -m faults
 
 # This environment sees the packages of .venv through a .pth file, and adds lmms-eval and the few packages that the tests
 # need. Users install all dependencies of lmms-eval with the extra `eval`.
