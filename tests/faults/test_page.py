@@ -93,6 +93,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assert log == f"visplay watch: interrupted; the page of {folder / 'run'} is closed, the run is as it was\n"
 
 
+PATHS = ["/api/item", "/api/gallery", "/api/story", "/image", "/api/run", "/api/storied", "/", "/x"]
 FIELDS = "id image text order start count iteration phase type least most kept gate side".split()
 ASKING = {"Content_Type": "application/json", "Sec_Fetch_Site": "same-origin"}
 
