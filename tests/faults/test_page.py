@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -54,18 +55,15 @@ class Served:
     def line(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
-    def send(self, content: bytes) -> bytes:
-        """The first bytes of the answer; empty if the connection ends without one."""
+    def send(self, content: bytes, patience: float = 60.0) -> bytes:
+        """The first bytes of the answer; empty if there is none within `patience` seconds."""
         with self.line() as line:
-            try:
+            line.settimeout(patience)
+            with suppress(OSError):  # refused before it had arrived; there is an answer
                 line.sendall(content)
-                line.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass  # refused before it had arrived; there is an answer
-            try:
+            with suppress(OSError):
                 return line.recv(5000)
-            except OSError:
-                return b""
+        return b""
 
     def request(self, method: str, target: str, body: bytes = b"", **headers: str) -> bytes:
         lines = {"Host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -90,7 +88,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assert page.process.wait(30) == 143
     log = page.log.read_text()
     assert "Traceback" not in log
-    assert log == f"visplay watch: interrupted; the page of {folder / 'run'} is closed, the run is as it was\n"
+    assert log.endswith(f"visplay watch: interrupted; the page of {folder / 'run'} is closed, the run is as it was\n")
 
 
 PATHS = ["/api/item", "/api/gallery", "/api/story", "/image", "/api/run", "/api/storied", "/", "/x"]
@@ -135,7 +133,7 @@ def odd_request(served: Served, random_: random.Random) -> bytes:
         content = bytearray(b"POST /api/playground HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde")
         for _ in range(random_.randrange(1, 8)):
             content[random_.randrange(len(content))] = random_.randrange(256)
-        return served.send(bytes(content))
+        return served.send(bytes(content), patience=0.2)  # it may ask for more than is sent
     with served.line() as line:  # leaves in the middle of its body
         line.sendall(b"POST /api/playground HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         line.sendall(b"Sec-Fetch-Site: same-origin\r\nContent-Length: 1000\r\n\r\n" + b"x" * random_.randrange(900))
