@@ -151,9 +151,8 @@ def test_random_requests_are_answered_in_words(served: Served) -> None:
             assert status < 500 or status == 503, answer
             assert b"content-security-policy: default-src 'none'" in answer.lower(), answer
             assert b"Traceback" not in answer
-    print(
-        f"{sum(seen.values())} answers to {REQUESTS} requests: {dict(sorted(seen.items()))}, {served.rss - before:+} MiB"
-    )
+    told = dict(sorted(seen.items()))
+    print(f"{sum(seen.values())} answers to {REQUESTS} requests: {told}, {served.rss - before:+} MiB")
     assert {200, 400, 404, 405} <= seen.keys() and served.process.poll() is None
     assert served.rss - before < 200
 
