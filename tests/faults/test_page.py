@@ -142,6 +142,8 @@ def odd_request(served: Served, random_: random.Random) -> bytes:
 
 def test_random_requests_are_answered_in_words(served: Served) -> None:
     random_, seen = random.Random(18), Counter[int]()
+    # The first question imports torch, which is no leak.
+    assert b"400 Bad Request" in served.request("POST", "/api/playground", b"{}", **ASKING)
     before = served.rss
     for _ in range(REQUESTS):
         answer = odd_request(served, random_)
@@ -180,7 +182,7 @@ def test_forty_uploads_at_once_are_bounded(served: Served) -> None:
 
 def test_connections_that_never_end_are_closed(served: Served) -> None:
     lines = []
-    slowest = 0.0
+    slowest, at_rest = 0.0, served.files
     for number in range(500):
         line = served.line()
         line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Never: ")
@@ -189,11 +191,11 @@ def test_connections_that_never_end_are_closed(served: Served) -> None:
             begun = time.monotonic()
             assert served.request("GET", "/api/run").startswith(b"HTTP/1.1 200")
             slowest = max(slowest, time.monotonic() - begun)
-            assert served.files < MOST_CONNECTIONS + BACKLOG + 40
+            assert served.files < at_rest + MOST_CONNECTIONS + 2 * BACKLOG
     print(f"500 half requests: the page answers within {slowest:.2f} s, {served.files} files are open")
     deadline = time.monotonic() + HEAD_S + 10
-    while served.files > 40 and time.monotonic() < deadline:
+    while served.files > at_rest + 5 and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert served.files <= 40
+    assert served.files <= at_rest + 5
     for line in lines:
         line.close()
