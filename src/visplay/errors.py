@@ -102,7 +102,7 @@ class JudgeError(EvaluationError):
 
 def one_line(error: Exception) -> str:
     """The message of an error in one line of at most 300 characters; the name of its class if it has none."""
-    text = without_secrets(" ".join(str(error).split())) or type(error).__name__
+    text = visible(without_secrets(" ".join(str(error).split()))) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
 
 
@@ -111,9 +111,17 @@ def reason(error: Exception) -> str:
     return error.strerror.lower() if isinstance(error, OSError) and error.strerror else one_line(error)
 
 
-def visible(text: str) -> str:
-    """Text on one line with everything that cannot be printed written out, such as `\\x1b` for an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+def visible(text: object) -> str:
+    """Foreign text, such as a file's name or a model's answer, on one line that can do nothing to a terminal.
+
+    What cannot be printed is written out: `\\x1b` for an escape, `\\n` for the end of a line.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def visible_lines(text: str) -> str:
+    """As `visible`, but the ends of lines stay."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

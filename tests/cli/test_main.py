@@ -56,8 +56,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_of_photographs_goes_through_the_whole_loop(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evolve", "--images", str(photos), *TINY, "--out", str(tmp_path / "run")]) == 0
+    # The lab's model has never seen a photograph: it asks little, and no answer is sure.
+    assert main(["evolve", "--images", str(photos), *TINY, "--out", str(tmp_path / "run")]) == 3
     told = capsys.readouterr().out
+    assert "Result: nothing learned." in told and "Kept for the silver set: 0 of" in told
     assert "broken.jpg" in told and "1 file was skipped" in told
     assert (tmp_path / "run" / "summary.json").exists()
 
@@ -150,6 +152,19 @@ def test_eval_scores_named_suites_against_a_base(tmp_path: Path, capsys: pytest.
     answers, base = (Measurement.load(tmp_path / name) for name in ("o.answers.jsonl", "o.base.answers.jsonl"))
     assert answers == base and answers.greedy["lab/counting/pastel"].n == 2
     assert all(mark.text and mark.question for mark in answers.greedy["lab/counting/pastel"].answered)
+
+
+def test_a_second_eval_replaces_nothing_unless_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o.json"
+    arguments = ["eval", "lab", "--suites", "lab/color/clean", "--items", "1", "--out", str(out)]
+    assert main([*arguments, "--base", "lab"]) == 0
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert sorted(before) == ["o.answers.jsonl", "o.base.answers.jsonl", "o.json"]
+    assert main(arguments) == 2
+    assert "o.json exists already" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert main([*arguments, "--force"]) == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["o.answers.jsonl", "o.json"]
 
 
 def test_eval_asks_k_times_and_blind_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -349,7 +349,7 @@ def test_the_verb_reports_what_the_judge_says(
     assert f"lab/single, judged: {100 * figures['accuracy']:.1f} %" in told and "kappa" in told
     assert f"from the base on {figures['n']} items" in told
     count = len(server.bodies)
-    assert main(arguments) == 0 and len(server.bodies) == count, "the second time, all is known"
+    assert main([*arguments, "--force"]) == 0 and len(server.bodies) == count, "the second time, all is known"
 
     # Where the judge fails, what the rules say is there all the same.
     server.fault = lambda body, before: 400 if body else None

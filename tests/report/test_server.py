@@ -6,8 +6,11 @@ import base64
 import http.client
 import io
 import json
+import shutil
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -20,10 +23,11 @@ from tests.report.planted import SETTINGS, Written, silver_set
 from visplay.cli.main import main
 from visplay.config import load_settings
 from visplay.errors import ConfigError, ImageError
+from visplay.report.connections import PageProtocol
 from visplay.report.one_file import report_page, write_report
 from visplay.report.playground import read_image, read_question
 from visplay.report.run_data import RunView
-from visplay.report.server import LOOPBACK, MOST_BYTES, make_app
+from visplay.report.server import LOOPBACK, MOST_BYTES, MOST_UPLOADS, make_app
 from visplay.runs import RunDirectory
 
 Answer = tuple[int, bytes, dict[str, str]]  # status, content, headers
@@ -73,7 +77,7 @@ def site(written: Written) -> Iterator[Site]:
     written.begin()
     written.silver(1, silver_set())
     app = make_app(written.path, (*LOOPBACK, "lab.example"))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, http=PageProtocol, ws="none", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -104,6 +108,9 @@ def test_other_names_are_refused(site: Site, host: str) -> None:
         "/%2e%2e/server.py",
         "/vendor/../../server.py",
         "//etc/passwd",
+        "/vendor/README.md",
+        "/vendor/preact.LICENSE",
+        "/vendor/",
         "/config.yaml",
         "/metrics.jsonl",
         "/asked/1-silver-0.parquet",
@@ -131,6 +138,63 @@ def test_every_answer_has_a_strict_policy(site: Site) -> None:
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_refusals_have_the_policy_too(site: Site) -> None:
+    for sent in (
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"PUT /api/run HTTP/1.1\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", site.port), timeout=20) as line:
+            line.sendall(sent)
+            answer = line.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 400") and b"default-src 'none'" in answer
+
+
+def test_a_run_that_goes_away_or_is_damaged_is_told_in_words(site: Site, written: Written) -> None:
+    everything = (
+        "/api/run",
+        "/api/gallery",
+        "/api/item?id=x",
+        "/api/storied",
+        "/api/story?image=x",
+        "/image?image=red.png",
+    )
+    with (written.path / "metrics.jsonl").open("a") as file:
+        file.write('[1]\n{"phase": 5}\n')
+    (written.path / "summary.json").write_text('{"suites": 7}')
+    for file in (written.path / "asked").iterdir():
+        file.write_bytes(b"PAR1 and nothing else")
+    for path in everything:
+        status, words, _ = site.ask("GET", path)
+        assert status in (200, 404, 409) and b"Traceback" not in words
+    shutil.rmtree(written.path)
+    shutil.rmtree(written.path.parent / "images")
+    for path in everything:
+        status, words, headers = site.ask("GET", path)
+        assert status in (200, 404) and "content-security-policy" in headers
+    assert "is gone" in site.ask("GET", "/api/run")[1].decode()
+
+
+def test_two_images_are_received_at_once_and_others_wait(site: Site) -> None:
+    head = (
+        f"POST /api/playground HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nSec-Fetch-Site: same-origin\r\n"
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    ).encode()
+    with ExitStack() as lines:
+        for _ in range(MOST_UPLOADS):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", site.port), timeout=20))
+            line.sendall(head + b"{")
+        sleep(0.3)
+        headers = {"Sec_Fetch_Site": "same-origin", "Content_Type": "application/json"}
+        status, words, told = site.ask("POST", "/api/playground", b"{}", **headers)
+        assert status == 503 and told["retry-after"] == "5" and b"ask again later" in words
+        assert site.get("/api/run")
+        line.sendall(b"}" * 999)
+        assert line.recv(1000).startswith(b"HTTP/1.1 400")
+    sleep(0.3)
+    assert site.ask("POST", "/api/playground", b"{}", **headers)[0] == 400
 
 
 def test_what_did_not_change_is_not_sent_again(site: Site, written: Written) -> None:
@@ -162,6 +226,8 @@ def test_filters_come_by_address(site: Site) -> None:
         {"Sec_Fetch_Site": "cross-site", "Origin": "http://evil.example"},
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "same-origin", "Origin": "http://evil.example"},
+        {"Sec_Fetch_Site": "same-origin", "Origin": "https://localhost", "Host": "localhost"},
+        {"Origin": "http://[::1"},
     ],
 )
 def test_other_pages_may_not_ask_the_models(site: Site, headers: dict[str, str]) -> None:
@@ -176,7 +242,9 @@ def test_what_cannot_be_asked_is_refused_in_words(site: Site) -> None:
         return status, content.decode()
 
     assert said(b"{}") == (400, "there is no image; choose one")
-    assert said(b"[1]") == (400, "send a JSON object")
+    for body in (b"[1]", b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"\xff\xfe", b"", b'{"image": 1e999'):
+        assert said(body) == (400, "send a JSON object")
+    assert said(b'{"image": NaN}')[0] == said(b'{"image": "\\ud800"}')[0] == said(b'{"question": 9e999}')[0] == 400
     assert said(b"{", "text/plain") == (415, "send JSON")
     text = base64.b64encode(b"no image").decode()
     assert said(json.dumps({"image": text}).encode())[1].startswith("the image cannot be used: not an image")

@@ -136,9 +136,9 @@ def test_eval_of_a_run_agrees_with_what_the_run_measured(finished: Path, tmp_pat
     measured = Measurement.load(finished / "measurements" / "iteration-2.jsonl").greedy
     expected = sum(measured[name].correct for name in names) / len(rows)
     for model in (finished, finished / "reasoner"):
-        arguments = ["eval", str(model), "--data", str(tmp_path / "items.jsonl"), "--out", str(tmp_path / "o.json")]
-        assert main(arguments) == 0
-        report = json.loads((tmp_path / "o.json").read_text())
+        out = tmp_path / f"{model.name}.json"
+        assert main(["eval", str(model), "--data", str(tmp_path / "items.jsonl"), "--out", str(out)]) == 0
+        report = json.loads(out.read_text())
         assert report["suites"]["items"]["iterations"][0]["accuracy"] == pytest.approx(expected)
 
 

@@ -6,6 +6,8 @@ import argparse
 import sys
 
 from visplay.cli.common import ENGINE, IMPORT, MODEL_PRESET, SET, TRUST
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import say
 from visplay.errors import visible
 
 
@@ -33,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from visplay.roles.open import own_settings
     from visplay.tools.ask import ask, reply_lines
 
+    unwind_from_here()
     given = {
         "silver.questions_per_image": options.questions,
         "silver.votes": options.votes,
@@ -43,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     settings = own_settings(options.model, options.preset, changes, trust_remote_code=options.trust_remote_code)
     images, skipped = read_files(options.images)
     for one in skipped:
-        print(f"visplay: cannot read {visible(one.path)}: {one.reason}", file=sys.stderr)
+        say(f"visplay: cannot read {visible(one.path)}: {one.reason}", to=sys.stderr)
     if not images:
         return 2
-    print(*reply_lines(ask(options.model, images, settings, options.question), settings), sep="\n")
+    say(*reply_lines(ask(options.model, images, settings, options.question), settings))
     return 0

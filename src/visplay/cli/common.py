@@ -27,6 +27,7 @@ IMPORT: dict[str, Any] = {
     "metavar": "MODULE",
     "help": "import this module, whose components a preset or run names by import_path",
 }
+FORCE: dict[str, Any] = {"action": "store_true", "help": "replace the files of an earlier call"}
 SEALED: dict[str, Any] = {"action": "store_true", "help": "the sealed half of the suites: for a report, not a choice"}
 
 

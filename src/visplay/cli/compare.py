@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from visplay.cli.common import ENGINE, IMPORT, ITEMS, SEALED, SET, TRUST, check_sealed, chosen_settings, named_suites
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import say
 from visplay.errors import ConfigError
 
 
@@ -42,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     )
     from visplay.roles.open import is_run
 
+    unwind_from_here()
     check_sealed(options)
     names = options.contenders
     scored = bool(options.data or options.suites)
@@ -51,22 +54,22 @@ def run(options: argparse.Namespace) -> int:
             "--set and --engine are for runs and models that are scored; say by --suites or --data on what"
         )
     if not scored and all(map(is_run, names)) and _differ_in_seed_alone(names):
-        print(_seeds(names, options.form))
+        say(_seeds(names, options.form))
         return 0
     suites, skipped = named_suites(options) if scored else ((), [])
     found = compare(names, open_contenders(names, suites, settings), kept_baselines(names[0]))
     for row in skipped:
-        print(f"visplay: skipped {row}", file=sys.stderr)
+        say(f"visplay: skipped {row}", to=sys.stderr)
     if options.form == "json":
-        print(json.dumps(found, indent=2))
+        say(json.dumps(found, indent=2))
     elif options.form:
         tables = (comparison_table(found, names), *account_tables(found, names))
-        print("\n\n".join(getattr(table, options.form)() for table in tables))
+        say("\n\n".join(getattr(table, options.form)() for table in tables))
     else:
         letters = string.ascii_uppercase[: len(names)] if len(names) <= 26 else names
         legend = "\n".join(f"{letter}  {name}" for letter, name in zip(letters, names, strict=True))
         tables = (comparison_table(found, letters, legend), *account_tables(found, letters))
-        print("\n\n".join(table.plain() for table in tables))
+        say("\n\n".join(table.plain() for table in tables))
     return 0
 
 

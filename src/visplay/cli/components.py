@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from visplay.cli.terminal import say
 from visplay.interfaces.component import BUILT_IN, components
 
 
@@ -14,9 +15,9 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     for seam in [options.seam] if options.seam else BUILT_IN:
-        print(seam)
+        say(seam)
         for line in component_lines(seam):
-            print(f"  {line}")
+            say(f"  {line}")
     return 0
 
 

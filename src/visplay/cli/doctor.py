@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from visplay.cli.terminal import say
+
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     """The command has no flags."""
@@ -13,5 +15,5 @@ def run(options: argparse.Namespace) -> int:
     from visplay.tools.doctor import examine, healthy, report
 
     findings = examine()
-    print(*report(findings), sep="\n")
+    say(*report(findings))
     return 0 if healthy(findings) else 1

@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from visplay.cli.common import (
     ENGINE,
+    FORCE,
     IMPORT,
     ITEMS,
     MODEL_PRESET,
@@ -23,6 +22,8 @@ from visplay.cli.common import (
     chosen_settings,
     named_suites,
 )
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import say, terminal
 from visplay.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("--no-image", action="store_true", help="also ask every question with a blank image")
     add("--baselines", action="store_true", help="also measure what the base reaches by votes, without training")
     add("--out", type=Path, metavar="FILE.json", help="where the figures go; with --tasks a new folder")
+    add("--force", **FORCE)
     add("--seed", type=int, default=0, help="seed of lab drawings and sampled answers")
     add("--judge", metavar="URL", help="OpenAI-compatible server that judges greedy answers")
     add("--judge-model", metavar="NAME", help="default: the first model of the server")
@@ -75,6 +77,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--out is missing; say where the figures go")
     if options.baselines and (options.tasks or not options.base):
         raise ConfigError("--baselines are votes of a base on --data or --suites; name the base by --base")
+    if options.tasks and options.force:
+        raise ConfigError("--force is for --data and --suites; tasks need a new folder")
     if options.tasks and options.judge:
         raise ConfigError("--judge is for --data and --suites; what marks a task is the task's own choice")
     if options.tasks and options.engine not in (None, "transformers"):
@@ -90,9 +94,13 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
     from visplay.evaluation.report import report_tables
     from visplay.evaluation.scoring import Scores, check_place, check_scorable, score_reasoner
     from visplay.runs.files import write_json
+    from visplay.runs.together import refuse_existing, written_together
 
+    unwind_from_here()
+    answers, base_answers = (options.out.with_suffix(f".{kind}.jsonl") for kind in ("answers", "base.answers"))
     settings = {name: chosen_settings(name, options, options.preset) for name in (options.base, options.model) if name}
     check_place(options.out)
+    refuse_existing([options.out, answers, base_answers], options.force)
     suites, skipped = named_suites(options)
     judge = _open_judge(options)
     for name, its in settings.items():
@@ -103,28 +111,31 @@ def _evaluate_suites(options: argparse.Namespace) -> None:
         if name:
             asked = {"k": options.k, "no_image": options.no_image, "baselines": baselines}
             found[kind] = score_reasoner(name, suites, settings[name], **asked)
-            found[kind].save(options.out.with_suffix(f".{kind}.jsonl"))
     scores = Scores(suites, found["answers"], found.get("base.answers"))
     asked = {name: getattr(options, name) for name in _ASKED}
     asked["data"] = str(options.data) if options.data else options.suites
     report = {**asked, **scores.metrics(), "skipped": skipped}
-    console = Console(soft_wrap=True)
+    console = terminal()
     if options.sealed:
-        print("the sealed half of the suites; use it for no choice")
+        say("the sealed half of the suites; use it for no choice")
     if options.base:
         told = headline(report, settings[options.model].evaluation.endpoints)
         report["headline"] = asdict(told)
-        console.print(f"{told.text()}\n", markup=False, highlight=False)
-    write_json(options.out, report)
+        console.print(f"{told.text()}\n")
+    answered = {answers: found["answers"]} | ({base_answers: found["base.answers"]} if options.base else {})
+    with written_together([*answered, options.out], [base_answers]) as (*drafts, draft):
+        for measurement, file in zip(answered.values(), drafts, strict=True):
+            measurement.save(file)
+        write_json(draft, report)
     for table in report_tables(scores.base, scores.model):
         table.show(console)
     for row in skipped:
-        print(f"skipped {row}")
+        say(f"skipped {row}")
     if judge:
         judged = scores.judged(judge)
         write_json(options.out, {**report, "judge": judged})
-        print(*judged_lines(judged["suites"]), sep="\n")
-    print(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
+        say(*judged_lines(judged["suites"]))
+    say(f"figures in {options.out}, every answer in {options.out.stem}.answers.jsonl beside it")
 
 
 def _open_judge(options: argparse.Namespace) -> Judge | None:
@@ -135,7 +146,7 @@ def _open_judge(options: argparse.Namespace) -> Judge | None:
         return None
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visplay" / "judge"
     judge = Judge(options.judge, options.judge_model, options.judge_cache or cache)
-    print(f"judged by {judge.model}")
+    say(f"judged by {judge.model}")
     return judge
 
 
@@ -143,7 +154,8 @@ def _evaluate_tasks(options: argparse.Namespace) -> None:
     from visplay.evaluation.lmms.evaluate import evaluate_tasks
     from visplay.roles.open import own_settings
 
+    unwind_from_here()
     settings = own_settings(options.model, options.preset, options.set, trust_remote_code=options.trust_remote_code)
     table = evaluate_tasks(options.model, options.base, options.tasks, options.items, options.out, settings)
-    table.show(Console(soft_wrap=True))
-    print(f"every answer is in {options.out}")
+    table.show(terminal())
+    say(f"every answer is in {options.out}")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from visplay.cli.common import ENGINE, IMPORT, PRESET, SET, TRUST, check_at_least_one
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import terminal
 from visplay.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,44 +45,49 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run in this process, or start several that each come back here."""
-    from visplay.distributed.controller import init_distributed, processes
+    """Run in this process, or start several that each come back here; returns 3 if the run learned nothing."""
+    from visplay.runs import check_run
 
     check_at_least_one("--processes", options.processes)
+    if options.resume:
+        check_run(options.out, "start one without --resume")
+    from visplay.distributed.controller import init_distributed, processes
+
     if options.processes > 1 and processes() == 1:
         from visplay.distributed.launch import launch
 
+        unwind_from_here()
         return launch(options.arguments, options.processes)
     with init_distributed() as controller:
         if controller.is_main:
-            _evolve(options, controller)
+            status = _evolve(options, controller)
             controller.broadcast(None)
-        else:
-            from visplay.selfplay.run import follow
+            return status
+        from visplay.selfplay.run import follow
 
-            follow(controller)
+        follow(controller)
     return 0
 
 
-def _evolve(options: argparse.Namespace, controller: Controller) -> None:
+def _evolve(options: argparse.Namespace, controller: Controller) -> int:
+    """Run in the controller's process; returns the exit status."""
     from visplay.config import load_settings
+    from visplay.selfplay.outcome import EXIT_LEARNED_NOTHING
     from visplay.selfplay.run import evolve
 
-    trusted = options.trust_remote_code
-
-    console = Console(soft_wrap=True, highlight=False)
+    unwind_from_here()
+    console = terminal()
     flags = {name: getattr(options, name) for name in ("images", "model", "iterations", "engine", "seed")}
     given = {name: value for name, value in flags.items() if value is not None}
     changes = list(options.set)
     if options.validation_set:
         changes.append(f"acceptance.validation_set={json.dumps(str(options.validation_set))}")
-    own = options.out / "config.yaml"
 
     def build(preset: str, before: Sequence[str] = ()) -> Settings:
-        return load_settings(preset, [*before, *changes], given, trust_remote_code=trusted)
+        return load_settings(preset, [*before, *changes], given, trust_remote_code=options.trust_remote_code)
 
-    if options.resume and own.exists():
-        settings = build(options.preset or str(own))
+    if options.resume:
+        settings = build(options.preset or str(options.out / "config.yaml"))
     else:
         settings = _new_settings(options, build, changes, console, controller)
     controls = options.controls or options.controls is not None  # without names, all
@@ -90,6 +97,7 @@ def _evolve(options: argparse.Namespace, controller: Controller) -> None:
     _show(run, console)
     console.print(f"results in {options.out}")
     _leave_report(options.out, console)
+    return EXIT_LEARNED_NOTHING if "nothing_learned" in run.summary else 0
 
 
 def _new_settings(
@@ -155,7 +163,7 @@ def _leave_report(run: Path, console: Console) -> None:
     try:
         write_report(run, report)
     except Exception as error:
-        again = f"visplay report {run} --to {report}"
+        again = f"visplay report {run} --to {report} --force"
         console.print(f"no report was written ({error}); `{again}` tries again", markup=False)
     else:
         console.print(f"report in {report}; `visplay watch {run}` shows every question", markup=False)

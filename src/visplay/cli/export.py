@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from visplay.cli.common import IMPORT, TRUST
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import say
 from visplay.roles.open import Role
 
 
@@ -22,6 +24,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from visplay.tools.export import export
 
+    unwind_from_here()
     export(options.run, options.role, options.to, options.adapter, options.trust_remote_code)
-    print(f"the {options.role} is in {options.to}; its README.md says how to load it")
+    say(f"the {options.role} is in {options.to}; its README.md says how to load it")
     return 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from visplay.cli.common import IMPORT, PRESET, SET, TRUST, check_at_least_one
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import terminal
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -40,17 +41,14 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the recipes; returns 1 if a run failed."""
     check_at_least_one("--processes", options.processes)
-    try:
-        finished = options.study(options, Console(soft_wrap=True, highlight=False, markup=False))
-    except KeyboardInterrupt:
-        print("visplay: interrupted; the same command goes on", file=sys.stderr)
-        return 130
+    finished = options.study(options, terminal())
     return 0 if finished else 1
 
 
 def _ablate(options: argparse.Namespace, console: Console) -> bool:
     from visplay.tools.ablation import ablate, read_matrix
 
+    unwind_from_here()
     trusted = options.trust_remote_code
     return ablate(read_matrix(options.matrix), options.out, options.processes, console, trust_remote_code=trusted)
 
@@ -58,6 +56,7 @@ def _ablate(options: argparse.Namespace, console: Console) -> bool:
 def _score(options: argparse.Namespace, console: Console) -> bool:
     from visplay.tools.scoreboard import score, scoreboard_matrices
 
+    unwind_from_here()
     check_at_least_one("--seeds", options.seeds)
     matrices = scoreboard_matrices(
         options.recipes, options.seeds, options.model, options.preset, options.set, options.pass_k

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from visplay.cli.common import IMPORT, PRESET, SET, TRUST, check_at_least_one
+from visplay.cli.terminal import say
 
 if TYPE_CHECKING:
     from visplay.config import Settings
@@ -27,6 +28,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Print the plan; returns 1 if the run does not fit."""
     from visplay.config import load_settings
     from visplay.models.names import check_name, model_name
 
@@ -49,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
     if settings is None:
         chosen = choose_recipe(options.model, build, memory, options.processes, trusted=trusted)
         settings = chosen.settings
-        print(f"preset {chosen.preset}")
+        say(f"preset {chosen.preset}")
     images = settings.images.open(settings.seed).images if options.images else None
     plan = plan_model(name, settings, images, memory, options.image_tokens, options.tflops, options.processes)
-    print(*plan_lines(plan), sep="\n")
-    return 0
+    say(*plan_lines(plan))
+    return 0 if plan.fits else 1

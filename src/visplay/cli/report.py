@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from visplay.cli.common import IMPORT
+from visplay.cli.common import FORCE, IMPORT
+from visplay.cli.interrupts import unwind_from_here
+from visplay.cli.terminal import say
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -13,6 +15,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add("run", type=Path, metavar="RUN")
     add("--import", **IMPORT)
     add("--to", required=True, type=Path, metavar="FILE.html")
+    add("--force", **FORCE)
     add("--most-mib", type=float, default=5.0, metavar="SIZE", help="of the file; default: %(default)s")
 
 
@@ -20,12 +23,16 @@ def run(options: argparse.Namespace) -> int:
     """Write the file, and results.md beside it."""
     from visplay.errors import ConfigError
     from visplay.runs import check_run
+    from visplay.runs.together import refuse_existing
 
     if not options.most_mib > 0:
         raise ConfigError("--most-mib must be more than 0")
     check_run(options.run)
+    if not options.to.is_dir():
+        refuse_existing([options.to, options.to.with_name("results.md")], options.force)
     from visplay.report.one_file import write_report
 
+    unwind_from_here()
     results = write_report(options.run, options.to, int(options.most_mib * 2**20))
-    print(f"the report is {options.to}, the figures alone are in {results}")
+    say(f"the report is {options.to}, the figures alone are in {results}")
     return 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
 from pathlib import Path
 
 from visplay.cli.common import IMPORT, TRUST
+from visplay.cli.interrupts import unwind_from_here
+from visplay.errors import visible
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -20,15 +21,15 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve the page until Ctrl-C."""
+    """Serve the page until Ctrl-C, which raises KeyboardInterrupt."""
     from visplay.runs import check_run
 
     check_run(options.run)
     from visplay.report.server import watch
 
     def tell(address: str) -> None:
-        print(f"{options.run} is shown at {address} (Ctrl-C ends it)", flush=True)
+        print(f"{visible(options.run)} is shown at {address} (Ctrl-C ends it)", flush=True)
 
-    with suppress(KeyboardInterrupt):
-        watch(options.run, options.host, options.port, options.allow_host, tell, options.trust_remote_code)
+    unwind_from_here()
+    watch(options.run, options.host, options.port, options.allow_host, tell, options.trust_remote_code)
     return 0

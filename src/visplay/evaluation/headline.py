@@ -19,7 +19,7 @@ from visplay.evaluation.table import points
 Endpoints = Mapping[str, Sequence[str]]
 """By name, the suites whose mean an endpoint is; without any, the mean of all benchmarks is the only endpoint."""
 
-Word = Literal["better", "worse", "mixed", "no change shown"]
+Word = Literal["better", "worse", "mixed", "no change shown", "nothing learned"]
 
 _ALL = 0.9  # from this share of a gain on, it is called all of it
 
@@ -51,9 +51,14 @@ class _Endpoint:
 
 
 def headline(summary: Mapping[str, Any], endpoints: Endpoints) -> Headline:
-    """The headline of a run, from its summary.json, or of `suites` and `macro` with a base and a single iteration."""
+    """The headline of a run, from its summary.json, or of `suites` and `macro` with a base and a single iteration.
+
+    The reasons of a run that learned nothing are in its summary.
+    """
     number = selected_iteration(summary)
     handed = tuple(_handed_over(summary, number))
+    if reasons := summary.get("nothing_learned"):
+        return Headline("nothing learned", (*reasons, *handed))
     place = number - 1
     suites = {name: suite for name, suite in summary["suites"].items() if suite["base"] and suite["iterations"]}
     if not suites:

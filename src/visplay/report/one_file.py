@@ -18,6 +18,7 @@ from visplay.errors import RunError
 from visplay.report.results_page import results_markdown
 from visplay.report.run_data import RunView
 from visplay.runs.files import write_whole
+from visplay.runs.together import written_together
 
 MOST_BYTES = 5 * 2**20
 QUESTIONS, PICTURES = 320, 16  # of the sample at its largest; halved until the file is small enough
@@ -42,8 +43,9 @@ def write_report(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> Path:
     page = report_page(view, overview, most_bytes)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(to, page)
-        write_whole(results, results_markdown(overview["page"], overview["signs"]))
+        with written_together([results, to]) as (results_draft, draft):
+            write_whole(results_draft, results_markdown(overview["page"], overview["signs"]))
+            write_whole(draft, page)
     except OSError as error:
         raise RunError(f"cannot write {to}: {(error.strerror or str(error)).lower()}") from None
     return results

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from visplay.errors import visible
 from visplay.report.health import Sign
 
 Figures = Mapping[str, Any]
@@ -18,21 +19,23 @@ _ACCEPTANCE = "Changes in points, with 95 % intervals."
 def results_markdown(page: Figures, signs: Sequence[Sign] = ()) -> str:
     """The values of `RunView.read` and the signs of health as Markdown: progress, suites, silver sets, verdicts."""
     status, words = page["status"], page["status"]["words"]
-    names = [_cell(status[name]) for name in ("model", "images")]
-    parts = [f"# {' on '.join(names)}, seed {status['seed']}\n\n{words[0].upper()}{words[1:]}."]
+    model, images = (_text(str(status[name])) for name in ("model", "images"))
+    parts = [f"# {model} on {images}, seed {status['seed']}\n\n{_text(words[0].upper() + words[1:])}."]
     if page["headline"]:
         told = [f"Result: {page['headline']['verdict']}.", *page["headline"]["sentences"]]
-        parts.append(_MARKS.sub(lambda sign: f"\\{sign[0]}", " ".join(told)))
+        parts.append(_text(" ".join(told)))
     suites = [suite for suite in page["suites"] if suite["task"] is None]
     for decoding in dict.fromkeys(suite["decoding"] for suite in suites):
         rows = _suites([suite for suite in suites if suite["decoding"] == decoding])
-        parts.append(f"## Suites, {decoding}\n\n{_SUITES}\n\n{_table(rows)}")
+        parts.append(f"## Suites, {_text(decoding)}\n\n{_SUITES}\n\n{_table(rows)}")
     if rows := list(_made_of(suites)):
         parts.append(f"## What the change is made of\n\n{_table(rows)}")
     if page["silver"]:
         parts.append(f"## Silver sets\n\n{_table(_silver(page['silver']))}")
     if page["verdicts"]:
         parts.append(f"## Acceptance\n\n{_ACCEPTANCE}\n\n{_table(_verdicts(page['verdicts']))}")
+    if page["absent"]:
+        parts.append("## What did not run\n\n" + "\n".join(f"* {_text(words)}" for words in page["absent"].values()))
     if signs:
         rows = [{"sign": sign["name"], "level": sign["level"], "": sign["words"]} for sign in signs]
         parts.append(f"## Health\n\n{_table(rows)}")
@@ -120,8 +123,9 @@ def _percent(share: float | None, ci95: Sequence[float | None] | None = None, si
 def _table(rows: Sequence[Figures]) -> str:
     """Rows by column as a Markdown table; a text of a model cannot leave its cell."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
-    return "\n".join(f"| {' | '.join(_cell(str(cell)) for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(_text(str(cell)) for cell in line)} |" for line in lines)
 
 
-def _cell(text: str) -> str:
-    return " ".join(_MARKS.sub(r"\\\g<0>", text).split())
+def _text(text: str) -> str:
+    """Foreign text on one line, in which nothing is markup."""
+    return visible(" ".join(_MARKS.sub(r"\\\g<0>", text).split()))

@@ -2,7 +2,8 @@
 
     {"name", "level": the worst of the signs, "signs": as in `health.py`, "choices": as in `Gallery`,
      "page": {"status": see `RunView`, "headline": {"verdict", "sentences"} or None,
-              "phases": [{"name", "doing"}], "silver", "verdicts": [lines of metrics.jsonl],
+              "phases": [{"name", "doing"}], "absent": {phase: why it did not run},
+              "silver", "verdicts": [lines of metrics.jsonl],
               "curves": [{"phase", "name", "iteration": [1, …], "step": [0, …], "y": [0.5, null, …]}],
               "suites": [{"suite", "decoding", "task", "base": {"iteration": 0, "accuracy", "ci95", "n"},
                           "baseline": null or {"name", "accuracy", "ci95", "n", "difference"},
@@ -24,13 +25,16 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from visplay.config import load_settings
+from visplay.errors import visible
 from visplay.evaluation.results import Measurement, task_of
 from visplay.evaluation.summary import suites_summary
 from visplay.labeling.gates.band import Band
+from visplay.report.absent import absent
 from visplay.report.gallery import Gallery, ImageList, Stamp, stamp
 from visplay.report.health import signs
 from visplay.runs import check_run, in_use, read_metrics
 from visplay.runs.files import read_json
+from visplay.selfplay.outcome import FAILURE_FILE
 from visplay.selfplay.schedule import INPUTS_FILE, InputCounts, Schedule, phases
 from visplay.types import StepId
 
@@ -68,8 +72,11 @@ class RunView:
         # What is read first may only be older: a run that ends meanwhile still counts as going.
         held = in_use(self.path)
         lines = self._fresh(read_metrics, "metrics.jsonl") or []
+        schedule, failure = self._schedule(), self._failure()
+        status = self._status(held, lines, schedule, failure)
         return {
-            "status": self._status(held, lines),
+            "status": status,
+            "absent": absent(lines, schedule, status["state"], failure),
             "headline": (self._fresh(read_json, "summary.json") or {}).get("headline"),
             "curves": list(_curves(lines)),
             "suites": list(_series(self._suites(lines))),
@@ -83,17 +90,25 @@ class RunView:
         stamps = [stamp(part) for part in sorted(self.path.iterdir())]
         return f"{in_use(self.path):d}-{zlib.crc32(repr(stamps).encode()):08x}"
 
-    def _status(self, held: bool, lines: Sequence[Line]) -> dict[str, Any]:
+    def _schedule(self) -> Schedule:
+        counted = self._fresh(read_json, INPUTS_FILE)
+        return Schedule(self.settings, InputCounts(**counted) if counted else None)
+
+    def _failure(self) -> str | None:
+        """The error that ended the run, if one did."""
+        noted = self._fresh(read_json, FAILURE_FILE) or {}
+        return visible(noted["error"]) if "error" in noted else None
+
+    def _status(self, held: bool, lines: Sequence[Line], schedule: Schedule, failure: str | None) -> dict[str, Any]:
         """The progress of the run.
 
-        `state` is "running" while a process has the lock, "finished" if there is a result, else "stopped".
+        `state` is "running" while a process has the lock, "finished" if there is a result, else "failed" if an error
+        ended the run, else "stopped".
         `iteration`, `phase` and `step` (from 1) are the present step, the step at which the run stopped, or the last
         step of a finished run. `phase` is "controls" if the run is finished and its controls are not. `done` is a share
         of the planned steps. `seconds` includes the time before a resume. `seconds_left` is None until every phase has
         finished a step.
         """
-        counted = self._fresh(read_json, INPUTS_FILE)
-        schedule = Schedule(self.settings, InputCounts(**counted) if counted else None)
         summary = self._fresh(read_json, "summary.json")
         saved = self._fresh(read_json, "state.json") or {"state": {}}
         controls = summary is not None and any(map(in_use, self.path.glob("controls/*/")))
@@ -101,8 +116,9 @@ class RunView:
         silver = [line["kept"] for line in lines if line["phase"] == "silver"]
         following = schedule.next(last, has_silver=not silver or silver[-1] > 0)
         place = (None if summary else following) or last or StepId(0, phases()[0].name, 0)
+        stopped = "failed" if failure else "stopped"
         status = {
-            "state": "finished" if summary and not controls else "running" if held else "stopped",
+            "state": "finished" if summary and not controls else "running" if held else stopped,
             "iteration": place.iteration,
             "iterations": schedule.iterations,
             "phase": "controls" if controls else place.phase,
@@ -117,7 +133,7 @@ class RunView:
         }
         if status["state"] == "running" and last and not summary:
             status["seconds_left"] = self._seconds_left(lines, schedule, last, following)
-        return status | {"words": _in_words(status)}
+        return status | {"words": _in_words(status, failure)}
 
     def _seconds_left(
         self, lines: Sequence[Line], schedule: Schedule, last: StepId, following: StepId | None
@@ -223,7 +239,7 @@ def _last_part(name: str) -> str:
     return Path(name).name if Path(name).is_absolute() or name.startswith(".") else name
 
 
-def _in_words(status: Mapping[str, Any]) -> str:
+def _in_words(status: Mapping[str, Any], failure: str | None) -> str:
     if status["state"] == "finished":
         return f"finished after {duration(status['seconds'])}"
     if status["phase"] == "controls":
@@ -234,6 +250,8 @@ def _in_words(status: Mapping[str, Any]) -> str:
     place += ", " + {phase.name: phase.doing for phase in phases()}.get(status["phase"], status["phase"])
     if status["steps"] > 1:
         place += f", step {status['step']} of {status['steps']}"
+    if status["state"] == "failed":
+        return f"failed: {place}: {failure}; `visplay evolve --resume` goes on"
     if status["state"] == "stopped":
         return f"stopped: {place}; `visplay evolve --resume` goes on"
     left = status["seconds_left"]

@@ -11,10 +11,12 @@ from visplay.config import Settings
 from visplay.data.sampler import Sampler
 from visplay.interfaces.image_source import Observer
 from visplay.labeling.files import read_silver, silver_file
+from visplay.runs import read_metrics
 from visplay.runs.checkpointer import Checkpointer, StatePart
 from visplay.selfplay.acceptance import Acceptance, ValidationSet, hold_out_images, without_validation_images
 from visplay.selfplay.failures import taken_back
 from visplay.selfplay.logger import RunLogger
+from visplay.selfplay.outcome import nothing_learned
 from visplay.selfplay.run_images import RunImages
 from visplay.selfplay.schedule import InputCounts, phases
 from visplay.selfplay.state import SelfPlayState
@@ -83,6 +85,12 @@ class PhaseContext:
     def draw(self, count: int) -> tuple[ImageRef, ...]:
         """The sampler's next images, each once; fewer than `count` if fewer are left."""
         return tuple(dict.fromkeys(self.sampler.take(min(count, len(self.images)))))
+
+    @property
+    def learned_nothing(self) -> bool:
+        """Whether the first iteration had nothing to learn from, so that no other is worth its time."""
+        lines = read_metrics(self.logger.run.path / "metrics.jsonl")
+        return bool(nothing_learned(lines, self.settings.iterations))
 
     def silver(self, iteration: int) -> tuple[SilverItem, ...]:
         """The silver set of an iteration, which stays in memory; empty before its synthesis."""

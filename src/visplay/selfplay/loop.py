@@ -8,6 +8,8 @@ For t = 1..T:
 5. Acceptance (ours, not the paper's): an iteration whose answers became significantly worse is rolled back. Compared
    are the base's own confident answers about held-out images, the user's labelled items, or both.
 
+A run whose first iteration had nothing to learn from ends there: see `outcome.py`.
+
 `schedule.PHASES` lists these phases in this order; `phases.py` has a function for each. A rejected iteration is
 restored in the last one, `phases.accept_or_roll_back`, from the checkpoint of the last accepted iteration.
 """
@@ -33,7 +35,7 @@ def self_play(inputs: RunInputs, state: SelfPlayState, settings: Settings, logge
     with explained(logger.run, lambda: logger.at):
         context = PhaseContext(inputs, state, settings, logger)
         for t in range(settings.iterations + 1):
-            if context.acceptance.over:
+            if context.acceptance.over or (t > 1 and context.learned_nothing):
                 break
             for phase in schedule.phases():
                 teachable = not phase.needs_silver or context.silver(t)

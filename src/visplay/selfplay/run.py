@@ -28,7 +28,7 @@ from visplay.generation.backends.vllm import VLLMBackend
 from visplay.interfaces.image_source import Catalogue
 from visplay.labeling.files import join_silver, silver_file
 from visplay.roles.open import check_runnable
-from visplay.runs import RunDirectory, check_changes, check_free, read_metrics
+from visplay.runs import RunDirectory, check_changes, check_free, check_run, read_metrics
 from visplay.runs.files import make_folder, replaced_file
 from visplay.runs.metrics import FRAME
 from visplay.runs.open_run import Run, open_run
@@ -39,6 +39,7 @@ from visplay.selfplay.controls import CEILING, changed, control_changes, control
 from visplay.selfplay.failures import explained, taken_back
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.loop import self_play
+from visplay.selfplay.outcome import noted_failure, nothing_learned
 from visplay.selfplay.run_images import lost_images, lost_lines
 from visplay.selfplay.state import SelfPlayState
 from visplay.selfplay.verdict import Verdict, is_verdict
@@ -61,7 +62,7 @@ def evolve(
         settings: see `visplay.load_settings`. With `resume`, those to go on with: a few may have changed
             (docs/resuming.md).
         out: directory of the run; new or empty, unless `resume` is set.
-        resume: continue an interrupted run where there is one.
+        resume: continue the interrupted run in `out`.
         controls: also run these controls, or all for True, which a gain must beat: see `visplay.selfplay.controls`. One
             that does not apply to the run is left out.
         console: where progress is shown; None is silent.
@@ -70,15 +71,16 @@ def evolve(
         ConfigError: also a change that a resumed run does not take.
         ConfigError, ModelError, ImageError, EngineError, EvaluationError: the settings ask for something that this
             machine cannot do; raised before the directory is made.
-        RunError: the directory cannot be used or written.
+        RunError: the directory cannot be used or written, or with `resume` it has no run.
         TrainingError: the training diverged; the finished steps are kept.
     """
     out = Path(out)
     console = console or Console(quiet=True)
-    resuming = resume and (out / "config.yaml").exists()
+    if resume:
+        check_run(out, "start one without --resume")
     names = control_names(controls)
     _check_shared(settings, controller, bool(names))
-    if resuming:
+    if resume:
         check_changes(out, settings)
     else:
         check_free(out)
@@ -86,11 +88,13 @@ def evolve(
     catalogue = settings.images.open(settings.seed)
     _show_images(catalogue, console)
     inputs = open_inputs(settings, catalogue)
-    with _disk(out), _open(resuming, out, settings, controller) as run:
+    with _disk(out), _open(resume, out, settings, controller) as run:
         if run.changes:
             console.print(f"changed since the last sitting: {run.changes}", highlight=False, markup=False)
         summary = run_evolution(run, inputs, console, controller=controller)
-        if names:
+        if names and summary.get("nothing_learned"):
+            console.print("Left out: the controls, since the run learned nothing", markup=False)
+        elif names:
             found = _run_controls(run, summary, names, inputs, console, controller)
             run.write_summary(summary | {"controls": found})
     return open_run(out)
@@ -129,6 +133,7 @@ def run_evolution(
     if not title:
         console.print(str(state.path), highlight=False)
     with (
+        noted_failure(run.path),
         closing(Trackers(run, console)) as trackers,
         closing(state),
         RunLogger(run, settings, console, title, trackers) as logger,
@@ -142,6 +147,8 @@ def run_evolution(
             policy.save(folder)
             state.prompts.save(folder / "prompts.yaml")
     summary = _summarize(run.path, seconds)
+    if reasons := nothing_learned(read_metrics(run.path / "metrics.jsonl"), settings.iterations):
+        summary["nothing_learned"] = list(reasons)
     summary["headline"] = asdict(headline(summary, settings.evaluation.endpoints))
     if lost := lost_images(run.path):
         summary["lost_images"] = lost
@@ -200,7 +207,7 @@ def _show_images(catalogue: Catalogue, console: Console) -> None:
     if count:
         console.print("1 file was skipped:" if count == 1 else f"{count} files were skipped:")
     for one in catalogue.skipped[:shown]:
-        console.print(f"  {visible(one.path)}: {one.reason}", highlight=False, markup=False)
+        console.print(f"  {visible(one.path)}: {visible(one.reason)}", highlight=False, markup=False)
     if count > shown:
         console.print(f"  and {count - shown} more")
 

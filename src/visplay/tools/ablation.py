@@ -33,6 +33,7 @@ from visplay.evaluation.table import Table, points
 from visplay.interfaces.component import Section, problems
 from visplay.runs.files import read_json, write_json, write_whole
 from visplay.selfplay.controls import CEILING, control_changes
+from visplay.selfplay.outcome import EXIT_LEARNED_NOTHING
 
 SILVER = {"asked": ".0f", "kept": ".0f", "label_accuracy": ".3f", "answerable": ".3f", "reward_accuracy": ".3f"}
 LEGEND = (
@@ -198,7 +199,7 @@ def complete(runs: Sequence[Run], processes: int | None, console: Console, keep:
     for run, event in run_all(waiting, processes or os.cpu_count() or 1):
         if event not in ("begins", "goes on"):
             left -= 1
-            failed += event != "finished"
+            failed += not event.startswith("finished")
             table = keep()
         console.print(f"{run}: {event}, {left} left")
     console.print(table)
@@ -225,7 +226,9 @@ def run_all(runs: Sequence[Run], most: int) -> Iterator[tuple[Run, str]]:
         A run at its start, with "begins" or "goes on"; and at its end, with "finished" or the reason of its failure.
     """
     waiting, running = list(runs), dict[subprocess.Popen[bytes], Run]()
-    before = signal.signal(signal.SIGTERM, _leave)
+    before = signal.getsignal(signal.SIGTERM)
+    if before == signal.SIG_DFL:  # the program `visplay` has a handler of its own
+        signal.signal(signal.SIGTERM, _leave)
     try:
         while waiting or running:
             while waiting and len(running) < most:
@@ -260,8 +263,8 @@ def _start(run: Run) -> subprocess.Popen[bytes]:
 
 def _result(run: Run, code: int) -> str:
     """The end of a process in one line: "finished", or the reason of its failure."""
-    if code == 0:
-        return "finished"
+    if code in (0, EXIT_LEARNED_NOTHING):
+        return "finished" if code == 0 else "finished, and learned nothing"
     last_line = run.log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2].strip()
     return f"failed ({last_line if code > 0 else f'signal {-code}'}; see {run.log})"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from visplay.answers import match, vote
 from visplay.config import Settings
 from visplay.data.sources.folder import read_files
-from visplay.errors import ConfigError, ImageError, UnreadableImage, visible
+from visplay.errors import ConfigError, ImageError, UnreadableImage, visible, visible_lines
 from visplay.generation.factory import check_engines, make_engines, make_vote_engine
 from visplay.labeling.synthesis import apply_gates, distinct
 from visplay.roles.open import Role, open_roles, own_settings
@@ -185,5 +185,5 @@ def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:
 def _indented(text: str) -> str:
     """Lines of a model's text below one another, cut where it gets long."""
     text = text.strip()
-    shown = "\n       ".join(map(visible, text[:_LONGEST].split("\n")))
+    shown = visible_lines(text[:_LONGEST]).replace("\n", "\n       ")
     return shown if len(text) <= _LONGEST else f"{shown} … ({len(text) - _LONGEST} more characters)"

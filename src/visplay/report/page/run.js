@@ -8,7 +8,14 @@ const CURVES = [
   { name: "kl", title: "KL to the base, nats a token" },
   { name: "entropy", title: "Entropy, nats a token" },
 ];
-const STATES = { running: "running", finished: "finished", stopped: "stopped; --resume goes on" };
+const STATES = { running: "running", finished: "finished", stopped: "stopped; --resume goes on", failed: "failed; --resume goes on" };
+
+// Why phases did not run, a sentence each, or else what is said of a part that has nothing yet.
+function Absent({ absent, names, empty = "" }) {
+  const told = names.map((name) => absent[name]).filter(Boolean);
+  const words = told.length ? told : empty ? [empty] : [];
+  return words.map((text) => html`<p class="quiet" key=${text}><${Words} text=${text} /></p>`);
+}
 
 function Where({ status }) {
   const over = status.state === "finished";
@@ -25,7 +32,7 @@ function Where({ status }) {
     <ol class="phases" aria-hidden="true">
       ${phases.map((phase, i) => html`<li class=${i === here ? "now" : i < here ? "past" : ""}>${phase.doing}</li>`)}
     </ol>
-    <p class="unseen" role="status">${status.words}</p>
+    <p class=${status.state === "failed" ? "failure" : "unseen"} role="status"><${Words} text=${status.words} /></p>
     <p class="quiet">model ${status.model}, images ${status.images}, seed ${status.seed}</p>
   </section>`;
 }
@@ -48,11 +55,11 @@ function Health({ signs, level }) {
   </section>`;
 }
 
-function Curves({ curves, theme }) {
+function Curves({ curves, absent, theme }) {
   const shown = CURVES.map((one) => ({ ...one, of: curves.filter((curve) => curve.name === one.name && curve.y.length) })).filter((one) => one.of.length);
   return html`<section>
     <h2>Curves</h2>
-    ${shown.length === 0 && html`<p class="quiet">No step is finished yet.</p>`}
+    <${Absent} absent=${absent} names=${["questioner", "reasoner"]} empty=${shown.length === 0 ? "No step is finished yet." : ""} />
     <div class="charts">
       ${shown.map(({ name, title, share, of }) => html`<${Curve} key=${name} title=${title} curves=${of} share=${share} theme=${theme} />`)}
     </div>
@@ -73,7 +80,7 @@ function CurveTable({ shown }) {
     rows=${lines.map(({ title, unit, curve }) => [title, ...iterations.map((t) => unit(mean(curve, t)))])} />`;
 }
 
-function Suites({ suites }) {
+function Suites({ suites, absent }) {
   const decodings = [...new Set(suites.map((one) => one.decoding))];
   const [chosen, choose] = useState("");
   const decoding = decodings.includes(chosen) ? chosen : decodings[0];
@@ -81,7 +88,7 @@ function Suites({ suites }) {
   const first = shown.filter((one) => one.task === null);
   return html`<section>
     <h2>Suites</h2>
-    ${shown.length === 0 && html`<p class="quiet">Nothing is measured yet.</p>`}
+    <${Absent} absent=${absent} names=${["measure"]} empty=${shown.length === 0 ? "Nothing is measured yet." : ""} />
     ${decodings.length > 1 && html`<p class="choice" role="group" aria-label="decoding">
       ${decodings.map((one) => html`<button type="button" aria-pressed=${one === decoding} onClick=${() => choose(one)}>${one}</button>`)}
     </p>`}
@@ -125,9 +132,9 @@ function MadeOf({ suites }) {
       ])} /></details>`;
 }
 
-function Silver({ panels, show }) {
+function Silver({ panels, absent, show }) {
   const [chosen, choose] = useState(null);
-  if (!panels.length) return html`<section><h2>Silver sets</h2><p class="quiet">None is made yet.</p></section>`;
+  if (!panels.length) return html`<section><h2>Silver sets</h2><${Absent} absent=${absent} names=${["silver"]} empty="None is made yet." /></section>`;
   const panel = panels.find((one) => one.iteration === chosen) || panels.at(-1);
   const lost = panel.asked - panel.valid;
   const again = panel.valid - panel.candidates;
@@ -146,15 +153,16 @@ function Silver({ panels, show }) {
       ${panels.map((one) => html`<button type="button" aria-pressed=${one === panel} onClick=${() => choose(one.iteration)}>iteration ${one.iteration}</button>`)}
     </p>
     <div class="charts wide">
-      <figure class="chart"><figcaption><b>Candidates by confidence</b></figcaption>
+      ${panel.candidates === 0 && html`<p class="quiet">No question has the agreed form, so none has a confidence or a type.</p>`}
+      ${panel.candidates > 0 && html`<figure class="chart"><figcaption><b>Candidates by confidence</b></figcaption>
         <${Histogram} panel=${panel} />
         <p class="quiet">${panel.band ? html`Shaded: the band ${percent(panel.band[0], 0)} to ${percent(panel.band[1], 0)}${panel.band_above_chance ? ", counted above chance, so fewer are kept than the shade shows" : ""}.` : "This run has no band."}
           ${panel.label_accuracy_by_confidence && " Above a bar: % of its answers that are true."}</p>
-      </figure>
+      </figure>`}
       <figure class="chart"><figcaption><b>From asked to kept</b></figcaption><${Bars} rows=${flow} total=${panel.asked} />
         <button type="button" class="link" onClick=${() => show({ iteration: panel.iteration, phase: "silver", kept: "false" })}>see what was dropped</button></figure>
-      <figure class="chart"><figcaption><b>Types</b></figcaption><${Bars} rows=${types} total=${panel.candidates} />
-        <p class="quiet">${several(panel.distinct_texts, "different text")} among ${several(panel.candidates, "candidate")}.</p></figure>
+      ${panel.candidates > 0 && html`<figure class="chart"><figcaption><b>Types</b></figcaption><${Bars} rows=${types} total=${panel.candidates} />
+        <p class="quiet">${several(panel.distinct_texts, "different text")} among ${several(panel.candidates, "candidate")}.</p></figure>`}
     </div>
     <${Table} caption="silver sets by iteration" head=${["iteration", "asked", "valid", "kept", "confidence", "true labels", "answerable", "paper's recipe, same questions"]}
       rows=${panels.map((one) => [
@@ -170,8 +178,8 @@ function Silver({ panels, show }) {
   </section>`;
 }
 
-function Verdicts({ verdicts }) {
-  if (!verdicts.length) return null;
+function Verdicts({ verdicts, absent }) {
+  if (!verdicts.length) return absent.accept ? html`<section><h2>Verdicts</h2><${Absent} absent=${absent} names=${["accept"]} /></section>` : null;
   const change = (one, name) => {
     const ci95 = one[`${name}_ci95`] || [null];
     return one[`${name}_change`] === undefined ? "–" : html`${points(one[`${name}_change`])} ${ci95.includes(null) ? "" : html`<small>[${ci95.map(points).join(", ")}]</small>`}`;
@@ -195,13 +203,13 @@ function Verdicts({ verdicts }) {
 }
 
 function Run({ run, theme, show }) {
-  const { status, headline, curves, suites, silver, verdicts } = run.page;
+  const { status, headline, curves, suites, silver, verdicts, absent } = run.page;
   return html`
     <${Where} status=${status} />
     <${Headline} headline=${headline} />
     <${Health} signs=${run.signs} level=${run.level} />
-    <${Curves} curves=${curves} theme=${theme} />
-    <${Suites} suites=${suites} />
-    <${Silver} panels=${silver} show=${show} />
-    <${Verdicts} verdicts=${verdicts} />`;
+    <${Curves} curves=${curves} absent=${absent} theme=${theme} />
+    <${Suites} suites=${suites} absent=${absent} />
+    <${Silver} panels=${silver} absent=${absent} show=${show} />
+    <${Verdicts} verdicts=${verdicts} absent=${absent} />`;
 }

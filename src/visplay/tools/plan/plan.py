@@ -125,6 +125,17 @@ class Plan:
         free = self.usable - self.standing - self.model.gradients - self.vllm_asleep
         return largest_micro_batch(partial(self.model.activations, group=self.group), free, self.micro_batch)
 
+    @property
+    def fits(self) -> bool:
+        """Whether the memory is enough, vLLM's room for the longest prompt with its answer included."""
+        return self.free >= 0 and (self.vllm is None or self.vllm_tokens >= self.longest)
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a prompt with its answer."""
+        prompt = self.assumed.most_image_tokens + self.assumed.prompt_tokens
+        return prompt + max(generation.limit for generation, *_ in self.rollouts)
+
     def _rollouts(self, limits: BatchLimits) -> list[tuple[Generation, Batch, Peak]]:
         tree = not self.model.padded_because
         batches = [(g, Batch.of(g, self.assumed, limits, tree)) for g in self._generated]

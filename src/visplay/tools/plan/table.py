@@ -28,15 +28,13 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 def conclusion(plan: Plan) -> str:
     """One line: that it fits and what is left, or what to change."""
     memory = f"{plan.processes} × {_size(plan.memory)}" if plan.processes > 1 else _size(plan.memory)
-    prompt = plan.assumed.most_image_tokens + plan.assumed.prompt_tokens
-    longest = prompt + max(generation.limit for generation, *_ in plan.rollouts)
     held = plan.standing + plan.model.gradients
     advice = []
-    if plan.vllm and plan.vllm_tokens < longest:
+    if plan.vllm and plan.vllm_tokens < plan.longest:
         share = "gpu_memory_utilization" if plan.vllm.kv_cache_gib is None else "kv_cache_gib"
-        needed = f"a prompt with its answer may have {longest:,} tokens"
+        needed = f"a prompt with its answer may have {plan.longest:,} tokens"
         advice = [f"vLLM has room for {plan.vllm_tokens:,} tokens, and {needed}; raise engine.{share}"]
-    elif plan.free >= 0:
+    elif plan.fits:
         return f"fits in {memory} with {_size(plan.free)} free"
     elif held >= plan.usable:
         advice = [f"weights and states alone take {_size(held)}; {_lighter(plan)}"]
