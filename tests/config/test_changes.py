@@ -45,7 +45,7 @@ def test_the_documentation_lists_the_marked_settings() -> None:
         ("questioner.sampling.max_tokens=9", "questioner.sampling.max_tokens", False),
         ("reasoner.questions_per_step=9", "reasoner.questions_per_step", False),
         ("images=lab/noisy", "images", False),
-        ("evaluation.endpoints={all: [easy_vqa]}", "evaluation.endpoints.all", False),
+        ("evaluation.endpoints.all=[easy_vqa]", "evaluation.endpoints.all", False),
     ],
 )
 def test_a_change_is_found_by_its_key(change: str, key: str, may: bool) -> None:

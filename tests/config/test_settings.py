@@ -163,7 +163,7 @@ def test_other_suites_than_those_of_the_preset_have_endpoints_of_their_own(tmp_p
         (["engine=hf"], "engine: no engine 'hf'; choose one of server, transformers, vllm"),
         (["engine={type: server, url: 'http://here:1'}"], "use engine: transformers and vote_engine: server"),
         (["evaluation.suites=[chess]"], "no suite 'chess'; choose one of easy_vqa, file, lab"),
-        (["evaluation.suites=[lab/chess]"], "no suite 'lab/chess'; tasks are"),
+        (["evaluation.suites=[lab/chess]"], "no suite 'lab/chess' (did you mean 'lab/records'?); tasks are"),
         (["images=lab/cubist"], "no lab drawings 'cubist'; choose one of"),
         (["seed=[1"], "not valid YAML"),
         (["rl=3"], "rl"),

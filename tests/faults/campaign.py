@@ -73,7 +73,8 @@ def prepare(folder: Path, model: Path) -> Path:
 def evolve(preset: Path, run: Path, fault: Callable[[Path], None] | None = None, *fixed: str) -> Ended:
     """Begin a run, or continue it where it has begun; the process calls `fault` with the run's path first."""
     resumes = (run / "config.yaml").exists()
-    arguments = ["evolve", "--out", str(run), *(["--resume"] if resumes else ["--preset", str(preset)]), *fixed]
+    how = ["--resume"] if resumes else ["--preset", str(preset)]
+    arguments = ["evolve", "--out", str(run), "--import", "tests.faults.scripted", *how, *fixed]
     return command(arguments, run, fault)
 
 
