@@ -2,8 +2,6 @@
 
 Every run is a process of its own, forked from a server that has imported all it needs. It has two iterations with all
 phases, of a random model with a scripted engine, so that the figures depend on every weight that a checkpoint holds.
-The vision tower encodes one image at a time: features are cached, and their last digits may depend on the images that
-are encoded together, which a resume changes.
 """
 
 from __future__ import annotations
@@ -106,10 +104,8 @@ def _warm() -> ForkServerContext:
 
 def _run(arguments: list[str], run: Path, fault: Callable[[Path], None] | None, error: Path, output: Path) -> None:
     torch.set_num_threads(1)
-    import visplay.models.tree_model as tree_model
     from visplay.cli.main import main
 
-    tree_model.VISION_BATCH_SIZE = 1
     status = 70
     with error.open("w") as sys.stderr, output.open("w") as sys.stdout:
         try:

@@ -104,8 +104,8 @@ def test_a_word_names_suites(text: str, names: set[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lab/chess", "no suite 'lab/chess'; tasks are "),
-        ("lab/counting/cubist", "no suite 'lab/counting/cubist'; tasks are "),
+        ("lab/chess", r"no suite 'lab/chess' \(did you mean 'lab/records'\?\); tasks are "),
+        ("lab/counting/cubist", r"no suite 'lab/counting/cubist' \(did you mean 'lab/counting/noisy'\?\); tasks are "),
         ("lab/counting/pastel/more", "choose lab, lab/TASK or lab/TASK/STYLE"),
         ("imagenet", "no suite 'imagenet'; choose one of easy_vqa, file, lab"),
     ],

@@ -42,7 +42,7 @@ def test_without_names_it_has_three_presets_and_every_control_of_the_default(tmp
     assert all(settings.evaluation == default.evaluation for settings in runs.values())
     assert default.evaluation.pass_k == 4 and default.evaluation.baseline_votes > 0
     for name in ("paper", "votes", "default"):
-        preset = load_settings(name)
+        preset = load_settings(name, ["silver.images=500"] if name == "paper" else [])
         same = {"silver": preset.silver, "questioner": preset.questioner, "reasoner": preset.reasoner}
         assert {key: getattr(runs[name, 0], key) for key in same} == same
     assert runs["paper", 0].rl.learning_rate == 3e-5

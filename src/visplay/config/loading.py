@@ -62,14 +62,28 @@ def load_settings(
         changes = {"evaluation.endpoints": {}} | changes
     for key, value in changes.items():
         change_setting(merged, key, value)
-    return check_settings(merged, f"preset {preset}", trained=trained, trust_remote_code=trust_remote_code)
+    return check_settings(
+        merged,
+        f"preset {preset}",
+        trained=trained,
+        trust_remote_code=trust_remote_code,
+        own_suites=preset not in preset_names() or "evaluation.suites" in changes,
+    )
 
 
 def check_settings(
-    values: Mapping[str, Any], where: str, *, trained: bool = True, trust_remote_code: bool = False
+    values: Mapping[str, Any],
+    where: str,
+    *,
+    trained: bool = True,
+    trust_remote_code: bool = False,
+    own_suites: bool = True,
 ) -> Settings:
     """The settings that a nested mapping holds. It may import what `import_path` names, so files are checked before.
 
+    Args:
+        trained, trust_remote_code: see `load_settings`.
+        own_suites: whether the user named the suites. Those of a shipped preset are for the lab's model or images.
     Raises:
         ConfigError: every problem, in one line that begins with `where`.
     """
@@ -79,7 +93,9 @@ def check_settings(
     if values.get("trust_remote_code", False) is not False and not trust_remote_code:
         raise ConfigError(f"{where}: trust_remote_code is no setting; pass --trust-remote-code to the command instead")
     try:
-        return Settings.model_validate({**values, "trust_remote_code": trust_remote_code}, context={"trained": trained})
+        return Settings.model_validate(
+            {**values, "trust_remote_code": trust_remote_code}, context={"trained": trained, "own_suites": own_suites}
+        )
     except ValidationError as error:
         raise ConfigError(f"{where}: {problems(error, Settings)}") from None
 

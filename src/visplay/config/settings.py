@@ -256,9 +256,10 @@ class Settings(Section):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
 
     @model_validator(mode="after")
-    def _measures_what_is_its_own(self) -> Settings:
+    def _measures_what_is_its_own(self, info: ValidationInfo) -> Settings:
         """Leave out the lab's suites that nobody asked for if neither the model nor the images are the lab's."""
-        if "suites" not in self.evaluation.model_fields_set and not (self.model == "lab" or self.images.is_lab):
+        named = "suites" in self.evaluation.model_fields_set and (info.context is None or info.context["own_suites"])
+        if not (named or self.model == "lab" or self.images.is_lab):
             # The section is frozen for others.
             self.__dict__["evaluation"] = self.evaluation.model_copy(update={"suites": (), "endpoints": {}})
         return self

@@ -11,8 +11,8 @@ image tokens, D tokens of a sequence.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, groupby
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -28,8 +28,6 @@ from visplay.models.offload import Offloader
 from visplay.models.scores import TokenScores, token_scores
 from visplay.models.token_tree import PackedTrees, TokenTree
 
-# Prompts whose images the vision tower encodes in one batch: enough to use the GPU well, few enough for its memory.
-VISION_BATCH_SIZE = 32
 # Names that families give to the argument that marks image tokens.
 _TYPE_ARGUMENTS = ("mm_token_type_ids", "token_type_ids")
 
@@ -175,24 +173,23 @@ class TreeModel:
     def features(self, pixels: Sequence[Pixels]) -> list[Features]:
         """Vision features of images; those of a frozen vision tower are cached."""
         if any(parameter.requires_grad for parameter in self.vision_parameters()):
-            encoded = dict(self._encode_images({id(p): p for p in pixels}.values()))
+            encoded = {id(p): self._encode(p) for p in {id(p): p for p in pixels}.values()}
             return [encoded[id(p)] for p in pixels]
-        missing = {id(p): p for p in pixels if p.features is None}
         # Not in inference mode, because an update may use the cached features.
         with torch.inference_mode(False), torch.no_grad():
-            for name, features in self._encode_images(missing.values()):
-                self._images.keep(missing[name], features)
+            for one in pixels:
+                if one.features is None:
+                    self._images.keep(one, self._encode(one))
         return [p.features for p in pixels if p.features is not None]
 
-    def _encode_images(self, pixels: Iterable[Pixels]) -> Iterator[tuple[int, Features]]:
-        """Features of distinct images, with the id() of their `Pixels`; images of one kind are encoded in batches."""
-        for _, same_kind in groupby(pixels, key=lambda image: image.kind):
-            images = list(same_kind)
-            for start in range(0, len(images), VISION_BATCH_SIZE):
-                batch = images[start : start + VISION_BATCH_SIZE]
-                joined = {name: torch.cat([p[name] for p in batch]).to(self.device) for name in batch[0]}
-                output = self.model.base_model.get_image_features(**joined, return_dict=True)
-                yield from zip(map(id, batch), _split_features(output, batch), strict=True)
+    def _encode(self, pixels: Pixels) -> Features:
+        """The features of a prompt's images.
+
+        Each prompt's images are encoded alone. A batch would save little, and the last digits would depend on which
+        other images are not cached yet, so that a resumed run would differ from an undisturbed one.
+        """
+        on_device = {name: tensor.to(self.device) for name, tensor in pixels.items()}
+        return _features(self.model.base_model.get_image_features(**on_device, return_dict=True))
 
     def _vision_output(self, pixels: Sequence[Pixels]) -> SimpleNamespace:
         """Cached features in the form of the vision tower's output for a batch of trees."""
@@ -222,23 +219,13 @@ def _unsupported_reason(model: Any) -> str:
     return ""
 
 
-def _split_features(output: Any, batch: Sequence[Pixels]) -> Iterator[Features]:
-    """The features of each prompt's images.
-
-    Some vision towers return a list with one entry per image; others one tensor, with rows in proportion to patches.
-    """
+def _features(output: Any) -> Features:
+    """The output of a vision tower; some towers return a list with one tensor per image, others one tensor."""
     pooled = output.pooler_output
     listed = isinstance(pooled, (tuple, list))
-    if not listed:
-        rows = [len(p["pixel_values"]) for p in batch]
-        pooled = pooled.split([len(pooled) * n // sum(rows) for n in rows])
     layers = getattr(output, "deepstack_features", None) or ()
-    start = 0
-    for image in batch:
-        place = slice(start, start + (len(image.texts) if listed else 1))
-        # torch.cat copies, so a cached image does not keep the whole batch in memory.
-        yield Features(torch.cat(pooled[place]), tuple(torch.cat(layer[place]) for layer in layers), listed)
-        start = place.stop
+    deep = tuple(torch.cat(tuple(layer)) if isinstance(layer, (tuple, list)) else layer for layer in layers)
+    return Features(torch.cat(tuple(pooled)) if listed else pooled, deep, listed)
 
 
 def _stack_positions(positions: Sequence[Tensor]) -> Tensor:
