@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from tests.faults.campaign import Moment, evolve, left_behind, on_changes, result
+from tests.faults.campaign import Moment, differences, evolve, left_behind, on_changes, result
 from tests.faults.conftest import Reference
 
 pytestmark = pytest.mark.faults
@@ -66,11 +66,12 @@ def chain(reference: Reference, run: Path, faults: Iterable[tuple[Moment, int]])
             wrong.append((place, "was not reached", ended))
         marker.unlink(missing_ok=True)
         # What is no part of the result, such as a page or TensorBoard's events, may be left out instead.
-        if not (ended.one_line or (ended.status == 0 and result(run) == reference.result)):
+        left_out = ended.status == 0 and not ended.error and result(run) == reference.result
+        if not (ended.one_line or left_out):
             wrong.append((place, errno.errorcode[number], ended))
     ended = evolve(reference.preset, run)
     if ended.status or result(run) != reference.result or left_behind(run):
-        wrong.append(("afterwards", ended, left_behind(run)))
+        wrong.append(("afterwards", ended, left_behind(run), differences(run, reference.result)))
     return wrong
 
 

@@ -77,7 +77,7 @@ class RunDirectory:
             saved = SavedState()
             saved.write(path / STATE)
             run = cls(path, settings, lock, saved)
-            run.events.append("begun", None, settings=settings.model_dump(mode="json"), processes=processes)
+            run._write_begun(processes)
             return run
 
     @classmethod
@@ -107,7 +107,9 @@ class RunDirectory:
                 changes["processes"] = Change(before, processes)
             if run.settings != written:
                 write_whole(path / "config.yaml", dump_settings(run.settings))
-            if changes or (settings and run.events.settings() is None):
+            if not run.events.lines() and not saved.state:  # the process was killed while it created the run
+                run._write_begun(processes or 1)
+            elif changes or (settings and run.events.settings() is None):
                 state = saved.state
                 last = StepId(state["iteration"], state["phase"], state["step"]) if state else None
                 run._write_event("resumed", last, changes, processes or before or 1)
@@ -127,6 +129,9 @@ class RunDirectory:
         write_whole(self.path / "config.yaml", dump_settings(self.settings))
         self._write_event(event, at, changes, self.events.processes() or 1)
         return words(changes)
+
+    def _write_begun(self, processes: int) -> None:
+        self.events.append("begun", None, settings=self.settings.model_dump(mode="json"), processes=processes)
 
     def _write_event(self, event: str, at: StepId | None, changes: Mapping[str, Change], processes: int) -> None:
         settings = self.settings.model_dump(mode="json")

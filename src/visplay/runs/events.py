@@ -23,7 +23,7 @@ from visplay.types import StepId
 
 
 class Events:
-    """The events of the run in a folder; a run of earlier code has none."""
+    """The events of the run in a folder."""
 
     def __init__(self, run: Path) -> None:
         self.path = run / "events.jsonl"

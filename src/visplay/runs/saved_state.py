@@ -63,7 +63,9 @@ def last_usable(run: Path) -> tuple[SavedState, str]:
     The older state becomes state.json. RunError if both are damaged.
     """
     if not (run / STATE).exists() and not (run / "metrics.jsonl").exists():
-        return SavedState(), ""  # the process was killed while it created the run
+        begun = SavedState()  # the process was killed while it created the run
+        begun.write(run / STATE)
+        return begun, ""
     saved, wrong = _checked(run, STATE)
     if saved is not None and not wrong:
         return saved, ""
@@ -89,7 +91,8 @@ def _damage(run: Path, saved: SavedState) -> Iterator[str]:
         try:
             found = _beginning(run / name, listed["size"]) if name == "metrics.jsonl" else entry(run / name)
         except FileNotFoundError:
-            pass
+            if saved == SavedState():  # the process was killed before the first line
+                continue
         except OSError as error:
             yield f"{run / name} cannot be read ({reason(error)})"
             continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -36,6 +37,15 @@ def check_trackers(settings: Settings) -> None:
     for name in settings.trackers:
         if name != "tensorboard" and find_spec(name) is None:
             raise ConfigError(f"trackers: {name} is not installed; pip install 'visplay[{name}]', or leave it out")
+
+
+_print_error = threading.excepthook
+
+
+def _unless_tensorboard(error: threading.ExceptHookArgs) -> None:
+    """The writing thread of TensorBoard keeps its error for the next call of `log`; Python would print it as well."""
+    if not type(error.thread).__module__.startswith("tensorboard."):
+        _print_error(error)
 
 
 def scalars(line: Mapping[str, Any]) -> dict[str, float]:
@@ -74,6 +84,7 @@ class Trackers:
         known = self._tracked["id"]
         try:
             if name == "tensorboard":
+                threading.excepthook = _unless_tensorboard
                 shutil.rmtree(run.path / name, ignore_errors=True)
                 tracker = TensorBoardTracker(name, logging_dir=str(run.path))
             elif name == "wandb":

@@ -56,8 +56,7 @@ def _reasons(silver: Mapping[str, Any], iterations: int) -> Iterator[str]:
 def noted_failure(run: Path) -> Iterator[None]:
     """Context manager of a run's work: writes down the error that ends it, and forgets the one before."""
     file = run / FAILURE_FILE
-    with suppress(OSError):
-        file.unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
     try:
         yield
     except Exception as error:

@@ -31,7 +31,7 @@ from visplay.tools.ablation import (
 from visplay.tools.scores import Cell, Row, Section, score_figures
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # The rate of the lab, since that of the paper is for 3B models, and as many images as `votes`, not all of the source.
+    # At the rate of the lab, since that of the paper is for 3B models, and on as many images as `votes`.
     "paper": {"preset": "paper", "rl.learning_rate": 3e-5, "silver.images": 500},
     "votes": {"preset": "votes"},
 }
