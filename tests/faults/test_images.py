@@ -204,7 +204,7 @@ def test_other_contents_between_two_sittings_are_refused_by_name(
 
 def test_an_image_that_was_lost_may_stay_away(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        victims = {f"{n:02}.png" for n in range(6)} - {held_out(pictures)}
+        victims = {f"{n:02}.png" for n in range(8)} - {held_out(pictures)}  # some are drawn in step 2
         before_step(patched, 2, lambda: [(pictures / name).unlink() for name in victims])
         before_step(patched, 3, _interrupt)
         with pytest.raises(KeyboardInterrupt):

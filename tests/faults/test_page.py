@@ -191,7 +191,10 @@ def test_connections_that_never_end_are_closed(served: Served) -> None:
             begun = time.monotonic()
             assert served.request("GET", "/api/run").startswith(b"HTTP/1.1 200")
             slowest = max(slowest, time.monotonic() - begun)
-            assert served.files < at_rest + MOST_CONNECTIONS + 2 * BACKLOG
+            most, deadline = at_rest + MOST_CONNECTIONS + 2 * BACKLOG, time.monotonic() + 5
+            while served.files >= most and time.monotonic() < deadline:
+                time.sleep(0.1)  # those that are told to go are still closing
+            assert served.files < most
     print(f"500 half requests: the page answers within {slowest:.2f} s, {served.files} files are open")
     deadline = time.monotonic() + HEAD_S + 10
     while served.files > at_rest + 5 and time.monotonic() < deadline:

@@ -194,5 +194,5 @@ def test_a_stopped_run_says_one_line_and_leaves_nobody(
     _, told = program.communicate(timeout=60)
     assert program.returncode != 0 and told.count("\n") <= 1 and "Traceback" not in told, told
     if number is signal.SIGINT:
-        assert program.returncode == 130 and told.startswith("visplay: interrupted")
+        assert program.returncode == 130 and told.startswith("visplay evolve: interrupted")
     assert until(lambda: not running(everyone), 10)

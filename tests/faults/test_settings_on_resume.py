@@ -110,7 +110,7 @@ def test_every_setting_is_in_force_or_refused_by_name(
     assert set(found["invalid"]) <= INVALID, "OTHERS lacks a value for them"
     assert len(found["refused"]) > 70
     assert {key.partition(".")[0] for key in found["taken"]} == {
-        *("questioner", "rl", "idle", "trust_remote_code", "gradient_checkpointing", "device", "checkpoint_every"),
+        *("questioner", "rl", "idle", "gradient_checkpointing", "device", "checkpoint_every"),
         *("engine", "vote_engine"),
     }
 

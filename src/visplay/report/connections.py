@@ -52,7 +52,7 @@ class PageProtocol(H11Protocol):
         super().connection_made(transport)
         self._since = time.monotonic()
         self._timer = self.loop.call_later(_TICK_S, self._look)
-        if len(self.connections) > MOST_CONNECTIONS and not self._make_room():
+        if not self._makes_room():
             self._refuse("503 Service Unavailable", "too many connections; ask again later", "Retry-After: 5\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -71,9 +71,13 @@ class PageProtocol(H11Protocol):
         """Whether no request is under way."""
         return self.cycle is None or self.cycle.response_complete
 
-    def _make_room(self) -> bool:
-        """Close the connection that has waited longest without a request; False if all others have one."""
-        others = [each for each in self.connections if isinstance(each, PageProtocol) and each is not self]
+    def _makes_room(self) -> bool:
+        """If too many are open, close the one that has waited longest without a request; False if all have one."""
+        open_ones = [each for each in self.connections if isinstance(each, PageProtocol)]
+        # One that was told to close is among the connections until the next turn of the event loop.
+        others = [each for each in open_ones if each is not self and not each.transport.is_closing()]
+        if len(others) < MOST_CONNECTIONS:
+            return True
         waiting = [each for each in others if each.waits]
         if waiting:
             min(waiting, key=lambda each: each._since).transport.abort()

@@ -98,6 +98,8 @@ def make_silver_set(context: PhaseContext, at: StepId) -> None:
         synthesis = synthesize(
             state.questioner, state.labeler, silver.gates, state.reasoner, images, wanted, votes, f"{t}/silver"
         ).about(context.run_images.left(images))
+        if not context.run_images.left(images):
+            raise ImageError("all images of the silver set vanished; put them back, then continue with --resume")
         write_silver(silver_file(folder, t), synthesis.items, t)
         write_record(folder, at, synthesis_rows(synthesis))
         record |= synthesis.statistics()
