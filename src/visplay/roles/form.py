@@ -19,7 +19,7 @@ class FormCheck:
     Attributes:
         role: in words.
         form: what is read.
-        budget: the setting that limits the length.
+        budget: the settings that limit the length.
         warn: shows a text of a few lines.
     """
 
@@ -39,7 +39,7 @@ class FormCheck:
         if formed >= _FEWEST * len(outputs):
             return
         cut = [completion for completion in formless if not completion.finished]
-        advice = "docs/algorithms.md, 'Thinking models', says what to set"
+        advice = "docs/recipes/README.md, 'Thinking models', says what to set"
         if 2 * len(cut) > len(formless):
             advice = f"raise {self.budget}"
         shown = next((completion for completion in formless if completion.finished), formless[0])

@@ -67,9 +67,13 @@ class SelfPlayState:
 
     def check_forms(self, warn: Callable[[str], None]) -> None:
         """Have `warn` show an output of a role if few of its first ones have the form that is read."""
-        form = "<type>…</type><question>…</question>"
-        self.questioner.form_check = FormCheck("Questioner", form, "questioner.sampling.max_tokens", warn)
-        self.reasoner.form_check = FormCheck("Reasoner", "\\boxed{…}", "reasoner.sampling.max_tokens", warn)
+        for name, role, form, untrained in (
+            ("questioner", self.questioner, "<type>…</type><question>…</question>", "synthesis_sampling"),
+            ("reasoner", self.reasoner, "\\boxed{…}", "vote_sampling"),
+        ):
+            apart = getattr(role.settings, untrained) is not None
+            budgets = [f"{name}.{one}.max_tokens" for one in ("sampling", *([untrained] if apart else []))]
+            role.form_check = FormCheck(name.capitalize(), form, " and ".join(budgets), warn)
 
     @on_all_ranks
     def offload_unused(self) -> None:
