@@ -150,6 +150,11 @@ def test_a_view_that_crops_is_for_the_looks_of_one_thing_alone(augmentation: Aug
         assert not preserves_answer(augmentation, text)
 
 
+@pytest.mark.parametrize("augmentation", sorted({*VIEWS} - {"plain", "smaller"}))
+def test_a_question_in_another_script_is_in_doubt(augmentation: Augmentation) -> None:
+    assert not preserves_answer(augmentation, "灯是亮的吗？") and not preserves_answer(augmentation, "какого цвета?")
+
+
 def test_smaller_is_for_every_question() -> None:
     assert all(preserves_answer("smaller", text) for text in (*SIDED, *COLOURED, *NEITHER, *LIT, *LOOKS, *MARGINAL))
 

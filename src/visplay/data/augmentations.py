@@ -51,6 +51,8 @@ _LIT = re.compile(
     r"cloud\w*|overcast|weather|fog\w*|gloom\w*|expos\w*|contrast\w*|luminance|visibility|vivid|faint|pale\w*|faded|"
     r"on or off|off or on|(?:turned|switched) o(?:n|ff))\b"
 )
+# The words above are English; a question in another script is in doubt.
+_OTHER_SCRIPT = re.compile(r"[^\W\d_\u0000-\u03ff]")
 _CROPS, _BRIGHTNESS = ("shifted", "larger"), ("dimmer", "darker", "brighter")
 
 
@@ -98,6 +100,8 @@ def _blank(width: int, height: int) -> ImageRef:
 def preserves_answer(augmentation: Augmentation, question: str) -> bool:
     """Whether an augmentation keeps the answer to a question, judged by the question's words; False if in doubt."""
     words = question.lower()
+    if augmentation not in ("plain", "smaller") and _OTHER_SCRIPT.search(words):
+        return False
     if augmentation == "mirrored":
         return _SIDED.search(words) is None
     if augmentation == "recoloured":
