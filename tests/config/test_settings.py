@@ -189,6 +189,14 @@ def test_a_wrong_setting_is_named_in_one_line(overrides: list[str], said: str) -
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["tokenize", "add_generation_prompt", "two words"])
+def test_what_every_chat_has_is_no_argument_of_a_template(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"chat_template: '{name}' is no argument of a model's template"):
+        check_settings({"chat_template": {name: True}}, "here")
+    for override in ("chat_template.enable_thinking=false", "chat_template={enable_thinking: false}"):
+        assert load_settings("default", [override]).chat_template == {"enable_thinking": False}
+
+
 def test_a_cut_is_refused_only_where_it_trains() -> None:
     cut = ["questioner.sampling.top_p=0.9", "reasoner.sampling={temperature: 0}"]
     assert load_settings("paper", [*cut, "questioner.steps=0", "reasoner.steps=0"]).questioner.sampling.top_p == 0.9

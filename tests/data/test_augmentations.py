@@ -100,6 +100,30 @@ COLOURED = [
     "what is it?\nA. a grey cat\nB. a dog",
     "do both have the same shade?",
 ]
+LIT = [
+    "Is it day or night?",
+    "is the lamp on?",
+    "How bright is the room?",
+    "Is the scene well lit?",
+    "which side is darker?",
+    "is the sun shining?",
+    "where does the shadow fall?",
+    "what is the lighting like?",
+    "is the shirt light blue or dark blue?",
+    "what is the weather like?",
+]
+LOOKS = ["What color is the dog?", "what shape is the stone?", "what is the cloth made of?"]
+MARGINAL = [
+    "how many colors do you see?",
+    "what is in the bottom right corner?",
+    "what is the color of the frame's edge?",
+    "is anyone wearing red?",
+    "what color is the tallest bar?",
+    "what color is every cup?",
+    "is there a red car?",
+    "what is the total?",
+    "what color is the background?",
+]
 NEITHER = ["how many dogs are there?", "is there a circle?", "are there more cats than dogs?"]
 
 
@@ -113,11 +137,26 @@ def test_other_colours_are_not_for_colours() -> None:
     assert all(preserves_answer("recoloured", text) for text in NEITHER)
 
 
-def test_the_other_views_are_for_every_question() -> None:
-    always = set(VIEWS) - {"mirrored", "recoloured"}
-    assert all(
-        preserves_answer(augmentation, text) for augmentation in always for text in (*SIDED, *COLOURED, *NEITHER)
-    )
+@pytest.mark.parametrize("augmentation", ["dimmer", "darker", "brighter"])
+def test_other_brightness_is_not_for_light(augmentation: Augmentation) -> None:
+    assert [text for text in LIT if preserves_answer(augmentation, text)] == []
+    assert all(preserves_answer(augmentation, text) for text in (*SIDED, *NEITHER, *LOOKS, *MARGINAL))
+
+
+@pytest.mark.parametrize("augmentation", ["shifted", "larger"])
+def test_a_view_that_crops_is_for_the_looks_of_one_thing_alone(augmentation: Augmentation) -> None:
+    assert all(preserves_answer(augmentation, text) for text in LOOKS)
+    for text in (*SIDED, *NEITHER, *MARGINAL, "what is it?", ""):
+        assert not preserves_answer(augmentation, text)
+
+
+@pytest.mark.parametrize("augmentation", sorted({*VIEWS} - {"plain", "smaller"}))
+def test_a_question_in_another_script_is_in_doubt(augmentation: Augmentation) -> None:
+    assert not preserves_answer(augmentation, "灯是亮的吗？") and not preserves_answer(augmentation, "какого цвета?")
+
+
+def test_smaller_is_for_every_question() -> None:
+    assert all(preserves_answer("smaller", text) for text in (*SIDED, *COLOURED, *NEITHER, *LIT, *LOOKS, *MARGINAL))
 
 
 def red(image: np.ndarray) -> np.ndarray:

@@ -112,6 +112,7 @@ def test_of_a_very_long_answer_the_end_is_shown() -> None:
         ("It means the same.\nVerdict: RIGHT\n", "right"),
         ("No.\n\n**verdict: wrong**", "wrong"),
         ("<think>at first sight\nverdict: right\nbut</think>It differs.\nverdict: wrong", "wrong"),
+        ("<think>at first sight\nverdict: right", None),
         ("verdict: right\nIt says so.", None),
         ("verdict: right\nverdict: wrong", None),
         ("verdict: wrong\nverdict: right", None),

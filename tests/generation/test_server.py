@@ -107,6 +107,32 @@ def test_sampling_is_said_in_full(vlm: VLM, images: tuple[ImageRef, ...], server
     assert (plain["min_p"], plain["repetition_penalty"]) == (0.0, 1.0)
 
 
+def test_arguments_of_the_chat_template_reach_the_server(
+    own: VLM, images: tuple[ImageRef, ...], server: ChatServer
+) -> None:
+    for arguments in ({"enable_thinking": False}, {}):
+        own.processor.template_arguments = dict(arguments)
+        ServerEngine(Policy(own), 3, settings(server)).generate([Request("a", images[0], "What?")], Sampling())
+        assert server.bodies[-1].get("chat_template_kwargs", {}) == arguments
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize(("content", "text"), [("red", "<think>hm</think>red"), (None, "<think>hm")])
+def test_a_thought_that_the_server_cut_off_is_put_back(
+    vlm: VLM, images: tuple[ImageRef, ...], server: ChatServer, key: str, content: str | None, text: str
+) -> None:
+    def thinking(reply: Body) -> Body:
+        for one in reply["choices"]:
+            one["message"] = {"role": "assistant", "content": content, key: "hm"}
+        return reply
+
+    server.shape = thinking
+    (found,) = ServerEngine(Policy(vlm), 0, settings(server)).generate([Request("a", images[0], "What?")], Sampling())[
+        "a"
+    ]
+    assert found.text == text and len(found.logprobs) == len(found.token_ids)
+
+
 def test_a_greedy_answer_is_asked_for_once(vlm: VLM, images: tuple[ImageRef, ...], server: ChatServer) -> None:
     engine = ServerEngine(Policy(vlm), 0, settings(server))
     found = engine.generate([Request("a", images[0], "What?", 3, greedy=True)], Sampling(temperature=1.0))

@@ -84,7 +84,7 @@ def test_votes_are_spread_over_the_augmentations_of_the_labeler(labeler: type[La
 @given(
     count=st.integers(1, 5),
     votes=st.integers(1, 9),
-    chosen=st.sets(st.sampled_from(["plain", "darker", "shifted"]), min_size=1),
+    chosen=st.sets(st.sampled_from(["plain", "darker", "smaller"]), min_size=1),
 )
 def test_a_labeler_asks_no_more_than_it_says(labeler: type[Labeler], count: int, votes: int, chosen: set[str]) -> None:
     """`visplay plan` counts what the labeler says; versions that take a vote less are counted in full."""
@@ -103,7 +103,9 @@ def test_a_labeler_asks_no_more_than_it_says(labeler: type[Labeler], count: int,
 
 @given(st.integers(1, 20), st.lists(st.sampled_from(AUGMENTATIONS), min_size=1, max_size=6))
 def test_votes_are_dealt_out_to_the_augmentations_in_turn(votes: int, augmentations: list[Augmentation]) -> None:
-    dealt = Counter(augmentations[n % len(augmentations)] for n in range(votes))
+    crops = ("shifted", "larger")  # a thing that is counted may be cut off
+    used: list[Augmentation] = ["plain" if augmentation in crops else augmentation for augmentation in augmentations]
+    dealt = Counter(used[n % len(used)] for n in range(votes))
     expected = {
         "p" if augmentation == "plain" else f"p~{augmentation}": number for augmentation, number in dealt.items()
     }

@@ -64,13 +64,13 @@ def test_what_is_kept_is_valid_distinct_and_inside_the_band() -> None:
 
 
 def test_votes_are_spread_over_augmentations(tmp_path: Path) -> None:
-    labeler = Majority(augmentations=("plain", "darker", "shifted"))
+    labeler = Majority(augmentations=("plain", "darker", "smaller"))
     settings = SilverSettings(labeler=labeler, votes=8, gates=EVERYTHING)
     synthesis = made(PICTURES[:10], settings)
     for candidate in synthesis.candidates:
         assert [vote.index for vote in candidate.votes] == list(range(8))
         augmentations = [vote.augmentation for vote in candidate.votes]
-        assert augmentations == ["plain"] * 3 + ["darker"] * 3 + ["shifted"] * 2
+        assert augmentations == ["plain"] * 3 + ["darker"] * 3 + ["smaller"] * 2
     write_silver(tmp_path / "silver.parquet", synthesis.items, 1)
     again = read_silver(tmp_path / "silver.parquet", {p.id: p for p in PICTURES})
     assert again == synthesis.items

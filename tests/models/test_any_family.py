@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from tests.parity.folders import ANSWERS, FAMILIES, teach, write_folder
+from tests.parity.folders import ANSWERS, ASKED, FAMILIES, THINKING, THOUGHT, teach, write_folder
 from visplay.config import Settings, load_settings
 from visplay.errors import ModelError
 from visplay.generation.backends.transformers import TransformersEngine
@@ -39,11 +39,11 @@ def _image(name: str, height: int, width: int) -> ImageRef:
 PICTURES = tuple(_image(f"p{n}", h, w) for n, (h, w) in enumerate([(20, 20), (32, 16), (16, 33), (28, 20), (9, 40)]))
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=[*FAMILIES, *THINKING])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that was taught two questions, three answers and two lists, each as often as the others."""
     folder = write_folder(request.param, tmp_path_factory.mktemp("family") / request.param)
-    teach(folder, PICTURES[:2])
+    teach(folder, PICTURES[:2], steps=120 if request.param in THINKING else 60)
     return folder
 
 
@@ -122,6 +122,16 @@ def test_a_whole_iteration(folder: Path, tune: str, tmp_path: Path) -> None:
     assert again.token_ids == base.token_ids, "the processor travels with the weights"
 
 
+@pytest.mark.parametrize("folder", THINKING, indirect=True)
+def test_a_family_that_thinks_does_so_in_every_output(folder: Path) -> None:
+    vlm, silent = (VLM.load(folder, device="cpu", chat_template=given) for given in ({}, {"enable_thinking": False}))
+    requests = [Request("ask", PICTURES[0], "Ask.", 4), Request("answer", PICTURES[0], ASKED[0], 4)]
+    said = TransformersEngine(Policy(vlm), seed=0).generate(requests, Sampling())
+    texts = [completion.text for request in requests for completion in said[request.id]]
+    assert sum(text.startswith(THOUGHT) for text in texts) >= 6
+    assert silent.processor.chat("Ask.") == vlm.processor.chat("Ask.") + "<think>\n\n</think>\n"
+
+
 @pytest.mark.parametrize("folder", ["smolvlm", "gemma3"], indirect=True)
 def test_the_default_preset_runs_unchanged_on_photographs(folder: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
@@ -154,7 +164,7 @@ def test_the_size_of_images_can_be_bounded(folder: Path) -> None:
         return
     bounded = VLM.load(folder, device="cpu", max_pixels=256).encode(large, "?")
     assert len(bounded.token_ids) < len(free.token_ids)
-    if "qwen" in folder.name:
+    if "qwen" in THINKING.get(folder.name, folder.name):
         assert int(bounded.pixels["image_grid_thw"].prod()) * 16 <= 256
         grown = VLM.load(folder, device="cpu", min_pixels=40 * 40).encode(PICTURES[0], "?")
         assert int(grown.pixels["image_grid_thw"].prod()) * 16 >= 40 * 40

@@ -28,7 +28,11 @@ ASKED = ("how many cats are there?", "how many red cats are there?")
 QUESTIONS = tuple(f"<type>numerical</type><question>{text}</question>" for text in ASKED)
 ANSWERS = ("\\boxed{1}", "\\boxed{2}", "\\boxed{3}")
 LISTS = ("red cat, red cat", "red cat, red cat, red dog")
-_PHRASES = (*QUESTIONS, *ANSWERS, *LISTS)
+THOUGHT = "<think>\nThe image is clear.\n</think>\n"
+THINKING = {"mimo_vl": "qwen2_5_vl"}
+"""Families that begin with a thought, and those whose architecture they have."""
+_PHRASES = (*QUESTIONS, *ANSWERS, *LISTS, THOUGHT)
+_NO_THOUGHT = "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n{% endif %}"
 _PAD, _EOS, _FIRST_BYTE = "<pad>", "<eos>", 2
 # Two tokens of the image's own markup stand around it, or between its tiles.
 _IMAGE, _START, _END, _VIDEO, _TILE, _WHOLE = range(TEXT_IDS, TEXT_IDS + 6)
@@ -131,6 +135,7 @@ def _gemma() -> _Family:
 _MAKE: dict[str, Callable[[], _Family]] = {
     "qwen2_vl": lambda: _qwen(hf.Qwen2VLProcessor),
     "qwen2_5_vl": lambda: _qwen(hf.Qwen2_5_VLProcessor),
+    "mimo_vl": lambda: _qwen(hf.Qwen2_5_VLProcessor),
     "qwen3_vl": lambda: _qwen(hf.Qwen3VLProcessor),
     "idefics3": lambda: _tiled(hf.Idefics3Processor, "idefics3", "Idefics3ImageProcessorPil"),
     "smolvlm": lambda: _tiled(hf.SmolVLMProcessor, "smolvlm", "SmolVLMImageProcessorPil"),
@@ -166,7 +171,7 @@ def write_folder(name: str, folder: Path, head_size: int | None = None) -> Path:
     Args:
         head_size: of the decoder's attention heads, where others than the tiny ones are wanted.
     """
-    family, tiny = _MAKE[name](), FAMILIES[name]()
+    family, tiny = _MAKE[name](), FAMILIES[THINKING.get(name, name)]()
     model = with_heads(tiny.model, head_size) if head_size else tiny.model
     tokenizer = _tokenizer(family)
     tokenizer.chat_template = (
@@ -175,6 +180,11 @@ def write_folder(name: str, folder: Path, head_size: int | None = None) -> Path:
         + "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}"
         + "{% if add_generation_prompt %}\nAnswer:{% endif %}"
     )
+    if name in THINKING:
+        tokenizer.chat_template = (
+            "<|im_start|>system\nYou are MiMo.<|im_end|>\n<|im_start|>user\n"
+            + tokenizer.chat_template.replace("\nAnswer:", "<|im_end|>\n<|im_start|>assistant\n" + _NO_THOUGHT)
+        )
     model.generation_config = GenerationConfig(eos_token_id=1, pad_token_id=0, max_new_tokens=4)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -205,13 +215,15 @@ def teach(folder: Path, images: Sequence[ImageRef], steps: int = 60) -> None:
     vlm = VLM.load(folder, device="cpu")
     vlm.model.requires_grad_(True)
     optimizer = torch.optim.Adam(vlm.model.parameters(), lr=3e-3)
+    thought = THOUGHT if folder.name in THINKING else ""
     said = [("Ask.", QUESTIONS), (ASKED[0], ANSWERS), (ASKED[1], ANSWERS), ("List.", LISTS)]
     for _ in range(steps):
         prompts = [vlm.encode(image, prompt) for image in images for prompt, _ in said]
         texts = [texts for _ in images for _, texts in said]
         trees, starts = [], []
         for prompt, answers in zip(prompts, texts, strict=True):
-            ids = [(*prompt.token_ids, *vlm.tokenizer(a, add_special_tokens=False).input_ids, 1) for a in answers]
+            said_ids = [vlm.tokenizer(thought + a, add_special_tokens=False).input_ids for a in answers]
+            ids = [(*prompt.token_ids, *tokens, 1) for tokens in said_ids]
             trees.append(TokenTree.build(ids))
             starts.append([len(prompt.token_ids)] * len(ids))
         scores = vlm.logprobs(trees, [p.pixels for p in prompts], starts)

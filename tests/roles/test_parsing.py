@@ -46,6 +46,8 @@ def test_a_list_is_read_from_its_block(text: str, facts: tuple[str, ...] | None)
 
 def test_thoughts_are_a_list_only_to_a_model_that_was_trained_to_begin_so() -> None:
     assert read_facts("<think>\nLet me look.\n</think>") is None
+    assert read_facts("<think><facts>dog</facts>") is None
+    assert read_facts("<think>not <facts>dog</facts></think><facts>cat</facts>") == ("cat",)
     assert read_facts("<think>red circle. so there is 1</think>") is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -28,13 +29,67 @@ PICTURE = ImageRef("p", b"")
         ("<type>riddle</type><question>what is it?</question>", None),
         ("<question>what is it?</question>", None),
         ("<type>open</type><question>a?</question><question>b?</question>", None),
-        ("sure! <type>open</type><question>what is it?</question>", None),
+        ("<type>open</type><question>a?</question><type>open</type><question>b?</question>", None),
+        ("<type>open</type><question>a?</question> or <question>b?", None),
+        ("sure! <type>open</type><question>what is it?</question> Isn't it good?", ("open", "what is it?")),
+        ("```xml\n<TYPE>Open-Ended</TYPE>\n<QUESTION>what is it?</QUESTION>\n```", ("open", "what is it?")),
+        ("<type>Counting</type>, <question>how many?</question>", ("numerical", "how many?")),
+        ("<type>**Multiple-Choice** (yes/no)</type><question>1 < 2 > 0?</question>", ("multiple choice", "1 < 2 > 0?")),
+        ("<type>open question</type><question>a?</question>\n<answer>a <b></answer>", ("open", "a?")),
+        # What is no question of a known type is a draft, if the question comes after it.
+        ("<type>the type</type><question>draft</question><type>open</type><question>a?</question>", ("open", "a?")),
+        ("<question>draft</question> <type>open</type><question>a?</question>", ("open", "a?")),
+        ("<type>open <type>open</type><question>a?</question>", ("open", "a?")),
+        (f"<type>open</type><question>{'a' * 2001}</question>", None),
+        # A thought is cut off first.
+        ("<think>\n\n</think>\n\n<type>open</type><question>a?</question>", ("open", "a?")),
+        ("[THINK]hm[/THINK]<type>open</type><question>a?</question>", ("open", "a?")),
+        ("<|channel>thought\nhm<channel|><type>open</type><question>a?</question>", ("open", "a?")),
+        ("<think>hm</think><|begin_of_box|><type>open</type><question>a?</question><|end_of_box|>", ("open", "a?")),
+        ("<think>between <think> and </think>: <type>open</type><question>a?</question>", None),
+        ("<type>open</type><question>a?</question><think>or", None),
         ("<type>open</type><question>what is it?", None),
         ("", None),
     ],
 )
 def test_form(text: str, expected: tuple[str, str] | None) -> None:
     assert parse_question(text) == expected
+
+
+COLOR = "what color is the car?"
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("<type>open</type>\n<question>What color is the car?</question>", COLOR),
+        ("<think>\nI see a car.\n</think>\n\n<type>open</type>\n<question>What color is the car?</question>", COLOR),
+        ("I see a car.\n</think>\n\n<type>open</type>\n<question>What color is the car?</question>", COLOR),
+        ("```\n<type>open</type>\n<question>What color is the car?</question>\n```", COLOR),
+        ("Sure! Here is one:\n<type>open</type>\n<question>What color is the car?</question>", COLOR),
+        ("<type>open</type>\n<question>What color is the car?</question>\n<answer>red</answer>", COLOR),
+        ("<type>multiple-choice</type><question>Is x < 5 in the plot?</question>", "is x < 5 in the plot?"),
+        ("<Type>Numerical</Type><Question>How many bars exceed 10?</Question>", "how many bars exceed 10?"),
+        (
+            "<think>I could write <type>open</type><question>draft</question> first.</think>"
+            "<type>open</type>\n<question>What color is the car?</question>",
+            COLOR,
+        ),
+        ("<think>never ends <type>open</type>\n<question>What color is the car?</question>", None),
+        ("<type>open</type>\n<question>What color is the car?</question>" * 2, None),
+        ("What color is the car?", None),
+    ],
+)
+def test_what_real_models_write(text: str, question: str | None) -> None:
+    parsed = parse_question(text)
+    assert (parsed[1].lower() if parsed else None) == question
+
+
+@pytest.mark.parametrize("piece", ["<type>", "<question>", "<type>open</type><question>", "<think>", "</think>", "<"])
+def test_a_hostile_text_takes_no_time(piece: str) -> None:
+    started = time.process_time()
+    parse_question(piece * 100_000)
+    assert time.process_time() - started < 2
 
 
 @given(st.text(max_size=200))
@@ -111,6 +166,29 @@ def test_the_chance_corrected_reward_pays_for_agreement_above_chance(
         (group,) = questioner.groups(members, questioner.rewards(members, results))
         assert group.rewards == pytest.approx((expected,) * 4)
     assert rewards([*FOUR[:3], None], [0.5] * 4, reward="chance_corrected")[3] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("votes", "unboxed", "paper", "official"),
+    [
+        (4, 4, 0.0, 0.0),  # all agree that answered
+        (4, 2, 0.5, 0.25),
+        (2, 0, 0.5, 0.25),
+        (1, 6, 0.25, 0.125),
+        (0, 8, 0.0, 0.0),
+    ],
+)
+def test_a_vote_without_a_box_is_no_disagreement(votes: int, unboxed: int, paper: float, official: float) -> None:
+    for reward, expected in {"paper": paper, "official": official, "chance_corrected": paper}.items():
+        members = asked(list(FOUR))
+        answer = "red" if votes else None
+        results = {
+            one.question.id: VoteResult(one.question.id, answer, votes / 8, 8, unboxed)
+            for one in members
+            if one.question
+        }
+        found = made(reward=reward).rewards(members, results)
+        assert {parts.base_reward for parts in found.values()} == {expected}
 
 
 def test_controls_know_nothing_of_the_votes() -> None:

@@ -291,8 +291,7 @@ FORMS = [
     "<question>why do they all look up?</question>",
     "<type>open</type><question></question>",
     "<type>riddle</type><question>why do they all look up?</question>",
-    "<type>open</type><question>why do they all look up?</question> Isn't that a good one?",
-    "<think>a hard one</think><type>open</type><question>why do they all look up?</question>",
+    "<think>a hard one: <type>open</type><question>why do they all look up?</question>",
     "<type>open</type><question>why do they all look up?</question>" * 2,
 ]
 

@@ -3,16 +3,21 @@
 from visplay.answers.loose import read_loosely
 from visplay.answers.normalise import Answer, guesses, is_refusal, normalise
 from visplay.answers.text import boxed_spans, extract_boxed
+from visplay.answers.thought import begun_thought, is_mark, reply, thought_marks
 from visplay.answers.vote import match, vote
 
 __all__ = [
     "Answer",
+    "begun_thought",
     "boxed_spans",
     "extract_boxed",
     "guesses",
+    "is_mark",
     "is_refusal",
     "match",
     "normalise",
     "read_loosely",
+    "reply",
+    "thought_marks",
     "vote",
 ]

@@ -9,10 +9,14 @@ import re
 import unicodedata
 from itertools import pairwise
 
+from visplay.answers.thought import reply
+
 LONGEST_TYPED = 200
 """Longest answer, characters, that is read as more than a phrase."""
 
-_BRACES = re.compile(r"(?P<box>\\boxed\s*\{)|\\[{}]|(?P<open>\{)|(?P<close>\})")
+_BRACES = re.compile(
+    r"(?P<box>\\boxed\s*\{)|\\[{}]|(?P<open>\{)|(?P<close>\})|(?P<begin><\|begin_of_box\|>)|(?P<end><\|end_of_box\|>)"
+)
 _VARIANTS = str.maketrans(
     dict.fromkeys("−–—‒‐‑", "-")
     | dict.fromkeys("‘’ʼ′", "'")
@@ -76,10 +80,12 @@ _SINGULAR_IN_S = frozenset(
 def boxed_spans(text: str) -> list[tuple[int, int]]:
     r"""Start and end of the content of every balanced `\boxed{…}`, in order of their start.
 
-    Escaped braces (`\{`, `\}`) do not count. The time is linear in the length of `text`.
+    Escaped braces (`\{`, `\}`) do not count. GLM's `<|begin_of_box|>…<|end_of_box|>` is a box, unless it holds one. The
+    time is linear in the length of `text`.
     """
     starts: list[int | None] = []  # of the braces that are open; None for a brace without \boxed
     spans: list[tuple[int, int]] = []
+    begun: int | None = None  # GLM's box that is open
     for brace in _BRACES.finditer(text):
         if brace["box"] or brace["open"]:
             starts.append(brace.end() if brace["box"] else None)
@@ -87,16 +93,23 @@ def boxed_spans(text: str) -> list[tuple[int, int]]:
             start = starts.pop()
             if start is not None:
                 spans.append((start, brace.start()))
+        elif brace["begin"]:
+            begun = brace.end()
+        elif brace["end"] and begun is not None:
+            if not spans or spans[-1][0] < begun:
+                spans.append((begun, brace.start()))
+            begun = None
     return sorted(spans)
 
 
 def extract_boxed(text: str) -> str | None:
-    r"""Content of the last balanced `\boxed{…}`, stripped; None if there is none or it is blank.
+    r"""Content of the last balanced `\boxed{…}` after the thought, stripped; None if there is none or it is blank.
 
-    Of nested boxes the innermost counts. An unclosed box does not count.
+    Of nested boxes the innermost counts. An unclosed box does not count, nor a box in a thought.
     """
-    spans = boxed_spans(text)
-    return (text[slice(*spans[-1])].strip() or None) if spans else None
+    said = reply(text) or ""
+    spans = boxed_spans(said)
+    return (said[slice(*spans[-1])].strip() or None) if spans else None
 
 
 def plain_text(text: str) -> str:

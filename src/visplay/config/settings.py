@@ -25,6 +25,12 @@ from visplay.interfaces.suite import SuiteSource
 from visplay.types import Augmentation
 
 Averaging = Literal["sequence", "token", "constant"]
+# What every chat is rendered with.
+_OF_EVERY_CHAT = frozenset(
+    "conversation messages chat_template tools documents add_generation_prompt continue_final_message tokenize padding "
+    "truncation max_length return_tensors return_dict return_assistant_tokens_mask tokenizer_kwargs "
+    "processor_kwargs".split()
+)
 
 
 class DiversitySettings(Section):
@@ -219,6 +225,9 @@ class Settings(Section):
     model: str = Field("lab", description="'lab', a folder, or a hub id")
     images: ImageSource = by_name("easy-vqa", "'easy-vqa', a folder, or drawings of the lab such as 'lab/single'")
     prompts: Path | None = Field(None, description="YAML file with both roles' prompts; null: the model's or ours")
+    chat_template: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="arguments of the model's chat template, such as {enable_thinking: false}"
+    )
     iterations: int = Field(3, ge=1, le=100, description="T (paper: 3)")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every random number of the run")
     tune: Literal["full", "lora"] = Field("full", description="'full' trains a copy of the weights per role")
@@ -254,6 +263,14 @@ class Settings(Section):
     lora: LoraSettings = Field(default_factory=LoraSettings)
     acceptance: AcceptanceSettings = Field(default_factory=AcceptanceSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+
+    @field_validator("chat_template")
+    @classmethod
+    def _are_the_templates_own(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        for name in arguments:
+            if not name.isidentifier() or name in _OF_EVERY_CHAT:
+                raise ValueError(f"'{name[:80]}' is no argument of a model's template; enable_thinking is one")
+        return arguments
 
     @model_validator(mode="after")
     def _measures_what_is_its_own(self, info: ValidationInfo) -> Settings:

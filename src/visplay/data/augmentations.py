@@ -1,7 +1,7 @@
 """Augmentations: versions of an image with the same content and a slightly different appearance; and blank images.
 
-Two augmentations change the answers of some questions: `mirrored` swaps left and right, and `recoloured` changes
-colours.
+Augmentations change the answers of some questions: `mirrored` swaps left and right, `recoloured` changes colours,
+`shifted` and `larger` cut a margin off, and three change the brightness.
 """
 
 from __future__ import annotations
@@ -34,6 +34,26 @@ _COLOURED = re.compile(
     r"blue|teal|brown|yellow|orange|purple|violet|pink|cyan|magenta|beige|tan|navy|maroon|turquoise)(?:s|d?ish|d?er|d?est)?|"
     r"gold\w*|silver\w*|ripe\w*|sunny|sky|legend|same|different)\b"
 )
+# What a thing looks like does not change if the margin is cut off. All else may: a count, what there is, what is read.
+_LOOKS = re.compile(r"\b(?:colou?rs?|shape|material|texture|pattern|breed|species|made of)\b")
+_WHOLE = re.compile(
+    r"\b(?:how (?:many|much)|count\w*|numbers?|total|sum|all|every\w*|each|both|none|no|any\w*|only|other|others|else|"
+    r"there|most|least|more|less|fewer|mainly|majority|\w+est|common|dominant|first|last|next|corner\w*|edge\w*|border\w*|"
+    r"margins?|frame\w*|end|ends|outer\w*|background|foreground|behind|around|near\w*|close\w*|far\w*|top\w*|bottom\w*|"
+    r"upper|lower|image|picture|photo\w*|scene|(?:black|white)\s*(?:and|&)\s*white|which|colou?rs|shapes|"
+    r"left\w*|right\w*|side|sides|middle|cent(?:er|re)\w*|half|position\w*|where|written|writ\w*|text\w*|words?|"
+    r"letters?|titles?|labels?|legend|axis|axes|bars?|lines?|charts?|graphs?|plots?|tables?|maps?)\b"
+)
+_LIT = re.compile(
+    r"\b(?:\w*light\w*|\w*lit|bright\w*|dark\w*|dim\w*|shad(?:e|es|ed|ow\w*)|shiny|shin(?:e|es|ing)|glow\w*|"
+    r"glar\w*|gleam\w*|illuminat\w*|lamps?|lanterns?|bulbs?|candles?|flash\w*|neon|beams?|sun\w*|moon\w*|star|stars|"
+    r"starry|day|daytime|night\w*|evening|morning|noon|midday|dusk|dawn|twilight|time of (?:the )?day|"
+    r"cloud\w*|overcast|weather|fog\w*|gloom\w*|expos\w*|contrast\w*|luminance|visibility|vivid|faint|pale\w*|faded|"
+    r"on or off|off or on|(?:turned|switched) o(?:n|ff))\b"
+)
+# The words above are English; a question in another script is in doubt.
+_OTHER_SCRIPT = re.compile(r"[^\W\d_\u0000-\u03ff]")
+_CROPS, _BRIGHTNESS = ("shifted", "larger"), ("dimmer", "darker", "brighter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +100,15 @@ def _blank(width: int, height: int) -> ImageRef:
 def preserves_answer(augmentation: Augmentation, question: str) -> bool:
     """Whether an augmentation keeps the answer to a question, judged by the question's words; False if in doubt."""
     words = question.lower()
+    if augmentation not in ("plain", "smaller") and _OTHER_SCRIPT.search(words):
+        return False
     if augmentation == "mirrored":
         return _SIDED.search(words) is None
-    return augmentation != "recoloured" or _COLOURED.search(words) is None
+    if augmentation == "recoloured":
+        return _COLOURED.search(words) is None
+    if augmentation in _CROPS:
+        return _LOOKS.search(words) is not None and _WHOLE.search(words) is None
+    return augmentation not in _BRIGHTNESS or _LIT.search(words) is None
 
 
 def _shifted(image: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import httpx2
-from pydantic import AliasPath, BaseModel, Field, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, ValidationError
 
 from visplay.errors import VisplayError, did_you_mean
 from visplay.generation.settings import EndpointSettings
@@ -177,10 +177,17 @@ class _Token(BaseModel):
 
 
 class Choice(BaseModel):
-    """An answer; `tokens` have natural-log probabilities, and are None if the server gives none."""
+    """An answer; `tokens` have natural-log probabilities, and are None if the server gives none.
+
+    `reasoning` is the thought if the server cuts it off, else None.
+    """
 
     index: int
     text: str | None = Field(None, validation_alias=AliasPath("message", "content"))
+    reasoning: str | None = Field(
+        None,
+        validation_alias=AliasChoices(AliasPath("message", "reasoning_content"), AliasPath("message", "reasoning")),
+    )
     finish_reason: str | None = None
     tokens: list[_Token] | None = Field(None, validation_alias=AliasPath("logprobs", "content"))
 

@@ -146,4 +146,6 @@ class PendingCompletions:
         rows = zip(self._pending, *(column.tolist() for column in columns), strict=True)
         for (request, index), ids, logprobs, length, finished in rows:
             tokens = tuple(ids[:length])
-            yield Completion(request.id, index, tokens, tuple(logprobs[:length]), self._vlm.decode(tokens), finished)
+            yield Completion(
+                request.id, index, tokens, tuple(logprobs[:length]), self._vlm.completion_text(tokens), finished
+            )

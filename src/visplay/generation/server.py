@@ -130,6 +130,7 @@ class ServerEngine:
         vlm = self.policy.vlm
         images = [{"type": "image_url", "image_url": {"url": data_url(part)}} for part in request.image.parts]
         text = vlm.without_markup(request.prompt)  # as `VLM.encode` does
+        arguments = vlm.processor.template_arguments
         return {
             "model": model,
             "messages": [{"role": "user", "content": [*images, {"type": "text", "text": text}]}],
@@ -143,20 +144,28 @@ class ServerEngine:
             "max_tokens": sampling.max_tokens or vlm.max_new_tokens,
             "seed": request_seed(self.seed, request.id, _SEED_BITS),
             "logprobs": True,
+            **({"chat_template_kwargs": arguments} if arguments else {}),
+            **({"skip_special_tokens": False} if vlm.marks_are_special else {}),  # as `VLM.decode` does
         }
 
     def _completion(self, request: Request, index: int, choice: Choice) -> Completion:
-        text = choice.text or ""
+        said = (choice.reasoning or "") + (choice.text or "")
         finished = choice.finish_reason == "stop"
         given = [token.logprob for token in choice.tokens or ()]
-        if text and not given:
+        if said and not given:
             raise self._server.error("gives no log-probabilities; it must support `logprobs`")
         tokenizer = self.policy.vlm.tokenizer
-        ids = tuple(int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = tuple(int(i) for i in tokenizer(said, add_special_tokens=False)["input_ids"])
         if finished and given:
             ids += (tokenizer.eos_token_id or self.policy.vlm.eos_ids[0],)
         logprobs = tuple(given) if len(given) == len(ids) else (fmean(given),) * len(ids)
-        return Completion(request.id, index, ids, logprobs, text, finished)
+        return Completion(request.id, index, ids, logprobs, self._text(choice), finished)
+
+    def _text(self, choice: Choice) -> str:
+        """As other engines have it, with the thought, which some servers cut off and send apart."""
+        if choice.reasoning is None:
+            return self.policy.vlm.begun_thought + (choice.text or "")
+        return f"<think>{choice.reasoning}" + ("" if choice.text is None else f"</think>{choice.text}")
 
 
 @lru_cache(maxsize=_CACHED_DATA_URLS)

@@ -258,7 +258,9 @@ class VLLMEngine:
             ids = tuple(sequence.token_ids)
             logprobs = tuple(found[i].logprob for i, found in zip(ids, sequence.logprobs, strict=True))
             finished = sequence.finish_reason == "stop"
-            completions.append(Completion(request.id, index, ids, logprobs, self.policy.vlm.decode(ids), finished))
+            completions.append(
+                Completion(request.id, index, ids, logprobs, self.policy.vlm.completion_text(ids), finished)
+            )
         return tuple(completions)
 
 

@@ -33,6 +33,11 @@ class QuestionOutcome:
         """The share of votes on the majority answer; 0 without a question."""
         return self.result.confidence if self.result else 0.0
 
+    @property
+    def unboxed(self) -> float:
+        """The share of votes without an answer: no disagreement, so nothing that a hard question is paid for."""
+        return self.result.unboxed / self.result.votes if self.result and self.result.votes else 0.0
+
 
 class QuestionerReward(Component, seam="questioner_reward"):
     """Rewards a completion of the Questioner."""

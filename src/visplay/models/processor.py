@@ -6,7 +6,9 @@ The Pillow backend of the image processor prepares images, so torchvision is not
 from __future__ import annotations
 
 import math
+import re
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +18,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedConfig
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
+
+from visplay.errors import did_you_mean
 
 # Files that the tokenizer does not write; copies also keep settings that visplay does not use, such as those for video.
 _FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json", "chat_template.json")
@@ -30,6 +34,7 @@ class Processor:
         self.tokenizer = processor.tokenizer
         self.image_processor = processor.image_processor
         self.image_token: str = processor.image_token
+        self.template_arguments: dict[str, bool | int | float | str] = {}
         self._processor = processor
 
     @classmethod
@@ -78,9 +83,22 @@ class Processor:
         # The tokenizer's method, because that of some processors needs the video processor.
         return str(
             self.tokenizer.apply_chat_template(
-                turns, chat_template=self.chat_template, add_generation_prompt=True, tokenize=False
+                turns,
+                chat_template=self.chat_template,
+                add_generation_prompt=True,
+                tokenize=False,
+                **self.template_arguments,
             )
         )
+
+    def give_template(self, arguments: Mapping[str, bool | int | float | str]) -> None:
+        """Pass arguments, such as `enable_thinking`, to the chat template; ValueError if it has no such argument."""
+        known = set(re.findall(r"\w+", str(self.chat_template or "")))
+        for name in arguments:
+            if name not in known:
+                near = did_you_mean(name, {word for word in known if "_" in word})
+                raise ValueError(f"its chat template has no argument '{name}'{near}; leave it out of chat_template")
+        self.template_arguments = dict(arguments)
 
     def limit(self, least: int | None, most: int | None) -> None:
         """Limit the pixels of resized images; ValueError if the family has no such limit, or larger images only."""

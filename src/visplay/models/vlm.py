@@ -7,8 +7,9 @@ families. Left out: video.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesCo
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils import logging
 
+from visplay.answers import begun_thought, is_mark
 from visplay.errors import ModelError, one_line
 from visplay.models.finite import check_finite
 from visplay.models.image_cache import ImageCache, Pixels
@@ -57,7 +59,11 @@ class VLM(TreeModel):
         video_token_id = getattr(model.config, "video_token_id", None)
         self.placeholder_ids = tuple(int(i) for i in (self.image_token_id, video_token_id) if i is not None)
         self.max_new_tokens = int(model.generation_config.max_new_tokens or _MAX_NEW_TOKENS)
-        markup = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special} | {processor.image_token}
+        special = {int(i): token.content for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+        # Some families mark thoughts by special tokens. A text without them would begin with the thought.
+        self.marks_are_special = any(map(is_mark, special.values()))
+        self._left_out = {i for i, text in special.items() if not is_mark(text)}
+        markup = {*special.values(), processor.image_token}
         self._markup = re.compile("|".join(re.escape(text) for text in sorted(markup, key=len, reverse=True)))
 
     @classmethod
@@ -71,6 +77,7 @@ class VLM(TreeModel):
         max_pixels: int | None = None,
         trust_remote_code: bool = False,
         four_bit: bool = False,
+        chat_template: Mapping[str, bool | int | float | str] | None = None,
     ) -> VLM:
         """Load a folder in Hugging Face format or a model of the Hugging Face hub, ready for inference.
 
@@ -78,6 +85,7 @@ class VLM(TreeModel):
             device: a torch device; "auto" is CUDA if it is available, else the CPU.
             min_pixels, max_pixels: limits of an image's size, see `Processor.limit`; None keeps the model's own.
             four_bit: load the language model's linear layers in NF4 (QLoRA, arXiv 2305.14314), by bitsandbytes.
+            chat_template: arguments of the chat template, see `Processor.give_template`.
         Raises:
             ModelError: the model is missing or unreadable, or is not a supported VLM.
         """
@@ -91,6 +99,7 @@ class VLM(TreeModel):
                 config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
                 processor = Processor.load(name, config, trust_remote_code)
                 processor.limit(min_pixels, max_pixels)
+                processor.give_template(chat_template or {})
                 model: Any = AutoModelForImageTextToText.from_pretrained(
                     name,
                     dtype=getattr(torch, dtype),
@@ -137,8 +146,19 @@ class VLM(TreeModel):
         return self._markup.sub("", text)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of token ids, without special tokens."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        """Text of token ids, without special tokens; those that mark a thought or a box stay."""
+        kept = [i for i in ids if i not in self._left_out]
+        skip = not self.marks_are_special
+        return str(self.tokenizer.decode(kept, skip_special_tokens=skip, clean_up_tokenization_spaces=False))
+
+    @cached_property
+    def begun_thought(self) -> str:
+        """The mark of a thought, such as `<think>`, with which the chat template begins an answer; empty for none."""
+        return begun_thought(self.processor.chat("?"))
+
+    def completion_text(self, ids: Iterable[int]) -> str:
+        """The text of a completion, with the mark of the thought that the template began."""
+        return self.begun_thought + self.decode(ids)
 
 
 @contextmanager

@@ -150,6 +150,7 @@ def load_base(name: str, settings: Settings) -> VLM:
         max_pixels=settings.max_pixels,
         trust_remote_code=settings.trust_remote_code,
         four_bit=settings.four_bit,
+        chat_template=settings.chat_template,
     )
 
 

@@ -7,19 +7,28 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
-from typing import Any, cast, get_args
+from typing import Any
 
+from visplay.answers import reply
 from visplay.config import QuestionerSettings
 from visplay.data.random_streams import random_stream
 from visplay.interfaces.engine import Engine
 from visplay.interfaces.reward import QuestionOutcome
 from visplay.rl.rewards.diversity import bleu_matrix, clusters, diversity
+from visplay.roles.form import FormCheck
 from visplay.roles.prompts import Prompts
 from visplay.types import Completion, Group, ImageRef, Question, QuestionType, Request, VoteResult
 
-_FORM = re.compile(
-    rf"\s*<type>\s*((?ai:{'|'.join(get_args(QuestionType))}))\s*</type>\s*<question>([^<>]{{1,2000}})</question>\s*"
-)
+_TAG = re.compile(r"<\s*(/?)\s*(type|question)\s*>", re.IGNORECASE)
+_PAIR = ("type", "/type", "question", "/question")
+_LONGEST = 2000  # characters of a question
+_NAMES: dict[QuestionType, str] = {
+    "multiple choice": "multichoice, choice, mcq, yes no, true false, boolean, binary, multiple choice yes no",
+    "numerical": "number, numeric, count, counting, integer, arithmetic, calculation, math",
+    "regression": "estimation, estimate, measurement",
+    "open": "open ended, openended, free form, free text, short answer, short phrase, descriptive",
+}
+_TYPES = {name: kind for kind, names in _NAMES.items() for name in (kind, *names.split(", "))}
 _ASKED_TWICE = re.compile(r"\?[?!.\s]+$")
 
 
@@ -53,13 +62,36 @@ class RewardBreakdown:
 
 
 def parse_question(text: str) -> tuple[QuestionType, str] | None:
-    """Type and question of `<type>…</type><question>…</question>`; None for any other format.
+    """Type and question of the last `<type>…</type><question>…</question>` after the thought; None for another form.
 
-    Repeated question marks at the end become one, so that "???" does not count as diversity.
+    Words around it, such as a preface or an `<answer>`, do not count; nor does a pair whose type is unknown, or which
+    comes without a question. Two questions are none, so that a completion cannot ask twice for one reward. Repeated
+    question marks at the end become one, so that "???" does not count as diversity.
     """
-    found = _FORM.fullmatch(text)
-    words = _ASKED_TWICE.sub("?", " ".join(found[2].split())) if found else ""
-    return (cast(QuestionType, found[1].lower()), words) if found and words else None
+    said = reply(text) or ""
+    tags = [*_TAG.finditer(said)]
+    names = [(tag[1] + tag[2]).lower() for tag in tags]
+    found = [
+        (kind, words, place)
+        for place in range(len(tags) - 3)
+        if tuple(names[place : place + 4]) == _PAIR
+        and (kind := _type(said[tags[place].end() : tags[place + 1].start()]))
+        and (words := _question(said[tags[place + 2].end() : tags[place + 3].start()]))
+    ]
+    if len(found) != 1:
+        return None
+    ((kind, words, place),) = found
+    return None if "question" in names[place + 4 :] else (kind, words)
+
+
+def _type(text: str) -> QuestionType | None:
+    words = " ".join(re.findall("[a-z]+", text[:100].lower()))
+    return _TYPES.get(re.sub("^the type |^type |^an? | questions?$| type$| problem$", "", words))
+
+
+def _question(text: str) -> str:
+    """One line; empty for a text that is too long to be a question."""
+    return _ASKED_TWICE.sub("?", " ".join(text.split())) if len(text) <= _LONGEST else ""
 
 
 @dataclass
@@ -114,6 +146,7 @@ class Questioner:
     prompts: Prompts
     settings: QuestionerSettings
     seed: int
+    form_check: FormCheck | None = None
 
     def __post_init__(self) -> None:
         self.history = QuestionHistory(self.settings.history_size, self.settings.diversity.threshold)
@@ -135,6 +168,8 @@ class Questioner:
                 parsed = parse_question(completion.text) if completion.finished else None
                 question = Question(f"{request.id}#{completion.index}", request.image, *parsed) if parsed else None
                 asked.append(Asked(request, completion, question))
+        if self.form_check:
+            self.form_check.look([(one.completion, one.question is not None) for one in asked])
         return asked
 
     def _from_bank(self, request: Request) -> Iterator[Asked]:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from visplay.answers import extract_boxed
+from visplay.answers import extract_boxed, reply
 from visplay.config import ReasonerSettings
 from visplay.data.augmentations import augmented, preserves_answer
 from visplay.interfaces.engine import Engine
 from visplay.rl.rewards.completion import overlong_penalty
+from visplay.roles.form import FormCheck
 from visplay.roles.prompts import Prompts
 from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote
 
@@ -24,10 +25,10 @@ _LONGEST_LIST = 200  # phrases; further ones are ignored
 def read_facts(text: str, learned: bool = False) -> tuple[str, ...] | None:
     """The phrases of `<facts>red car, small brown dog</facts>`, in lower case and in order; None without a list.
 
-    "no", "none" and "nothing" are left out. If the model has `learned` to begin its reasoning with the list, the first
-    sentence of `<think>` is the list of a text without `<facts>`.
+    "no", "none" and "nothing" are left out. A list in a thought does not count. But if the model has `learned` to begin
+    its reasoning with the list, the first sentence of `<think>` is the list of a text without `<facts>`.
     """
-    found = _LIST.search(text) or (_BEGINNING.search(text) if learned else None)
+    found = _LIST.search(reply(text) or "") or (_BEGINNING.search(text) if learned else None)
     if found is None:
         return None
     phrases = (" ".join(part.lower().split()) for part in found[1].split(","))
@@ -43,6 +44,7 @@ class Reasoner:
     settings: ReasonerSettings
     seed: int
     vote_engine: Engine | None = None
+    form_check: FormCheck | None = None
 
     @property
     def voter(self) -> Engine:
@@ -64,12 +66,16 @@ class Reasoner:
         ]
         completions = self.voter.generate([request for *_, request in asked], self.settings.untrained_sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
+        outputs: list[tuple[Completion, bool]] = []
         for question_id, augmentation, request in asked:
             for completion in completions[request.id]:
                 answer = extract_boxed(completion.text) if completion.finished else None
                 logprob = fmean(completion.logprobs or (0.0,))
+                outputs.append((completion, answer is not None))
                 given = votes[question_id]
                 given.append(Vote(question_id, len(given), answer, completion.text, augmentation, logprob))
+        if self.form_check:
+            self.form_check.look(outputs)
         return {question_id: tuple(given) for question_id, given in votes.items()}
 
     def facts(
@@ -78,12 +84,13 @@ class Reasoner:
         """Lists of the things on the questions' images, by image id: up to `n` per image, spread over `augmentations`.
 
         The random streams are those of an image's first question. A completion without a list is left out. Lists
-        contain colours, so an augmentation that changes colours is replaced by the plain image.
+        contain all things and their colours, so the plain image replaces an augmentation that changes colours or cuts a
+        margin off.
         """
         first = {question.image.id: question for question in reversed(questions)}
         asked = []
         for image_id, question in first.items():
-            for augmentation, share in spread_votes(n, augmentations, "color"):
+            for augmentation, share in spread_votes(n, augmentations, "color of all things"):
                 name, image = f"facts/{augmentation}/{question.id}", augmented(question.image, augmentation)
                 asked.append((image_id, Request(name, image, self.prompts.facts, share)))
         completions = self.voter.generate([request for _, request in asked], self.settings.untrained_sampling)

@@ -69,6 +69,11 @@ class RunLogger:
         self.schedule = Schedule(self._settings, inputs)
         write_json(self.run.path / INPUTS_FILE, asdict(inputs))
 
+    def warn(self, text: str) -> None:
+        """Show a text, which may quote a model; it is no part of the metrics."""
+        lines = f"{self._title} {text}" if self._title else text
+        self._console.print(lines, highlight=False, markup=False)
+
     @contextmanager
     def step(self, at: StepId) -> Iterator[dict[str, Any]]:
         """Time a step; what the body puts into the mapping becomes its line of metrics."""

@@ -138,6 +138,7 @@ def run_evolution(
         closing(state),
         RunLogger(run, settings, console, title, trackers) as logger,
     ):
+        state.check_forms(logger.warn)
         seconds = self_play(inputs, state, settings, logger)
         controller.shutdown()
     parts = [silver_file(run.path, t) for t in range(1, settings.iterations + 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from visplay.models.policy import Policy, role_of
 from visplay.models.probe import probe
 from visplay.rl.batching import MicroBatch
 from visplay.rl.trainer import Trainer
+from visplay.roles.form import FormCheck
 from visplay.roles.open import load_base, open_prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
@@ -62,6 +64,16 @@ class SelfPlayState:
         answering_rl = _own(settings.rl, advantages=settings.reasoner.advantages)
         self.questioner_trainer = trainer(self.questioner_policy, asking_rl, settings.questioner.sampling)
         self.reasoner_trainer = trainer(self.reasoner_policy, answering_rl, settings.reasoner.sampling)
+
+    def check_forms(self, warn: Callable[[str], None]) -> None:
+        """Have `warn` show an output of a role if few of its first ones have the form that is read."""
+        for name, role, form, untrained in (
+            ("questioner", self.questioner, "<type>…</type><question>…</question>", "synthesis_sampling"),
+            ("reasoner", self.reasoner, "\\boxed{…}", "vote_sampling"),
+        ):
+            apart = getattr(role.settings, untrained) is not None
+            budgets = [f"{name}.{one}.max_tokens" for one in ("sampling", *([untrained] if apart else []))]
+            role.form_check = FormCheck(name.capitalize(), form, " and ".join(budgets), warn)
 
     @on_all_ranks
     def offload_unused(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,22 @@ def test_difficulty_peaks_where_votes_split_evenly(confidence: float, expected: 
 def test_difficulty_is_symmetric_and_bounded(confidence: float) -> None:
     assert 0 <= difficulty(confidence) <= 1
     assert difficulty(confidence) == pytest.approx(difficulty(1 - confidence))
+
+
+@given(st.integers(1, 12), st.integers(0, 12), st.integers(0, 12), st.sampled_from(sorted(ANSWERS, key=str)))
+def test_a_vote_that_loses_its_box_never_earns_more(most: int, others: int, unboxed: int, options: int | None) -> None:
+    votes = most + others + unboxed
+
+    def earned(reward: QuestionerReward, most: int, unboxed: int) -> float:
+        made = outcome(True, most / votes, 0.0, options)
+        assert made.result is not None
+        return reward.reward(replace(made, result=replace(made.result, votes=votes, unboxed=unboxed)))
+
+    for reward in (PaperReward(), OfficialReward(), ChanceCorrectedReward()):
+        before = earned(reward, most, unboxed)
+        assert earned(reward, most - 1, unboxed + 1) <= before + 1e-9
+        assert others == 0 or earned(reward, most, unboxed + 1) <= before + 1e-9
+        assert others > 0 or before == pytest.approx(0)
 
 
 @pytest.mark.parametrize("confidence", [-0.1, 1.1, math.nan])

@@ -20,6 +20,8 @@ from visplay.types import Completion, ImageRef, Question, SilverItem
         (r"It is \boxed{3}.", 1),
         (r"<think>two and one \boxed{3}", 0),
         (r"<think>\boxed{3}</think>", 0),
+        (r"[THINK]two and one[/THINK] \boxed{3}", 1),
+        (r"<think>so</think> <|begin_of_box|>3<|end_of_box|>", 1),
         (r"<think>a</think><think>b</think> \boxed{3}", 0),
         (r"</think> <think> \boxed{3}", 0),
         (r"\boxed{3} \boxed{4}", 0),
@@ -45,11 +47,11 @@ def rewards(weight: float, *texts: str) -> list[float]:
 
 
 def test_the_boxed_answer_is_matched_with_the_silver_answer() -> None:
-    assert rewards(0.0, r"\boxed{three}", r"\boxed{4}", "3") == [1, 0, 0]
+    assert rewards(0.0, r"\boxed{three}", r"\boxed{4}", "3", r"<think> \boxed{3}") == [1, 0, 0, 0]
 
 
 def test_reward_weighs_accuracy_and_format() -> None:
-    good, wrong, untidy = r"<think>.</think> \boxed{3}", r"<think>.</think> \boxed{4}", r"<think> \boxed{3}"
+    good, wrong, untidy = r"<think>.</think> \boxed{3}", r"<think>.</think> \boxed{4}", r"\boxed{2} \boxed{3}"
     assert rewards(0.0, good, wrong, untidy) == [1, 0, 1]
     assert rewards(0.1, good, wrong, untidy) == pytest.approx([1, 0.1, 0.9])
     assert rewards(1.0, good, wrong, untidy) == [1, 1, 0]

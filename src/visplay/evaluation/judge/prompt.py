@@ -11,6 +11,8 @@ import json
 from collections.abc import Sequence
 from hashlib import blake2b
 
+from visplay.answers import reply as after_thought
+
 _TASK = """\
 You grade answers to questions about images that you do not see. You are given a JSON object: a question, its \
 options if it has any, a reference answer, which is right, and the answer to grade.
@@ -46,7 +48,7 @@ def read_verdict(reply: str) -> str | None:
 
     Case and marks of emphasis do not matter; a reasoning model's thoughts are left out.
     """
-    lines = [line.strip(" \t\r*`.").casefold() for line in reply.rpartition("</think>")[2].strip().split("\n")]
+    lines = [line.strip(" \t\r*`.").casefold() for line in (after_thought(reply) or "").strip().split("\n")]
     found = [line for line in lines if line in _VERDICTS]
     return found[0].removeprefix("verdict: ") if found == lines[-1:] else None
 

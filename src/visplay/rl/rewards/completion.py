@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from visplay.answers import boxed_spans
+from visplay.answers import boxed_spans, reply, thought_marks
+
+_FORMS: tuple[list[str], ...] = ([], ["close"], ["open", "close"])  # of the marks of a thought
 
 
 def format_score(text: str) -> float:
     r"""1.0 if the final part of `text` has exactly one `\boxed{…}` and it is not blank, else 0.0.
 
-    The final part is the text after `</think>`, or the whole text without a think block. Boxes inside the block do not
-    count. An unclosed or a second block scores 0.0. The opening tag may be missing, because a chat template can write
-    it into the prompt.
+    The final part is the text after the thought, or the whole text without one. Boxes inside the thought do not count.
+    An unclosed or a second thought scores 0.0. The opening tag may be missing, because a chat template can write it
+    into the prompt.
     """
-    thought, _, final = text.rpartition("</think>")
-    if "<think>" in final or "</think>" in thought or thought.count("<think>") > 1:
+    final = reply(text)
+    if final is None or thought_marks(text) not in _FORMS:
         return 0.0
     spans = boxed_spans(final)
     return float(len(spans) == 1 and bool(final[slice(*spans[0])].strip()))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 
-def difficulty(confidence: float) -> float:
-    """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 at c = 0 and c = 1 (arXiv 2511.15661)."""
-    return 1.0 - abs(2.0 * checked_share(confidence) - 1.0)
+def difficulty(confidence: float, unboxed: float = 0.0) -> float:
+    """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 at c = 0 and c = 1 (arXiv 2511.15661).
+
+    `unboxed` is the share u of votes without an answer. They are no disagreement: r_unc is at most 2(1 − c − u), twice
+    the share of votes for other answers.
+    """
+    agreed = 1.0 - abs(2.0 * checked_share(confidence) - 1.0)
+    return max(0.0, min(agreed, 2.0 * (1.0 - confidence - unboxed)))
 
 
 def above_chance(confidence: float, options: int) -> float:

@@ -11,18 +11,20 @@ from visplay.rl.rewards.difficulty import above_chance, checked_share, difficult
 
 
 class PaperReward(QuestionerReward, type="paper"):
-    """r = valid · max(0, r_unc − r_div), with r_unc = 1 − |2c − 1|; in [0, 1]."""
+    """r = valid · max(0, r_unc − r_div), with r_unc = 1 − |2c − 1|; in [0, 1]. An unboxed vote is no disagreement."""
 
     def reward(self, outcome: QuestionOutcome) -> float:
-        return max(0.0, difficulty(outcome.confidence) - outcome.penalty) if outcome.question else 0.0
+        hard = difficulty(outcome.confidence, outcome.unboxed)
+        return max(0.0, hard - outcome.penalty) if outcome.question else 0.0
 
 
 class OfficialReward(QuestionerReward, type="official"):
-    """min(c, 1 − c) − r_div; −1 − r_div for an invalid output."""
+    """min(c, 1 − c − u) − r_div, u the share of unboxed votes; −1 − r_div for an invalid output."""
 
     def reward(self, outcome: QuestionOutcome) -> float:
         confidence = checked_share(outcome.confidence)
-        return (min(confidence, 1.0 - confidence) if outcome.question else -1.0) - outcome.penalty
+        disagreement = max(0.0, 1.0 - confidence - outcome.unboxed)
+        return (min(confidence, disagreement) if outcome.question else -1.0) - outcome.penalty
 
 
 class ChanceCorrectedReward(QuestionerReward, type="chance_corrected"):
@@ -39,8 +41,10 @@ class ChanceCorrectedReward(QuestionerReward, type="chance_corrected"):
         if question is None or result is None or result.answer is None or outcome.rejected:
             return 0.0
         options = guesses(result.answer, question.text)
-        confidence = above_chance(result.confidence, options) if options else result.confidence
-        return max(0.0, difficulty(confidence) - outcome.penalty)
+        confidence, unboxed = result.confidence, outcome.unboxed
+        if options:
+            confidence, unboxed = above_chance(confidence, options), unboxed / (1 - 1 / options)
+        return max(0.0, difficulty(confidence, unboxed) - outcome.penalty)
 
 
 class FormatReward(QuestionerReward, type="format"):
