@@ -128,7 +128,7 @@ class ValidationSet:
     def fingerprint(self) -> str:
         """Number and hash of the items with their labels and images; the run's state contains it."""
         items = [
-            (item.id, item.question, item.answer, item.choices, [_content(part).hash for part in item.image.parts])
+            (item.id, item.question, item.reference, item.choices, [_content(part).hash for part in item.image.parts])
             for item in self.suite.items
         ]
         return f"{len(items)} items, {blake2b(repr(items).encode(), digest_size=8).hexdigest()}"
