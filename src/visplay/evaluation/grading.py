@@ -13,6 +13,7 @@ from visplay.types import Completion, Item
 
 LETTERS = string.ascii_uppercase
 _SEVERAL = re.compile(r"[A-Z]{2,26}")
+_AFTER_LABEL = " )].:*,、，"
 _BETWEEN = re.compile(r"[,;&\n、，；]|\band\b")
 
 
@@ -149,8 +150,19 @@ def named_option(answer: str, choices: Sequence[str]) -> int | None:
     folded = [wording.casefold() for wording in wordings]
     if folded.count(plain.casefold()) == 1:
         return folded.index(plain.casefold())
-    for position, label in enumerate(option_labels(choices)):
+    labels = option_labels(choices)
+    for position, label in enumerate(labels):
+        if _is_label_with_text(plain.casefold(), label.casefold(), folded[position]):
+            return position
+    for position, label in enumerate(labels):
         if match(answer, label):
             return position
     matching = [position for position, choice in enumerate(choices) if match(answer, choice)]
     return matching[0] if len(matching) == 1 else None
+
+
+def _is_label_with_text(answer: str, label: str, wording: str) -> bool:
+    """Whether an answer is such as `B. blue`, `(B) blue` or `**B.** blue`."""
+    begun = answer.lstrip("([*")
+    rest = begun.removeprefix(label)
+    return begun.startswith(label) and rest[:1] in tuple(_AFTER_LABEL) and rest.lstrip(_AFTER_LABEL) == wording

@@ -74,7 +74,7 @@ class Columns:
         Raises:
             ValueError: a column is missing, or its value gives no answer.
         """
-        plain = {_plain(name): name for name in reversed(row)} | {name: name for name in row}
+        plain = {_plain(name): name for name in reversed([*row])} | {name: name for name in row}
         found = {name: self._value(name, row, plain) for name in NAMES}
         chat = found["question"] if isinstance(listed(found["question"]), list) else None
         chat = chat or next((row[plain[name]] for name in _CHATS if name in plain), None)

@@ -83,6 +83,8 @@ class Options:
             found = frozenset[int]().union(*(self._with_text(name) for name in names))
             return self._one_reading(answer, found if len(found) == 1 else frozenset())
         text = _words(as_text(answer, "answer"))
+        if text.casefold() in ("true", "false") and not self._with_text(text):
+            return self.named(text.casefold() == "true", answers_are, typed)
         if answers_are == "text":
             return self._one_reading(answer, self._with_text(text) or self._alike(text))
         if answers_are == "letter":
@@ -162,6 +164,9 @@ class Options:
             return frozenset()
         alike = [position for position, shown in enumerate(self.texts) if match(text, shown)]
         return frozenset(alike if len(alike) == 1 else ())
+
+
+NO_OPTIONS = Options((), (), (), False)
 
 
 def _words(text: str) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,21 +17,18 @@ from typing import IO, Any, AnyStr, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from visplay.errors import EvaluationError, ImageError, one_line, visible
-from visplay.evaluation.grading import LETTERS, named_options
+from visplay.evaluation.grading import LETTERS
 from visplay.evaluation.labelled.columns import Columns
-from visplay.evaluation.labelled.options import Options
-from visplay.evaluation.labelled.pictures import image_ref, place_images
-from visplay.evaluation.labelled.values import as_text, distinct, is_absent, listed
+from visplay.evaluation.labelled.items import ItemReader
 from visplay.images.budget import available_memory
 from visplay.images.decode import examine
 from visplay.images.files import open_regular, read_regular
 from visplay.interfaces.component import problems
 from visplay.interfaces.suite import SuiteSource
-from visplay.roles.prompts import option_labels
 from visplay.types import AnswersAre, ImageRef, Item, Suite
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -38,6 +36,7 @@ _LONGEST_LINE = 2**28  # characters; a row may hold images in base64
 _LONGEST_NAME = 60  # characters of a row's name
 _LONGEST_REASON = 500  # characters of why a row is skipped
 _ROWS_AT_ONCE = 64
+_MEMORY_OF_JSON = 24  # bytes of Python's objects for a byte of JSON, at most
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _IMAGE_MARK = re.compile(r"\s*<image ?\d*>\s*")
 
@@ -66,18 +65,6 @@ class Labelled:
     skipped: tuple[str, ...]
 
 
-class _Row(BaseModel):
-    """The texts of a row; a number becomes its text."""
-
-    model_config = {"coerce_numbers_to_str": True, "str_strip_whitespace": True, "str_min_length": 1}
-
-    images: list[Any]
-    question: str
-    answer: str
-    id: str | None = None
-    type: str | None = None
-
-
 def read_labelled(
     path: Path, columns: Mapping[str, str] | None = None, answers_are: AnswersAre | None = None
 ) -> Labelled:
@@ -92,7 +79,8 @@ def read_labelled(
         ConfigError: `columns` maps something else.
     """
     usable = cache(_usable)  # many questions share an image
-    reader = _Reader(path, Columns.of(columns or {}), answers_are, usable)
+    typed = path.suffix.lower() not in _DELIMITERS
+    reader = ItemReader(path, Columns.of(columns or {}), answers_are, typed, usable)
     items: dict[str, Item] = {}
     skipped = []
     try:
@@ -158,10 +146,15 @@ def _json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _json_rows(content: bytes) -> Iterator[tuple[str, Any]] | None:
     """The rows of a list, of a list under `data`, or of a mapping from ids to rows; None for several JSON values."""
+    content = content.removeprefix(_BYTE_ORDER_MARK).strip()
+    if len(content) * _MEMORY_OF_JSON > available_memory():
+        raise ImageError(f"{len(content)} bytes of JSON are too many at once; write the rows as JSON Lines")
     try:
-        found = from_json(content.removeprefix(_BYTE_ORDER_MARK))
-    except ValueError:
-        return None
+        found = from_json(content)
+    except ValueError as error:
+        if content.startswith(b"{"):
+            return None
+        raise ImageError(f"Invalid JSON: {error}") from None
     if isinstance(found, dict):
         if isinstance(found.get("data"), list):
             found = found["data"]
@@ -191,93 +184,29 @@ def _parquet_rows(file: BinaryIO, known: Columns) -> Iterator[dict[str, Any] | V
     needed = sum(table.metadata.row_group(place).total_byte_size for place in range(table.num_row_groups))
     if needed > available_memory():
         raise pa.ArrowMemoryError(f"its rows need {needed} bytes of memory, and {available_memory()} are free")
+    classes = _classes(table.schema_arrow.metadata or {})
     for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns):
         for place in range(batch.num_rows):
             try:
                 (row,) = batch.slice(place, 1).to_pylist()
+                row |= {name: _of_class(row[name], labels) for name, labels in classes.items() if name in row}
                 yield {name: value for name, value in row.items() if value is not None or name in LETTERS}
             except (ValueError, OverflowError, pa.ArrowException) as error:  # such as a date after the year 9999
                 yield ValueError(f"cannot be read: {one_line(error)}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Makes items of the rows of a file."""
-
-    path: Path
-    columns: Columns
-    answers_are: AnswersAre | None
-    usable: Callable[[ImageRef], ImageRef | str]
-
-    def item(self, row: bytes | dict[str, Any] | ValueError, place: str) -> Item:
-        """The item of a row; ValueError with the reason if the row cannot be used."""
-        held = self.columns.of_row(_mapping(row))
-        answers = [each for answer in held.answers for each in _spoken(answer)]
-        values = {"images": _images(held.images), "question": held.question, "answer": answers[0]}
-        values |= {name: value for name in ("id", "type") if not is_absent(value := getattr(held, name))}
-        texts = _Row.model_validate({name: value for name, value in values.items() if value is not ...})
-        images = [self._image(value) for value in texts.images]
-        if not images:
-            raise ValueError("no image")
-        options = Options.of(held.choices) if _has_choices(held.choices) else None
-        question, choices, image = place_images(texts.question, options.texts if options else (), images)
-        name = f"{visible(self.path.stem)}/{texts.id or place.replace(' ', '-')}"
-        kind = texts.type or ""
-        if options is None:
-            others = distinct(as_text(each, "answer") for each in answers[1:])
-            others = tuple(each for each in others if each and each != texts.answer)
-            return Item(name, image, question, texts.answer, kind=kind, other_answers=others)
-        typed = self.path.suffix.lower() not in _DELIMITERS
-        named = frozenset[int]().union(*(options.named(each, self.answers_are, typed) for each in held.answers))
-        right = tuple(sorted(named))
-        answer = ", ".join(as_text(each, "answer") for each in held.answers)
-        if named_options(answer, choices) != named:  # as the row has it, it means something else to a reader
-            answer = ", ".join(option_labels(choices)[place] for place in right)
-        return Item(name, image, question, answer, choices, kind, right_choices=right)
-
-    def _image(self, value: Any) -> ImageRef:
-        image = image_ref(value, self.path)
-        found = self.usable(image)
-        if isinstance(found, str):
-            raise ValueError(f"cannot read image {image.id.split('/', 1)[1]} ({found})")
-        return found
+def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """The names of classes by column, where `datasets` stored numbers of them."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return {name: kind["names"] for name, kind in features.items() if kind.get("_type") == "ClassLabel"}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
-def _mapping(row: Any) -> dict[str, Any]:
-    if isinstance(row, bytes):
-        try:
-            row = from_json(row)
-        except ValueError as error:
-            raise ValueError(f"Invalid JSON: {error}") from None
-    if isinstance(row, ValueError):
-        raise row
-    if not isinstance(row, dict):
-        raise ValueError("Input should be an object")
-    return row
-
-
-def _images(value: Any) -> list[Any]:
-    value = listed(value)
-    if is_absent(value) and not isinstance(value, str):
-        return []
-    value = [value] if isinstance(value, str | bytes | dict) else value
-    if not isinstance(value, list):
-        raise ValueError("images: Input should be a valid array")
-    return value
-
-
-def _has_choices(value: Any) -> bool:
-    """Whether a row has options: MMMU writes `[]` for an open question."""
-    value = listed(value)
-    if isinstance(value, dict):
-        value = list(value.values())
-    return not is_absent(value) and not (isinstance(value, list) and all(map(is_absent, value)))
-
-
-def _spoken(answer: Any) -> list[Any]:
-    """Yes and "true" for a truth value, as either may be said; any other answer alone."""
-    word = str(answer).strip().casefold() if isinstance(answer, bool | str) else ""
-    return [{"true": "yes", "false": "no"}[word], word] if word in ("true", "false") else [answer]
+def _of_class(value: Any, labels: Any) -> Any:
+    known = isinstance(value, int) and isinstance(labels, list) and 0 <= value < len(labels)
+    return labels[value] if known else value
 
 
 def _usable(image: ImageRef) -> ImageRef | str:
