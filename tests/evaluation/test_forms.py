@@ -233,6 +233,13 @@ def test_what_names_no_choice_is_named(folder: Path, answer: Any) -> None:
     assert "is none of the choices" in refused(folder, choices=["red", "blue", "green"], answer=answer)
 
 
+def test_choices_that_cannot_be_read_are_named(folder: Path) -> None:
+    assert "truth values" in refused(folder, choices={"red": True, "blue": False}, answer="red")
+    assert "not as many labels as texts" in refused(folder, choices={"label": ["A"], "text": ["x", "y"]}, answer="A")
+    assert "labels of choices must differ" in refused(folder, choices={"a": "x", "A": "y"}, answer="A")
+    assert "Input should be a valid array" in refused(folder, choices="red or blue", answer="red")
+
+
 def test_many_choices(folder: Path) -> None:
     item = one(folder, choices=[f"{n} cm" for n in range(1, 11)], answer="J")
     assert item.right_choices == (9,) and is_correct("J", item) and is_correct("10 cm", item)
@@ -337,6 +344,11 @@ def test_images_keep_their_places(
     assert (item.question, item.choices, item.image.placed) == (question, choices, placed)
     names = {"quiz/red.png": "1", "quiz/blue.png": "2"}
     assert "".join(names[part.id] for part in item.image.parts) == shown
+
+
+def test_options_that_are_images_without_numbers(folder: Path) -> None:
+    item = one(folder, **BOTH, question="Which is blue?", choices=["<image>", "<image>"], answer="B")
+    assert item.choices == ("<image 1>", "<image 2>") and item.right_choices == (1,) and item.image.placed
 
 
 def test_a_place_for_an_image_that_is_not_there_is_named(folder: Path) -> None:

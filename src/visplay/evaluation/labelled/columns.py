@@ -17,13 +17,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
                "image_url", "picture", "file_name", "filename"),
     "question": ("question", "problem", "prompt", "query", "instruction", "text"),
     "answer": ("answer", "answers", "solution", "label", "target", "ground_truth", "gt_answer", "gt", "reference",
-               "references", "correct_answer", "multiple_choice_answer", "response", "output"),
+               "references", "correct_answer", "final_answer", "gold", "multiple_choice_answer", "response", "output"),
     "choices": ("choices", "options", "candidates", "choice", "option"),
     "id": ("id", "index", "question_id", "qid", "pid"),
     "type": ("type", "category", "question_type"),
 }  # fmt: skip
 """The names of columns by what they hold; the first one that a row fills counts."""
 
+_ALSO = {"image": "images", "options": "choices"}
 _CHATS = ("conversations", "conversation", "messages")
 _NUMBERED = re.compile(r"image_?(\d{1,3})")
 _OPTION = re.compile(r"(?:option|choice)_?([a-rt-z]|\d{1,2})")
@@ -55,7 +56,7 @@ class Columns:
     @classmethod
     def of(cls, chosen: Mapping[str, str]) -> Columns:
         """Those that a user chose; ConfigError if a name is none of `NAMES`."""
-        named = {"images" if name == "image" else name: column for name, column in chosen.items()}
+        named = {_ALSO.get(name, name): column for name, column in chosen.items()}
         for name in named:
             if name not in NAMES:
                 raise ConfigError(f"columns: no '{name}'{did_you_mean(name, NAMES)}; choose among {', '.join(NAMES)}")

@@ -57,7 +57,8 @@ class Options:
             texts, labelled = _without_letters(texts)
         if len(texts) == 1 or len(texts) > len(LETTERS):
             raise ValueError(f"choices must be a list of 2 to {len(LETTERS)}")
-        if len({*map(_words, texts)}) < len(texts):
+        words = [words for text in texts if (words := _words(text)) != "<image>"]  # which is another image each time
+        if len({*words}) < len(words):
             raise ValueError("choices must differ from one another")
         places = tuple(place for place, _ in shown)
         named = [labels[place] or LETTERS[place : place + 1] or str(place) for place in places]
@@ -183,6 +184,8 @@ def _pairs(value: Any) -> list[tuple[str | None, Any]]:
             if len(lists[0]) != len(lists[1]):
                 raise ValueError("choices: not as many labels as texts")
             return [(as_text(label, "choices"), text) for label, text in zip(*lists, strict=True)]
+        if any(isinstance(text, bool) for text in value.values()):
+            raise ValueError("choices map to truth values; write their texts, and the right ones as the answer")
         return [(as_text(label, "choices"), text) for label, text in value.items()]
     if not isinstance(value, list | tuple):
         raise ValueError("choices: Input should be a valid array")
