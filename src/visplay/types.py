@@ -17,6 +17,9 @@ Augmentation = Literal[
     "plain", "shifted", "smaller", "larger", "dimmer", "darker", "brighter", "recoloured", "mirrored"
 ]
 
+AnswersAre = Literal["index", "number", "letter", "text"]
+"""How an answer beside options names one: by its place counted from 0 or from 1, by its letter, or by its text."""
+
 
 class StepId(NamedTuple):
     """A step of a run, such as (2, "reasoner", 0). Iteration 0 is done with the base; `step` counts from 0."""
@@ -39,6 +42,11 @@ class ImageRef:
         """The single images it consists of, in order."""
         return (self,)
 
+    @property
+    def placed(self) -> bool:
+        """Whether marks in the prompt say where its images stand; otherwise they stand before the text."""
+        return False
+
     def load(self) -> Image.Image:
         """Decode to `upright_rgb`; UnreadableImage if the bytes are missing, other than `content` says, or damaged."""
         encoded = self.read()
@@ -60,14 +68,25 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ImageList(ImageRef):
-    """Several images that belong to one prompt; `of` makes one, and `load` is for its parts alone."""
+    """Several images that belong to one prompt; `of` makes one, and `load` is for its parts alone.
+
+    `text`, where it is not empty, is the question whose marks `<image 1>`, `<image 2>`, … place the images. It is a
+    part of the identity, because prompts that do not begin alike share no token tree, though they show the same images.
+    """
 
     images: tuple[ImageRef, ...]
+    text: str = field(default="", kw_only=True)
 
     @classmethod
-    def of(cls, images: Sequence[ImageRef]) -> ImageRef:
-        """The image itself where there is one, else all of them under the joined ids."""
-        return images[0] if len(images) == 1 else cls("+".join(p.id for p in images), b"", tuple(images))
+    def of(cls, images: Sequence[ImageRef], text: str = "") -> ImageRef:
+        """The image itself where there is one before the text, else all of them under the joined ids."""
+        if len(images) == 1 and not text:
+            return images[0]
+        return cls("+".join(image.id for image in images), b"", tuple(images), text=text)
+
+    @property
+    def placed(self) -> bool:
+        return bool(self.text)
 
     @property
     def parts(self) -> tuple[ImageRef, ...]:
@@ -188,6 +207,8 @@ class Item:
 
     `choices` are shown as lettered options; `answer` is then an option's letter or text. `kind` is such as "yes/no".
     `matches` tells whether a given answer equals `answer`; None is the comparison of typed answers.
+    `other_answers` are as right as `answer`. `right_choices` are positions: all of them, in any order, are the answer;
+    where there are none, `answer` says which choice is right.
     """
 
     id: str
@@ -197,6 +218,13 @@ class Item:
     choices: tuple[str, ...] = ()
     kind: str = ""
     matches: Callable[[str, str], bool] | None = None
+    other_answers: tuple[str, ...] = ()
+    right_choices: tuple[int, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """All right answers in one text, for a reader."""
+        return " or ".join((self.answer, *self.other_answers))
 
 
 @dataclass(frozen=True, slots=True)

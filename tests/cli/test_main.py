@@ -139,6 +139,32 @@ def test_eval_scores_any_labelled_file(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(report["skipped"]) == 1 and "line 3" in capsys.readouterr().out
 
 
+def test_eval_takes_columns_of_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.full((64, 64, 3), (70, 70, 80), dtype=np.uint8)).save(tmp_path / "plain.png")
+    row = {"image": "plain.png", "ask": "is there a red circle?", "choices": ["yes", "no"], "gold": 1}
+    data, out = tmp_path / "mine.json", tmp_path / "o.json"
+    data.write_text(json.dumps([row]))
+    flags = ["--columns", "question=ask,answer=gold", "--answers-are", "index"]
+    assert main(["eval", "lab", "--data", str(data), *flags, "--out", str(out)]) == 0
+    report = json.loads(out.read_text())
+    assert report["skipped"] == [] and report["answers_are"] == "index"
+    assert report["columns"] == "question=ask,answer=gold"
+    answers = [json.loads(line) for line in (tmp_path / "o.answers.jsonl").read_text().splitlines()]
+    assert {answer["reference"] for answer in answers} == {"B"}
+    capsys.readouterr()
+    for wrong, reason in {
+        ("--data", str(data), "--columns", "qestion=ask"): "columns: no 'qestion' (did you mean 'question'?)",
+        ("--data", str(data), "--columns", "question"): "--columns must be like question=prompt,answer=label",
+        ("--data", str(data), "--columns", "question=ask,answer=gold"): "say --answers-are index (counted from 0)",
+        ("--suites", "lab", "--columns", "question=ask"): "--columns and --answers-are are for --data",
+        ("--tasks", "mmstar", "--answers-are", "index"): "--columns and --answers-are are for --data",
+    }.items():
+        assert main(["eval", "lab", *wrong, "--out", str(tmp_path / "wrong.json")]) == 2
+        error = capsys.readouterr().err
+        assert reason in error and error.count("\n") == 1
+    assert main(["compare", "lab", "lab", "--answers-are", "index"]) == 2
+
+
 def test_eval_scores_named_suites_against_a_base(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["eval", "lab", "--suites", "lab", "--items", "2", "--base", "lab", "--out", str(tmp_path / "o.json")]
     assert main(arguments) == 0

@@ -61,6 +61,7 @@ def damaged(folder: Path, png: bytes, seed: int = 0) -> Iterator[Path]:
 
 def _good(png: bytes) -> Iterator[tuple[str, bytes]]:
     yield "jsonl", b"\n".join(json.dumps({**ROW, "id": n}).encode() for n in range(20))
+    yield "json", json.dumps([{**ROW, "id": n, "choices": {"A": "red", "B": "blue"}} for n in range(20)]).encode()
     lines = "image,question,answer\n" + "".join(f"a.png,q{n},red\n" for n in range(20))
     yield "csv", lines.encode()
     yield "tsv", lines.replace(",", "\t").encode()
@@ -111,6 +112,22 @@ def _jsonl(png: bytes) -> dict[str, bytes]:
     values |= {f"image-{name}": {"image": value} for name, value in pictures.items()}
     ids = {"long": "y" * 300, "nul": "y\0y", "lines": "a\nb", "huge": 10**400, "path": "../../x"}
     values |= {f"id-{name}": {"id": value} for name, value in ids.items()}
+    chats: dict[str, Any] = {"text": "x", "numbers": [1, 2], "empty": [{}], "deep": [{"role": "user", "content": [[]]}]}
+    chats |= {"role": [{"from": ["human"], "value": 3}, {"from": None}]}
+    values |= {f"chat-{name}": {"question": None, "conversations": value} for name, value in chats.items()}
+    values |= {"answer-tags": {"answer": "<answer>" * 10**5}, "answer-boxes": {"answer": "\\boxed{" * 10**5}}
+    values |= {"choices-letters": {"choices": "A. x " * 10**5}, "choices-spaces": {"choices": "A." + " " * 10**6}}
+    values |= {
+        "choices-mapping": {"choices": {"A": {"B": 1}, "C": [2]}},
+        "choices-labels": {"choices": {"a": 1, "A": 2}},
+    }
+    values |= {"answer-spaces": {"answer": " " * 10**6 + "x", "choices": ["x", "y"]}}
+    values |= {"answer-commas": {"answer": "A," * 10**5, "choices": ["x", "y"]}}
+    values |= {"image-address": {"image": "file://["}, "image-web": {"image": "https://example.org/" + "a" * 10**6}}
+    values |= {
+        "image-spaces": {"image": "A" + " " * 10**6 + "A"},
+        "marks-spaces": {"question": " " * 10**6 + "<image>"},
+    }
     values |= {"question-long": {"question": "x" * 10**6}, "question-marks": {"question": "<image 1>" * 10**4}}
     values |= {"image-numbers": {"image_" + "9" * 5000: "a.png"}, "image-many": {"images": ["a.png"] * 2000}}
     found = {f"{name}.jsonl": json.dumps({**ROW, **value}).encode() for name, value in values.items()}
@@ -123,11 +140,13 @@ def _jsonl(png: bytes) -> dict[str, bytes]:
 def _raw() -> dict[str, bytes]:
     row = json.dumps(ROW).encode()
     found = {"deep.jsonl": b"[" * 100_000, "deeper.jsonl": b'{"a":' * 50_000}
+    found |= {"deep.json": b"[" * 100_000, "deeper.json": b'{"a":' * 50_000, "number.json": b"5", "null.json": b"null"}
+    found |= {"many.json": b"[" + b"{}," * 10**5 + b"{}]", "digits.json": b"[" + b"9" * 5000 + b"]"}
     found |= {"number.jsonl": b"5", "cut.jsonl": row[:-9]}
     common = {"utf16": row.decode().encode("utf-16"), "latin": b'{"image": "\xe9"}'}
     common |= {"zeros": b"\0" * 1000, "empty": b""}
     common |= {"ends": b"\n\n\n", "packed": b"\x1f\x8b\x08" + b"x" * 50}
-    for suffix in ("jsonl", "csv", "tsv", "parquet"):
+    for suffix in ("jsonl", "json", "csv", "tsv", "parquet"):
         found |= {f"{name}.{suffix}": content for name, content in common.items()}
     head = b"image,question,answer\n"
     found |= {"quote.csv": head + b'"a.png,q,x\n', "cells.csv": head + b"a.png,q\n", "nul.csv": head + b"a.png,q\0,x\n"}

@@ -283,6 +283,15 @@ def test_images_arrive_to_the_pixel(vlm: VLM, server: ChatServer) -> None:
             assert np.array_equal(np.asarray(received), np.asarray(part.load()))
 
 
+def test_images_arrive_in_their_places(vlm: VLM, server: ChatServer) -> None:
+    album = ImageList.of(odd_images()[:2], "is <image 1> like <image 2>?")
+    requests = [Request("r", album, "Say: is <image 1> like <image 2>?"), Request("q", album.parts[0], "is <image 1>?")]
+    ServerEngine(Policy(vlm), 0, settings(server)).generate(requests, Sampling())
+    contents = [body["messages"][0]["content"] for body in server.bodies]
+    shown = [[part.get("text", "image") for part in content] for content in contents]
+    assert sorted(shown) == [["Say: is ", "image", " like ", "image", "?"], ["image", "is <image 1>?"]]
+
+
 def test_a_image_is_encoded_once(vlm: VLM, server: ChatServer, tmp_path: Path) -> None:
     file = tmp_path / "noise.png"
     file.write_bytes(stored(Image.fromarray(np.zeros((8, 8, 3), np.uint8)), "PNG"))

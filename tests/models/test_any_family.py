@@ -173,6 +173,26 @@ def test_the_size_of_images_can_be_bounded(folder: Path) -> None:
             VLM.load(folder, device="cpu", min_pixels=256)
 
 
+def test_images_stand_where_a_placed_prompt_says(folder: Path) -> None:
+    """In the order of the text, or before it where the family's template knows no other place."""
+    vlm, processor = VLM.load(folder, device="cpu"), _own_processor(folder)
+    prompt = "Is <image 1> like <image 2>?"
+    placed = ImageList.of([PICTURES[3], PICTURES[0]], prompt)
+    chat = vlm.processor.chat(prompt, images=2, placed=True)
+    first, between, last = chat.split(vlm.processor.image_token)
+    if "like" in between:
+        assert "Is" in first and "?" in last and "<image" not in first + between + last
+    else:
+        assert "Is image 1 like image 2?" in last and "like" not in first
+    images = [[part.load() for part in placed.parts]]
+    expected = processor(images=images, text=[chat], add_special_tokens=False, return_tensors="pt")
+    encoded = vlm.encode(placed, prompt)
+    assert list(encoded.token_ids) == expected["input_ids"][0].tolist()
+    other, before = ImageList.of(placed.parts, "a"), ImageList.of(placed.parts)
+    asked = [Request("p", placed, prompt), Request("o", other, "a <image 1> <image 2>"), Request("b", before, prompt)]
+    assert all(TransformersEngine(Policy(vlm), 0).generate(asked, Sampling(max_tokens=3)).values())
+
+
 def test_several_images_to_one_prompt(folder: Path) -> None:
     """As the family's own processor and model take them, and told apart by their order."""
     vlm, processor = VLM.load(folder, device="cpu"), _own_processor(folder)

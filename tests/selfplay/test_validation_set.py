@@ -17,8 +17,10 @@ from visplay.cli.main import main
 from visplay.config import AcceptanceSettings, ReasonerSettings, Settings, load_settings
 from visplay.data.sources.folder import folder as folder_of
 from visplay.errors import EvaluationError
+from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.summary import selected_iteration
 from visplay.interfaces.engine import Sampling
+from visplay.interfaces.image_source import Catalogue
 from visplay.lab.drawings import drawings
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.names import model_name
@@ -27,7 +29,7 @@ from visplay.roles.reasoner import Reasoner
 from visplay.runs import RunDirectory
 from visplay.selfplay.acceptance import Acceptance, ValidationSet, read_validation_set, without_validation_images
 from visplay.selfplay.context import RunInputs
-from visplay.selfplay.run import run_evolution
+from visplay.selfplay.run import open_inputs, run_evolution
 from visplay.tools.export import export
 from visplay.types import Completion, ImageList, ImageRef, Item, Request, Suite
 
@@ -121,6 +123,22 @@ def test_a_planted_regression_is_taken_back_by_labels_alone(spoilt: Path) -> Non
         "validation_accuracy",
     } < verdict.keys()
     assert selected_iteration(summary) == 0
+
+
+def test_columns_and_answers_of_a_validation_set_are_settings(tmp_path: Path, anchor: Path) -> None:
+    row = json.loads(anchor.read_text().splitlines()[0])
+    row = {"image": row["image"], "ask": "which?", "choices": ["red", "blue"], "gold": 1}
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps(row))
+    columns = "acceptance.columns={question: ask, answer: gold}"
+    chosen = settings(file, columns, "acceptance.answers_are=index", "evaluation.suites=[]")
+    found = open_inputs(chosen, Catalogue("few", drawings("single", 5, 0)[0])).validation_set
+    assert found and found.items[0].right_choices == (1,)
+    with pytest.raises(EvaluationError, match="answer 1 beside choices is ambiguous"):
+        read_validation_set(file, chosen.acceptance.columns)
+    suite = {"type": "file", "path": str(file), "columns": chosen.acceptance.columns, "answers_are": "number"}
+    [opened] = open_suites([suite], 0)
+    assert opened.items[0].right_choices == (0,)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_verdict(

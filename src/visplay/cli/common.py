@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from visplay.config import Settings, preset_names, recipe_names
 from visplay.errors import ConfigError
 from visplay.interfaces.component import components
+from visplay.types import AnswersAre
 
 if TYPE_CHECKING:
     from visplay.types import Suite
@@ -26,6 +27,14 @@ IMPORT: dict[str, Any] = {
     "dest": "imports",
     "metavar": "MODULE",
     "help": "import this module, whose components a preset or run names by import_path",
+}
+COLUMNS: dict[str, Any] = {
+    "metavar": "WHAT=NAME,…",
+    "help": "columns of --data with other names: question=prompt,answer=label; also image, choices, id, type",
+}
+ANSWERS_ARE: dict[str, Any] = {
+    "choices": get_args(AnswersAre),
+    "help": "what an answer of --data beside options is: index counts from 0, number from 1",
 }
 FORCE: dict[str, Any] = {"action": "store_true", "help": "replace the files of an earlier call"}
 SEALED: dict[str, Any] = {"action": "store_true", "help": "the sealed half of the suites: for a report, not a choice"}
@@ -46,10 +55,22 @@ def named_suites(options: argparse.Namespace) -> tuple[tuple[Suite, ...], list[s
     from visplay.evaluation.suites.file import read_labelled
 
     check_at_least_one("--items", options.items)
+    columns = named_columns(options.columns)
     if not options.data:
+        if columns or options.answers_are:
+            raise ConfigError("--columns and --answers-are are for --data; a suite knows its own")
         return open_suites(options.suites, options.seed, options.items, sealed=options.sealed), []
-    data = read_labelled(options.data)
+    data = read_labelled(options.data, columns, options.answers_are)
     return (draw_items(data.suite, options.items, options.seed),), list(data.skipped)
+
+
+def named_columns(text: str | None) -> dict[str, str]:
+    """The columns that `--columns` names, by what they hold."""
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    for what, _, name in pairs:
+        if not what.strip() or not name.strip():
+            raise ConfigError("--columns must be like question=prompt,answer=label")
+    return {what.strip(): name.strip() for what, _, name in pairs}
 
 
 def check_at_least_one(flag: str, value: int | None) -> None:

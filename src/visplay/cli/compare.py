@@ -8,7 +8,19 @@ import string
 import sys
 from pathlib import Path
 
-from visplay.cli.common import ENGINE, IMPORT, ITEMS, SEALED, SET, TRUST, check_sealed, chosen_settings, named_suites
+from visplay.cli.common import (
+    ANSWERS_ARE,
+    COLUMNS,
+    ENGINE,
+    IMPORT,
+    ITEMS,
+    SEALED,
+    SET,
+    TRUST,
+    check_sealed,
+    chosen_settings,
+    named_suites,
+)
 from visplay.cli.interrupts import unwind_from_here
 from visplay.cli.terminal import say
 from visplay.errors import ConfigError
@@ -21,6 +33,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     score = "score runs and models on"
     scored.add_argument("--data", type=Path, metavar="FILE", help=f"{score} this file, as `eval` does")
     scored.add_argument("--suites", nargs="+", metavar="NAME", help=f"{score} these suites, as `eval` does")
+    add("--columns", **COLUMNS)
+    add("--answers-are", **ANSWERS_ARE)
     add("--items", **ITEMS)
     add("--sealed", **SEALED)
     add("--seed", type=int, default=0, help="seed of lab drawings, items and answers")
@@ -56,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
     if not scored and all(map(is_run, names)) and _differ_in_seed_alone(names):
         say(_seeds(names, options.form))
         return 0
+    if not scored and (options.columns or options.answers_are):
+        raise ConfigError("--columns and --answers-are are for --data; name the file")
     suites, skipped = named_suites(options) if scored else ((), [])
     found = compare(names, open_contenders(names, suites, settings), kept_baselines(names[0]))
     for row in skipped:

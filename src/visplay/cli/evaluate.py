@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visplay.cli.common import (
+    ANSWERS_ARE,
+    COLUMNS,
     ENGINE,
     FORCE,
     IMPORT,
@@ -29,16 +31,21 @@ from visplay.errors import ConfigError
 if TYPE_CHECKING:
     from visplay.evaluation.judge.client import Judge
 
-_ASKED = ("model", "base", "data", "sealed", "seed", "items", "engine", "preset", "set", "baselines")
+_ASKED = (
+    *("model", "base", "data", "columns", "answers_are", "sealed", "seed", "items"),
+    *("engine", "preset", "set", "baselines"),
+)
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("model", metavar="MODEL_OR_RUN")
     asked = command.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--data", type=Path, metavar="FILE", help="JSONL, CSV, TSV or Parquet")
+    asked.add_argument("--data", type=Path, metavar="FILE", help="JSON, JSON Lines, CSV, TSV or Parquet")
     asked.add_argument("--suites", nargs="+", metavar="NAME", help="easy_vqa, lab, lab/TASK, lab/TASK/STYLE, …")
     asked.add_argument("--tasks", nargs="+", metavar="TASK", help="tasks of lmms-eval; 'paper' names the paper's")
+    add("--columns", **COLUMNS)
+    add("--answers-are", **ANSWERS_ARE)
     add("--items", **ITEMS)
     add("--sealed", **SEALED)
     add("--base", metavar="MODEL_OR_RUN", help="also score this base; changes are paired by item")
@@ -77,6 +84,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--out is missing; say where the figures go")
     if options.baselines and (options.tasks or not options.base):
         raise ConfigError("--baselines are votes of a base on --data or --suites; name the base by --base")
+    if options.tasks and (options.columns or options.answers_are):
+        raise ConfigError("--columns and --answers-are are for --data; a task knows its own")
     if options.tasks and options.force:
         raise ConfigError("--force is for --data and --suites; tasks need a new folder")
     if options.tasks and options.judge:

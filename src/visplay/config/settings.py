@@ -22,7 +22,7 @@ from visplay.interfaces.labeler import Labeler
 from visplay.interfaces.loss import PolicyLoss
 from visplay.interfaces.reward import QuestionerReward, ReasonerReward
 from visplay.interfaces.suite import SuiteSource
-from visplay.types import Augmentation
+from visplay.types import AnswersAre, Augmentation
 
 Averaging = Literal["sequence", "token", "constant"]
 # What every chat is rendered with.
@@ -174,6 +174,8 @@ class AcceptanceSettings(Section):
 
     images: int = Field(0, ge=0, description="images held out to judge by, at most a fifth of all; 0: none (paper)")
     validation_set: Path | None = Field(None, description="file of labelled items to judge by; null: none (paper)")
+    columns: dict[str, str] = Field({}, description="columns of validation_set of other names, as of the suite `file`")
+    answers_are: AnswersAre | None = Field(None, description="answers beside options of validation_set, as of `file`")
     questions_per_image: int = Field(2, ge=1, description="the base's frozen questions per held-out image")
     votes: int = Field(8, ge=1, description="answers per frozen question, at the start and after every iteration")
     trusted: float = Field(1.0, gt=0, le=1, description="confidence from which an answer of the base must be kept")

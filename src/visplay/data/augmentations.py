@@ -71,7 +71,7 @@ def augmented(image: ImageRef, augmentation: Augmentation) -> ImageRef:
     """The image itself for "plain", else an image with the id `<id>~<augmentation>`; does not decode the image."""
     if augmentation == "plain":
         return image
-    return ImageList.of([_augmented(part, augmentation) for part in image.parts])
+    return _with_parts(image, [_augmented(part, augmentation) for part in image.parts])
 
 
 def _augmented(image: ImageRef, augmentation: Augmentation) -> ImageRef:
@@ -87,7 +87,11 @@ def blank_like(image: ImageRef) -> ImageRef:
     Raises:
         UnreadableImage: the image cannot be read.
     """
-    return ImageList.of([_blank(*part.load().size) for part in image.parts])
+    return _with_parts(image, [_blank(*part.load().size) for part in image.parts])
+
+
+def _with_parts(image: ImageRef, parts: list[ImageRef]) -> ImageRef:
+    return ImageList.of(parts, image.text if isinstance(image, ImageList) else "")
 
 
 @lru_cache(maxsize=256)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from visplay.answers import extract_boxed, is_refusal, match, normalise, read_loosely, vote
-from visplay.roles.prompts import lettered
+from visplay.roles.prompts import lettered, option_labels
 from visplay.types import Completion, Item
 
 LETTERS = string.ascii_uppercase
+_SEVERAL = re.compile(r"[A-Z]{2,26}")
+_AFTER_LABEL = " )].:*,、，"
+_BETWEEN = re.compile(r"[,;&\n、，；]|\band\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def _answered(item: Item, completion: Completion) -> Mark:
         completion.finished,
         kind=item.kind or ("choice" if item.choices else normalise(item.answer).kind),
         question=lettered(item.question, item.choices),
-        reference=item.answer,
+        reference=item.reference,
         text=completion.text,
         read=read,
         loose=is_correct(read, item),
@@ -98,24 +102,67 @@ def _answered(item: Item, completion: Completion) -> Mark:
 
 
 def is_correct(given: str | None, item: Item) -> bool:
-    """Whether `given` answers `item`; with choices, whether both name the same option."""
+    """Whether `given` answers `item`; with choices, whether it names all the right ones and no other."""
     if given is None:
         return False
     if item.matches is not None:
         return item.matches(given, item.answer)
-    wanted = named_option(item.answer, item.choices)
-    return match(given, item.answer) if wanted is None else named_option(given, item.choices) == wanted
+    wanted = frozenset(item.right_choices) or named_options(item.answer, item.choices)
+    if wanted:
+        return named_options(given, item.choices) == wanted
+    return any(match(given, reference) for reference in (item.answer, *item.other_answers))
+
+
+def named_options(answer: str, choices: Sequence[str]) -> frozenset[int]:
+    """Positions of the choices that `answer` names: one, or several as in `A, C`, `AC` or `red and blue`; else none."""
+    labels = option_labels(choices)
+    if not labels or is_wording(answer, choices):
+        named = named_option(answer, choices)
+        return frozenset() if named is None else frozenset((named,))
+    places = {label: place for place, label in enumerate(labels)}
+    letters = tuple(answer.strip()) if _SEVERAL.fullmatch(answer.strip()) else ()
+    if letters and set(letters) <= places.keys() and len(set(letters)) == len(letters):
+        return frozenset(places[letter] for letter in letters)
+    pieces = split_options(answer)
+    each = [named_option(piece, choices) for piece in pieces] if len(pieces) > 1 else [None]
+    if None in each:
+        each = [named_option(answer, choices)]
+    return frozenset(place for place in each if place is not None)
+
+
+def split_options(answer: str) -> list[str]:
+    """The parts of an answer that may name an option each."""
+    return [piece.strip() for piece in _BETWEEN.split(answer) if piece.strip()]
+
+
+def is_wording(answer: str, choices: Sequence[str]) -> bool:
+    """Whether `answer` has the words of a choice, whatever their case."""
+    return " ".join(answer.casefold().split()) in (" ".join(choice.casefold().split()) for choice in choices)
 
 
 def named_option(answer: str, choices: Sequence[str]) -> int | None:
     """Position of the choice that `answer` names, None when it names none or several: by the choice's own wording, else
     by its letter (`B`, `(b)`, `B. blue`), else by any writing that matches exactly one choice.
     """
-    plain, *wordings = (" ".join(text.casefold().split()) for text in (answer, *choices))
+    plain, *wordings = (" ".join(text.split()) for text in (answer, *choices))
     if plain in wordings:
         return wordings.index(plain)
-    for position, letter in enumerate(LETTERS[: len(choices)]):
-        if match(answer, letter):
+    folded = [wording.casefold() for wording in wordings]
+    if folded.count(plain.casefold()) == 1:
+        return folded.index(plain.casefold())
+    labels = option_labels(choices)
+    for position, label in enumerate(labels):
+        if _is_label_with_text(plain.casefold(), label.casefold(), folded[position]):
+            return position
+    for position, label in enumerate(labels):
+        if match(answer, label):
             return position
     matching = [position for position, choice in enumerate(choices) if match(answer, choice)]
     return matching[0] if len(matching) == 1 else None
+
+
+def _is_label_with_text(answer: str, label: str, wording: str) -> bool:
+    """Whether an answer is such as `B. blue`, `(B) blue` or `**B.** blue`."""
+    begun = answer.lstrip("([*")
+    rest = begun.removeprefix(label)
+    return begun.startswith(label) and rest[:1] in tuple(_AFTER_LABEL) and rest.lstrip(_AFTER_LABEL) == wording

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import cast
+from typing import Any, cast
 
 from visplay.errors import EvaluationError
 from visplay.interfaces.component import components, read_component
@@ -13,12 +13,16 @@ from visplay.types import Suite
 
 
 def open_suites(
-    sources: Iterable[SuiteSource | str], seed: int, items_per_suite: int | None = None, *, sealed: bool = False
+    sources: Iterable[SuiteSource | str | Mapping[str, Any]],
+    seed: int,
+    items_per_suite: int | None = None,
+    *,
+    sealed: bool = False,
 ) -> tuple[Suite, ...]:
     """The suites of all sources, in order, each name once.
 
     Args:
-        sources: components, or their text: `easy_vqa`, `lab`, `lab/single/pastel`, a labelled file.
+        sources: components, their settings, or their text: `easy_vqa`, `lab`, `lab/single/pastel`, a labelled file.
         seed: of generated items, and of the choice among too many.
         items_per_suite: the most items per suite; None for all (of the lab, which can generate any number: 100).
         sealed: the sealed half of each suite; every choice is made on the open half.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,11 @@ from visplay.evaluation.judge.prompt import PROMPT_VERSION
 from visplay.evaluation.open_suites import open_suites
 from visplay.evaluation.results import Measurement
 from visplay.evaluation.runner import measure
-from visplay.evaluation.suites.file import LabelledFile
 from visplay.evaluation.summary import macro_summary, suites_summary
 from visplay.generation.factory import check_engines, inference_engine
 from visplay.interfaces.suite import SuiteSource
 from visplay.roles.open import check_openable, open_roles, own_settings
-from visplay.types import Suite
+from visplay.types import AnswersAre, Suite
 
 if TYPE_CHECKING:
     from visplay.evaluation.judge.client import Judge
@@ -75,6 +74,8 @@ def evaluate(
     model: str,
     *,
     data: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    answers_are: AnswersAre | None = None,
     suites: Sequence[SuiteSource | str] = (),
     base: str | None = None,
     items: int | None = None,
@@ -93,6 +94,8 @@ def evaluate(
         model: a run directory, "lab", a model folder or a hub id.
         base: the same; with a base, figures are paired item by item.
         data: a labelled file; or name `suites`, such as "easy_vqa" or "lab/single".
+        columns: names of the file's columns by what they hold, such as {"question": "prompt"}.
+        answers_are: what an answer beside options is: "index" (from 0), "number" (from 1), "letter" or "text".
         items: the most items per suite.
         k: also sample k answers per item, for pass@k and the majority.
         no_image: also ask every question with a blank image.
@@ -113,7 +116,10 @@ def evaluate(
         for name in (model, base)
         if name
     }
-    sources = [LabelledFile(path=Path(data))] if data is not None else suites
+    if data is None and (columns or answers_are):
+        raise EvaluationError("columns and answers_are are those of a labelled file; name it as data")
+    file = {"type": "file", "path": data, "columns": dict(columns or {}), "answers_are": answers_are}
+    sources: Sequence[SuiteSource | str | Mapping[str, Any]] = suites if data is None else [file]
     opened = open_suites(sources, seed, items, sealed=sealed)
     if not opened:
         raise EvaluationError("nothing to answer; name a labelled file as data, or suites such as easy_vqa")

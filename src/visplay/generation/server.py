@@ -30,6 +30,7 @@ from visplay.generation.sampling import request_seed
 from visplay.generation.settings import ServerSettings
 from visplay.interfaces.engine import Sampling
 from visplay.models.policy import LoraPolicy, Policy
+from visplay.models.user_turn import user_turn
 from visplay.types import Completion, ImageRef, Request
 
 _CACHED_DATA_URLS = 128
@@ -128,12 +129,15 @@ class ServerEngine:
     def _body(self, request: Request, sampling: Sampling, model: str) -> dict[str, Any]:
         greedy = request.greedy or sampling.temperature == 0
         vlm = self.policy.vlm
-        images = [{"type": "image_url", "image_url": {"url": data_url(part)}} for part in request.image.parts]
-        text = vlm.without_markup(request.prompt)  # as `VLM.encode` does
+        parts = request.image.parts
+        images = [{"type": "image_url", "image_url": {"url": data_url(part)}} for part in parts]
+        # As `VLM.encode` does.
+        turn = user_turn(vlm.without_markup(request.prompt), len(parts), request.image.placed)
+        content = [{"type": "text", "text": part} if isinstance(part, str) else images[part] for part in turn]
         arguments = vlm.processor.template_arguments
         return {
             "model": model,
-            "messages": [{"role": "user", "content": [*images, {"type": "text", "text": text}]}],
+            "messages": [{"role": "user", "content": content}],
             "n": 1 if greedy else request.n,  # vLLM refuses n > 1 for greedy decoding
             "temperature": 0.0 if greedy else sampling.temperature,
             "top_p": sampling.top_p,

@@ -228,7 +228,7 @@ class VLLMEngine:
     def _prompt(self, request: Request) -> dict[str, Any]:
         """Token ids with one placeholder per image, which vLLM expands; the logprob check compares the result."""
         vlm, parts = self.policy.vlm, request.image.parts
-        chat = vlm.processor.chat(vlm.without_markup(request.prompt), len(parts))
+        chat = vlm.processor.chat(vlm.without_markup(request.prompt), len(parts), request.image.placed)
         ids = vlm.tokenizer(chat, add_special_tokens=False)["input_ids"]
         return {"prompt_token_ids": ids, "multi_modal_data": {"image": [part.load() for part in parts]}}
 

@@ -20,6 +20,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
 
 from visplay.errors import did_you_mean
+from visplay.models.user_turn import keeps_places, user_turn, without_places
 
 # Files that the tokenizer does not write; copies also keep settings that visplay does not use, such as those for video.
 _FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json", "chat_template.json")
@@ -76,9 +77,20 @@ class Processor:
         tensors = {name: found[name] for name in found if name not in _TEXT_KEYS}
         return tensors, [one["replacement"] for one in replaced]
 
-    def chat(self, text: str, images: int = 1) -> str:
-        """A chat with one user turn of images and text, up to the start of the answer."""
-        content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
+    def chat(self, text: str, images: int = 1, placed: bool = False) -> str:
+        """A chat with one user turn of images and text, up to the start of the answer.
+
+        The images stand before the text; if they are `placed`, where the marks of `user_turn` say. A template that
+        shows images first in any case gets a text that names them.
+        """
+        turn = user_turn(text, images, placed)
+        chat = self._render(turn)
+        if placed and not keeps_places(chat, turn, self.image_token):
+            return self._render([*range(images), without_places(text)])
+        return chat
+
+    def _render(self, turn: list[str | int]) -> str:
+        content = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in turn]
         turns = [{"role": "user", "content": content}]
         # The tokenizer's method, because that of some processors needs the video processor.
         return str(

@@ -132,7 +132,7 @@ class VLM(TreeModel):
 
         Raises UnreadableImage if an image cannot be read, ModelError if the template does not place each image once.
         """
-        between = self.processor.chat(self.without_markup(prompt), len(image.parts))
+        between = self.processor.chat(self.without_markup(prompt), len(image.parts), image.placed)
         first, *others = between.split(self.processor.image_token)
         if len(others) != len(image.parts):
             raise ModelError(f"the chat template of '{self.name}' must place each image of a user's turn once")

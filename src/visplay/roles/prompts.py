@@ -58,8 +58,18 @@ class Prompts:
 
 
 def lettered(question: str, choices: Sequence[str]) -> str:
-    """The question, and one line per choice with its letter."""
-    return "\n".join([question, *(f"{letter}. {text}" for letter, text in zip(_LETTERS, choices, strict=False))])
+    """The question, and one line per choice with its label."""
+    labels = option_labels(choices)
+    return "\n".join([question, *(f"{label}. {text}" for label, text in zip(labels, choices, strict=False))])
+
+
+def option_labels(choices: Sequence[str]) -> Sequence[str]:
+    """A, B, C, …; or 1, 2, 3, … where a choice is itself the letter of another, which an answer could then mean."""
+    letters = _LETTERS[: len(choices)]
+    names = [text.strip().upper() for text in choices]
+    if any(name in letters and name != letter for name, letter in zip(names, letters, strict=False) if len(name) == 1):
+        return [str(number + 1) for number in range(len(choices))]
+    return letters
 
 
 def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts:

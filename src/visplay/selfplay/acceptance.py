@@ -36,7 +36,7 @@ from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.runs.files import make_folder, read_json, write_json
 from visplay.selfplay.verdict import Change, Verdict
-from visplay.types import ImageRef, Question, SilverItem, StepId, Suite
+from visplay.types import AnswersAre, ImageRef, Question, SilverItem, StepId, Suite
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class ValidationSet:
     def fingerprint(self) -> str:
         """Number and hash of the items with their labels and images; the run's state contains it."""
         items = [
-            (item.id, item.question, item.answer, item.choices, [_content(part).hash for part in item.image.parts])
+            (item.id, item.question, item.reference, item.choices, [_content(part).hash for part in item.image.parts])
             for item in self.suite.items
         ]
         return f"{len(items)} items, {blake2b(repr(items).encode(), digest_size=8).hexdigest()}"
@@ -271,9 +271,11 @@ class Acceptance:
         self.best = state["best"]
 
 
-def read_validation_set(path: Path) -> Suite:
-    """The items of a labelled file; EvaluationError if a row cannot be used, because all rows decide."""
-    found = read_labelled(path)
+def read_validation_set(
+    path: Path, columns: Mapping[str, str] | None = None, answers_are: AnswersAre | None = None
+) -> Suite:
+    """The items that `read_labelled` finds; EvaluationError if a row cannot be used, because all rows decide."""
+    found = read_labelled(path, columns, answers_are)
     if found.skipped:
         rows = f"{found.skipped[0]} ({len(found.skipped)} such rows)" if len(found.skipped) > 1 else found.skipped[0]
         raise EvaluationError(f"validation set {path}, {rows}; mend what cannot be used, or take it out")

@@ -107,8 +107,9 @@ def open_inputs(settings: Settings, catalogue: Catalogue) -> RunInputs:
         EvaluationError: suites or items cannot be used.
         ConfigError: no image is left to train on.
     """
-    labelled = settings.acceptance.validation_set
-    validation_set = read_validation_set(labelled) if labelled else None
+    judged = settings.acceptance
+    labelled = judged.validation_set
+    validation_set = read_validation_set(labelled, judged.columns, judged.answers_are) if labelled else None
     if not without_validation_images(catalogue.images, validation_set):
         raise ConfigError(f"all images of {catalogue.source} are in the validation set; none is left to train on")
     suites = open_suites(settings.evaluation.suites, settings.seed, settings.evaluation.items_per_suite)

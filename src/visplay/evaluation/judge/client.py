@@ -84,7 +84,7 @@ class Judge:
     def _request(self, item: Item, answer: str) -> str:
         body = {
             "model": self.model,
-            "messages": judge_messages(item.question, item.choices, item.answer, answer),
+            "messages": judge_messages(item.question, item.choices, item.reference, answer),
             "n": 1,
             "temperature": 0.0,
             "max_tokens": self.settings.max_tokens,

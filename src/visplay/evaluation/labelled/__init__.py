@@ -1,0 +1,1 @@
+"""What the rows of labelled files mean, in the forms in which people write them."""
