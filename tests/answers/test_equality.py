@@ -191,7 +191,7 @@ x \neq 3 | x = 3
 5 K | 5 k
 3 m | 3 min
 3 mm | 3 M
-5M | 5 million dollars euros
+5M | 5 thousand
 5 V | 5 A
 5 N | 5 nm
 5 Pa | 5 pA

@@ -29,6 +29,11 @@ def as_formula(text: str) -> str:
     return _APART.sub("", text.replace("×", "*"))
 
 
+def has_variables(formula: str) -> bool:
+    """Whether a formula holds letters other than the names of functions."""
+    return any(name not in FUNCTIONS for name in _NAME.findall(formula))
+
+
 def _is_name(name: str, counted: bool) -> bool:
     """A function, a variable, or, beside an operation, a product of a few variables."""
     if len(name) == 1 or name in FUNCTIONS or name == "pi":

@@ -10,7 +10,7 @@ from typing import Literal
 
 from visplay.answers.casing import meaningful_case
 from visplay.answers.dates import parse_clock, parse_date
-from visplay.answers.formula import as_formula
+from visplay.answers.formula import as_formula, has_variables
 from visplay.answers.options import option_letters, option_with_text
 from visplay.answers.quantity import Quantity, parse_quantity
 from visplay.answers.series import split_bracketed, split_plain
@@ -64,7 +64,9 @@ _HANDS = re.compile("[0-9]{1,2}:[0-9]{2}")
 _DEEPEST = 3  # levels of series within series
 _BRACKETED = re.compile(r"\([^()\[\]]+\)|\[[^()\[\]]+\]")
 # The last sign between a name and its value; not ≤, ==, !=.
-_EQUALS = re.compile(r"(?<![<>=!:])=(?!=)")
+_EQUALS = re.compile(r"(?<![<>=!:])=(?!=)|∈")
+_EACH = re.compile(r",? (?:and|or) |[,;] ?")
+_YEAR = re.compile(r"^(?:in )?(?:the )?(?:year )?(?=[12][0-9]{3}$)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=8192)  # votes repeat the same few short answers many thousand times
@@ -84,20 +86,33 @@ def normalise(answer: str) -> Answer:
         return Answer("letter", letter[1].upper())
     letters = option_letters(text)
     if letters:
-        return Answer("letter", ",".join(letters))
+        together = text.isalpha()  # `AC` can be a word as well
+        return Answer("letter", ",".join(letters), wording=_phrase(text) if together else None)
     option = option_with_text(text)
-    if option:
+    if option and not as_formula(text):  # x - 5
         return Answer("letter", option[0], wording=_value(trim(option[1])))
     return _value(text) if text else Answer("phrase", answer.strip())
 
 
 def _value(text: str) -> Answer:
     """An answer without an option letter; of `x = 3 + 2 = 5`, the value after the last "=" and its name."""
-    if "=" in text and len(text) <= LONGEST_TYPED:
-        sides = [side.strip() for side in _EQUALS.split(text)]
-        if len(sides) > 1 and all(sides) and not any("," in side for side in sides[:-1]):
-            return replace(_typed(trim(sides[-1])), name=re.sub(r"^(?:the|so) |\s", "", sides[0]))
-    return _typed(text)
+    if ("=" not in text and "∈" not in text) or len(text) > LONGEST_TYPED:
+        return _typed(text)
+    sides = [side.strip() for side in _EQUALS.split(text)]
+    if len(sides) < 2 or not all(sides):
+        return _typed(text)
+    if len(sides) > 2 and any(_EACH.search(side) for side in sides[1:-1]):
+        return _several_values(text)
+    return replace(_typed(trim(sides[-1])), name=re.sub(r"^(?:the|so) |\s", "", sides[0]))
+
+
+def _several_values(text: str) -> Answer:
+    """`x = 1, y = 2`, in any order; `x = 1 or x = 2` are two values of the same."""
+    parts = tuple(_value(part) for part in map(str.strip, _EACH.split(text)) if part)
+    if not all(part.name and (part.quantity or part.formula) for part in parts):
+        return _phrase(text)
+    sign = "or" if len({part.name for part in parts}) == 1 else "="
+    return Answer("phrase", " ".join(f"{part.name}={part.core}" for part in parts), sign=sign, parts=parts)
 
 
 def _typed(text: str, depth: int = 0) -> Answer:
@@ -106,7 +121,7 @@ def _typed(text: str, depth: int = 0) -> Answer:
     bracketed = _series(split_bracketed(text), depth)
     if bracketed:
         return bracketed
-    text = trim(text[1:-1]) if _BRACKETED.fullmatch(text) else text
+    text = _YEAR.sub("", trim(text[1:-1]) if _BRACKETED.fullmatch(text) else text)
     folded = text.casefold()
     said = _yes_or_no(text, folded)
     if said:
@@ -137,15 +152,14 @@ def _yes_or_no(text: str, folded: str) -> str:
 
 def _formula(text: str) -> Answer | None:
     """A formula, with the unit after it if there is one: `2√3 cm`."""
-    formula = as_formula(text)
-    if formula:
-        return Answer("phrase", formula, formula=formula)
     words = text.split(" ")
     for last in range(1, min(len(words), 4)):
         formula, unit = as_formula(" ".join(words[:-last])), read_unit(" ".join(words[-last:]))
-        if formula and unit:
+        # `2√3 m` is a length, `2x + m` is not.
+        if formula and unit and (len(words[-1]) > 1 or not has_variables(formula)):
             return Answer("phrase", f"{formula} {unit[0]} {unit[1]}", formula=formula, unit=unit)
-    return None
+    formula = as_formula(text)
+    return Answer("phrase", formula, formula=formula) if formula else None
 
 
 def _series(found: tuple[str, list[str]] | None, depth: int) -> Answer | None:
@@ -157,7 +171,8 @@ def _series(found: tuple[str, list[str]] | None, depth: int) -> Answer | None:
         Answer("phrase", text, formula=text) if _VARIABLE.fullmatch(text) else _typed(text, depth + 1)
         for text in map(str.strip, texts)
     )
-    if not all(part.quantity or part.formula or (part.parts and part.sign != ":") for part in parts):
+    numbers = all(part.quantity for part in parts)
+    if not numbers and (sign in ("-", "") or not all(part.formula or part.quantity or part.parts for part in parts)):
         return None
     return Answer("phrase", f"{sign} {' | '.join(part.core for part in parts)}", sign=sign, parts=parts)
 

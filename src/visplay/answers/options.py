@@ -14,13 +14,15 @@ _WITH_TEXT = re.compile(
 _SEVERAL = re.compile(r"(?:[A-Z]|\(([A-Za-z])\))(?:(?:, ?|; ?| ?& ?| ?\+ ?| )(?:and )?(?:[A-Z]|\([A-Za-z]\)))+")
 _LISTED = re.compile(r"(?:^|(?<=[,;.] )|(?<=[,;\n])|(?<=and ))[(\[]?([A-Z])(?:[)\]:] ?|\. )(?=\S)")
 _LETTER = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
+_AND = re.compile(",? and |[和与及]")
 _RUN = re.compile("[A-H]{2,8}")
 
 
 def option_letters(text: str) -> list[str]:
     """The letters, in order, of an answer that names several: `A, C`, `(A) and (C)`, `AC`, `A. red, C. blue`."""
-    if _SEVERAL.fullmatch(text.replace(" and ", ", ")):
-        return sorted({letter.upper() for letter in _LETTER.findall(text.replace(" and ", ", "))})
+    joined = _AND.sub(", ", text)
+    if _SEVERAL.fullmatch(joined):
+        return sorted({letter.upper() for letter in _LETTER.findall(joined)})
     if _RUN.fullmatch(text) and all(left < right for left, right in zip(text, text[1:], strict=False)):
         return list(text)
     listed = _LISTED.findall(text) if text[:1] in "([" or text[1:2] in tuple(".):]") else []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from visplay.answers.text import ONES, ORDINALS, TENS, singular
-from visplay.answers.units import read_unit, same_unit
+from visplay.answers.units import DIMENSIONS, read_unit, same_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ _INTEGER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]{1,3}(?: [0-9]{3})+(?![0-
 _DIGITS = rf"{_INTEGER}(?:\.[0-9]{{1,40}})?|\.[0-9]{{1,40}}"
 _CURRENCY = r"(?:US ?\$|[$€£¥₹₩]|(?:USD|EUR|GBP|JPY|INR|CNY|RMB|KRW|Rs\.?)(?= ?[0-9]))"
 _NUMBER = re.compile(
-    rf"(?:#|(?:[Nn][oO]\.?|[Nn]umber|№) )? ?(?P<sign>[+-]?) ?(?P<currency>{_CURRENCY}?) ?(?P<inner_sign>[+-]?)"
+    rf"(?P<sign>[+-]?) ?(?P<currency>{_CURRENCY}?) ?(?P<inner_sign>[+-]?)"
     r"(?:"
     r"(?:(?P<whole>[0-9]{1,40})[ -])?(?P<above>[0-9]{1,40}) ?/ ?(?P<below>[0-9]{1,40})(?![0-9])"
     rf"|(?:(?P<mantissa>{_DIGITS}) ?[×x*] ?)?10\^\(?(?P<power>[+-]?[0-9]{{1,3}})\)?"
@@ -65,23 +65,44 @@ _NUMBER = re.compile(
 _ABOUT = re.compile(
     r"(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|exactly|only|just) |~ ?)", re.IGNORECASE
 )
+_NUMBERED = re.compile(r"(?:# ?|№ ?|no\. ?|no (?=[0-9])|number )", re.IGNORECASE)
+_HYPHENATED = re.compile(r"([0-9])-(?=[^\W\d_]{2})")
 _NEGATIVE = re.compile(r"(?:minus|negative) ", re.IGNORECASE)
 _PERCENT = re.compile(r"(?:%|percent\b|per cent\b|percentage\b|pct\b) ?", re.IGNORECASE)
 _NOUN = re.compile(r"[^\W\d_]+(?: [^\W\d_]+){0,2}")
+_AND_A_PART = re.compile(r"([0-9]{1,40}|[a-z]+(?:-[a-z]+)?) and (?:a|one) (half|third|quarter) ?(.*)", re.IGNORECASE)
+_COUNTED_BY_HYPHEN = re.compile(rf"(?:[0-9]|\b(?:{'|'.join(_CARDINALS)}))-(?!(?:{'|'.join(_CARDINALS)})\b)[^\W\d_]")
 _PART = re.compile(r"([0-9][0-9.,]*(?: [0-9]+/[0-9]+)?|[0-9]+/[0-9]+) ?([^\W\d_]+)[.,]?(?: and)?(?: |$|(?=[0-9]))")
 _IN_COMPOUND = {"m": "min", "'": "ft"}
 
 
 def parse_quantity(text: str) -> Quantity | None:
     """The number in a plain, short text; None if it has none or several. The case of units counts."""
-    text = _NEGATIVE.sub("-", _ABOUT.sub("", text, count=1), count=1)
+    for prefix, shown in ((_ABOUT, ""), (_NUMBERED, ""), (_NEGATIVE, "-")):
+        found = prefix.match(text)
+        text = shown + text[found.end() :] if found else text
+    number = _parse(_HYPHENATED.sub(r"\1 ", text))
+    # `10-inch` is a length, but `3-legged` is no number of things.
+    return None if number and number.scale == 1 and _COUNTED_BY_HYPHEN.search(text) and not _measured(number) else number
+
+
+def _measured(number: Quantity) -> bool:
+    return not number.unit or number.unit in DIMENSIONS
+
+
+def _parse(text: str) -> Quantity | None:
+    mixed = _AND_A_PART.fullmatch(text)
+    if mixed:
+        whole, part = _parse(mixed[1]), Fraction(1, _PARTS[mixed[2].lower()])
+        return _with_tail(replace(whole, value=whole.value + part), mixed[3], glued=False) if whole else None
     written = _NUMBER.fullmatch(text)
     if written is None:
         return _spelled_out(text)
     if written["below"]:
-        if int(written["below"]) == 0:
-            return None
-        number = Quantity(int(written["whole"] or 0) + Fraction(int(written["above"]), int(written["below"])))
+        above, below = written["above"], written["below"]
+        if int(below) == 0 or (len(above) == len(below) == 4 and int(below) - int(above) == 1):
+            return None  # 2019/2020 are two years
+        number = Quantity(int(written["whole"] or 0) + Fraction(int(above), int(below)))
     else:
         digits = re.sub("[, ]", "", written["digits"] or written["mantissa"] or "1")
         decimals = len(digits.partition(".")[2])
@@ -162,7 +183,8 @@ def _spelled_out(text: str) -> Quantity | None:
     while end < len(words) and (words[end] in _CARDINALS or (words[end] == "and" and 0 < end < len(words) - 1)):
         end += 1
     value = None if end and words[end - 1] == "and" else _cardinal([word for word in words[:end] if word != "and"])
-    if value is None:
+    # "thirty second" is the 32nd.
+    if value is None or (end and words[end - 1] in TENS and words[end:] == ["second"]):
         return None
     part = _PARTS.get(singular(words[end])) if end < len(words) else None
     return _with_tail(Quantity(sign * Fraction(value, part or 1)), " ".join(written[end + bool(part) :]), glued=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-UNORDERED = frozenset({"{}", "∪", "or"})
+UNORDERED = frozenset({"{}", "∪", "or", "="})
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _BETWEEN = re.compile(r"(?:between|from) (.+?) (?:and|to) (.+)", re.IGNORECASE)
 _TO = re.compile(r"(.+?)(?: to (?:about )?| ?(?:~|-+) ?)(?=[$€£¥#.]?[0-9])(.+)", re.IGNORECASE)

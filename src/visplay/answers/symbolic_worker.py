@@ -25,7 +25,7 @@ _DIGITS = 40
 _CLOSE = sympy.Float("1e-20")
 _TOKEN = re.compile(
     r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-    r"|(?P<function>arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|lg|exp|root|binom|sqrt)"
+    r"|(?P<function>arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log(?:_(?:[0-9]+|[a-z]))?|ln|lg|exp|root|binom|sqrt)"
     r"|(?P<name>(?:pi|[A-Za-zα-ωΓΔΘΛΞΠΣΦΨΩ])(?:_(?:[0-9A-Za-z]+|\([0-9A-Za-z,]+\)))?)"
     r"|(?P<sign>[+\-*/^()!|√∛∞°±∓;])|(?P<space> )"
 )
@@ -33,7 +33,7 @@ _FUNCTIONS = {
     "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "cot": sympy.cot, "sec": sympy.sec, "csc": sympy.csc,
     "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan, "sinh": sympy.sinh, "cosh": sympy.cosh,
     "tanh": sympy.tanh, "ln": sympy.log, "exp": sympy.exp, "sqrt": sympy.sqrt,
-    "lg": lambda value: sympy.log(value) / sympy.log(10),
+    "lg": lambda value: sympy.log(value) / sympy.log(10), "log": lambda value: sympy.log(value) / sympy.log(10),
 }  # fmt: skip
 _CONSTANTS = {"π": sympy.pi, "pi": sympy.pi, "e": sympy.E, "i": sympy.I}
 _POINTS = ((3, 7), (-5, 3), (11, 13), (-2, 9))  # numerators and denominators that the variables' values start from
@@ -177,12 +177,17 @@ class _Parser:
             if name == "binom":
                 return sympy.binomial(first, second)
             return sympy.real_root(second, first) if first.is_Integer else second ** (1 / first)
+        name, _, base = name.partition("_")
+        if self._next[0] == "space":
+            self.place += 1
         power = self._signed() if self._take("^") else None
         if power == -1:
             raise _Unreadable("an inverse, or one divided by the function")
         kind, text = self._next
         value = self._postfix() if kind == "sign" and text in "(|" else self._argument()
-        result = sympy.log(value) / sympy.log(10) if name == "log" else _FUNCTIONS[name](value)
+        result = _FUNCTIONS[name](value)
+        if base:
+            result *= sympy.log(10) / sympy.log(sympy.Rational(base) if base.isdigit() else sympy.Symbol(base))
         return result if power is None else result**power
 
     def _argument(self) -> Any:

@@ -133,6 +133,7 @@ def plain_text(text: str) -> str:
     if "$" in text and text.count("$") - text.count(r"\$") != 1:
         text = text.replace(r"\$", "\0").replace("$", "").replace("\0", "$")
     text = re.sub(r"(?<=\S)~(?=[^\W\d])", " ", text)
+    text = re.sub(r"^'(?=[0-9]0s\b)", "the ", text)  # '90s: a decade
     if "\\" in text or "{" in text or "}" in text:
         text = _SIMPLE_ROOT.sub(r"√\1", read_latex(text))
     return " ".join(_TIMES.sub(" × ", _EMPHASIS.sub(r"\2", text)).split())

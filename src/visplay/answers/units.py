@@ -23,12 +23,14 @@ _WITH_PREFIXES = {
     "length": ("pnμumcdkM", "1 m meter metre"),
     "mass": ("nμumk", "1 g gram gramme"),
     "time": ("pnμum", "1 s sec second"),
-    "current": ("μumk", "1 A amp ampere"),
+    "current": ("pnμumk", "1 A amp ampere"),
     "amount": ("μumk", "1 mol mole"),
     "frequency": ("mkMGT", "1 Hz hertz"),
+    "conductance": ("μum", "1 S siemens"),
     "force": ("mkM", "1 N newton"),
     "pressure": ("hkMG", "1 Pa pascal"),
     "energy": ("mkMG", "1 J joule; 3600 Wh watthour watt-hour; 4.184 cal calorie; 1.602176634e-19 eV electronvolt"),
+    "force*length": ("", "1 Nm"),
     "power": ("nμumkMGT", "1 W watt"),
     "charge": ("pnμum", "1 coulomb"),
     "voltage": ("nμumkM", "1 V volt"),
@@ -48,7 +50,7 @@ _OTHERS = {
     "time": "1 secs, 60 min minute mins, 3600 h hr hour hrs, 86400 day, 604800 week",
     "calendar": "1 mo month, 12 yr year yrs, 120 decade, 1200 century",
     "length^2": "1e4 ha hectare, 4046.8564224 acre, 1 sqm, 1e-4 sqcm, 1e6 sqkm, 0.09290304 sqft sqfoot",
-    "length^3": "0.003785411784 gal gallon, 0.000473176473 pint, 0.000946352946 quart, 2.95735295625e-5 floz, 1e-6 cc",
+    "length^3": "0.003785411784 gal gallon, 0.000473176473 pint, 0.000946352946 quart, 2.95735295625e-5 floz fluidounce, 1e-6 cc",
     "length*time^-1": "0.44704 mph mileperhour, 5/18 kmh kph kmph",
     "pressure": "1e5 bar, 100 mbar, 101325 atm atmosphere, 133.322387415 mmHg, 6894.757293168 psi",
     "frequency": "1/60 rpm bpm",
@@ -107,19 +109,21 @@ def _tables() -> tuple[dict[str, Unit], dict[str, Unit]]:
 
 
 _SYMBOLS, _NAMES = _tables()
+DIMENSIONS = frozenset(dimension for dimension, _ in (*_SYMBOLS.values(), *_NAMES.values()))
 _NAMES["kwh"] = _SYMBOLS["kWh"]
 _NAMES["foot"] = _SYMBOLS["foot"] = _SYMBOLS["ft"]
 _FOLDED: dict[str, Unit | None] = {}  # symbols of several letters in other case, if only one is meant
 for _symbol, _unit in _SYMBOLS.items():
     if len(_symbol) > 1:
         _FOLDED[_symbol.casefold()] = None if _FOLDED.get(_symbol.casefold(), _unit) != _unit else _unit
+_NO_UNIT: Unit = ("", Fraction(0))
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _FACTOR = re.compile(r"([^\^0-9]+)(?:\^?\(?(-?[1-9])\)?)?")
 
 
 def is_symbol(text: str) -> bool:
-    """Whether a text is the symbol of a unit, in its case."""
-    return text in _SYMBOLS
+    """Whether a text is the symbol of a unit, in its case, or could be several."""
+    return text in _SYMBOLS or _FOLDED.get(text.casefold(), _NO_UNIT) is None
 
 
 def same_unit(left: str, right: str) -> bool:
@@ -131,9 +135,9 @@ def same_unit(left: str, right: str) -> bool:
 
 def read_unit(text: str) -> Unit | None:
     """The unit of a text such as `cm`, `square meters`, `km/h`, `N*m`, `m s^-2`; None for anything else."""
+    text = text.replace(". ", " ").rstrip(".")
     words = text.split()
-    joined = ("".join(words), "".join(singular(word.lower()) for word in words)) if len(words) < 4 else ()
-    known = next((unit for one in joined if (unit := _single(one))), None)
+    known = _single("".join(words)) or _named("".join(singular(word.lower()) for word in words))
     if known is not None:
         return known
     over, *under = re.split(r" ?/ ?| per ", text)
@@ -154,10 +158,11 @@ def read_unit(text: str) -> Unit | None:
 def _single(name: str) -> Unit | None:
     if name in _SYMBOLS:
         return _SYMBOLS[name]
-    lower = name.lower()
-    singulars = (lower, singular(lower))
-    named = next((_NAMES[one] for one in singulars if one in _NAMES), None)
-    return named or next((found for one in singulars if (found := _FOLDED.get(one))), None)
+    return _named(name.lower()) or _named(singular(name.lower()))
+
+
+def _named(name: str) -> Unit | None:
+    return _NAMES.get(name) or _FOLDED.get(name)
 
 
 def _factors(product: str) -> list[tuple[str, int]]:

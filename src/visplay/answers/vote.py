@@ -86,7 +86,9 @@ def _measured(answer: Answer) -> tuple[str, str, Fraction]:
 
 
 def _same_equations(left: Answer, right: Answer) -> bool:
-    if any(len(answer.name) == 1 or not _EQUATION.fullmatch(answer.name) for answer in (left, right)):
+    if all(len(answer.name) == 1 for answer in (left, right)) or any(
+        not _EQUATION.fullmatch(answer.name) for answer in (left, right)
+    ):
         return False
     first, second = sorted((answer.name, _measured(answer)[0]) for answer in (left, right))
     return bool(first[1] and second[1]) and same_equation(first, second)
