@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from visplay.answers import match, normalise, vote
+from visplay.answers import match
 
 CASES = Path(__file__).with_name("cases")
 

@@ -1,4 +1,4 @@
-"""Writings whose case has a meaning: chemical formulas (`CO` is no `Co`), pairs of genes (`Aa`), symbols of units (`mW`)."""
+"""Writings whose case has a meaning: chemical formulas (`CO`, `Co`), pairs of genes (`Aa`), symbols of units (`mW`)."""
 
 from __future__ import annotations
 

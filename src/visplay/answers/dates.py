@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from datetime import date
 
-_MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
+_MONTHS = "january february march april may june july august september october november december".split()
 _MONTH_OF = {name: number for number, name in enumerate(_MONTHS, start=1)}
 _MONTH_OF |= {name[:3]: number for name, number in _MONTH_OF.items()} | {"sept": 9}
 _DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 # "sun" is left out: it is a thing to be seen.
-_DAY_OF = {short: day for day in _DAYS for short in (day, day[:3]) if short != "sun"} | {"tues": "tuesday", "thur": "thursday",
-                                                                    "thurs": "thursday"}  # fmt: skip
+_DAY_OF = {short: day for day in _DAYS for short in (day, day[:3]) if short != "sun"}
+_DAY_OF |= {"tues": "tuesday", "thur": "thursday", "thurs": "thursday"}
 _WEEKDAY = rf"(?:(?:{'|'.join(sorted(_DAY_OF, key=len, reverse=True))})\.?,? )?"
 _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\.?"
 _DAY = r"(?:the )?(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
@@ -28,7 +26,9 @@ _WRITTEN = tuple(
         r"(?P<year>[0-9]{4})([-/.])(?P<month>[0-9]{1,2})\2(?P<day>[0-9]{1,2})",
     )
 )
-_CLOCK = re.compile(r"(?:at )?([0-9]{1,2})(?::([0-9]{2})(?::([0-9]{2}))?)? ?(am|pm|a\.m\.?|p\.m\.?|o'clock|noon|midnight)?")
+_CLOCK = re.compile(
+    r"(?:at )?([0-9]{1,2})(?::([0-9]{2})(?::([0-9]{2}))?)? ?(am|pm|a\.m\.?|p\.m\.?|o'clock|noon|midnight)?"
+)
 _NAMED = {"noon": "12:00", "midday": "12:00", "12 noon": "12:00", "midnight": "0:00", "12 midnight": "0:00"}
 
 

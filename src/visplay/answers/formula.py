@@ -8,11 +8,13 @@ FUNCTIONS = frozenset(
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp root binom sqrt".split()
 )
 _LONGEST = 120
-_SIGNS = re.compile(r"(?:[0-9A-Za-zα-ωΓΔΘΛΞΠΣΦΨΩ]|[0-9]*\.[0-9]|[ _+\-*/^()!|√∛∞°×±∓;∠])+")
+_SIGNS = re.compile(r"(?:[0-9A-Za-zα-ωΓΔΘΛΞΠΣΦΨΩ]|\.[0-9]|[ _+\-*/^()!|√∛∞°×±∓;∠])+")
 _NAME = re.compile(r"[A-Za-z]+")
 _SUBSCRIPT = re.compile(r"_(?:[0-9A-Za-z]+|\([0-9A-Za-z,]+\))")
 _OPERATION = re.compile(r"[\^√∛π∞+*±∓!]|(?<=[\w)]) ?/ ?(?=[\w(√])|[0-9)] ?[a-zα-ω(]|(?<=[^\W_]) ?- ?(?=[^\W_])")
-_NOT_A_FORMULA = re.compile(r"[0-9 ./\-]+|[0-9. ]+(?: × [0-9. ]+)+|[0-9]+(?:st|nd|rd|th)|n/a|[A-Za-z](?:/[A-Za-z])+", re.IGNORECASE)
+_NOT_A_FORMULA = re.compile(
+    r"[0-9 ./\-]+|[0-9. ]+(?: × [0-9. ]+)+|[0-9]+(?:st|nd|rd|th)|n/a|[A-Za-z](?:/[A-Za-z])+", re.IGNORECASE
+)
 _VARIABLES = frozenset("abcmnpqrstuvwxyz")
 _APART = re.compile(r"(?<![0-9]) | (?![0-9])")
 

@@ -13,8 +13,10 @@ _TOKEN = re.compile(r"\\(?:[A-Za-z]+\*?|.)|[0-9]+|.", re.DOTALL)
 _ATOM = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|[^\W\d_])")
 _EXPONENT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|[^\W\d_])")
 _FACTOR = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?)?(?:√\([^()]*\)|[^\W\d_](?:\^[0-9]+)?)*")
-_GROUPING = frozenset("text textbf textit textrm textsf texttt textnormal mathrm mathbf mathit mathsf mathtt mbox "
-                      "operatorname boldsymbol bm overline vec overrightarrow hat boxed fbox displaystyle".split())  # fmt: skip
+_GROUPING = frozenset(
+    "text textbf textit textrm textsf texttt textnormal mathrm mathbf mathit mathsf mathtt mbox operatorname "
+    "boldsymbol bm overline vec overrightarrow hat boxed fbox displaystyle".split()
+)
 _TEXT = frozenset("text textbf textit textrm textsf texttt textnormal mathrm mbox operatorname".split())
 _SILENT = frozenset(
     "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits mathbb mathcal".split()
@@ -111,7 +113,7 @@ class _Reader:
             return inner
         simple = _EXPONENT.fullmatch(inner) or (sign == "_" and inner.isalnum())
         following = self._next()
-        apart = inner[-1:].isdigit() and following.isdigit() or (sign == "^" and following.isalnum())
+        apart = following.isdigit() if sign == "_" and inner[-1:].isdigit() else sign == "^" and following.isalnum()
         return f"{sign}{inner if simple else f'({inner})'}{' ' if apart and simple else ''}"
 
     def _command(self, name: str, before: str, depth: int) -> str:
@@ -169,7 +171,7 @@ class _Reader:
         return f"root({degree.strip()};{inner})" if degree.strip() not in ("", "2") else f"√({inner})"
 
     def _next(self) -> str:
-        """The first sign after spaces; "\\" for a command that multiplies, such as `\\sqrt` and `\\pi`, else its sign."""
+        """The first sign after spaces, or that of a command; a backslash for one that multiplies, such as `\\sqrt`."""
         token = next(self._ahead(), "")
         if token[:1] != "\\":
             return token[:1]

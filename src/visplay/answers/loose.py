@@ -53,8 +53,8 @@ def read_loosely(text: str, choices: Sequence[str] = ()) -> str | None:
     the tags `<answer>`, or is the value of `answer` in JSON; the content of an unclosed box; the text after the last
     "answer is" or "Answer:", in several languages; the last line. With `choices`, the options' texts, the answer is the
     letter that one of the stated parts begins with, the last option letter in a part, or the option that is mentioned
-    last. Else it is "yes" or "no" at the start of a part; the words of a short line, or what follows its last "=" or its
-    verb "is"; the last number; the last "yes" or "no". Never raises; the time is linear in the length of `text`.
+    last. Else it is "yes" or "no" at the start of a part; the words of a short line, or what follows its last "=" or
+    its verb "is"; the last number; the last "yes" or "no". Never raises; the time is linear in the length of `text`.
     """
     boxed = extract_boxed(text)
     if boxed is not None:
@@ -74,7 +74,7 @@ def read_loosely(text: str, choices: Sequence[str] = ()) -> str | None:
 
 
 def _stated(tail: str) -> Iterator[str]:
-    """The content of tags and of an unclosed box, the rest of the line after the last "answer is", where there are such."""
+    """The content of tags and of an unclosed box, and the rest of the line after the last "answer is", if any."""
     for pattern in _MARKED:
         *_, marked = [None, *pattern.finditer(tail)]
         if marked:

@@ -24,8 +24,8 @@ Kind = Literal["letter", "yes/no", "number", "phrase"]
 class Answer:
     """An answer in canonical form.
 
-    `core` must be equal: the upper-case letter or letters, `yes` or `no`, the value in base units, the content words, or
-    the formula. It is empty for a blank answer, which matches nothing.
+    `core` must be equal: the upper-case letters, `yes` or `no`, the value in base units, the content words, or the
+    formula. It is empty for a blank answer, which matches nothing.
     """
 
     kind: Kind

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _WITH_TEXT = re.compile(
     r"(?:[(\[]([a-z])[)\]](?: ?[.:,-])? ?"  # (B) red, [B]: red
-    r"|([a-z])(?: ?[):\]] ?|\.(?: |(?=[^\W\d_]{2})|(?=[^\x00-\x7f]))| -+ )"  # B) red, B: red, B. red, B - red
-    r"|([A-Z])(?:, ?|(?= ?\([^()]*\)$) ?))"  # B, red; B (red)
-    r"(?!(?:and|or)\b|[,&/+]|[(\[]?[a-z][)\]]?$)(\S.*)",
+    r"|([a-z])(?: ?[)\]] ?|\.(?: |(?=[^\W\d_]{2})|(?=[^\x00-\x7f]))"  # B) red, B. red
+    r"| ?: ?(?![a-z]$)| -+ (?![a-z]$))"  # B: red, B - red
+    r"|([A-Z])(?:, ?(?![a-z]$)|(?= ?\([^()]*\)$) ?))"  # B, red; B (red)
+    r"(?!(?:and|or)\b|[,&/+]|[(\[][a-z][)\]]$)(\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _SEVERAL = re.compile(r"(?:[A-Z]|\(([A-Za-z])\))(?:(?:, ?|; ?| ?& ?| ?\+ ?| )(?:and )?(?:[A-Z]|\([A-Za-z]\)))+")
@@ -23,7 +25,7 @@ def option_letters(text: str) -> list[str]:
     joined = _AND.sub(", ", text)
     if _SEVERAL.fullmatch(joined):
         return sorted({letter.upper() for letter in _LETTER.findall(joined)})
-    if _RUN.fullmatch(text) and all(left < right for left, right in zip(text, text[1:], strict=False)):
+    if _RUN.fullmatch(text) and all(left < right for left, right in pairwise(text)):
         return list(text)
     listed = _LISTED.findall(text) if text[:1] in "([" or text[1:2] in tuple(".):]") else []
     return sorted(set(listed)) if len(set(listed)) > 1 else []

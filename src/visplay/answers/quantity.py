@@ -37,7 +37,17 @@ def same_quantity(left: Quantity, right: Quantity) -> bool:
 
 
 _MAGNITUDES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
-_GLUED = {"k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "mln": 10**6, "B": 10**9, "bn": 10**9, "bln": 10**9, "tn": 10**12}
+_GLUED = {
+    "k": 10**3,
+    "K": 10**3,
+    "M": 10**6,
+    "mn": 10**6,
+    "mln": 10**6,
+    "B": 10**9,
+    "bn": 10**9,
+    "bln": 10**9,
+    "tn": 10**12,
+}
 _OF_MONEY = {"m": 10**6, "mm": 10**6, "b": 10**9, "t": 10**12, "T": 10**12, "thousands": 10**3}
 _CARDINALS = (
     {word: value for value, word in enumerate(ONES)}
@@ -45,9 +55,13 @@ _CARDINALS = (
     | _MAGNITUDES
 )
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
-_NOT_COUNTED = _CARDINALS.keys() | set(ORDINALS) | set(
-    "or and to of not no out than in on at from by with without x pi past plus minus per if but is are was were more "
-    "less fewer other others maybe point am pm sqrt".split()
+_NOT_COUNTED = (
+    _CARDINALS.keys()
+    | set(ORDINALS)
+    | set(
+        "or and to of not no out than in on at from by with without x pi past plus minus per if but is are was were "
+        "more less fewer other others maybe point am pm sqrt".split()
+    )
 )
 
 _INTEGER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]{1,3}(?: [0-9]{3})+(?![0-9])|[0-9]{1,40})"
@@ -83,7 +97,9 @@ def parse_quantity(text: str) -> Quantity | None:
         text = shown + text[found.end() :] if found else text
     number = _parse(_HYPHENATED.sub(r"\1 ", text))
     # `10-inch` is a length, but `3-legged` is no number of things.
-    return None if number and number.scale == 1 and _COUNTED_BY_HYPHEN.search(text) and not _measured(number) else number
+    return (
+        None if number and number.scale == 1 and _COUNTED_BY_HYPHEN.search(text) and not _measured(number) else number
+    )
 
 
 def _measured(number: Quantity) -> bool:
@@ -110,7 +126,10 @@ def _parse(text: str) -> Quantity | None:
         number = Quantity(Fraction(digits), Fraction(int(rounded), 10**decimals))
         number = number.times(Fraction(10) ** int(written["exponent"] or written["power"] or 0))
     negative = "-" in written["sign"] + written["inner_sign"]
-    value, unit = -number.value if negative else number.value, read_unit(written["currency"].replace(" ", "").rstrip("."))
+    value, unit = (
+        -number.value if negative else number.value,
+        read_unit(written["currency"].replace(" ", "").rstrip(".")),
+    )
     number = replace(number, value=value, unit=unit[0] if unit else "")
     tail = written["tail"] or ""
     glued = not written["gap"]

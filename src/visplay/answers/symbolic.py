@@ -17,7 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 
 _PROGRAM = Path(__file__).with_name("symbolic_worker.py")
-_PATIENCE_S = 30.0  # the process has a limit of its own, in seconds of computation; this one is for a machine that stalls
+_PATIENCE_S = (
+    30.0  # the process has a limit of its own, in seconds of computation; this one is for a machine that stalls
+)
 
 
 @lru_cache(maxsize=8192)

@@ -91,7 +91,7 @@ class _Parser:
             first = False
 
     def _product(self) -> Any:
-        value, divided, space = self._power(), False, False
+        value, divided = self._power(), False
         while True:
             if self._take("*"):
                 value *= self._signed()

@@ -30,10 +30,9 @@ _MIXED_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _TIMES = re.compile(r"(?<=[0-9]) ?[xX] ?(?=[0-9])")
 _EMPHASIS = re.compile(r"(\*\*|__)(?=\S)([^*_]+)\1")
 _SIMPLE_ROOT = re.compile(r"√\(([0-9]+|[a-z])\)(?![\w.(^])")
-_LENGTH = r"[0-9]+(?:\.[0-9]+)?"
-_FEET_AND_INCHES = re.compile(
-    rf"\s*(?:({_LENGTH})\s?['′’]\s?)?(?:({_LENGTH}|{_LENGTH}[ -][0-9]+/[0-9]+|[0-9]+/[0-9]+)\s?(?:[\"″”]|['′’]{{2}}))?\s*"
-)
+_FEET = r"([0-9]+(?:\.[0-9]+)?)\s?['′’]\s?"
+_INCHES = r"([0-9]+(?:\.[0-9]+)?(?:[ -][0-9]+/[0-9]+)?|[0-9]+/[0-9]+)\s?(?:[\"″”]|['′’]{2})"
+_FEET_AND_INCHES = re.compile(rf"\s*(?:{_FEET})?(?:{_INCHES})?\s*")
 
 _FACTORIAL = re.compile(r"[0-9n()]+!(?:[0-9n()!]+|/)*")
 _ACCENT = re.compile("(?<=[a-z])[\u0300-\u036f]+")
@@ -223,7 +222,13 @@ def singular(word: str) -> str:
     """The singular of an English noun in lower case, by rules; other words unchanged."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    if len(word) <= 3 or not word.endswith("s") or word[:-1].isdigit() or word.endswith(("ss", "us", "is")) or word in _SINGULAR_IN_S:
+    if (
+        len(word) <= 3
+        or not word.endswith("s")
+        or word[:-1].isdigit()
+        or word.endswith(("ss", "us", "is"))
+        or word in _SINGULAR_IN_S
+    ):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"

@@ -50,7 +50,8 @@ _OTHERS = {
     "time": "1 secs, 60 min minute mins, 3600 h hr hour hrs, 86400 day, 604800 week",
     "calendar": "1 mo month, 12 yr year yrs, 120 decade, 1200 century",
     "length^2": "1e4 ha hectare, 4046.8564224 acre, 1 sqm, 1e-4 sqcm, 1e6 sqkm, 0.09290304 sqft sqfoot",
-    "length^3": "0.003785411784 gal gallon, 0.000473176473 pint, 0.000946352946 quart, 2.95735295625e-5 floz fluidounce, 1e-6 cc",
+    "length^3": "0.003785411784 gal gallon, 0.000473176473 pint, 0.000946352946 quart, "
+    "2.95735295625e-5 floz fluidounce, 1e-6 cc",
     "length*time^-1": "0.44704 mph mileperhour, 5/18 kmh kph kmph",
     "pressure": "1e5 bar, 100 mbar, 101325 atm atmosphere, 133.322387415 mmHg, 6894.757293168 psi",
     "frequency": "1/60 rpm bpm",
