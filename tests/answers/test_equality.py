@@ -144,6 +144,16 @@ naïve | naive
 (red) | red
 2 × 4 | 2x4
 about 3.5 kg | 3500 g
+0,5 | 0.5
+11,\! 111,\! 100 | 11111100
+x = 2/3 \approx 0.7 | 2/3
+5 = x | x = 5
+|x| | √(x^2)
+x = 1, y = 2 | y = 2, x = 1
+x = 1 or x = 2 | x = 2 or x = 1
+10-inch | 10 inches
+two and a half | 2.5
+\begin{pmatrix} 1 & 0 \\ 0 & \frac12 \end{pmatrix} | \begin{bmatrix}1&0\\0&0.5\end{bmatrix}
 twelve | a dozen
 """
 
@@ -256,12 +266,21 @@ C$5 | $5
 3D | 3 days
 4G | 4
 H2O | H2O2
+2x + z = 1 | 1
+a^2 + b = 0 | 0
+7 = 11a + c | 11a + c
+x = 1 or x = 2 | 2
+x = 1, y = 2 | x = 2, y = 1
+x - 5 | 5
+two-tone | two
+2019/2020 | 0.9995
+\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix} | \begin{pmatrix} 1 & 3 \\ 2 & 4 \end{pmatrix}
 CO_2 | CO
 """
 
 
 def pairs(table: str) -> list[tuple[str, str]]:
-    return [(left.strip(), right) for left, right in (line.split(" | ") for line in table.strip().splitlines())]
+    return [(left.strip(), right) for left, _, right in (line.rpartition(" | ") for line in table.strip().splitlines())]
 
 
 def read_cases(name: str) -> list[tuple[str, str, bool]]:

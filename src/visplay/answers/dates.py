@@ -42,6 +42,8 @@ def parse_date(text: str) -> str | None:
         return f"month {_MONTH_OF[text.strip('.')]}"
     if text.strip(".") in _DAY_OF:
         return _DAY_OF[text.strip(".")]
+    if not any(map(str.isdigit, text)):
+        return None
     for pattern in _WRITTEN:
         found = pattern.fullmatch(text)
         if found:

@@ -9,9 +9,12 @@ FUNCTIONS = frozenset(
 )
 _LONGEST = 120
 _SIGNS = re.compile(r"(?:[0-9A-Za-zα-ωΓΔΘΛΞΠΣΦΨΩ]|\.[0-9]|[ _+\-*/^()!|√∛∞°×±∓;∠])+")
+_WORD = re.compile("[A-Za-z]{4,}")
 _NAME = re.compile(r"[A-Za-z]+")
 _SUBSCRIPT = re.compile(r"_(?:[0-9A-Za-z]+|\([0-9A-Za-z,]+\))")
-_OPERATION = re.compile(r"[\^√∛π∞+*±∓!]|(?<=[\w)]) ?/ ?(?=[\w(√])|[0-9)] ?[a-zα-ω(]|(?<=[^\W_]) ?- ?(?=[^\W_])")
+_OPERATION = re.compile(
+    r"\|[^|]+\||[\^√∛π∞+*±∓!]|(?<=[\w)]) ?/ ?(?=[\w(√])|[0-9)] ?[a-zα-ω(]|(?<=[^\W_]) ?- ?(?=[^\W_])"
+)
 _NOT_A_FORMULA = re.compile(
     r"[0-9 ./\-]+|[0-9. ]+(?: × [0-9. ]+)+|[0-9]+(?:st|nd|rd|th)|n/a|[A-Za-z](?:/[A-Za-z])+", re.IGNORECASE
 )
@@ -21,7 +24,9 @@ _APART = re.compile(r"(?<![0-9]) | (?![0-9])")
 
 def as_formula(text: str) -> str:
     """A plain text without needless spaces if it looks like mathematics with an operation, else nothing."""
-    if len(text) > _LONGEST or not _SIGNS.fullmatch(text) or _NOT_A_FORMULA.fullmatch(text):
+    if len(text) > _LONGEST or any(word not in FUNCTIONS for word in _WORD.findall(text)):
+        return ""
+    if not _SIGNS.fullmatch(text) or _NOT_A_FORMULA.fullmatch(text):
         return ""
     if not _OPERATION.search(text) and not any(name in FUNCTIONS for name in _NAME.findall(text)):
         return ""

@@ -36,6 +36,7 @@ _SIGNS = _SPACES | {
     "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ",
     "Psi": "Ψ", "Omega": "Ω",
 }  # fmt: skip
+_MATRICES = frozenset("matrix pmatrix bmatrix smallmatrix array".split())
 _FUNCTIONS = frozenset("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp max min".split())
 
 
@@ -49,7 +50,7 @@ def read_latex(text: str) -> str:
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self.tokens = _TOKEN.findall(text)[::-1]  # the next one is the last
+        self.tokens: list[str] = _TOKEN.findall(text)[::-1]  # the next one is the last
 
     def read(self) -> str:
         parts: list[str] = []
@@ -117,6 +118,9 @@ class _Reader:
         return f"{sign}{inner if simple else f'({inner})'}{' ' if apart and simple else ''}"
 
     def _command(self, name: str, before: str, depth: int) -> str:
+        if name == "!":  # the space after it does not count either: 1,\\! 000
+            while self.tokens and self.tokens[-1].isspace():
+                self.tokens.pop()
         if name in _SIGNS or depth >= _DEEPEST:
             return _SIGNS.get(name, name)
         if name in _FUNCTIONS:
@@ -131,7 +135,7 @@ class _Reader:
             self.tokens.pop()
             return ""
         if name in ("begin", "end"):
-            return "[" if (self._argument(depth), name)[1] == "begin" else "]"
+            return self._environment(name, depth)
         if name in _GROUPING and self._next_is("{"):
             inner = self._argument_with_spaces(depth)
             if name == "overline" and any(sign.isdigit() for sign in inner):
@@ -143,6 +147,13 @@ class _Reader:
         if name in _SILENT or name in _GROUPING:
             return ""
         return name if not name.isalpha() else f" {name} "
+
+    def _environment(self, edge: str, depth: int) -> str:
+        """A bracket at the edge of a matrix; another environment keeps its name."""
+        name = self._argument(depth).strip("*")
+        if edge == "begin" and name == "array" and self._next_is("{"):
+            self._argument(depth)  # alignment of the columns
+        return ("[" if edge == "begin" else "]") + ("" if name in _MATRICES else f" {name} ")
 
     def _argument_with_spaces(self, depth: int) -> str:
         while self.tokens and self.tokens[-1].isspace():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from string import ascii_uppercase
 from typing import Literal
@@ -20,7 +20,7 @@ from visplay.answers.units import Unit, read_unit
 Kind = Literal["letter", "yes/no", "number", "phrase"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """An answer in canonical form.
 
@@ -40,6 +40,16 @@ class Answer:
     name: str = ""  # what the answer is the value of (`x` of `x = 5`)
     sign: str = ""  # between or around the `parts`: `-` of a range, `:` of a ratio, `[)` of an interval
     parts: tuple[Answer, ...] = ()  # of a range, ratio, list, interval, set or comparison
+    key: str = field(init=False, repr=False)  # all of the above as a text; its hash is computed once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", repr(self))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Answer) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 _LEAD_IN = re.compile(
@@ -61,6 +71,7 @@ _TRUE_FALSE = {"true": "yes", "false": "no"}
 _NITRIC_OXIDE = "NO"
 _VARIABLE = re.compile("[A-Za-zα-ω]|-?∞")
 _HANDS = re.compile("[0-9]{1,2}:[0-9]{2}")
+_NUMERAL = re.compile("-?[0-9.,/]+")
 _DEEPEST = 3  # levels of series within series
 _BRACKETED = re.compile(r"\([^()\[\]]+\)|\[[^()\[\]]+\]")
 # The last sign between a name and its value; not ≤, ==, !=.
@@ -103,7 +114,10 @@ def _value(text: str) -> Answer:
         return _typed(text)
     if len(sides) > 2 and any(_EACH.search(side) for side in sides[1:-1]):
         return _several_values(text)
-    return replace(_typed(trim(sides[-1])), name=re.sub(r"^(?:the|so) |\s", "", sides[0]))
+    name, value = sides[0], sides[-1].partition("~")[0].strip() or sides[-1]
+    if _VARIABLE.fullmatch(value) and _NUMERAL.fullmatch(name):  # 5 = x
+        name, value = value, name
+    return replace(_typed(trim(value)), name=re.sub(r"^(?:the|so) |\s", "", name))
 
 
 def _several_values(text: str) -> Answer:
@@ -154,9 +168,10 @@ def _formula(text: str) -> Answer | None:
     """A formula, with the unit after it if there is one: `2√3 cm`."""
     words = text.split(" ")
     for last in range(1, min(len(words), 4)):
-        formula, unit = as_formula(" ".join(words[:-last])), read_unit(" ".join(words[-last:]))
+        formula = as_formula(" ".join(words[:-last]))
+        unit = read_unit(" ".join(words[-last:])) if formula else None
         # `2√3 m` is a length, `2x + m` is not.
-        if formula and unit and (len(words[-1]) > 1 or not has_variables(formula)):
+        if unit and (len(words[-1]) > 1 or not has_variables(formula)):
             return Answer("phrase", f"{formula} {unit[0]} {unit[1]}", formula=formula, unit=unit)
     formula = as_formula(text)
     return Answer("phrase", formula, formula=formula) if formula else None

@@ -80,6 +80,7 @@ _ABOUT = re.compile(
     r"(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|exactly|only|just) |~ ?)", re.IGNORECASE
 )
 _NUMBERED = re.compile(r"(?:# ?|№ ?|no\. ?|no (?=[0-9])|number )", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile("(?<=^0),(?=[0-9])|(?<=^-0),(?=[0-9])")
 _HYPHENATED = re.compile(r"([0-9])-(?=[^\W\d_]{2})")
 _NEGATIVE = re.compile(r"(?:minus|negative) ", re.IGNORECASE)
 _PERCENT = re.compile(r"(?:%|percent\b|per cent\b|percentage\b|pct\b) ?", re.IGNORECASE)
@@ -95,6 +96,7 @@ def parse_quantity(text: str) -> Quantity | None:
     for prefix, shown in ((_ABOUT, ""), (_NUMBERED, ""), (_NEGATIVE, "-")):
         found = prefix.match(text)
         text = shown + text[found.end() :] if found else text
+    text = _DECIMAL_COMMA.sub(".", text, count=1)
     number = _parse(_HYPHENATED.sub(r"\1 ", text))
     # `10-inch` is a length, but `3-legged` is no number of things.
     return (

@@ -14,12 +14,15 @@ _PLAIN = {"<=": "≤", "=<": "≤", ">=": "≥", "!=": "≠"}
 
 
 def split_bracketed(text: str) -> tuple[str, list[str]] | None:
-    """The brackets and values of `(2, 3)`, `[0, 1)`, `{1, 2}`; None for any other text.
+    """The brackets and values of `(2, 3)`, `[0, 1)`, `{1, 2}`, `[1 & 0 ; 0 & 1]`; None for any other text.
 
     `[2, 3]` and `(2, 3)` have the same brackets, because points and boxes are written in both ways.
     """
     if len(text) < 2 or text[0] not in _CLOSING or text[-1] not in ")]}":
         return None
+    if text[0] == "[" and ("&" in text or ";" in text):
+        rows = [row.split("&") for row in text[1:-1].strip(" ;").split(";")]
+        return f"matrix of {len(rows)}", [cell for row in rows for cell in row]
     places = _outside(text[1:-1], ",")
     if places is None or (len(places) < 2 and text[0] != "{"):
         return None

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
+from visplay.answers.formula import has_variables
 from visplay.answers.normalise import Answer, normalise
 from visplay.answers.quantity import same_quantity
 from visplay.answers.series import UNORDERED
@@ -14,6 +16,7 @@ from visplay.answers.symbolic import same_equation, same_formula
 from visplay.answers.units import same_unit
 
 _ONE_MEANING = ({"", "-"}, {"", ":"}, {",", "()"}, {",", "{}"}, {",", "or"}, {"or", "{}"})
+_COEFFICIENT = re.compile(r"(?<![_0-9])[0-9]+[a-z]|[a-z)]\^")
 _EQUATION = re.compile(r"[0-9A-Za-zα-ω+\-*/^()√.]+")
 
 
@@ -27,6 +30,7 @@ def match(given: str, reference: str) -> bool:
     return bool(given.strip() and reference.strip()) and _same(normalise(given), normalise(reference))
 
 
+@lru_cache(maxsize=65536)
 def _same(left: Answer, right: Answer) -> bool:
     if not (left.core and right.core):
         return False
@@ -35,8 +39,11 @@ def _same(left: Answer, right: Answer) -> bool:
     if "letter" in (left.kind, right.kind) and left.kind != right.kind:
         option, other = (left, right) if left.kind == "letter" else (right, left)
         return option.wording is not None and _same(option.wording, other)
-    if left.name and right.name and left.name != right.name:
-        return _same_equations(left, right)
+    if left.name != right.name:
+        if left.name and right.name:
+            return _same_equations(left, right)
+        if _relates(left) or _relates(right):
+            return False
     if left.parts and right.parts:
         return _same_parts(left, right)
     if left.quantity and right.quantity:
@@ -83,6 +90,13 @@ def _measured(answer: Answer) -> tuple[str, str, Fraction]:
     if answer.quantity:
         return f"({answer.quantity.value})", answer.quantity.unit, answer.quantity.scale
     return answer.formula, *(answer.unit or ("", Fraction(1)))
+
+
+def _relates(answer: Answer) -> bool:
+    """Whether an answer is an equation of variables, as `2x + z = 1`, and not the value of a name, as `m + n = 5`."""
+    if not any(sign.isalpha() for sign in answer.name):
+        return bool(answer.name) and has_variables(answer.formula)
+    return _COEFFICIENT.search(answer.name) is not None
 
 
 def _same_equations(left: Answer, right: Answer) -> bool:
