@@ -132,7 +132,8 @@ def test_broken_latex_is_equal_to_itself_alone_and_never_raises(left: str, right
 @pytest.mark.parametrize(
     "unit",
     [
-        r"\frac", r"\sqrt[", r"\text{", r"\begin{a}", "^{", "_", "x^{2}", "(", "[1,", "1.1 ", "1-", "1:", "A, ", "A. b ",
+        r"\frac", r"\sqrt[", r"\text{", r"\begin{a}", "^{", "_", "x^{2}", "(", "[1,", "1.1 ", "1-", "1:", "A, ",
+        "A. b ",
         "**", "__a", "'", '5"', "= ", "x = 1, ", " or ", "∪", "a-", "1/", "!", "|", "½", "₂", "²", "<", "mm ",
         "1 m ", "Mar ", "CO", "Aa", "、", "。",
     ],
