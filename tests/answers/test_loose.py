@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,43 @@ from hypothesis import strategies as st
 from visplay.answers import extract_boxed, read_loosely
 
 COLOURS = ("red", "dark blue", "blue")
+CASES = Path(__file__).with_name("cases") / "tolerant_reader.jsonl"
+
+
+@pytest.mark.parametrize("case", map(json.loads, CASES.read_text(encoding="utf-8").splitlines()))
+def test_answers_of_real_models(case: dict[str, Any]) -> None:
+    assert read_loosely(case["text"], case["choices"]) == case["read"]
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "read"),
+    [
+        ("<think>a</think><answer>\nB\n</answer>", COLOURS, "B"),
+        ("<answer>dark blue</answer>", COLOURS, "B"),
+        ("<answer>1</answer> no, <answer>2</answer>", (), "2"),
+        ("<Answer>12 cm</Answer>", (), "12 cm"),
+        ('```json\n{"reasoning": "two and two", "answer": "4 cats"}\n```', (), "4 cats"),
+        ('{"answer": "B", "confidence": 0.9}', COLOURS, "B"),
+        ("{'final_answer': 7}", (), "7"),
+        ("<think>…</think><|begin_of_box|>C<|end_of_box|>", COLOURS, "C"),
+        ("最终答案：B", COLOURS, "B"),
+        ("答案为：42。", (), "42"),
+        ("答えは12です。", (), "12"),
+        ("La réponse est 12.", (), "12"),
+        ("Die Antwort ist: B", COLOURS, "B"),
+        ("La respuesta es C.", COLOURS, "C"),
+        ("정답은 B", COLOURS, "B"),
+        ("Ответ: 12", (), "12"),
+        ("2 + 2 = 4", (), "4"),
+        ("Area = 3 × 4 = 12 cm²", (), "12 cm^2"),
+        ("**Final Answer:** C. It is not B.", COLOURS, "C"),
+        ("The correct option is (A), although (B) is close.", COLOURS, "A"),
+        ("It is not A but B.", COLOURS, "B"),
+        ("Answer: B (not A)", COLOURS, "B"),
+    ],
+)
+def test_the_habits_of_other_trainings(text: str, choices: tuple[str, ...], read: str) -> None:
+    assert read_loosely(text, choices) == read
 
 
 @pytest.mark.parametrize(

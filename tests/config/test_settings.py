@@ -151,7 +151,7 @@ def test_other_suites_than_those_of_the_preset_have_endpoints_of_their_own(tmp_p
         (["silver.gates.low=0.5"], "'gates' is a list; name a component in it, as in silver.gates.band.low=0.5"),
         (["silver.gates.band.lowest=0.5"], "gate 'band': lowest: Extra inputs are not permitted"),
         (["silver.gates=[{type: self_check, max_denials: 1}]"], "gate 'self_check': max_denials"),
-        (["silver.gates=[{low: 0.5}]"], "name the gate by its type: one of answered, band, needs_image, parsable"),
+        (["silver.gates=[{low: 0.5}]"], "name the gate by its type: one of answered, band, boxed, needs_image"),
         (["silver.gates=band"], "silver.gates"),
         (["questioner.reward=best"], "no questioner reward 'best'; choose one of chance_corrected, format"),
         (["questioner.history_size=-1"], "questioner.history_size"),

@@ -15,6 +15,7 @@ from visplay.interfaces.engine import Sampling
 from visplay.interfaces.gate import Gate
 from visplay.labeling.gates.answered import Answered
 from visplay.labeling.gates.band import Band
+from visplay.labeling.gates.boxed import Boxed
 from visplay.labeling.gates.needs_image import NeedsImage
 from visplay.labeling.gates.parsable import Parsable
 from visplay.labeling.gates.self_check import SelfCheck
@@ -60,6 +61,17 @@ def test_the_band_keeps_what_is_neither_hopeless_nor_known() -> None:
     shares = {"none": 1, "low": 3, "high": 5, "all": 8}
     candidates = [candidate(n, ["red"] * k + [f"other {i}" for i in range(8 - k)]) for n, k in shares.items()]
     assert Band(low=0.3, high=0.7).reject(candidates, VOTER).keys() == {"none", "all"}
+
+
+def test_a_question_that_leaves_answers_unboxed_is_no_hard_question() -> None:
+    unboxed = {"none": 0, "two": 2, "three": 3, "all but one": 7}
+    candidates = [candidate(n, [None] * k + ["red"] * (8 - k)) for n, k in unboxed.items()]
+    assert Boxed().reject(candidates, VOTER) == {
+        "three": "3 of 8 votes have no box or were cut off",
+        "all but one": "7 of 8 votes have no box or were cut off",
+    }
+    assert Boxed(max_unboxed=1).reject(candidates, VOTER) == {}
+    assert Boxed(max_unboxed=0).reject([replace(candidates[0], votes=())], VOTER) == {}, "a labeler without votes"
 
 
 @given(st.integers(0, 8), st.floats(0, 1), st.floats(0, 1), st.booleans())

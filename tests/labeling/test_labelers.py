@@ -61,7 +61,9 @@ def asked(text: str, augmentations: Sequence[Augmentation], votes: int) -> dict[
     labeler = Majority(augmentations=tuple(augmentations))
     (one,) = labeler.label([Question("q", ImageRef("p", b""), "open", text)], votes, reasoner(engine))
     assert [vote.index for vote in one.votes] == list(range(votes))
-    taken = {request.image.id: request.n for request in engine.asked}
+    taken: Counter[str] = Counter()
+    for request in engine.asked:
+        taken[request.image.id] += request.n
     assert Counter("p" if v.augmentation == "plain" else f"p~{v.augmentation}" for v in one.votes) == taken
     return taken
 

@@ -107,3 +107,52 @@ def test_what_was_voted_on_is_learned_on_views_that_take_turns() -> None:
     images = {group.request.id: group.request.image.id for group in found}
     assert images == {"t/q0": "p", "t/q1": "p", "t/brighter/q2": "p~brighter", "t/q3": "p"}, "a mirror turns left"
     assert {group.rewards for group in found} == {(1.0,) * 4}
+
+
+class Shown(Speaker):
+    """An engine that gives the letter that "blue" has in the prompt, and remembers the prompts."""
+
+    def __init__(self) -> None:
+        self.prompts: list[str] = []
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, tuple[Completion, ...]]:
+        self.prompts += [request.prompt for request in requests for _ in range(request.n)]
+        return super().generate(requests, sampling)
+
+    def _complete(self, request: Request, index: int) -> Completion:
+        letter = next(
+            mark[0] for mark in request.prompt.split(" ") if f"{mark} blue" in request.prompt and mark[1:] == "."
+        )
+        return Completion(request.id, index, (1,), (0.0,), f"\\boxed{{{letter}}}", True)
+
+
+CHOICE = Question("q", ImageRef("p", b""), "multiple choice", "Which? A. red B. blue C. green D. gray")
+
+
+def shown_to(settings: ReasonerSettings, seed: int = 0) -> tuple[list[str], set[str | None]]:
+    engine = Shown()
+    role = Reasoner(engine, Prompts(questioner="ask", reasoner="{question}", learned=True), settings, seed)
+    votes = role.votes([CHOICE], 8, ("plain", "darker"))["q"]
+    assert [vote.index for vote in votes] == list(range(8))
+    return engine.prompts, {vote.answer for vote in votes}
+
+
+def test_each_vote_sees_the_options_in_another_order_and_votes_in_the_letters_of_the_question() -> None:
+    prompts, answers = shown_to(ReasonerSettings())
+    assert answers == {"B. blue"}
+    assert len(set(prompts)) > 4
+    firsts = [prompt.split(" ")[2] for prompt in prompts]
+    assert {firsts.count(colour) for colour in ("red", "blue", "green", "gray")} == {2}, "each is as often the first"
+    assert (prompts, answers) == shown_to(ReasonerSettings()) and prompts != shown_to(ReasonerSettings(), 1)[0]
+
+
+def test_options_can_stay_where_they_are() -> None:
+    prompts, answers = shown_to(ReasonerSettings(shuffle_options=False))
+    assert set(prompts) == {CHOICE.text} and answers == {"B"}
+
+
+def test_training_asks_the_question_as_it_is() -> None:
+    engine = Shown()
+    role = Reasoner(engine, Prompts(questioner="ask", reasoner="{question}", learned=True), ReasonerSettings(), 0)
+    (group,) = role.groups([SilverItem(CHOICE, "B. blue", 1.0, ())], "t")
+    assert set(engine.prompts) == {CHOICE.text} and set(group.rewards) == {1.0}

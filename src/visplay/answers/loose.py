@@ -11,13 +11,27 @@ from collections.abc import Iterator, Sequence
 
 from visplay.answers.normalise import normalise
 from visplay.answers.text import extract_boxed, plain_text, trim
+from visplay.answers.thought import reply
 
 # Characters at the end of a text that are searched; the limit keeps the time linear for all patterns below.
 _TAIL = 2000
 _SHORT = 6  # a line of at most this many words is an answer as a whole
 
 _OPEN_BOX = re.compile(r"\\boxed\s{0,9}\{([^<\n}]*)")
-_STATED = re.compile(r"\b(?:answer|option|choice)\b[*_]*(?: (?:is|would be|must be)\b:?|\s?[:=])[*_]*", re.IGNORECASE)
+# What some models are trained to write instead of a box.
+_MARKED = (
+    re.compile(r"<\|begin_of_box\|>((?:(?!<\|begin_of_box\|>|<\|end_of_box\|>).)+)<\|end_of_box\|>", re.DOTALL),
+    re.compile(r"<answer>((?:(?!</?answer>).)+)</answer>", re.IGNORECASE | re.DOTALL),
+    re.compile(r"[\"'](?:final_?)?answer[\"']\s{0,9}:\s{0,9}(\"(?:[^\"\\\n]|\\.)*\"|[^\s\",{}\[\]]+)", re.IGNORECASE),
+)
+_STATED = re.compile(
+    r"\b(?:answer|option|choice|response|r[ée]ponse|antwort|respuesta|resposta|risposta|ответ)\b[*_]*"
+    r"(?: (?:is|are|would be|must be|should be|est|ist|lautet|es|é|è)\b:?|\s?[:=：])[*_]*"
+    r"|(?:答案|选项|選項|答え|解答|回答)(?:应该|應該)?(?:是|为|為|は)?[:：]?[*_]*"
+    r"|(?:정답|답)(?:은|는)?[:：]?[*_]*",
+    re.IGNORECASE,
+)
+_COPULA = re.compile("(?:です|だ|입니다|이다)$")
 _BULLET = re.compile(r"^(?:[#>*-]+ )+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
@@ -29,42 +43,65 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MARKED_LETTER = re.compile(r"[(\[*]([A-Z])[)\]*.:]|(?<![\w'])([A-Z])(?=[.):](?:\s|$))|(?<![\w'])([A-Z])(?=\W*$)")
+_LEADING_LETTER = re.compile(r"[(\[*]*(?:([B-HJ-Z])(?![\w'-])|([AI])(?![\w'-])(?! [a-z]))")
 _BARE_LETTER = re.compile(r"(?<![\w'-])(?:([B-HJ-Z])(?![\w'-])|([AI])(?![\w'-])(?! [a-z]))")
 
 
 def read_loosely(text: str, choices: Sequence[str] = ()) -> str | None:
     r"""The content of the box if there is one; else the answer that the text most likely gives, or None.
 
-    Without a box, these parts of the text after `</think>` are searched, in this order: the content of an unclosed box;
-    the text after the last "answer is" or "Answer:"; the last line. With `choices`, the options' texts, the answer is
-    the last option letter in a part, or the option that is mentioned last. Else it is "yes" or "no" at the start of a
-    part; the words of a short line, or what follows its verb "is"; the last number; the last "yes" or "no". Never
-    raises; the time is linear in the length of `text`.
+    An unfinished thought has no answer. Without a box, these parts of the text after the thought are searched, in this order: what is between box tokens or
+    the tags `<answer>`, or is the value of `answer` in JSON; the content of an unclosed box; the text after the last
+    "answer is" or "Answer:", in several languages; the last line. With `choices`, the options' texts, the answer is the
+    letter that one of the stated parts begins with, the last option letter in a part, or the option that is mentioned
+    last. Else it is "yes" or "no" at the start of a part; the words of a short line, or what follows its last "=" or
+    its verb "is"; the last number; the last "yes" or "no". Never raises; the time is linear in the length of `text`.
     """
     boxed = extract_boxed(text)
     if boxed is not None:
         return boxed
-    _, closed, final = text.rpartition("</think>")
-    tail = (final if closed and final.strip() else re.sub("</?think>", " ", text))[-_TAIL:]
-    parts, whole = [part for part in _parts(tail) if part], plain_text(tail)
-    found = [_option(part, choices) for part in (*parts, whole)] if choices else []
+    final = reply(text)
+    if final is None:
+        return None
+    tail = (final if final.strip() else re.sub("</?think>", " ", text))[-_TAIL:]
+    stated, last = [part for part in _stated(tail) if part], _last_line(tail)
+    parts, whole = [*stated, *([last] if last else [])], plain_text(tail)
+    found: list[str | None] = []
+    if choices:
+        for part in stated:
+            found += [_first_letter(part, choices), _option(part, choices)]
+        found += [_option(part, choices) for part in (last, whole)]
     found += [_short_answer(part) for part in parts]
     found += [_last(_NUMBER, whole), _last(_YES_NO, whole)]
     return next((answer for answer in found if answer), None)
 
 
-def _parts(tail: str) -> Iterator[str]:
-    """The content of an unclosed box, the rest of the line after the last "answer is", and the last line."""
+def _stated(tail: str) -> Iterator[str]:
+    """The content of tags and of an unclosed box, and the rest of the line after the last "answer is", if any."""
+    for pattern in _MARKED:
+        *_, marked = [None, *pattern.finditer(tail)]
+        if marked:
+            yield trim(plain_text(marked[1].strip('"')))
     *_, box = [None, *_OPEN_BOX.finditer(tail)]
     if box:
         yield trim(plain_text(box[1]))
     *_, stated = [None, *_STATED.finditer(tail)]
     if stated:
         line, *_ = [*tail[stated.end() :].strip().splitlines(), ""]
-        yield trim(plain_text(_SENTENCE.split(line)[0]))
+        yield _COPULA.sub("", trim(plain_text(_SENTENCE.split(line)[0])))
+
+
+def _last_line(tail: str) -> str:
     lines = (_BULLET.sub("", plain_text(line)) for line in tail.splitlines())
     *_, last = ["", *(line for line in lines if trim(line))]
-    yield last
+    return last
+
+
+def _first_letter(part: str, choices: Sequence[str]) -> str | None:
+    """The letter that an answer begins with: of `(A), although (B) is close`, A."""
+    found = _LEADING_LETTER.match(part)
+    letter = (found[1] or found[2]) if found else ""
+    return letter if letter and letter in string.ascii_uppercase[: len(choices)] else None
 
 
 def _option(part: str, choices: Sequence[str]) -> str | None:
@@ -86,6 +123,8 @@ def _short_answer(part: str) -> str | None:
     for text in (part, sentence):
         if normalise(text).kind == "yes/no":
             return normalise(text).core
+    lhs, _, value = map(str.strip, sentence.rpartition("="))
+    sentence = value if lhs and value else sentence
     if len(sentence.split()) > _SHORT:
         return _last(_NUMBER, sentence)
     words = trim(_VERB.sub("", sentence, count=1))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from itertools import pairwise
 
+from visplay.answers.latex import read_latex
 from visplay.answers.thought import reply
 
 LONGEST_TYPED = 200
@@ -20,27 +22,24 @@ _BRACES = re.compile(
 _VARIANTS = str.maketrans(
     dict.fromkeys("−–—‒‐‑", "-")
     | dict.fromkeys("‘’ʼ′", "'")
-    | dict.fromkeys("“”„″", '"')
+    | dict.fromkeys("“”„″«»「」『』", '"')
     | dict.fromkeys("\u200b\u200e\u200f\u2060\ufeff", "")
-    | {"º": "°", "×": " x ", "·": " * ", "⋅": " * ", "⁄": "/", "≈": "~", "…": "."}
+    | {"º": "°", "×": " × ", "·": " * ", "⋅": " * ", "∙": " * ", "÷": "/", "⁄": "/", "≈": "~", "…": "."}
+    | {"。": ".", "、": ",", "¿": "", "¡": "", "【": "[", "】": "]", "〜": "~"}
 )
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
-_SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
+_SCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻₀₁₂₃₄₅₆₇₈₉", "0123456789+-0123456789")
+_SCRIPT = re.compile("([⁰¹²³⁴-⁹⁺⁻]+)|[₀-₉]+")
 _MIXED_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
-_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|([0-9])\s*([0-9]))")
-_LATEX = (
-    (r"\\!", ""),
-    (r"\^?\{?\\(?:circ|degree)(?![A-Za-z])\}?", "°"),
-    (r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|tt)|operatorname|mbox|boxed)(?![A-Za-z])", " "),
-    (r"\\(?:left|right)(?![A-Za-z])", ""),
-    (r"\\times(?![A-Za-z])", " x "),
-    (r"\\cdot(?![A-Za-z])", " * "),
-    (r"\\pi(?![A-Za-z])", "π"),
-    (r"\\q?quad(?![A-Za-z])|\\[,;:> \\]", " "),
-    (r"\\[()\[\]]", ""),
-    (r"\\([%$#&_{}])", r"\1"),
-    (r"[{}]", ""),
-)
+_TIMES = re.compile(r"(?<=[0-9]) ?[xX] ?(?=[0-9])")
+_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)([^*_]+)\1")
+_SIMPLE_ROOT = re.compile(r"√\(([0-9]+|[a-z])\)(?![\w.(^])")
+_FEET = r"([0-9]+(?:\.[0-9]+)?)\s?['′’]\s?"
+_INCHES = r"([0-9]+(?:\.[0-9]+)?(?:[ -][0-9]+/[0-9]+)?|[0-9]+/[0-9]+)\s?(?:[\"″”]|['′’]{2})"
+_FEET_AND_INCHES = re.compile(rf"\s*(?:{_FEET})?(?:{_INCHES})?\s*")
+
+_FACTORIAL = re.compile(r"[0-9n()]+!(?:[0-9n()!]+|/)*")
+_ACCENT = re.compile("(?<=[a-z])[\u0300-\u036f]+")
+_SUBSCRIPT = re.compile(r"(?<=[^\W_])_(?=[0-9])")
 
 _TOKEN = re.compile(r"[^\W_]+(?:['.][^\W_]+)*|[^\w\s]|_")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
@@ -53,17 +52,37 @@ _PREPOSITIONS = frozenset({"on", "in", "at", "to"})
 _DIRECTIONS = frozenset(
     "left right top bottom center middle front back upper lower north south east west background foreground".split()
 )
+_DIRECTIONS |= {side + end for side in ("north", "south") for end in ("east", "west")}
 _DIRECTION_NOUNS = frozenset({"side", "hand", "corner", "part", "half"})
 
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen".split()
 )
-_SPELLING = {
-    "grey": "gray", "colour": "color", "centre": "center", "metre": "meter", "litre": "liter",
-    "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th",
-    "seventh": "7th", "eighth": "8th", "ninth": "9th", "tenth": "10th",
-} | {word: str(number) for number, word in enumerate(ONES[:13])}  # fmt: skip
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
+    "sixteenth seventeenth eighteenth nineteenth".split()
+)
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+_SPELLING = (
+    {"grey": "gray", "colour": "color", "centre": "center", "metre": "meter", "litre": "liter"}
+    | {word: _ordinal(number) for number, word in enumerate(ORDINALS, start=1)}
+    | {f"{word[:-1]}ieth": _ordinal(10 * number) for number, word in enumerate(TENS, start=2)}
+    | {word: str(number) for number, word in enumerate(ONES[:13])}
+)
+# Two words that are one: twenty first, north west.
+_JOINED = {
+    (tens, _ordinal(small)): _ordinal(10 * number + small)
+    for number, tens in enumerate(TENS, start=2)
+    for small in range(1, 10)
+} | {(side, end): side + end for side in ("north", "south") for end in ("east", "west")}
 _IRREGULAR = {
     "people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
     "teeth": "tooth", "geese": "goose", "leaves": "leaf", "knives": "knife", "wolves": "wolf", "shelves": "shelf",
@@ -113,56 +132,93 @@ def extract_boxed(text: str) -> str | None:
 
 
 def plain_text(text: str) -> str:
-    r"""`text` on one line, without LaTeX markup and typographic signs; the case is kept.
+    r"""`text` on one line, in plain notation and without typographic signs; the case is kept.
 
-    `\frac{1}{2}` becomes `1/2`, `5\,\text{cm}` becomes `5 cm`, `10³` becomes `10^3`.
+    `\frac{1}{2}` becomes `1/2`, `5\,\text{cm}` becomes `5 cm`, `10³` becomes `10^3`, `5'3"` becomes `5 ft 3 in`.
     """
-    text = text.translate(_VARIANTS)
-    text = _SUPERSCRIPT.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
+    text = _with_feet(text).translate(_VARIANTS)
+    text = _SCRIPT.sub(_written_out, text)
     if not text.isascii() and len(text) <= LONGEST_TYPED:
         # Sorting the combining marks of longer texts could take quadratic time.
         text = unicodedata.normalize("NFKC", _MIXED_FRACTION.sub(" ", text)).replace("⁄", "/")
     if "$" in text and text.count("$") - text.count(r"\$") != 1:
         text = text.replace(r"\$", "\0").replace("$", "").replace("\0", "$")
-    text = re.sub(r"(?<=\S)~(?=\S)", " ", text)
+    text = re.sub(r"(?<=\S)~(?=[^\W\d])", " ", text)
+    text = re.sub(r"^'(?=[0-9]0s\b)", "the ", text)  # '90s: a decade
     if "\\" in text or "{" in text or "}" in text:
-        text = _FRACTION.sub(_as_division, text)
-        for pattern, replacement in _LATEX:
-            text = re.sub(pattern, replacement, text)
-    return " ".join(text.split())
+        text = _SIMPLE_ROOT.sub(r"√\1", read_latex(text))
+    return " ".join(_TIMES.sub(" × ", _EMPHASIS.sub(r"\2", text)).split())
 
 
-def _as_division(fraction: re.Match[str]) -> str:
-    above, below = (side.strip() for side in fraction.groups() if side is not None)
-    above, below = (side if re.fullmatch(r"[\w.]*", side) else f"({side})" for side in (above, below))
-    # A space separates the whole part of a mixed number: 1\frac{1}{2} is 1 1/2.
-    mixed = fraction.start() > 0 and fraction.string[fraction.start() - 1].isdigit()
-    return f"{' ' if mixed else ''}{above}/{below}"
+def _with_feet(text: str) -> str:
+    """A length in feet and inches with its units; any other text as it is."""
+    marked = _FEET_AND_INCHES.fullmatch(text) if len(text) <= LONGEST_TYPED else None
+    feet, inches = marked.groups() if marked else (None, None)
+    return " ".join(f"{size} {unit}" for size, unit in ((feet, "ft"), (inches, "in")) if size) or text
+
+
+def _written_out(script: re.Match[str]) -> str:
+    digits = script[0].translate(_SCRIPTS)
+    apart = " " if script.string[script.end() : script.end() + 1].isdigit() else ""
+    if script[1] is None:
+        return f"_{digits}{apart}"
+    return f"^{digits if re.fullmatch('[+-]?[0-9]+', digits) else f'({digits})'}{apart}"
 
 
 def trim(text: str) -> str:
-    """`text` without the quotes, emphasis and closing punctuation around it."""
+    """`text` without the quotes, emphasis and closing punctuation around it; `5!` is a factorial and keeps its sign."""
+    if _FACTORIAL.fullmatch(text):
+        return text
     return text.lstrip(" \"'`*_,;:!?").rstrip(" \"'`*_.,;:!?")
 
 
-def content_words(text: str) -> tuple[str, str]:
-    """The content words of a plain text in lower case, joined by spaces, and the preposition of place before them.
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The content words of a text, joined by spaces.
 
-    Articles, plurals, spelling variants and hyphens do not count; synonyms and word order do. `on the left side` and
-    `left` have the same words and no preposition. `on the box` and `box` have the same words, the former with `on`.
+    `closed` writes what has a hyphen as one word. `preposition` is that of place before the words.
     """
+
+    words: str
+    closed: str
+    preposition: str = ""
+
+
+def content_words(text: str) -> Words:
+    """The content words of a plain text in lower case.
+
+    Articles, plurals, spelling variants, accents and hyphens do not count; synonyms and word order do. `on the left
+    side` and `left` have the same words and no preposition. `on the box` and `box` have the same words, the former with
+    `on`.
+    """
+    text = _SUBSCRIPT.sub("", without_accents(text))
+    words, preposition = _content(_HYPHEN.sub(" ", text))
+    closed = _content(_HYPHEN.sub("", text))[0] if _HYPHEN.search(text) else words
+    return Words(words, closed, preposition)
+
+
+def without_accents(text: str) -> str:
+    """A text in lower case whose Latin letters have no accents; the signs of other scripts keep theirs."""
+    if text.isascii() or len(text) > LONGEST_TYPED:
+        return text
+    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", text)))
+
+
+def _content(text: str) -> tuple[str, str]:
     ignored = _IGNORED if any(sign.isdigit() for sign in text) else _IGNORED_WITHOUT_DIGITS
-    found = _TOKEN.findall(_HYPHEN.sub(" ", text))
+    found = _TOKEN.findall(text)
     found = [token.replace(".", "") if _ABBREVIATION.fullmatch(token) else token for token in found]
     tokens = [token.replace("'", "") for token in found if token not in ignored]
     if len(tokens) > 2 and tokens[0] == "the" and tokens[-1] in ("one", "ones"):
         tokens = tokens[:-1]
-    words = []
+    words: list[str] = []
     for token, following in pairwise([*tokens, ""]):
         article = token == "a" and len(following) > 1 and following.isalpha() and following not in ("or", "and")
         if not article and token not in ("the", "an", "and", ","):
-            word = singular(_SPELLING.get(token, token))
-            words.append(_SPELLING.get(word, word))
+            word = _SPELLING.get(token, token)
+            word = _SPELLING.get(singular(word), singular(word))
+            joined = _JOINED.get((words[-1], word)) if words else None
+            words[-1:] = [joined] if joined else [*words[-1:], word]
     if not words:
         return " ".join(tokens) or text, ""
     placed = words[0] in _PREPOSITIONS
@@ -178,7 +234,13 @@ def singular(word: str) -> str:
     """The singular of an English noun in lower case, by rules; other words unchanged."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")) or word in _SINGULAR_IN_S:
+    if (
+        len(word) <= 3
+        or not word.endswith("s")
+        or word[:-1].isdigit()
+        or word.endswith(("ss", "us", "is"))
+        or word in _SINGULAR_IN_S
+    ):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"

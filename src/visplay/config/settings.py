@@ -59,7 +59,9 @@ class QuestionerSettings(Section):
     kl: float | None = Field(None, ge=0, description="the Questioner's own KL weight; null: rl.kl")
     reward: QuestionerReward = by_name("paper", "the reward; 'format' and 'random' are controls")
     labeler: Labeler | None = Field(None, description="labeler whose confidence is rewarded; null: silver.labeler")
-    gates: tuple[Gate, ...] = by_name(("answered",), "gates that a question must pass, for a reward that uses gates")
+    gates: tuple[Gate, ...] = by_name(
+        ("boxed", "answered"), "gates that a question must pass, for a reward that uses gates"
+    )
     diversity: DiversitySettings = Field(default_factory=DiversitySettings)
     history_size: int = Field(0, ge=0, description="earlier questions whose repetition is penalised (paper: 0)")
     history_weight: float = Field(1.0, ge=0, description="weight of that penalty, as diversity.weight within a group")
@@ -102,7 +104,9 @@ class SilverSettings(Section):
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions per image")
     labeler: Labeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 9)")
-    gates: tuple[Gate, ...] = by_name(("band",), "gates that a labelled question must pass, in order (paper: band)")
+    gates: tuple[Gate, ...] = by_name(
+        ("boxed", "band"), "gates that a labelled question must pass, in order (paper: band)"
+    )
 
     @field_validator("gates")
     @classmethod
@@ -122,6 +126,10 @@ class ReasonerSettings(Section):
         ("plain",),
         min_length=1,
         description="augmentations to train on in turn; harder than the votes' teach more",
+    )
+    shuffle_options: bool = Field(
+        True,
+        description="show the options that a question lists in another order for each vote (paper, official: false)",
     )
     overlong_buffer: int = Field(
         0, ge=0, description="tokens below sampling.max_tokens over which the reward falls by up to 1 (DAPO); 0: off"

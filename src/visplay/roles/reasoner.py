@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from visplay.answers import extract_boxed, reply
+from visplay.answers import ListedOptions, extract_boxed, listed_options, reply
 from visplay.config import ReasonerSettings
 from visplay.data.augmentations import augmented, preserves_answer
+from visplay.data.random_streams import random_stream
 from visplay.interfaces.engine import Engine
 from visplay.rl.rewards.completion import overlong_penalty
 from visplay.roles.form import FormCheck
@@ -35,6 +36,20 @@ def read_facts(text: str, learned: bool = False) -> tuple[str, ...] | None:
     return tuple(phrase for phrase in phrases if phrase not in ("", "no", "none", "nothing"))[:_LONGEST_LIST]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """A request for votes, and the order in which it shows the options that the question lists."""
+
+    request: Request
+    options: ListedOptions | None = None
+    order: tuple[int, ...] = ()
+
+    def answer(self, completion: Completion) -> str | None:
+        """What is boxed, in the letters of the question; None for what is cut off."""
+        answer = extract_boxed(completion.text) if completion.finished else None
+        return answer if answer is None or self.options is None else self.options.brought_back(answer, self.order)
+
+
 @dataclass(eq=False)
 class Reasoner:
     """Answers questions by an engine, for votes and for training, with the same prompt."""
@@ -57,19 +72,23 @@ class Reasoner:
         """`m` answers to each question, by question id.
 
         The answers are spread evenly over the augmentations of the image; the first augmentations get the remainder. An
-        augmentation that could change the answer is replaced by the plain image.
+        augmentation that could change the answer is replaced by the plain image. Options that a question lists are in
+        another order for each answer, and the answer is brought back to the question's own letters. So a habit of
+        answering with the first letter gives no majority.
         """
         asked = [
-            (question.id, augmentation, self._request(question, share, "vote", augmentation))
+            (question.id, augmentation, ordered)
             for question in questions
             for augmentation, share in spread_votes(m, augmentations, question.text)
+            for ordered in self._ordered(self._request(question, share, "vote", augmentation), question)
         ]
-        completions = self.voter.generate([request for *_, request in asked], self.settings.untrained_sampling)
+        requests = [ordered.request for *_, ordered in asked]
+        completions = self.voter.generate(requests, self.settings.untrained_sampling)
         votes: dict[str, list[Vote]] = {question.id: [] for question in questions}
         outputs: list[tuple[Completion, bool]] = []
-        for question_id, augmentation, request in asked:
-            for completion in completions[request.id]:
-                answer = extract_boxed(completion.text) if completion.finished else None
+        for question_id, augmentation, ordered in asked:
+            for completion in completions[ordered.request.id]:
+                answer = ordered.answer(completion)
                 logprob = fmean(completion.logprobs or (0.0,))
                 outputs.append((completion, answer is not None))
                 given = votes[question_id]
@@ -77,6 +96,24 @@ class Reasoner:
         if self.form_check:
             self.form_check.look(outputs)
         return {question_id: tuple(given) for question_id, given in votes.items()}
+
+    def _ordered(self, request: Request, question: Question) -> Iterator[_Ordered]:
+        """The request, or one for each order in which the options are shown."""
+        options = listed_options(question.text) if self.settings.shuffle_options else None
+        if options is None:
+            yield _Ordered(request)
+            return
+        stream = random_stream(self.seed, f"options/{request.id}")
+        orders: Counter[tuple[int, ...]] = Counter()
+        while orders.total() < request.n:
+            order = [int(place) for place in stream.permutation(len(options.texts))]
+            # All turns of an order before the next one, so that an option is as often A as B.
+            turns = min(len(order), request.n - orders.total())
+            orders.update((*order[turn:], *order[:turn]) for turn in range(turns))
+        for shown, share in orders.items():
+            name = f"{request.id}/{''.join(options.letters[place] for place in shown)}"
+            prompt = self.prompts.answer(options.in_order(shown))
+            yield _Ordered(replace(request, id=name, prompt=prompt, n=share), options, shown)
 
     def facts(
         self, questions: Sequence[Question], n: int, augmentations: Sequence[Augmentation]
