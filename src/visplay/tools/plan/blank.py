@@ -115,8 +115,11 @@ def update_bytes(policy: Policy, tokens: int, entropy_gradient: bool) -> int:
         hidden_1LH = blank.decode(tokens)
         hidden_MH = hidden_1LH[0][_ids(tokens)]
         # Chunks come one after the other, so two of them have the peak of many.
-        few = 2 * CHUNK_NUMBERS // len(blank.head.weight) + 2
-        score_tokens(hidden_MH[:few], _ids(min(few, tokens)), blank.head, entropy_gradient).sum().backward()
+        vocabulary = blank.head.out_features
+        few = 2 * CHUNK_NUMBERS // vocabulary + 2
+        score_tokens(
+            hidden_MH[:few], _ids(min(few, tokens)), blank.logits, vocabulary, entropy_gradient
+        ).sum().backward()
     policy.model.eval()
     for parameter in trainable:
         parameter.grad = None
