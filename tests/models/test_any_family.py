@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from tests.parity.families import PADDED
 from tests.parity.folders import ANSWERS, FOLDERS, teach, write_folder
 from visplay.config import Settings, load_settings
 from visplay.errors import ModelError
@@ -100,8 +101,13 @@ def _settings(folder: Path, tune: str) -> Settings:
 def test_a_whole_iteration(folder: Path, tune: str, tmp_path: Path) -> None:
     settings = _settings(folder, tune)
     before = VLM.load(folder, device="cpu").model.state_dict()
+    printed = io.StringIO()
     with RunDirectory.create(tmp_path / "run", settings) as run:
-        run_evolution(run, RunInputs(PICTURES, (), None), Console(quiet=True))
+        run_evolution(run, RunInputs(PICTURES, (), None), Console(file=printed, width=500))
+    said = "agrees with transformers" if folder.name in PADDED else "which agree with transformers"
+    assert said in printed.getvalue()
+    left_out = tune == "lora" and folder.name in ("qwen3_5", "glm4v")
+    assert ("linear layers without an adapter" in printed.getvalue()) == left_out
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in lines] == ["questioner", "silver", "reasoner", "reasoner"]
     silver = lines[1]

@@ -220,7 +220,7 @@ class _Decoded(torch.nn.Module):
     """In the place of a decoder that has run: its output is the last hidden states that it is given."""
 
     def forward(self, inputs_embeds: Tensor, **_: object) -> BaseModelOutput:
-        return _DecodedOutput(last_hidden_state=inputs_embeds)
+        return _DecodedOutput(last_hidden_state=cast(torch.FloatTensor, inputs_embeds))
 
 
 class _DecodedOutput(BaseModelOutput):
