@@ -80,6 +80,16 @@ class TreeModel:
         shared = {id(tensor) for part in frozen for tensor in _tensors(part)}
         return (tensor for tensor in _tensors(self.model) if id(tensor) not in shared)
 
+    def train(self) -> None:
+        """Prepare the model for an update: activations are recomputed and adapters drop out, if the settings say so.
+
+        Otherwise it computes as in `eval`, because the log-probabilities of an update must be those of the rollout.
+        Dropout that a checkpoint's configuration has, or noise in the routing of experts, would change them.
+        """
+        self.model.eval()
+        for name, module in self.model.named_modules():
+            module.training = getattr(module, "gradient_checkpointing", False) or ".lora_dropout." in f".{name}."
+
     def logprobs(
         self,
         trees: Sequence[TokenTree],

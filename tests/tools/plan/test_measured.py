@@ -164,7 +164,7 @@ def test_activations_of_an_update(model_folder: Path, images: tuple[ImageRef, ..
         prompt = vlm.encode(images[0], "What?")
         ids = (*prompt.token_ids, *range(40, 240))
         tree, _ = TokenTree.build([ids]), vlm.features([prompt.pixels])
-        vlm.model.train()
+        vlm.train()
         with LiveBytes() as live:
             scores = vlm.logprobs([tree], [prompt.pixels], [[1]], entropy > 0)
             (scores.logprobs_ST.sum() + scores.entropy_ST.sum()).backward()

@@ -114,7 +114,7 @@ def update_bytes(policy: Policy, rows: int, width: int, entropy_gradient: bool) 
     blank, trainable = cast(Blank, policy.vlm), policy.trainable()
     for parameter in trainable:
         parameter.grad = torch.empty_like(parameter)  # as after the first micro-batch
-    policy.model.train()
+    blank.train()
     with policy.active(), LiveBytes() as live:
         tokens = rows * width
         hidden_MH = blank.decode(rows, width).flatten(0, 1)[_ids(tokens)]
