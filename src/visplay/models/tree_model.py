@@ -162,7 +162,7 @@ class TreeModel:
         (Granite) are those of transformers, and `probe` compares the result with the whole model's.
         """
         model = copy.copy(self.model)  # the same weights; the model itself must keep its decoder
-        model._modules = {**model._modules, model.base_model_prefix: _Decoded()}
+        model._modules = {**model._modules, model.base_model_prefix: _Decoded(hidden_MH[None])}
         # The class's function, because a tool may have replaced the model's own by one that is bound to the model.
         output = type(model).forward(model, inputs_embeds=hidden_MH[None], use_cache=False, return_dict=True)
         return cast(Tensor, output.logits)[0].float()
@@ -227,10 +227,14 @@ class TreeModel:
 
 
 class _Decoded(torch.nn.Module):
-    """In the place of a decoder that has run: its output is the last hidden states that it is given."""
+    """In the place of a decoder that has run: whatever it is called with, it returns these last hidden states."""
 
-    def forward(self, inputs_embeds: Tensor, **_: object) -> BaseModelOutput:
-        return _DecodedOutput(last_hidden_state=cast(torch.FloatTensor, inputs_embeds))
+    def __init__(self, hidden_1MH: Tensor) -> None:
+        super().__init__()
+        self._hidden_1MH = hidden_1MH
+
+    def forward(self, *_: object, **__: object) -> BaseModelOutput:
+        return _DecodedOutput(last_hidden_state=cast(torch.FloatTensor, self._hidden_1MH))
 
 
 class _DecodedOutput(BaseModelOutput):
