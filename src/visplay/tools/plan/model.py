@@ -25,6 +25,7 @@ from visplay.tools.plan.workload import Batch, Generation
 # Memory grows in proportion from here on.
 _TOKENS = 1024
 _ANSWERS = 64
+_ROWS = 4
 
 
 class Peak(NamedTuple):
@@ -124,7 +125,14 @@ class Measured:
         """Peak of the passes of a micro-batch: one tree, or rows of at most `group` tokens on the padded path."""
         width = min(tokens, group) if self.padded_because else tokens
         rows = tokens // width
-        return self._update_bytes(self._policy, rows, width, self._entropy) + self.mask_bytes(rows, width)
+        return self._rows_bytes(rows, width) + self.mask_bytes(rows, width)
+
+    def _rows_bytes(self, rows: int, width: int) -> int:
+        """Peak of the passes of a micro-batch of rows; beyond a few rows each takes as much as the one before."""
+        if rows <= _ROWS:
+            return self._update_bytes(self._policy, rows, width, self._entropy)
+        few, more = (self._update_bytes(self._policy, n, width, self._entropy) for n in (_ROWS // 2, _ROWS))
+        return more + ceil((more - few) * (rows - _ROWS) / (_ROWS - _ROWS // 2))
 
     def rollout_peak(self, generation: Generation, batch: Batch) -> Peak:
         """The memory of a batch in which all completions have the greatest length."""
