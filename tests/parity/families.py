@@ -16,6 +16,7 @@ import transformers as hf
 
 TEXT_IDS = 290
 _IMAGE, _START, _END, _VIDEO, _TILE, _WHOLE = range(TEXT_IDS, 296)
+_AUDIO = {"audio_token_id": 296, "boa_token_id": 297, "eoa_token_index": 298}
 _VOCABULARY = 300
 _TEXT = {
     "vocab_size": _VOCABULARY,
@@ -135,6 +136,25 @@ def qwen3_vl() -> Tiny:
     return _qwen("qwen3_vl", hf.Qwen3VLForConditionalGeneration, config)
 
 
+def qwen3_5() -> Tiny:
+    """Its first layer has a state in the place of attention (Gated DeltaNet)."""
+    text = _TEXT | _rope(mrope_section=[2, 1, 1], mrope_interleaved=True, partial_rotary_factor=0.5)
+    text |= {"layer_types": ["linear_attention", "full_attention"], "linear_num_key_heads": 2}
+    text |= {"linear_num_value_heads": 4, "linear_key_head_dim": 16, "linear_value_head_dim": 16}
+    tower = _QWEN_TOWER | {"hidden_size": 32, "intermediate_size": 48, "out_hidden_size": 64}
+    config = hf.Qwen3_5Config(text_config=text, vision_config=tower | {"num_position_embeddings": 16}, **_QWEN_IDS)
+    return _qwen("qwen3_5", hf.Qwen3_5ForConditionalGeneration, config)
+
+
+def glm4v() -> Tiny:
+    text = _TEXT | _rope(mrope_section=[4, 2, 2], partial_rotary_factor=1.0)
+    tower = _QWEN_TOWER | {"hidden_size": 32, "intermediate_size": 48, "out_hidden_size": 64, "image_size": 16}
+    ids = {"image_token_id": _IMAGE, "video_token_id": _VIDEO}
+    ids |= {"image_start_token_id": _START, "image_end_token_id": _END}
+    config = hf.Glm4vConfig(text_config=text, vision_config=tower, **ids)
+    return _qwen("glm4v", hf.Glm4vForConditionalGeneration, config)
+
+
 def _tiled(name: str, kind: Callable[[Any], Any], config: Any) -> Tiny:
     """Two tiles with four tokens each, the second one the whole image; the right edge is padding."""
     seen = torch.ones(1, 2, 16, 16, dtype=torch.int64)
@@ -215,7 +235,36 @@ def gemma3() -> Tiny:
     )
 
 
-FAMILIES: dict[str, Callable[[], Tiny]] = {
-    make.__name__: make
-    for make in (qwen2_vl, qwen2_5_vl, qwen3_vl, idefics3, smolvlm, llava_onevision, internvl, gemma3)
-}
+def gemma4() -> Tiny:
+    """An image of 4 x 6 patches; its first layer sees eight tokens back, and its logits are capped at 2."""
+    text = _TEXT | {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
+    text |= {"global_head_dim": 32, "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": _VOCABULARY}
+    tower = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    tower |= {"num_key_value_heads": 2, "head_dim": 16, "patch_size": 4, "pooling_kernel_size": 2}
+    config = hf.Gemma4Config(
+        text_config=text | {"final_logit_softcapping": 2.0},
+        vision_config=tower | {"position_embedding_size": 64},
+        image_token_id=_IMAGE,
+        boi_token_id=_START,
+        eoi_token_id=_END,
+        video_token_id=_VIDEO,
+        **_AUDIO,
+    )
+    places = torch.cartesian_prod(torch.arange(4), torch.arange(6)).flip(1)
+    return Tiny(
+        "gemma4",
+        random_model(hf.Gemma4ForConditionalGeneration, config),
+        image_ids=(_START, *[_IMAGE] * 6, _END),
+        pixel_shape=(1, 24, 3 * 4 * 4),
+        extras={"image_position_ids": places[None]},
+        types="mm_token_type_ids",
+    )
+
+
+_MADE = (
+    *(qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_5, glm4v),
+    *(idefics3, smolvlm, llava_onevision, internvl, gemma3, gemma4),
+)
+FAMILIES: dict[str, Callable[[], Tiny]] = {make.__name__: make for make in _MADE}
+# Token trees are not valid for these.
+PADDED = {"qwen3_5", "gemma3", "gemma4"}

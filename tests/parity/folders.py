@@ -132,17 +132,37 @@ def _gemma() -> _Family:
     )
 
 
+def _glm() -> _Family:
+    return _Family(
+        {
+            _IMAGE: ("image_token", "<|image|>"),
+            _VIDEO: ("video_token", "<|video|>"),
+            _START: ("image_start_token", "<|begin_of_image|>"),
+            _END: ("image_end_token", "<|end_of_image|>"),
+        },
+        # A still image counts as two frames.
+        ("glm4v", "Glm4vImageProcessorPil", {"patch_size": 4, "merge_size": 2, "size": _pixels(128, 2048)}),
+        hf.Glm4vProcessor,
+        {},
+        "<|begin_of_image|><|image|><|end_of_image|>",
+    )
+
+
 _MAKE: dict[str, Callable[[], _Family]] = {
     "qwen2_vl": lambda: _qwen(hf.Qwen2VLProcessor),
     "qwen2_5_vl": lambda: _qwen(hf.Qwen2_5_VLProcessor),
     "mimo_vl": lambda: _qwen(hf.Qwen2_5_VLProcessor),
     "qwen3_vl": lambda: _qwen(hf.Qwen3VLProcessor),
+    "qwen3_5": lambda: _qwen(hf.Qwen3VLProcessor),
+    "glm4v": _glm,
     "idefics3": lambda: _tiled(hf.Idefics3Processor, "idefics3", "Idefics3ImageProcessorPil"),
     "smolvlm": lambda: _tiled(hf.SmolVLMProcessor, "smolvlm", "SmolVLMImageProcessorPil"),
     "llava_onevision": _llava,
     "internvl": _internvl,
     "gemma3": _gemma,
 }
+# All families but Gemma 4, whose processor needs torchvision.
+FOLDERS = tuple(_MAKE)
 
 
 def _tokenizer(family: _Family) -> PreTrainedTokenizerFast:

@@ -394,3 +394,37 @@ def test_advantages_scaled_by_batch_are_those_of_the_whole_step(vlm: VLM, images
     rewards = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
     expected = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std() + 1e-6)
     torch.testing.assert_close(torch.stack(trainer.advantages(groups)), expected.float())
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_dropout_of_the_checkpoint_is_not_in_the_update(
+    model_folder: Path, images: tuple[ImageRef, ...], tune: Tune, checkpointing: bool
+) -> None:
+    found = []
+    for dropout in (0.0, 0.5):
+        vlm = VLM.load(model_folder, device="cpu")
+        for module in vlm.model.modules():
+            if hasattr(module, "attention_dropout"):
+                module.attention_dropout = dropout
+        torch.manual_seed(0)
+        policy = new_policy(vlm, "reasoner", tune, LORA)
+        if checkpointing:
+            policy.checkpoint_activations()
+        trainer = Trainer(policy, _settings(kl=0.1), max_tokens=6)
+        metrics = trainer.step(_groups(policy, images[:2]))
+        found.append((metrics["kl"], _weights(policy)))
+        assert abs(metrics["kl"]) < 1e-6
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=0)
+
+
+def test_dropout_of_adapters_is_in_the_update(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    weights = []
+    for dropout in (0.0, 0.5):
+        torch.manual_seed(0)
+        policy = new_policy(
+            vlm, f"reasoner{dropout:.0f}{dropout > 0}", "lora", LORA.model_copy(update={"dropout": dropout})
+        )
+        Trainer(policy, _settings(), max_tokens=6).step(_groups(policy, images[:2]))
+        weights.append(_weights(policy))
+    assert not torch.allclose(*weights)

@@ -50,12 +50,13 @@ _BARE_LETTER = re.compile(r"(?<![\w'-])(?:([B-HJ-Z])(?![\w'-])|([AI])(?![\w'-])(
 def read_loosely(text: str, choices: Sequence[str] = ()) -> str | None:
     r"""The content of the box if there is one; else the answer that the text most likely gives, or None.
 
-    An unfinished thought has no answer. Without a box, these parts of the text after the thought are searched, in this order: what is between box tokens or
-    the tags `<answer>`, or is the value of `answer` in JSON; the content of an unclosed box; the text after the last
-    "answer is" or "Answer:", in several languages; the last line. With `choices`, the options' texts, the answer is the
-    letter that one of the stated parts begins with, the last option letter in a part, or the option that is mentioned
-    last. Else it is "yes" or "no" at the start of a part; the words of a short line, or what follows its last "=" or
-    its verb "is"; the last number; the last "yes" or "no". Never raises; the time is linear in the length of `text`.
+    An unfinished thought has no answer. Without a box, these parts of the text after the thought are searched, in this
+    order: what is between box tokens or the tags `<answer>`, or is the value of `answer` in JSON; the content of an
+    unclosed box; the text after the last "answer is" or "Answer:", in several languages; the last line. With
+    `choices`, the options' texts, the answer is the letter that one of the stated parts begins with, the last option
+    letter in a part, or the option that is mentioned last. Else it is "yes" or "no" at the start of a part; the words
+    of a short line, or what follows its last "=" or its verb "is"; the last number; the last "yes" or "no". Never
+    raises; the time is linear in the length of `text`.
     """
     boxed = extract_boxed(text)
     if boxed is not None:

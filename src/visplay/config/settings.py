@@ -225,8 +225,14 @@ class LoraSettings(Section):
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         min_length=1,
-        description="names of the language model's linear layers that get an adapter",
+        description="names of the language model's linear layers that get an adapter; 'all-linear': all of them; "
+        "'projector': also those between vision tower and language model",
     )
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _one_alone(cls, targets: Any) -> Any:
+        return (targets,) if isinstance(targets, str) else targets
 
 
 class Settings(Section):

@@ -7,8 +7,10 @@ Shapes: N completions of a batch, M of them that are unfinished, T tokens, V voc
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -64,7 +66,7 @@ def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> li
     ids_NT = pad_sequence([torch.tensor(p.token_ids) for p in prompts], True, vlm.pad_id, padding_side="left")
     length_N = torch.tensor([len(p.token_ids) for p in prompts])
     mask_NT = torch.arange(ids_NT.shape[1]) >= ids_NT.shape[1] - length_N[:, None]
-    vlm.model.generate(
+    _without_habits(vlm.model).generate(
         input_ids=ids_NT.to(vlm.device),
         attention_mask=mask_NT.long().to(vlm.device),
         generation_config=GenerationConfig(
@@ -72,13 +74,23 @@ def _decode(vlm: VLM, rows: Sequence[_Row], sampling: Sampling, seed: int) -> li
             max_new_tokens=pending.limit,
             eos_token_id=list(vlm.eos_ids),
             pad_token_id=vlm.pad_id,
-            repetition_penalty=1.0,
         ),
         logits_processor=LogitsProcessorList([_ForceDrawnTokens(pending, ids_NT.shape[1])]),
         **vlm.token_types(ids_NT.to(vlm.device)),
         **{name: torch.cat([p.pixels[name] for p in prompts]).to(vlm.device) for name in prompts[0].pixels},
     )
     return list(pending.completions())
+
+
+def _without_habits(model: Any) -> Any:
+    """The same model without the decoding habits of its checkpoint.
+
+    `generate` fills what its `generation_config` leaves open from the model's own: banned n-grams and tokens, biases,
+    penalties, forced ends, stop strings, beams, assistants. The trainer's log-probabilities know nothing of them.
+    """
+    free = copy.copy(model)  # the same weights; the model keeps its habits for those who use it after training
+    free.generation_config = GenerationConfig()
+    return free
 
 
 class _ForceDrawnTokens(LogitsProcessor):

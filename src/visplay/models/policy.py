@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 
 from visplay.config import LoraSettings, Settings
 from visplay.errors import ModelError, one_line
+from visplay.models.adapters import target_pattern, without_adapter
 from visplay.models.finite import check_finite
 from visplay.models.vlm import VLM, quiet
 
@@ -49,6 +49,10 @@ class Policy:
     def trainable(self) -> list[torch.nn.Parameter]:
         """The trainable parameters of this role."""
         return []
+
+    def without_adapter(self) -> tuple[str, ...]:
+        """Kinds of linear layers of the language model that have no adapter, with their numbers; for adapters only."""
+        return ()
 
     def offload(self) -> None:
         """Move a role's own copy of the weights and the reference to CPU memory, until they are used again."""
@@ -115,17 +119,14 @@ class FullPolicy(Policy):
 
 
 class LoraPolicy(Policy):
-    """An adapter of low rank on the language model's linear layers (LoRA, arXiv 2106.09685), one per role."""
+    """An adapter of low rank on linear layers (LoRA, arXiv 2106.09685), one per role; see `LoraSettings.targets`."""
 
     def __init__(self, base: VLM, role: str, settings: LoraSettings) -> None:
         super().__init__(base, role)
         if base.device.type == "cpu" and getattr(base.model, "is_quantized", False):
             raise ModelError(f"4-bit weights of '{base.name}' have no gradient on a CPU; leave four_bit out")
         base.model.requires_grad_(False)
-        # A regular expression for the target layers of the language model, which matches no layer of the vision tower.
-        decoder = base.model.get_decoder()
-        name = next(name for name, module in base.model.named_modules() if module is decoder)
-        layers = rf"{re.escape(name)}\..*\.({'|'.join(map(re.escape, settings.targets))})"
+        layers = target_pattern(base.model, settings.targets)
         config = LoraConfig(
             r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=layers
         )
@@ -153,6 +154,9 @@ class LoraPolicy(Policy):
             yield self.vlm
         finally:
             self.vlm.model.enable_adapters()
+
+    def without_adapter(self) -> tuple[str, ...]:
+        return without_adapter(self.model, self.role)
 
     def trainable(self) -> list[torch.nn.Parameter]:
         return [p for name, p in self.model.named_parameters() if "lora_" in name and f".{self.role}." in name]

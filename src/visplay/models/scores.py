@@ -8,7 +8,7 @@ of a sequence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,9 @@ from visplay.models.token_tree import TokenTree
 
 # Largest number of logits in a chunk.
 CHUNK_NUMBERS = 2**24
+
+# From hidden states (M, H) to next-token logits, float32 (M, V), which the caller may keep or drop.
+Logits = Callable[[Tensor], Tensor]
 
 
 class TokenScores(NamedTuple):
@@ -38,15 +41,18 @@ class TokenScores(NamedTuple):
 
 def token_scores(
     hidden_BLH: Tensor,
-    head: torch.nn.Linear,
+    logits: Logits,
+    vocabulary: int,
     trees: Sequence[TokenTree],
     starts: Sequence[Sequence[int]],
     entropy_gradient: bool = False,
     temperature: float = 1.0,
 ) -> TokenScores:
-    """Scores of the tokens of each sequence from its start on, with gradients for the hidden states and `head`.
+    """Scores of the tokens of each sequence from its start on, with gradients for the hidden states and `logits`.
 
     Args:
+        logits: the model's own, see `TreeModel.logits`.
+        vocabulary: the number of logits of a token.
         trees: one per row of `hidden_BLH`.
         starts: for each tree, for each sequence, the first token to score, at least 1.
         entropy_gradient: whether the entropy has a gradient too, which costs a little.
@@ -54,7 +60,9 @@ def token_scores(
     """
     wanted = _wanted(trees, starts, width=hidden_BLH.shape[1])
     ids_M, parents_M, inverse, mask_ST = (torch.from_numpy(array).to(hidden_BLH.device) for array in wanted)
-    scores_M2 = score_tokens(hidden_BLH.flatten(0, 1)[parents_M], ids_M, head, entropy_gradient, temperature)
+    scores_M2 = score_tokens(
+        hidden_BLH.flatten(0, 1)[parents_M], ids_M, logits, vocabulary, entropy_gradient, temperature
+    )
     padded_ST2 = scores_M2.new_zeros(*mask_ST.shape, 2)
     padded_ST2[mask_ST] = scores_M2[inverse]
     entropy_ST = padded_ST2[..., 1] if entropy_gradient else padded_ST2[..., 1].detach()
@@ -86,11 +94,16 @@ def _wanted(trees: Sequence[TokenTree], starts: Sequence[Sequence[int]], width: 
 
 
 def score_tokens(
-    hidden_MH: Tensor, ids_M: Tensor, head: torch.nn.Linear, entropy_gradient: bool, temperature: float = 1.0
+    hidden_MH: Tensor,
+    ids_M: Tensor,
+    logits: Logits,
+    vocabulary: int,
+    entropy_gradient: bool,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Log-probability and entropy, (M, 2); the backward pass recomputes the logits of each chunk."""
-    size = max(1, CHUNK_NUMBERS // len(head.weight))
-    rest = (head, entropy_gradient, temperature)
+    size = max(1, CHUNK_NUMBERS // vocabulary)
+    rest = (logits, entropy_gradient, temperature)
     if len(ids_M) <= size:
         return _score_chunk(hidden_MH, ids_M, *rest)
     chunks = zip(hidden_MH.split(size), ids_M.split(size), strict=True)
@@ -98,11 +111,12 @@ def score_tokens(
 
 
 def _score_chunk(
-    hidden_MH: Tensor, ids_M: Tensor, head: torch.nn.Linear, entropy_gradient: bool, temperature: float
+    hidden_MH: Tensor, ids_M: Tensor, logits: Logits, entropy_gradient: bool, temperature: float
 ) -> Tensor:
-    logits_MV = head(hidden_MH).float()
+    logits_MV = logits(hidden_MH)
     if temperature != 1:
-        logits_MV.div_(temperature)  # in place, or a chunk would take twice the memory
+        # Not in place, because a family's last operation may need its result for the gradient.
+        logits_MV = logits_MV / temperature
     logprobs_MV = logits_MV.log_softmax(-1)
     chosen_M = logprobs_MV.gather(1, ids_M[:, None])[:, 0]
     with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):

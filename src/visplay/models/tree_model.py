@@ -10,6 +10,7 @@ image tokens, D tokens of a sequence.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask
 from torch.nn.utils.rnn import pad_sequence
+from transformers.modeling_outputs import BaseModelOutput
 
 from visplay.models.attention import TREE_ATTENTION, block_mask, flex_runs
 from visplay.models.cache import TreeCache
@@ -76,6 +78,16 @@ class TreeModel:
         shared = {id(tensor) for part in frozen for tensor in _tensors(part)}
         return (tensor for tensor in _tensors(self.model) if id(tensor) not in shared)
 
+    def train(self) -> None:
+        """Prepare the model for an update: activations are recomputed and adapters drop out, if the settings say so.
+
+        Otherwise it computes as in `eval`, because the log-probabilities of an update must be those of the rollout.
+        Dropout that a checkpoint's configuration has, or noise in the routing of experts, would change them.
+        """
+        self.model.eval()
+        for name, module in self.model.named_modules():
+            module.training = getattr(module, "gradient_checkpointing", False) or ".lora_dropout." in f".{name}."
+
     def logprobs(
         self,
         trees: Sequence[TokenTree],
@@ -92,12 +104,14 @@ class TreeModel:
             padded: compute one padded row per sequence instead of token trees; None: if the model needs it.
         """
         padded = bool(self.padded_because) if padded is None else padded
-        if padded:
+        if padded and any(len(tree.paths) > 1 for tree in trees):
             pixels = [image for tree, image in zip(trees, pixels, strict=True) for _ in tree.paths]
             trees = [TokenTree.build([tree.ids_L[path].tolist()]) for tree in trees for path in tree.paths]
             starts = [[first] for of_tree in starts for first in of_tree]
         hidden_BLH = self.hidden(trees, pixels, padded=padded)
-        return token_scores(hidden_BLH, self.head, trees, starts, entropy_gradient, temperature)
+        return token_scores(
+            hidden_BLH, self.logits, self.head.out_features, trees, starts, entropy_gradient, temperature
+        )
 
     def hidden(
         self, trees: Sequence[TokenTree], pixels: Sequence[Pixels], cache: TreeCache | None = None, padded: bool = False
@@ -140,8 +154,16 @@ class TreeModel:
         return cast(Tensor, output.last_hidden_state)
 
     def logits(self, hidden_MH: Tensor) -> Tensor:
-        """Next-token logits, float32 (M, V)."""
-        return cast(Tensor, self.head(hidden_MH)).float()
+        """Next-token logits, float32 (M, V), by the model's own code: the head, and what its family does after it.
+
+        The model's forward pass runs around a decoder that returns `hidden_MH`. So soft-capping (Gemma) and scaling
+        (Granite) are those of transformers, and `probe` compares the result with the whole model's.
+        """
+        model = copy.copy(self.model)  # the same weights; the model itself must keep its decoder
+        model._modules = {**model._modules, model.base_model_prefix: _Decoded(hidden_MH[None])}
+        # The class's function, because a tool may have replaced the model's own by one that is bound to the model.
+        output = type(model).forward(model, inputs_embeds=hidden_MH[None], use_cache=False, return_dict=True)
+        return cast(Tensor, output.logits)[0].float()
 
     def positions(self, tree: TokenTree, pixels: Pixels) -> Tensor:
         """Rotary positions of a tree's nodes, int64 (A, L), by the model's own rule."""
@@ -199,6 +221,25 @@ class TreeModel:
             pooler_output=pooled if features[0].listed else torch.cat(pooled),
             deepstack_features=list(zip(*(of_tree.deep_TH for of_tree in features), strict=True)) or None,
         )
+
+
+class _Decoded(torch.nn.Module):
+    """In the place of a decoder that has run: whatever it is called with, it returns these last hidden states."""
+
+    def __init__(self, hidden_1MH: Tensor) -> None:
+        super().__init__()
+        self._hidden_1MH = hidden_1MH
+
+    def forward(self, *_: object, **__: object) -> BaseModelOutput:
+        return _DecodedOutput(last_hidden_state=cast(torch.FloatTensor, self._hidden_1MH))
+
+
+class _DecodedOutput(BaseModelOutput):
+    """Families read further outputs of their decoders only to pass them on."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
 
 
 def _tensors(module: torch.nn.Module) -> Iterator[Tensor]:

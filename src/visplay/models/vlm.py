@@ -6,6 +6,7 @@ families. Left out: video.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,13 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedConfig,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils import logging
 
@@ -123,9 +130,18 @@ class VLM(TreeModel):
 
     def save(self, folder: str | Path) -> None:
         """Write weights, tokenizer and image processor in Hugging Face format, for `load`."""
+        # A copy without decoding habits, because transformers refuses to write some that it has read.
+        model = copy.copy(self.model)
+        model.generation_config = GenerationConfig()
+        model.config = copy.deepcopy(self.model.config)
+        for habit in model.config._get_generation_parameters():  # of a checkpoint from before there was a file for them
+            setattr(model.config, habit, None)
         with quiet():
-            self.model.save_pretrained(folder)
+            model.save_pretrained(folder)
             self.processor.save(folder)
+        self.model.generation_config.to_json_file(
+            Path(folder) / "generation_config.json", keys_to_pop=["compile_config"]
+        )
 
     def encode(self, image: ImageRef, prompt: str) -> EncodedPrompt:
         """The model's inputs for a user turn with an image, or the images of an album, and a text without its markup.

@@ -97,7 +97,7 @@ class Trainer:
             raise TrainingError("a training step needs at least one group")
         sums = dict.fromkeys(_SUMS, 0.0)
         with self.policy.active() as vlm:
-            vlm.model.train()
+            vlm.train()
             advantages = self.advantages(groups)
             whole = list(zip(groups, advantages, strict=True))
             count = min(self.settings.updates_per_step, len(whole))
@@ -277,11 +277,7 @@ class Trainer:
         if self.settings.kl == 0:
             return None
         with self.policy.reference() as vlm, torch.no_grad():
-            was_training = vlm.model.training
-            vlm.model.eval()
-            scores = self._score(vlm, batch)
-            vlm.model.train(was_training)
-        return scores.logprobs_ST
+            return self._score(vlm, batch).logprobs_ST
 
     def _score(self, vlm: VLM, batch: Sequence[PackedTree], entropy_gradient: bool = False) -> TokenScores:
         trees, pixels, starts = zip(*((packed.tree, packed.pixels, packed.starts) for packed in batch), strict=True)

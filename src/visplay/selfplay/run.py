@@ -133,6 +133,10 @@ def run_evolution(
         console.print("the learning rate is lower after a divergence: back to the last accepted iteration, or the base")
     if not title:
         console.print(str(state.path), highlight=False)
+        if left_out := state.reasoner_policy.without_adapter():
+            console.print(
+                f"linear layers without an adapter (see lora.targets): {', '.join(left_out)}", highlight=False
+            )
     with (
         noted_failure(run.path),
         closing(Trackers(run, console)) as trackers,

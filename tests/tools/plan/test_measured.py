@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, Qwen2_5_VLConfig
 
-from tests.parity.families import FAMILIES
+from tests.parity.families import FAMILIES, PADDED
 from tests.tools.plan.shapes import qwen_3b, qwen_7b
 from visplay.config import Settings, load_settings
 from visplay.distributed.controller import Controller
@@ -22,6 +23,8 @@ from visplay.models.vlm import VLM
 from visplay.rl.trainer import Trainer
 from visplay.tools.plan.blank import LiveBytes
 from visplay.tools.plan.model import Measured, optimizer_bytes
+from visplay.tools.plan.plan import Plan
+from visplay.tools.plan.table import conclusion, plan_lines
 from visplay.tools.plan.workload import Assumed, Batch, Generation
 from visplay.types import ImageRef, Request
 
@@ -52,6 +55,37 @@ def test_parameters_of_every_family(family: str) -> None:
     assert measured.base == sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
     assert 0 < measured.decoder < measured.total
     assert measured.vision > 0
+
+
+@pytest.mark.parametrize(
+    ("family", "tune"), [(family, "lora") for family in FAMILIES] + [(family, "full") for family in sorted(PADDED)]
+)
+def test_every_family_has_a_plan(family: str, tune: str) -> None:
+    more = ("questioner.steps=1", "reasoner.steps=1", "silver.images=4", "rl.micro_batch_tokens=4096")
+    plan = Plan(family, FAMILIES[family]().model.config, _settings(f"tune={tune}", *more), 10**10)
+    assert plan.fits and plan.activations > 0 and plan.model.token_bytes > 0
+    assert bool(plan.model.state_bytes) == (family in PADDED)
+    assert plan.fitting_micro_batch >= plan.group and plan.fitting.answers > 0
+    assert list(plan_lines(plan))[-1] == conclusion(plan)
+
+
+@pytest.mark.parametrize("family", ["gemma3", "gemma4"])
+def test_many_rows_take_what_few_say(family: str) -> None:
+    measured = Measured(family, FAMILIES[family]().model.config, _settings())
+    counted = measured._update_bytes(measured._policy, 16, 300, False)
+    assert measured.activations(16 * 300, 300) - measured.mask_bytes(16, 300) == pytest.approx(counted, rel=0.02)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", sorted(PADDED))
+def test_what_padded_rows_keep_is_counted(family: str) -> None:
+    tiny = FAMILIES[family]()
+    measured = Measured(family, tiny.model.config, _settings())
+    batch, own = Batch(trees=3, answers=1, shared=1100), 30
+    rows = torch.full((batch.trees, batch.shared + own), 5)
+    cache = tiny.model.model.language_model(input_ids=rows, use_cache=True).past_key_values
+    tensors = [t for layer in cache.layers for t in tree_leaves(vars(layer)) if isinstance(t, torch.Tensor)]
+    assert measured.kv_bytes(batch, own) == sum(t.nbytes for t in tensors if t.ndim > 1)
 
 
 @pytest.mark.parametrize(("config", "billions"), [(qwen_3b(), 3.75), (qwen_7b(), 8.29)])
@@ -138,7 +172,7 @@ def test_activations_of_an_update(model_folder: Path, images: tuple[ImageRef, ..
         prompt = vlm.encode(images[0], "What?")
         ids = (*prompt.token_ids, *range(40, 240))
         tree, _ = TokenTree.build([ids]), vlm.features([prompt.pixels])
-        vlm.model.train()
+        vlm.train()
         with LiveBytes() as live:
             scores = vlm.logprobs([tree], [prompt.pixels], [[1]], entropy > 0)
             (scores.logprobs_ST.sum() + scores.entropy_ST.sum()).backward()

@@ -23,6 +23,8 @@ class ServerBackend(ServerSettings, type="server"):
     def check_run(self, run: Any, trained: bool) -> None:
         if trained and run.tune == "full":
             raise ValueError("vote_engine: a server cannot follow weights that are trained in full; choose tune: lora")
+        if trained and "projector" in run.lora.targets:
+            raise ValueError("vote_engine: a server takes no adapters on the projector; leave it out of lora.targets")
         if trained and self.adapters is None:
             raise ValueError("vote_engine: adapters is missing; name a folder that the server reads by the same path")
 

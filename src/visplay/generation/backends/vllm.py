@@ -43,6 +43,10 @@ class VLLMBackend(EngineBackend, type="vllm"):
     def check_run(self, run: Any, trained: bool) -> None:
         if run.four_bit:
             raise ValueError("engine: vllm takes no four_bit base; leave four_bit out, or use engine: transformers")
+        if run.tune == "lora" and "projector" in run.lora.targets:
+            raise ValueError(
+                "engine: vllm takes no adapters on the projector; leave it out, or use engine: transformers"
+            )
 
     def engines(self, base: Any, policies: Sequence[Any], run: Any) -> list[Engine]:
         from visplay.generation.vllm_engine import VLLM, VLLMEngine

@@ -2,7 +2,8 @@
 
 transformers' own passes run, with their casts, their copies and what autograd keeps. The storages that operators return
 are counted. Left out: what kernels allocate and free within one operator, the vision tower, the mask, and decoding;
-`model.py` adds the last two by arithmetic.
+`model.py` adds the last two by arithmetic. Layers with a state in the place of attention run as transformers runs them
+without the packages of fused kernels, which take less.
 
 Shapes: B trees, L tokens, A axes of rotary positions, M scored tokens, H hidden size, V vocabulary, N answers; in
 attention H query heads and D head size.
@@ -16,7 +17,7 @@ from typing import Any, cast
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from transformers import AttentionInterface, AutoModelForImageTextToText, PreTrainedConfig
+from transformers import AttentionInterface, AutoModelForImageTextToText, Cache, DynamicCache, PreTrainedConfig
 from transformers.integrations.sdpa_attention import repeat_kv
 
 from visplay.errors import ModelError, one_line
@@ -61,18 +62,21 @@ class Blank(TreeModel):
         """Count attention as the kernel with a dense mask takes memory, or as FlexAttention does."""
         self.model.set_attn_implementation({"text_config": _DENSE if dense else _FLEX})
 
-    def decode(self, tokens: int, cache: TreeCache | None = None) -> torch.Tensor:
-        """Last hidden states of so many tokens, (1, L, H)."""
-        position_ids = _ids(3, 1, tokens) if self._has_rope_index else _ids(1, tokens)
+    def cache(self) -> TreeCache | Cache:
+        """An empty cache of keys and values, as decoding uses it."""
+        return DynamicCache(config=self.model.config.get_text_config()) if self.padded_because else TreeCache()
+
+    def decode(self, rows: int, tokens: int, cache: TreeCache | Cache | None = None) -> torch.Tensor:
+        """Last hidden states of rows of so many tokens, (B, L, H); a token tree is one row."""
+        shape = (3, rows, tokens) if self._has_rope_index else (rows, tokens)
         output = self.model.get_decoder()(
-            inputs_embeds=self.model.get_input_embeddings()(_ids(1, tokens)),
-            position_ids=position_ids,
-            attention_mask=torch.empty(1, 1, 1, 1, device=_META),  # a mask of four axes is taken as it is
+            input_ids=_ids(rows, tokens),
+            position_ids=_ids(*shape),
             past_key_values=cache,
             use_cache=cache is not None,
         )
-        hidden_1LH: torch.Tensor = output.last_hidden_state
-        return hidden_1LH
+        hidden_BLH: torch.Tensor = output.last_hidden_state
+        return hidden_BLH
 
 
 class LiveBytes(TorchDispatchMode):
@@ -102,21 +106,24 @@ class LiveBytes(TorchDispatchMode):
         self.now -= self._held.pop(name)
 
 
-def update_bytes(policy: Policy, tokens: int, entropy_gradient: bool) -> int:
-    """Peak of the forward and backward pass of a micro-batch, beyond weights and their gradients.
+def update_bytes(policy: Policy, rows: int, width: int, entropy_gradient: bool) -> int:
+    """Peak of the forward and backward pass of a micro-batch of rows, beyond weights and their gradients.
 
     Every token is scored, which is more than a tree of answers on an image asks for.
     """
     blank, trainable = cast(Blank, policy.vlm), policy.trainable()
     for parameter in trainable:
         parameter.grad = torch.empty_like(parameter)  # as after the first micro-batch
-    policy.model.train()
+    blank.train()
     with policy.active(), LiveBytes() as live:
-        hidden_1LH = blank.decode(tokens)
-        hidden_MH = hidden_1LH[0][_ids(tokens)]
+        tokens = rows * width
+        hidden_MH = blank.decode(rows, width).flatten(0, 1)[_ids(tokens)]
         # Chunks come one after the other, so two of them have the peak of many.
-        few = 2 * CHUNK_NUMBERS // len(blank.head.weight) + 2
-        score_tokens(hidden_MH[:few], _ids(min(few, tokens)), blank.head, entropy_gradient).sum().backward()
+        vocabulary = blank.head.out_features
+        few = 2 * CHUNK_NUMBERS // vocabulary + 2
+        score_tokens(
+            hidden_MH[:few], _ids(min(few, tokens)), blank.logits, vocabulary, entropy_gradient
+        ).sum().backward()
     policy.model.eval()
     for parameter in trainable:
         parameter.grad = None
@@ -126,8 +133,20 @@ def update_bytes(policy: Policy, tokens: int, entropy_gradient: bool) -> int:
 def prefill_bytes(policy: Policy, tokens: int) -> int:
     """Peak of computing images and prompts, their keys and values included."""
     with policy.active(), torch.no_grad(), LiveBytes() as live:
-        cast(Blank, policy.vlm).decode(tokens, TreeCache())
+        blank = cast(Blank, policy.vlm)
+        blank.decode(1, tokens, blank.cache())
     return int(live.peak)
+
+
+def cache_bytes(policy: Policy, tokens: int) -> int:
+    """Keys and values of a row of so many tokens on the padded path, with what layers without them keep instead."""
+    blank = cast(Blank, policy.vlm)
+    cache = blank.cache()
+    with policy.active(), torch.no_grad():
+        blank.decode(1, tokens, cache)
+    kept = tree_leaves([vars(layer) for layer in cast(Cache, cache).layers])
+    # Not the counters of a layer, which all rows share.
+    return sum(tensor.nbytes for tensor in kept if isinstance(tensor, torch.Tensor) and tensor.ndim > 1)
 
 
 def draw_bytes(policy: Policy, answers: int, sampling: Sampling) -> int:

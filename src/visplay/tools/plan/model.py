@@ -19,12 +19,13 @@ from visplay.distributed.controller import Controller
 from visplay.models.cache import ROOM
 from visplay.models.policy import role_of
 from visplay.models.vlm import VLM
-from visplay.tools.plan.blank import Blank, draw_bytes, prefill_bytes, update_bytes
+from visplay.tools.plan.blank import Blank, cache_bytes, draw_bytes, prefill_bytes, update_bytes
 from visplay.tools.plan.workload import Batch, Generation
 
 # Memory grows in proportion from here on.
 _TOKENS = 1024
 _ANSWERS = 64
+_ROWS = 4
 
 
 class Peak(NamedTuple):
@@ -46,6 +47,7 @@ class Measured:
         total, decoder, head, vision: weights of the base: all, the decoder's layers, the layer to the vocabulary, and
             all before the decoder. A weight that is used twice counts once in the total.
         trainable: weights that a role trains.
+        without_adapter: see `Policy.without_adapter`.
         base, roles: bytes of the base, and of both roles' own weights: adapters, or copies of the base's weights.
         gradients, optimizer: for one role, bytes of the gradients, and of AdamW's state with its float32 weights. With
             several processes, the optimizer is that of the process with the largest share of the weights.
@@ -53,6 +55,7 @@ class Measured:
         padded_because: why token trees are impossible; empty if they are possible, which a run's probe then checks.
         dense: attention takes a dense mask; else FlexAttention.
         token_bytes, feature_bytes: keys and values, and vision features, of a token.
+        state_bytes: what a sequence on the padded path keeps however long it is: windows and states of layers.
         prefill: bytes at the peak of computing a token of images and prompts, its keys and values included.
 
     Raises:
@@ -76,8 +79,6 @@ class Measured:
         text = blank.model.config.get_text_config()
         self._width: int = blank.model.dtype.itemsize
         self._heads = text.num_attention_heads
-        head_size = getattr(text, "head_dim", None) or text.hidden_size // self._heads
-        self.token_bytes: int = 2 * text.num_hidden_layers * text.num_key_value_heads * head_size * self._width
         self.feature_bytes = text.hidden_size * self._width
 
         known = {id(parameter) for parameter in blank.model.parameters()}
@@ -90,6 +91,7 @@ class Measured:
         )
         self._policy = roles[1]
         trained = self._policy.trainable()
+        self.without_adapter = self._policy.without_adapter()
         self.trainable, self.gradients = _numbers(trained), _bytes(trained)
 
         share = _largest_share(trained, processes)
@@ -104,13 +106,33 @@ class Measured:
         cast(Blank, self._policy.vlm).attend(self.dense)
         self._entropy = settings.rl.entropy > 0
         self.prefill = prefill_bytes(self._policy, _TOKENS) / _TOKENS
+        self.token_bytes, self.state_bytes = self._cached(text)
         self._update_bytes = cache(update_bytes)
         self._draw_bytes = cache(draw_bytes)
+
+    def _cached(self, text: PreTrainedConfig) -> tuple[int, int]:
+        """Bytes of keys and values of a token, and of what a sequence keeps however long it is."""
+        if not self.padded_because:
+            head_size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+            return 2 * text.num_hidden_layers * text.num_key_value_heads * head_size * self._width, 0
+        # Layers with a window keep no more of a long sequence, and layers with a state no more of any.
+        windows = _TOKENS + (getattr(text, "sliding_window", None) or 0)
+        less, more = (cache_bytes(self._policy, windows + tokens) for tokens in (0, _TOKENS))
+        token = (more - less) // _TOKENS
+        return token, less - windows * token
 
     def activations(self, tokens: int, group: int) -> int:
         """Peak of the passes of a micro-batch: one tree, or rows of at most `group` tokens on the padded path."""
         width = min(tokens, group) if self.padded_because else tokens
-        return self._update_bytes(self._policy, tokens, self._entropy) + self.mask_bytes(tokens // width, width)
+        rows = tokens // width
+        return self._rows_bytes(rows, width) + self.mask_bytes(rows, width)
+
+    def _rows_bytes(self, rows: int, width: int) -> int:
+        """Peak of the passes of a micro-batch of rows; beyond a few rows each takes as much as the one before."""
+        if rows <= _ROWS:
+            return self._update_bytes(self._policy, rows, width, self._entropy)
+        few, more = (self._update_bytes(self._policy, n, width, self._entropy) for n in (_ROWS // 2, _ROWS))
+        return more + ceil((more - few) * (rows - _ROWS) / (_ROWS - _ROWS // 2))
 
     def rollout_peak(self, generation: Generation, batch: Batch) -> Peak:
         """The memory of a batch in which all completions have the greatest length."""
@@ -127,7 +149,7 @@ class Measured:
     def kv_bytes(self, batch: Batch, own: int) -> int:
         """Keys and values of a batch whose answers have `own` tokens of their own."""
         if self.padded_because:
-            return self.token_bytes * batch.all_answers * (batch.shared + own)
+            return batch.all_answers * (self.token_bytes * (batch.shared + own) + self.state_bytes)
         room = ROOM if own else 0  # a full buffer doubles
         while room < own:
             room *= 2

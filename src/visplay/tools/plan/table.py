@@ -99,6 +99,8 @@ def _model(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "  decoder, without embeddings", f"{model.decoder:,}"
     yield "  vision tower", f"{model.vision:,}"
     yield "trained, a role", f"{model.trainable:,} ({model.trainable / model.total:.1%})"
+    if model.without_adapter:
+        yield "linear layers without an adapter", ", ".join(model.without_adapter)
     reason = model.padded_because
     yield "path", f"padded path: {reason}" if reason else "token trees, if the run's probe agrees"
     yield "attention", "dense mask" if model.dense else "FlexAttention, if it runs on the device"
