@@ -29,6 +29,7 @@ from visplay.types import Candidate, Group, SilverItem, StepId
 def train_questioner(context: PhaseContext, at: StepId) -> None:
     """G questions per image, m answers per question, gates, rewards, one update of the Questioner."""
     state, tag = context.state, f"{at.iteration}/questioner/{at.step}"
+    context.prepare_phase(at)
     with context.step(at) as record:
         rollout = _Rollout(context)
         groups = rollout.sample(context.settings.questioner.images_per_step, tag)
@@ -111,6 +112,7 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
     """G answers per silver question, rewards, one update of the Reasoner."""
     settings, state, tag = context.settings, context.state, f"{at.iteration}/reasoner/{at.step}"
     silver, trainer, observer = context.silver(at.iteration), state.reasoner_trainer, context.inputs.observer
+    context.prepare_phase(at)
     asked: dict[str, SilverItem] = {}
 
     def batch(size: int, of: StepId) -> list[SilverItem]:

@@ -118,7 +118,7 @@ def test_rates_are_warned_of_above_a_hundred_million_parameters() -> None:
     assert [list(rate_warnings(settings, 7 * GB)) for settings in recipes] == [[], [], []]
 
 
-@pytest.mark.parametrize("preset", ["default", "paper", "votes", "official"])
+@pytest.mark.parametrize("preset", ["default", "paper-lab", "votes", "paper", "official"])
 def test_the_labs_suites_are_for_its_model_or_images(preset: str) -> None:
     def suites(model: str, images: str, *changes: str) -> int:
         return len(load_settings(preset, changes, {"model": model, "images": images}).evaluation.suites)
