@@ -278,6 +278,20 @@ def test_a_model_of_3b_is_told_in_lines_with_units() -> None:
     assert lines[-1] == conclusion(plan) and "24.0 GB" in lines[-1]
 
 
+@pytest.mark.parametrize("preset", ["official", "paper"])
+def test_the_published_presets_are_planned(preset: str) -> None:
+    config = qwen_3b()
+    config.text_config.num_hidden_layers = 2
+    config.text_config.layer_types = config.text_config.layer_types[:2]
+    settings = load_settings(preset, ["silver.images=1000", "reasoner.sampling.max_tokens=64"])
+    assert _asked(settings)["answers"] == settings.reasoner.steps * 512 * 8
+    waits, stays = (
+        Plan("qwen", config, settings.model_copy(update={"idle": idle}), 80 * 10**9) for idle in ("cpu", "device")
+    )
+    assert waits.held == 0, "the base makes room for the reference of a phase"
+    assert stays.held == stays.model.roles // 2 and any("reference of a phase" in line for line in plan_lines(stays))
+
+
 def test_images_are_counted_as_the_model_takes_them(model_folder: Path, images: tuple[ImageRef, ...]) -> None:
     vlm = VLM.load(model_folder, device="cpu")
     counts = [vlm.encode(image, "?").token_ids.count(vlm.image_token_id) for image in images]

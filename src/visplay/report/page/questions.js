@@ -55,7 +55,7 @@ function Parts({ item }) {
 function Evidence({ item }) {
   if (!(item.evidence || []).length) return null;
   return html`<h3>What the labeler compared the votes with</h3>
-    <ol class="votes">${item.evidence.map((text, i) => html`<li>
+    <ol class="evidence">${item.evidence.map((text, i) => html`<li>
       <p><b>${item.findings[i] === null ? html`<span class="quiet">nothing follows</span>` : html`<${Words} text=${item.findings[i]} />`}</b></p>
       <p class="reasoning"><${Words} text=${text || "an empty list"} /></p>
     </li>`)}</ol>`;
