@@ -32,7 +32,7 @@ TINY = [
 ]
 
 FLAGS = [
-    *("evolve", "--preset", "paper", "--images", "lab/clean"),
+    *("evolve", "--preset", "paper-lab", "--images", "lab/clean"),
     *(part for setting in TINY for part in ("--set", setting)),
     *("--set", "evaluation.suites=[lab/color]", "--set", "evaluation.items_per_suite=2"),
     *("--set", "acceptance.images=3", "--set", "acceptance.votes=2"),
@@ -42,7 +42,7 @@ FLAGS = [
 
 def tiny_run(folder: Path, *changes: str) -> Path:
     """Evolve on twelve drawings into `folder`, which is then a finished run."""
-    settings = load_settings("paper", [*TINY, *changes], {"images": "lab/clean"})
+    settings = load_settings("paper-lab", [*TINY, *changes], {"images": "lab/clean"})
     inputs = RunInputs(drawings("clean", 12, 0)[0], tuple(lab_suites(0, 2, ["color", "counting"], ["pastel"])), None)
     with RunDirectory.create(folder, settings) as run:
         run_evolution(run, inputs, Console(quiet=True))

@@ -165,12 +165,27 @@ class VoteResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a labeler read beside the votes, such as a list of the things on the image, and what follows from it.
+
+    Example: `Evidence("red car, dog", "1")` for "how many cars are there?"; `finding` is None if nothing follows.
+    """
+
+    text: str
+    finding: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A valid question with its votes and their result; gates decide whether it becomes a `SilverItem`."""
+    """A valid question with its votes and their result; gates decide whether it becomes a `SilverItem`.
+
+    `evidence` is for the record of what was asked, and decides nothing.
+    """
 
     question: Question
     votes: tuple[Vote, ...]
     result: VoteResult
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

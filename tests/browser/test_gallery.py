@@ -8,6 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from visplay.runs.open_run import open_run
+
 Serve = Callable[[Path], str]
 # Sets a filter as a reader does and waits until the list speaks of it; milliseconds.
 CHANGE = """async ([label, value, total]) => {
@@ -109,3 +111,28 @@ def test_more_rows_come_when_they_are_scrolled_to(page: Page, crowd: Path, serve
     expect(page.locator(".card")).to_have_count(48)
     page.mouse.wheel(0, 100_000)
     expect(page.locator(".card")).to_have_count(96)
+
+
+def test_what_was_dropped_is_shown_with_its_text_and_why(page: Page, finished: Path, serve: Serve) -> None:
+    rows = open_run(finished).asked().to_pylist()
+    dropped = [row for row in rows if (row["phase"], row["iteration"], row["kept"]) == ("silver", 2, False)]
+    page.goto(serve(finished))
+    page.get_by_role("button", name="see what was dropped").click()
+    expect(page.locator(".total")).to_have_text(f"{len(dropped)} questions")
+    expect(page.locator(".card.lost")).to_have_count(len(dropped))
+    expect(page.locator(".card .verdict.lost")).to_have_count(len(dropped))
+
+
+def test_trained_answers_and_lists_are_shown(page: Page, finished: Path, serve: Serve) -> None:
+    page.goto(serve(finished) + "#gallery")
+    page.get_by_label("Phase").select_option("reasoner")
+    expect(page.locator(".card .verdict").first).to_have_text("trained on")
+    page.locator(".card .whole").first.click()
+    detail = page.get_by_role("dialog")
+    expect(detail).to_contain_text("Every answer of its group, with its reward")
+    expect(detail.locator(".votes li").first).to_contain_text("reward")
+    page.keyboard.press("Escape")
+    page.get_by_label("Phase").select_option("silver")
+    page.get_by_label("Verdict").select_option("true")
+    page.locator(".card .whole").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("What the labeler compared the votes with")

@@ -34,7 +34,7 @@ def test_an_old_key_is_refused_with_its_new_place(key: str) -> None:
         check_settings(nested(key, value), "mine.yaml")
     assert str(raised.value) == f"mine.yaml: {sentence}"
     with pytest.raises(ConfigError, match=re.escape(sentence)) as raised:
-        load_settings("paper", [f"{key}=1"])
+        load_settings("paper-lab", [f"{key}=1"])
     assert "\n" not in str(raised.value)
 
 
@@ -42,7 +42,7 @@ def test_an_old_key_is_refused_with_its_new_place(key: str) -> None:
 def test_a_setting_of_an_old_section_is_refused_too(key: str) -> None:
     section = key.partition(".")[0]
     with pytest.raises(ConfigError, match=re.escape(f"{section} is now {MOVED[section]}")):
-        load_settings("paper", [key])
+        load_settings("paper-lab", [key])
 
 
 def test_every_old_key_is_named_at_once() -> None:

@@ -33,12 +33,12 @@ COMPONENTS = ("labeler", "gate", "questioner_reward", "reasoner_reward", "engine
 
 
 def test_shipped_presets_are_valid_and_named() -> None:
-    assert preset_names() == ["default", "official", "paper", "votes"]
+    assert preset_names() == ["default", "official", "paper", "paper-lab", "votes"]
     assert {name: type(load_settings(name)) for name in preset_names()} == dict.fromkeys(preset_names(), Settings)
 
 
 def test_presets_carry_their_published_columns() -> None:
-    paper, official = load_settings("paper"), load_settings("official")
+    paper, official = load_settings("paper-lab"), load_settings("official")
     assert (paper.questioner.reward, paper.questioner.diversity.scope) == (PaperReward(), "image")
     assert paper.silver.gates == (Band(low=0.25, high=0.75),)
     assert (paper.questioner.steps, paper.reasoner.steps, paper.questioner.group_size) == (20, 20, 8)
@@ -51,7 +51,7 @@ def test_presets_carry_their_published_columns() -> None:
     assert official.reasoner.reward == SilverReward(format_weight=0.1)
 
 
-@pytest.mark.parametrize("preset", ["paper", "official"])
+@pytest.mark.parametrize("preset", ["paper", "official", "paper-lab"])
 def test_published_recipes_have_none_of_our_guards(preset: str) -> None:
     settings = load_settings(preset)
     assert settings.silver.labeler == Majority(augmentations=("plain",))
@@ -112,7 +112,7 @@ def test_an_override_reaches_a_component(preset: str) -> None:
 
 def test_an_override_reaches_a_component_in_its_short_notation() -> None:
     settings = load_settings(
-        "paper", ["evaluation.suites.lab.part=counting", "images.count=5"], {"images": "lab/single"}
+        "paper-lab", ["evaluation.suites.lab.part=counting", "images.count=5"], {"images": "lab/single"}
     )
     assert settings.evaluation.suites == (EasyVQA(), LabSuites(part="counting"))
     assert settings.images == LabSource(style="single", count=5)
@@ -184,7 +184,7 @@ def test_other_suites_than_those_of_the_preset_have_endpoints_of_their_own(tmp_p
 )
 def test_a_wrong_setting_is_named_in_one_line(overrides: list[str], said: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        load_settings("paper", overrides)
+        load_settings("paper-lab", overrides)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -199,10 +199,10 @@ def test_what_every_chat_has_is_no_argument_of_a_template(name: str) -> None:
 
 def test_a_cut_is_refused_only_where_it_trains() -> None:
     cut = ["questioner.sampling.top_p=0.9", "reasoner.sampling={temperature: 0}"]
-    assert load_settings("paper", [*cut, "questioner.steps=0", "reasoner.steps=0"]).questioner.sampling.top_p == 0.9
-    assert load_settings("paper", cut, trained=False).reasoner.sampling.temperature == 0
+    assert load_settings("paper-lab", [*cut, "questioner.steps=0", "reasoner.steps=0"]).questioner.sampling.top_p == 0.9
+    assert load_settings("paper-lab", cut, trained=False).reasoner.sampling.temperature == 0
     free = ["questioner.synthesis_sampling.top_p=0.9", "reasoner.vote_sampling={temperature: 0}"]
-    assert load_settings("paper", free).questioner.synthesis_sampling == Sampling(top_p=0.9)
+    assert load_settings("paper-lab", free).questioner.synthesis_sampling == Sampling(top_p=0.9)
 
 
 def test_the_documented_algorithms_are_settings() -> None:
@@ -239,7 +239,7 @@ def test_a_wrong_preset_file_is_one_line(tmp_path: Path, content: str, said: str
 
 
 def test_a_missing_preset_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="default, official, paper, votes"):
+    with pytest.raises(ConfigError, match="default, official, paper, paper-lab, votes"):
         load_settings("papr")
     with pytest.raises(ConfigError, match="no preset file"):
         load_settings(str(tmp_path / "none.yaml"))

@@ -84,7 +84,7 @@ def test_votes_see_the_plain_image_and_view_votes_the_labelers_augmentations() -
 
 def test_settings_name_the_labelers_views_and_off_is_the_labelers_number() -> None:
     assert Baselines.of(load_settings("default", ["silver.votes=4"])).votes == 8
-    chosen = load_settings("paper", ["silver.votes=5", "evaluation.baseline_items=3", "seed=2"])
+    chosen = load_settings("paper-lab", ["silver.votes=5", "evaluation.baseline_items=3", "seed=2"])
     assert Baselines.of(chosen) == Baselines(5, ("plain",), 3, 2)
     assert Baselines.of(load_settings("default")).augmentations == VIEWS
 

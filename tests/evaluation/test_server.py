@@ -96,7 +96,7 @@ def test_a_model_is_named_once() -> None:
         (["--set", "lora.rank=4"], "need the run's lora;"),
         (["--set", "dtpye=bfloat16"], "dtpye"),
         (["--set", "dtype"], "is not key=value"),
-        (["--preset", "paper"], "leave --preset out"),
+        (["--preset", "paper-lab"], "leave --preset out"),
         (["--base", "lab", "--set", "model=other"], "leave model out of --set"),
         (["--base", "./no-model"], "no-model"),
         (["--tasks", "--engine", "vllm"], "--engine is for --data and --suites"),

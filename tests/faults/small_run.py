@@ -38,7 +38,7 @@ def begin(run: Path, **changes: str) -> int:
     """The exit status of `visplay evolve` into a new directory; `__` in a name of `changes` stands for a dot."""
     settings = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-    return main(["evolve", "--preset", "paper", *sets, "--out", str(run)])
+    return main(["evolve", "--preset", "paper-lab", *sets, "--out", str(run)])
 
 
 def advised(line: str) -> list[str]:

@@ -99,7 +99,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def evolved(pictures: Path, resume: bool = False) -> Run:
-    settings = load_settings("paper", [*TINY, *CHANGES], {"images": str(pictures)})
+    settings = load_settings("paper-lab", [*TINY, *CHANGES], {"images": str(pictures)})
     return evolve(settings, pictures.parent / "run", resume=resume)
 
 

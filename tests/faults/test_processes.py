@@ -106,7 +106,7 @@ def test_the_page_listens_on_loopback_alone(tmp_path: Path, started: list[subpro
 def test_parallel_runs_of_the_lab_listen_nowhere_else_and_end_with_their_parent(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
-    matrix = {"preset": "paper", "seeds": [0, 1], "recipes": {"one": {}}}
+    matrix = {"preset": "paper-lab", "seeds": [0, 1], "recipes": {"one": {}}}
     changes = dict(setting.split("=", 1) for setting in TINY) | {"images": "lab/clean"}
     matrix["settings"] = {key: yaml.safe_load(value) for key, value in changes.items()}
     matrix["settings"] |= {"evaluation.suites": ["lab/color"], "evaluation.items_per_suite": 2}

@@ -34,7 +34,7 @@ SLOWEST_S = 5.0
 MOST_BYTES = 300 * 2**20
 
 
-def settled(*overrides: str, preset: str = "paper", values: dict[str, Any] | None = None) -> str:
+def settled(*overrides: str, preset: str = "paper-lab", values: dict[str, Any] | None = None) -> str:
     """The line of the error; empty if the settings are valid. Any other error fails the test."""
     begun = time.monotonic()
     try:

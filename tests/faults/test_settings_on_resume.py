@@ -46,7 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interrupted run with as many settings as possible."""
     path = tmp_path_factory.mktemp("run") / "run"
     changes = [f"{key}={value}" for key, value in SMALL.items()]
-    with RunDirectory.create(path, load_settings("paper", [*changes, *FULL])) as opened:
+    with RunDirectory.create(path, load_settings("paper-lab", [*changes, *FULL])) as opened:
         opened.save_state({"iteration": 1, "phase": "reasoner", "step": 1})
     return path
 

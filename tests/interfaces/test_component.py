@@ -259,7 +259,7 @@ def test_a_component_can_be_given_as_an_object() -> None:
         def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
             return {c.question.id: "everything" for c in candidates}
 
-    settings = load_settings("paper", values={"silver": {"gates": (Mine(), "band")}})
+    settings = load_settings("paper-lab", values={"silver": {"gates": (Mine(), "band")}})
     assert settings.silver.gates == (Mine(), Band())
 
 

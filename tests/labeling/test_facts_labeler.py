@@ -127,6 +127,8 @@ def test_votes_at_odds_with_the_lists_give_no_silver_answer() -> None:
     assert [c.result.answer for c in candidates] == ["red", None, "red"]
     assert [c.result.confidence for c in candidates] == [1.0, 0.0, 1.0]
     assert all(len(c.votes) == 8 for c in candidates)
+    assert [[e.finding for e in c.evidence] for c in candidates] == [["red"] * 4, ["yes"] * 4, []], "it is recorded"
+    assert {e.text for c in candidates for e in c.evidence} == {"red car"}
     lists = [r for r in engine.asked if r.prompt == "list"]
     assert [(r.image.id, r.n) for r in lists] == [("p", 4)], "once per image, and not in other colours"
 

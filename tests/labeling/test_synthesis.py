@@ -10,7 +10,17 @@ import pytest
 
 from visplay.config import QuestionerSettings, ReasonerSettings, SilverSettings, check_settings
 from visplay.interfaces.engine import Sampling
-from visplay.labeling.files import join_silver, read_silver, write_silver
+from visplay.labeling.files import (
+    LONGEST,
+    ROOM,
+    SHORTEST,
+    join_silver,
+    read_silver,
+    shortened,
+    synthesis_rows,
+    write_record,
+    write_silver,
+)
 from visplay.labeling.gates.answered import Answered
 from visplay.labeling.gates.band import Band
 from visplay.labeling.labelers.majority import Majority
@@ -18,7 +28,8 @@ from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.types import Completion, ImageRef, Request
+from visplay.runs.parquet import read_table
+from visplay.types import Completion, ImageRef, Request, StepId
 
 PROMPTS = Prompts(questioner="ask", reasoner="{question}", learned=True)
 PICTURES = tuple(ImageRef(f"p{n}", b"") for n in range(600))
@@ -100,6 +111,42 @@ def test_what_was_dropped_is_named_with_its_gate() -> None:
     assert {gate for gate, _ in synthesis.dropped.values()} == {"band"}
     assert kept and kept | synthesis.dropped.keys() == answered and not kept & synthesis.dropped.keys()
     assert synthesis.statistics()["dropped"] == {"band": len(synthesis.dropped)}
+
+
+def test_all_that_was_asked_is_recorded_with_why_it_was_not_kept() -> None:
+    synthesis = made(PICTURES[:60], SilverSettings(questions_per_image=3, gates=(Band(low=0.25, high=0.75),)))
+    rows = list(synthesis_rows(synthesis))
+    asked = {f"1/silver/{image.id}#{index}" for image in PICTURES[:60] for index in range(3)}
+    assert len(rows) == synthesis.asked == len(asked) and {row["id"] for row in rows} == asked
+    by_gate = {gate: [row for row in rows if row["gate"] == gate] for gate in (None, "invalid", "repeated", "band")}
+    assert len(by_gate[None]) == len(synthesis.items) and all(row["kept"] for row in by_gate[None])
+    assert len(by_gate["invalid"]) == synthesis.asked - synthesis.valid > 0
+    assert {(row["question"], row["type"], row["reason"]) for row in by_gate["invalid"]} == {
+        ("rubbish", None, "not in the agreed form")
+    }
+    assert len(by_gate["repeated"]) == synthesis.valid - len(synthesis.candidates) > 0
+    assert {(row["question"], row["reason"]) for row in by_gate["repeated"]} == {
+        ("same?", "the same question about the image came before")
+    }
+    assert by_gate["band"] and all(row["reason"] and not row["kept"] for row in rows if row["gate"])
+    there = {image.id for image in PICTURES[:7]}
+    assert {entry.request.image.id for entry in synthesis.about(there).left_out} <= there
+
+
+@pytest.mark.parametrize("outputs", [3, 60_000])
+def test_a_record_is_bounded_on_the_disk(tmp_path: Path, outputs: int) -> None:
+    """Questions and answers stay whole; of long outputs beginning and end are kept, as many as there is room for."""
+    long, question = "It is " + "so " * 3000 + "red.", "what " * 300 + "is it?"
+    row = {"id": "a", "image": "p", "type": "open", "question": question, "reasoning": [long] * outputs}
+    bad = {"id": "b", "image": "p", "question": long, "gate": "invalid", "evidence": [long], "reasoning": ["short"]}
+    write_record(tmp_path, StepId(1, "silver", 0), [row, bad])
+    told, invalid = read_table(tmp_path / "asked" / "1-silver-0.parquet").to_pylist()
+    most = LONGEST if outputs == 3 else ROOM // outputs
+    assert told["question"] == question and SHORTEST < most <= LONGEST
+    for text in (*told["reasoning"][:3], invalid["question"], *invalid["evidence"]):
+        assert 0.9 * most < len(text) < most + 40
+        assert text.startswith("It is so") and text.endswith("so red.") and " characters …]" in text
+    assert invalid["reasoning"] == ["short"] and shortened("x" * LONGEST, LONGEST) == "x" * LONGEST
 
 
 def test_fewer_votes_than_augmentations_use_the_first_ones() -> None:

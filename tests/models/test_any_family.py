@@ -76,7 +76,7 @@ def test_a_text_cannot_bring_its_own_image(folder: Path) -> None:
 
 def _settings(folder: Path, tune: str) -> Settings:
     return load_settings(
-        "paper",
+        "paper-lab",
         [
             f"model={folder}",
             f"tune={tune}",

@@ -67,7 +67,7 @@ def test_a_cpu_does_not_train_on_four_bits(four_bit: VLM) -> None:
 
 def test_weights_in_four_bits_are_not_trained_themselves() -> None:
     with pytest.raises(ConfigError, match="four_bit weights cannot be trained; choose tune: lora"):
-        load_settings("paper", ["four_bit=true", "tune=full"])
+        load_settings("paper-lab", ["four_bit=true", "tune=full"])
 
 
 def test_eight_bit_states_learn_alike_and_are_kept(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:

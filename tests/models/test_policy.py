@@ -68,6 +68,36 @@ def test_what_is_saved_is_restored(vlm: VLM, images: tuple[ImageRef, ...], tmp_p
     assert (_active(second, images[0]) - _reference(second, images[0])).abs().max() > 1e-2
 
 
+@pytest.mark.parametrize(("tune", "train_vision"), [("full", False), ("full", True), ("lora", False)])
+def test_a_role_may_hold_its_own_weights_as_reference(
+    vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path, tune: Tune, train_vision: bool
+) -> None:
+    original = _logprobs(vlm, images[0])
+    role, other = (new_policy(vlm, name, tune, LORA, train_vision) for name in ("questioner", "reasoner"))
+    _disturb(role)
+    role.save(tmp_path)
+    began = _active(role, images[0])
+    role.hold_reference()
+    _disturb(role)
+    later = _active(role, images[0])
+    assert (later - began).abs().max() > 1e-2
+    torch.testing.assert_close(_reference(role, images[0]), began)
+    torch.testing.assert_close(_active(role, images[0]), later)
+    torch.testing.assert_close(_reference(other, images[0]), original)
+    names = {id(p) for p in role.trainable()}
+    with role.active() as active, role.reference():
+        pass
+    assert {id(p) for p in active.model.parameters() if p.requires_grad} >= names == {id(p) for p in role.trainable()}
+    role.offload()
+    role.hold_reference()
+    torch.testing.assert_close(_reference(role, images[0]), later)
+    role.hold_reference(tmp_path)
+    torch.testing.assert_close(_reference(role, images[0]), began)
+    role.release_reference()
+    torch.testing.assert_close(_reference(role, images[0]), original)
+    torch.testing.assert_close(_active(role, images[0]), later)
+
+
 def test_adapters_leave_the_vision_tower_alone(vlm: VLM) -> None:
     policy = new_policy(vlm, "reasoner", "lora", LORA)
     trained = [name for name, p in policy.model.named_parameters() if any(p is q for q in policy.trainable())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from PIL import Image
 
 from tests.report.planted import SETTINGS, Written, asked, candidate, silver_set, synthesis
 from visplay.config import load_settings
-from visplay.labeling.files import synthesis_rows, write_record, write_silver
+from visplay.labeling.files import GROUPS, answer_rows, synthesis_rows, write_record, write_silver
 from visplay.report.gallery import Gallery, ImageList, Query
+from visplay.roles.questioner import Asked
 from visplay.runs import RunDirectory
 from visplay.runs.files import write_json
+from visplay.runs.open_run import open_run
 from visplay.runs.schemas import ASKED
-from visplay.types import StepId
+from visplay.types import Completion, Evidence, Group, ImageRef, Question, Request, StepId
 
 KINDS = ("open", "numerical", "multiple choice")
 
@@ -47,7 +50,7 @@ def test_all_that_was_asked_is_there_in_the_order_in_which_it_was_asked(gallery:
     assert ids(gallery, order="time") == both
     assert ids(gallery) == both[::-1]
     choices = gallery.choices()
-    assert (choices["total"], choices["kept"]) == (12, 6)
+    assert (choices["total"], choices["kept"], choices["lost"]) == (12, 6, 6)
     assert choices["iterations"] == {1: 6, 2: 6} and choices["phases"] == {"silver": 8, "questioner": 4}
     assert choices["types"] == {"multiple choice": 2, "numerical": 2, "open": 6}
     assert choices["gates"] == {"invalid": 2, "band": 2, "unlabelled": 2}
@@ -180,6 +183,59 @@ def test_texts_are_those_of_the_synthesis(gallery: Gallery) -> None:
         "How many circles?",
         "what shape is it?",
     ]
+
+
+def test_all_that_a_synthesis_asked_is_there_with_why_it_was_dropped(written: Written) -> None:
+    request = Request("1/silver/p/1", ImageRef("p/1", b""), "ask", 4)
+    completions = [
+        Completion(request.id, i, (1,), (0.0,), text, i != 3) for i, text in enumerate(("", "", "bad", "cut"))
+    ]
+    again = Question(f"{request.id}#1", request.image, "open", "What is it?")
+    left_out = [Asked(request, completions[1], again), *(Asked(request, each, None) for each in completions[2:])]
+    evidence = (Evidence("cat, dog", "cat"), Evidence("", None))
+    one = replace(candidate(f"{request.id}#0", "what is it?", ["cat"] * 4), evidence=evidence)
+    written.silver(1, replace(synthesis([one], {}, asked=4), left_out=tuple(left_out)))
+    gallery = Gallery(written.path)
+    dropped = {row["id"][-1]: (row["gate"], row["question"], row["type"]) for row in rows(gallery, kept=False)}
+    assert dropped == {
+        "1": ("repeated", "What is it?", "open"),
+        "2": ("invalid", "bad", ""),
+        "3": ("invalid", "cut", ""),
+    }
+    assert gallery.choices()["gates"] == {"invalid": 2, "repeated": 1} and gallery.choices()["lost"] == 3
+    assert gallery.texts(1) == ["what is it?"], "signs of health are about the candidates"
+    shown, cut = gallery.item(one.question.id), gallery.item(f"{request.id}#3")
+    assert shown is not None and (shown["evidence"], shown["findings"]) == (["cat, dog", ""], ["cat", None])
+    assert cut is not None and cut["reason"] == "too long: it was cut off"
+
+
+def test_trained_answers_are_neither_kept_nor_dropped(written: Written, gallery: Gallery) -> None:
+    items = silver_set(1).items
+    requests = [Request(f"1/reasoner/0/{item.question.id}", item.question.image, "answer", 2) for item in items]
+    groups = [
+        Group(r, tuple(Completion(r.id, i, (1,), (-0.5,), text, True) for i, text in enumerate(texts)), (1.0, 0.0))
+        for r, texts in zip(requests, [("\\boxed{red}", "blue")] * len(items), strict=True)
+    ]
+    named = {request.id: item for request, item in zip(requests, items, strict=True)}
+    write_record(written.path, StepId(1, "reasoner", 0), answer_rows(groups * 9, named))
+    found = rows(gallery, phase="reasoner")
+    assert len(found) == GROUPS and not rows(gallery, phase="reasoner", kept=False) and gallery.choices()["lost"] == 6
+    shown = gallery.item(requests[0].id)
+    assert shown is not None and (shown["kept"], shown["votes"], shown["rewards"]) == (None, ["red", None], [1.0, 0.0])
+    assert (shown["agrees"], shown["reward"], shown["answer"]) == ([True, False], 0.5, "red")
+    assert requests[0].id in gallery.sample(40)
+    told = [row["phase"] for then in gallery.story("p/1")["iterations"] for row in then["rows"]]
+    assert told and "reasoner" not in told
+
+
+def test_records_of_earlier_code_are_shown_without_what_they_lack(written: Written) -> None:
+    asked(written.path, 1, 0)
+    file = written.path / "asked" / "1-questioner-0.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["evidence", "findings", "rewards"]), file)
+    shown = Gallery(written.path).item("1/questioner/0/p/1#0")
+    assert shown is not None and shown["evidence"] is None and len(shown["votes"]) == 4
+    asked(written.path, 1, 1)
+    assert open_run(written.path).asked().num_rows == 4
 
 
 def test_ten_thousand_questions_are_quick(tmp_path: Path) -> None:

@@ -64,4 +64,4 @@ def test_a_run_takes_them_by_import_path(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_what_is_no_loss_is_one_line(change: str, said: str) -> None:
     with pytest.raises(ValueError, match=rf"^[^\n]*{said}[^\n]*$"):
-        load_settings("paper", [change])
+        load_settings("paper-lab", [change])

@@ -144,6 +144,15 @@ def test_an_invalid_question_earns_nothing_in_the_paper_and_is_punished_official
     assert rewards([*FOUR[:3], None], [0.5] * 4, reward="official")[0] == pytest.approx(0.5 - 0.25)
 
 
+@pytest.mark.parametrize("scope", ["image", "batch"])
+def test_invalid_outputs_may_be_clustered_as_empty_texts(scope: str) -> None:
+    """As in the published code, where each is like nothing else; by their whole texts, equal ones are one cluster."""
+    told, repeats = [*FOUR[:2], None, None], {"scope": scope, "count_repeats": True}
+    assert rewards(told, [0.5] * 4, reward="official", diversity=repeats)[2:] == (-1.5, -1.5)
+    empty = rewards(told, [0.5] * 4, reward="official", diversity={**repeats, "invalid_as": "empty"})
+    assert empty == pytest.approx((0.25, 0.25, -1.25, -1.25))
+
+
 @pytest.mark.parametrize(
     ("answer", "confidence", "paper", "corrected"),
     [

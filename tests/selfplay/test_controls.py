@@ -103,7 +103,7 @@ def test_a_bank_has_a_dozen_different_questions_of_which_the_labs_are_in_its_lan
     ("name", "settings", "reason"),
     [
         ("true_labels", default(images="photos"), "the truth of photos is not known"),
-        ("neutral_views", load_settings("paper"), "the run has plain images alone"),
+        ("neutral_views", load_settings("paper-lab"), "the run has plain images alone"),
         ("untrained_questioner", default("questioner.steps=0"), "it equals the run"),
         ("random_reward", default("questioner.reward=random", "reasoner.reward=random"), "it equals the run"),
         ("sft", default("reasoner.advantages=right_only"), "it equals the run"),
@@ -128,17 +128,17 @@ def test_controls_are_all_some_or_none() -> None:
 def test_a_bank_is_a_list_or_a_file_and_is_not_trained(tmp_path: Path) -> None:
     file = tmp_path / "bank.txt"
     file.write_text("is there a cat?\n\n  how many cats are there?\nis there a cat?\n")
-    bank = load_settings("paper", ["questioner.steps=0", f"questioner.bank={file}"]).questioner.bank
+    bank = load_settings("paper-lab", ["questioner.steps=0", f"questioner.bank={file}"]).questioner.bank
     assert bank == ("is there a cat?", "how many cats are there?")
     for overrides, reason in [
         ([f"questioner.bank={file}"], "questioner: a bank of questions is not trained; set steps to 0"),
         (["questioner.bank=gone.txt", "questioner.steps=0"], "questioner.bank: cannot read gone.txt as UTF-8 text"),
     ]:
         with pytest.raises(ConfigError, match=reason):
-            load_settings("paper", overrides)
+            load_settings("paper-lab", overrides)
     file.write_text(" \n")
     with pytest.raises(ConfigError, match="has no question"):
-        load_settings("paper", ["questioner.steps=0", f"questioner.bank={file}"])
+        load_settings("paper-lab", ["questioner.steps=0", f"questioner.bank={file}"])
 
 
 def test_true_answers_are_refused_for_other_images_before_anything_is_opened() -> None:
@@ -163,7 +163,7 @@ def of(phase: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 RUN = load_settings(
-    "paper",
+    "paper-lab",
     [*TINY, "reasoner.reward=silver", "silver.questions_per_image=3", "reasoner.augmentations=[plain, darker]"],
     {"images": "lab/clean"},
 )
@@ -197,7 +197,7 @@ def test_every_control_runs(name: str, tmp_path: Path) -> None:
 def test_acceptance_asks_a_bank_the_same_questions_each_time(tmp_path: Path) -> None:
     bank = 'questioner.bank=["is there a red circle?", "how many shapes are there?", "is there a cross?"]'
     judged = ["iterations=2", "questioner.steps=0", bank, "acceptance.images=3", "acceptance.votes=2"]
-    lines = tiny(tmp_path / "run", load_settings("paper", [*TINY, *judged], {"images": "lab/clean"}))
+    lines = tiny(tmp_path / "run", load_settings("paper-lab", [*TINY, *judged], {"images": "lab/clean"}))
     base, *verdicts = of("accept", lines)
     assert base["frozen_questions"] > 0 and verdicts
     files = sorted((tmp_path / "run" / "acceptance" / "asked").iterdir())
@@ -214,7 +214,7 @@ def test_named_controls_run_beside_a_run_with_their_lead_and_the_gap(
     changes = [
         f"--set={change}" for change in [*TINY, "evaluation.suites=[lab/color/pastel]", "evaluation.items_per_suite=8"]
     ]
-    call = ["evolve", "--preset", "paper", *changes, "--images", "lab/single", "--out", str(tmp_path / "run")]
+    call = ["evolve", "--preset", "paper-lab", *changes, "--images", "lab/single", "--out", str(tmp_path / "run")]
     assert main([*call, "--controls", "true_labels", "neutral_views"]) == 0
     told = capsys.readouterr().out
     assert "Left out: control neutral_views: the run has plain images alone" in told

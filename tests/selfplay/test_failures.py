@@ -20,7 +20,7 @@ from visplay.roles.questioner import Questioner
 from visplay.roles.reasoner import Reasoner
 from visplay.types import Completion, Group, ImageRef, Request
 
-PAPER = load_settings("paper")
+PAPER = load_settings("paper-lab")
 # The shipped recipe; scripts do not tell looks at an image apart, and ask what the lab's language cannot.
 GATES = "[{type: answered, max_refusals: 0.25}, {type: band, low: 0.6, high: 1.0, chance_corrected: true}]"
 FACTS = ("silver.labeler.augmentations=[plain]", f"silver.gates={GATES}", f"questioner.gates={GATES}")
@@ -145,7 +145,7 @@ def test_the_paper_learns_a_wrong_majority() -> None:
 
 @pytest.mark.parametrize("guard", ["silver.labeler={type: facts, augmentations: [plain]}", "silver.gates=[self_check]"])
 def test_a_wrong_majority_gives_itself_away_when_asked_otherwise(guard: str) -> None:
-    play = Play(load_settings("paper", [guard]), takes_red_for_blue)
+    play = Play(load_settings("paper-lab", [guard]), takes_red_for_blue)
     assert learned(play, COLOR, "what color is the cross?") == {"what color is the cross?": "green"}
     assert learned(Play(OURS, takes_red_for_blue), COLOR, "what color is the cross?") == {
         "what color is the cross?": "green"
@@ -157,7 +157,7 @@ def test_a_wrong_majority_of_one_look_is_outvoted_by_others() -> None:
         return "blue" if name == "first" and index < 5 else "red"
 
     found = [
-        learned(Play(load_settings("paper", [f"silver.labeler.augmentations={chosen}"]), is_dazzled), COLOR)
+        learned(Play(load_settings("paper-lab", [f"silver.labeler.augmentations={chosen}"]), is_dazzled), COLOR)
         for chosen in ("[plain]", "[plain, darker, smaller]")
     ]
     assert found == [{COLOR: "blue"}, {COLOR: "red"}]

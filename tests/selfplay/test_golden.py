@@ -47,7 +47,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.mark.usefixtures("one_thread")
 def test_the_metrics_of_a_short_evolution_are_the_stored_ones(tmp_path: Path) -> None:
-    settings = load_settings("paper", [*TINY, *CHANGES], {"images": "lab/clean"})
+    settings = load_settings("paper-lab", [*TINY, *CHANGES], {"images": "lab/clean"})
     images, scenes = drawings("clean", 20, 0)
     suites = tuple(lab_suites(0, 2, ["color", "counting"], ["pastel"]))
     with RunDirectory.create(tmp_path / "run", settings) as run:

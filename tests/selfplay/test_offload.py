@@ -30,7 +30,7 @@ WORLD = RunInputs(drawings("clean", 16, 0)[0], tuple(lab_suites(0, 2, ["color"],
 
 def _settings(*changes: str) -> Settings:
     small = [*TINY, "questioner.steps=2", "questioner.learning_rate=1e-4", "acceptance.images=3", "acceptance.votes=2"]
-    return load_settings("paper", [*small, *changes], {"images": "lab/clean"})
+    return load_settings("paper-lab", [*small, *changes], {"images": "lab/clean"})
 
 
 def _places(state: SelfPlayState) -> dict[str, Offloader]:

@@ -40,9 +40,11 @@ def test_the_record_is_what_the_metrics_count(finished: Path) -> None:
     lines = {(line["phase"], line["iteration"]): line for line in read_metrics(finished / "metrics.jsonl")}
     silver = gallery.find(Query(phase="silver", count=1000))["rows"]
     told = lines["silver", 1]
-    assert (len(silver), sum(row["kept"] for row in silver)) == (told["candidates"], told["kept"])
+    assert (len(silver), sum(row["kept"] for row in silver)) == (told["asked"], told["kept"])
     gates = Counter(row["gate"] for row in silver if row["gate"])
-    assert gates == Counter({**told["dropped"], "unlabelled": told["unlabelled"]})
+    others = {"invalid": told["asked"] - told["valid"], "repeated": told["valid"] - told["candidates"]}
+    assert gates == Counter({**told["dropped"], "unlabelled": told["unlabelled"], **others})
+    assert len(gallery.texts(1)) == told["candidates"]
     asked = gallery.find(Query(phase="questioner", count=1000))["rows"]
     rewards = [row["reward"] for row in asked if row["reward"] is not None]
     assert len(asked) == len(rewards) == 8
@@ -62,9 +64,31 @@ def test_the_parts_of_a_reward_come_to_the_reward(finished: Path) -> None:
         assert len(shown["votes"] or ()) == (2 if row["type"] else 0)
 
 
+def test_answers_that_were_trained_on_are_recorded_with_their_rewards(finished: Path) -> None:
+    gallery = Gallery(finished)
+    learned = [line for line in read_metrics(finished / "metrics.jsonl") if line["phase"] == "reasoner"]
+    rows = gallery.find(Query(phase="reasoner", count=1000))["rows"]
+    assert learned and len(rows) == 2
+    for row in rows:
+        shown = gallery.item(row["id"])
+        assert shown is not None and shown["kept"] is None and shown["gate"] is None
+        assert len(shown["votes"]) == len(shown["reasoning"]) == len(shown["rewards"]) == len(shown["agrees"]) == 2
+        assert shown["agrees"] == [reward == 1 for reward in shown["rewards"]], "rewarded for the silver answer"
+        assert shown["reward"] == pytest.approx(sum(shown["rewards"]) / 2)
+    assert sum(row["reward"] for row in rows) / 2 == pytest.approx(learned[0]["reward"])
+
+
+def test_lists_that_the_labeler_read_are_recorded(finished: Path) -> None:
+    gallery = Gallery(finished)
+    rows = [gallery.item(row["id"]) for row in gallery.find(Query(phase="silver", count=1000))["rows"]]
+    read = [row for row in rows if row and row["evidence"]]
+    assert read and all(len(row["evidence"]) == len(row["findings"]) <= 4 for row in read)
+    assert any(row["answer"] in row["findings"] for row in read if row["kept"])
+
+
 def test_the_record_opens_as_a_data_set(finished: Path) -> None:
     rows = load_dataset("parquet", data_files=str(finished / "asked" / "*.parquet"), cache_dir=str(finished.parent))
-    assert {row["phase"] for row in rows["train"]} == {"questioner", "silver"}
+    assert {row["phase"] for row in rows["train"]} == {"questioner", "silver", "reasoner"}
 
 
 def test_every_metric_is_documented_and_told_to_tensorboard_by_that_name(finished: Path) -> None:

@@ -53,7 +53,7 @@ SPOILT = [*SMALL, "iterations=4", "reasoner.reward=random", "reasoner.steps=3", 
 
 
 def settings(*changes: str) -> Settings:
-    return load_settings("paper", changes, {"images": "lab/single", "seed": 0})
+    return load_settings("paper-lab", changes, {"images": "lab/single", "seed": 0})
 
 
 @cache

@@ -123,7 +123,7 @@ def test_a_run_goes_on_without_an_image_that_vanishes_while_it_is_needed(
         return original(cache, image)
 
     monkeypatch.setattr(ImageCache, "get", get)
-    settings = load_settings("paper", [*TINY, "evaluation.suites=[]"], {"images": str(pictures)})
+    settings = load_settings("paper-lab", [*TINY, "evaluation.suites=[]"], {"images": str(pictures)})
     run = evolve(settings, tmp_path / "run", console=Console())
     assert run.summary["lost_images"] == {victims[0]: "no such file"}
     assert read_metrics(run.path / "metrics.jsonl")[-1]["lost_images"] == 1

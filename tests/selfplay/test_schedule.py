@@ -112,7 +112,7 @@ def tiny_run_again(run: Path) -> Path:
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_run_of_fewer_than_five_images_works_to_the_end(tmp_path: Path, count: int) -> None:
     """A fifth of four images is none: nothing is held out, nothing is judged, and nobody waits for a verdict."""
-    chosen = load_settings("paper", [*TINY, "acceptance.images=8", "acceptance.votes=2"], {"images": "lab/clean"})
+    chosen = load_settings("paper-lab", [*TINY, "acceptance.images=8", "acceptance.votes=2"], {"images": "lab/clean"})
     assert chosen.acceptance.images == 8
     run = tmp_path / "run"
     with RunDirectory.create(run, chosen) as directory:

@@ -32,7 +32,7 @@ def evolve(run: Path, url: str, adapters: Path) -> int:
     server = f"vote_engine={{type: server, url: '{url}', adapters: '{adapters}', retries: 1, wait_s: 20}}"
     flags = [server, *SMALL]
     settings = [argument for flag in flags for argument in ("--set", flag)]
-    first = ["--preset", "paper", "--images", "lab/clean", *settings]
+    first = ["--preset", "paper-lab", "--images", "lab/clean", *settings]
     return main(["evolve", "--out", str(run), *(["--resume"] if run.exists() else first)])
 
 

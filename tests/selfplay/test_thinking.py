@@ -26,7 +26,7 @@ _DRAFTS = {
     "answer": "First I would say \\boxed{draft}.",
 }
 
-_ASKS = open_prompts("lab", load_settings("paper")).questioner
+_ASKS = open_prompts("lab", load_settings("paper-lab")).questioner
 
 
 class Thinker(EngineBackend):
@@ -66,7 +66,9 @@ class _Thinker:
 def _evolved(folder: Path, ends: str) -> tuple[list[dict[str, Any]], str]:
     """The metrics and what the terminal showed."""
     engine = f"{{type: custom, import_path: '{__name__}:Thinker', ends: {ends}}}"
-    settings = load_settings("paper", [*TINY, f"engine={engine}", "reasoner.reward=silver"], {"images": "lab/clean"})
+    settings = load_settings(
+        "paper-lab", [*TINY, f"engine={engine}", "reasoner.reward=silver"], {"images": "lab/clean"}
+    )
     screen = io.StringIO()
     with RunDirectory.create(folder, settings) as run:
         run_evolution(run, RunInputs(drawings("clean", 8, 0)[0], (), None), Console(file=screen, width=500))

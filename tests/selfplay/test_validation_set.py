@@ -73,7 +73,9 @@ def labelled() -> tuple[Item, ...]:
 
 
 def settings(anchor: Path, *changes: str) -> Settings:
-    return load_settings("paper", [*SPOILT, f"acceptance.validation_set={anchor}", *changes], {"images": "lab/single"})
+    return load_settings(
+        "paper-lab", [*SPOILT, f"acceptance.validation_set={anchor}", *changes], {"images": "lab/single"}
+    )
 
 
 def evolved(run: Path, chosen: Settings) -> Path:

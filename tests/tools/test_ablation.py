@@ -347,12 +347,16 @@ def test_a_recipe_can_be_a_control_of_its_own_settings(tmp_path: Path) -> None:
 
 
 def test_a_recipe_can_have_a_preset_of_its_own(tmp_path: Path) -> None:
-    recipes = {"ours": {}, "theirs": {"preset": "paper"}, "bank": {"preset": "paper", "control": "no_questioner"}}
+    recipes = {
+        "ours": {},
+        "theirs": {"preset": "paper-lab"},
+        "bank": {"preset": "paper-lab", "control": "no_questioner"},
+    }
     file = write(tmp_path, preset="votes", recipes=recipes)
     ours, theirs, bank = read_matrix(file).runs(tmp_path)
-    votes, paper = load_settings("votes"), load_settings("paper")
+    votes, paper = load_settings("votes"), load_settings("paper-lab")
     assert ours.settings.silver == votes.silver != paper.silver == theirs.settings.silver == bank.settings.silver
-    assert theirs.flags[:2] == bank.flags[:2] == ("--preset", "paper") and ours.flags[:2] == ("--preset", "votes")
+    assert theirs.flags[:2] == bank.flags[:2] == ("--preset", "paper-lab") and ours.flags[:2] == ("--preset", "votes")
     assert bank.settings == changed(theirs.settings, control_changes("no_questioner", theirs.settings), "here")
 
 

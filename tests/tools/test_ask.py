@@ -86,7 +86,9 @@ def test_a_run_answers_with_its_own_roles_labeler_and_gates(run: Path, photos: l
             gate, reason = expected.dropped[reply.candidate.question.id]
             assert reply.verdict == f"dropped by gate '{gate}': {reason}"
     assert any(reply.kept for reply in replies) and not all(reply.kept for reply in replies)
-    base = ask("lab", images, load_settings("paper", ["silver.votes=4", "silver.questions_per_image=4"], {"seed": 3}))
+    base = ask(
+        "lab", images, load_settings("paper-lab", ["silver.votes=4", "silver.questions_per_image=4"], {"seed": 3})
+    )
     assert [r.written for r in base] != [r.written for r in replies], "the Questioner is the run's"
 
 
@@ -153,7 +155,7 @@ def test_a_broken_or_missing_image_is_named_and_the_others_go_on(
         (["lab", "--preset", "best"], "no preset 'best'"),
         (["lab", "--set", "model=./other"], "leave model out of --set"),
         (["./none"], "no model folder './none'"),
-        (["RUN", "--preset", "paper"], "leave --preset out"),
+        (["RUN", "--preset", "paper-lab"], "leave --preset out"),
         (["RUN", "--set", "tune=full"], "the run's tune;"),
         (["RUN", "--set", "lora.rank=2"], "the run's lora;"),
     ],
@@ -185,16 +187,16 @@ def test_what_a_model_wrote_is_text_and_nothing_else() -> None:
     candidate = Candidate(question, votes, VoteResult("q", "a\x1bb", 0.5, 2, 1))
     replies = [Reply(image, f"open: {text}", candidate, f"dropped by gate 'plain': '{text}' is not plain")]
     replies += [Reply(image, "y" * 5000, None, "dropped: is not in the agreed form")]
-    lines = "\n".join(reply_lines(replies, load_settings("paper"))).split("\n")
+    lines = "\n".join(reply_lines(replies, load_settings("paper-lab"))).split("\n")
     assert all(line.isprintable() for line in lines) and max(map(len, lines)) < 2000
     assert r"     silver answer: a\x1bb, confidence 0.50" in lines and r"     votes: a\x1bb × 1; unboxed × 1" in lines
     assert "     kept" not in lines and "(3500 more characters)" in lines[-2]
 
 
 def test_gates_that_compare_questions_are_named() -> None:
-    settings = load_settings("paper", ["silver.gates=[answered, needs_image]"])
+    settings = load_settings("paper-lab", ["silver.gates=[answered, needs_image]"])
     assert list(reply_lines([], settings))[-1].startswith("\nneeds_image: judged among the questions above alone")
-    assert len(list(reply_lines([], load_settings("paper")))) == 1
+    assert len(list(reply_lines([], load_settings("paper-lab")))) == 1
 
 
 def test_settings_of_a_run_can_be_changed_one_by_one(run: Path) -> None:

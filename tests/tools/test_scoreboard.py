@@ -35,26 +35,26 @@ def matrix_of(*recipes: str, seeds: int = 3, changes: tuple[str, ...] = (), **op
 
 def test_without_names_it_has_three_presets_and_every_control_of_the_default(tmp_path: Path) -> None:
     matrix = matrix_of(seeds=2, pass_k=4)
-    assert list(matrix.recipes) == ["paper", "votes", "default", *CONTROLS]
+    assert list(matrix.recipes) == ["paper-lab", "votes", "default", *CONTROLS]
     runs = {(run.recipe, run.settings.seed): run.settings for run in matrix.runs(tmp_path)}
     assert {seed for _, seed in runs} == {0, 1} and len(runs) == 2 * (3 + len(CONTROLS))
     default = runs["default", 0]
     assert all(settings.evaluation == default.evaluation for settings in runs.values())
     assert default.evaluation.pass_k == 4 and default.evaluation.baseline_votes > 0
-    for name in ("paper", "votes", "default"):
-        preset = load_settings(name, ["silver.images=500"] if name == "paper" else [])
+    for name in ("paper-lab", "votes", "default"):
+        preset = load_settings(name)
         same = {"silver": preset.silver, "questioner": preset.questioner, "reasoner": preset.reasoner}
         assert {key: getattr(runs[name, 0], key) for key in same} == same
-    assert runs["paper", 0].rl.learning_rate == 3e-5
+    assert runs["paper-lab", 0].rl.learning_rate == 3e-5
     for name in CONTROLS:
         assert runs[name, 0] == changed(default, control_changes(name, default), "here")
 
 
 def test_controls_that_do_not_apply_are_left_out_unless_they_are_named() -> None:
-    # The preset `paper` has plain images alone.
-    assert set(CONTROLS) - set(matrix_of(preset="paper").recipes) == {"neutral_views"}
+    # The preset `paper-lab` has plain images alone.
+    assert set(CONTROLS) - set(matrix_of(preset="paper-lab").recipes) == {"neutral_views"}
     with pytest.raises(ConfigError, match="neutral_views: the run has plain images alone"):
-        matrix_of("neutral_views", preset="paper")
+        matrix_of("neutral_views", preset="paper-lab")
 
 
 def test_a_file_is_a_preset_or_a_matrix(tmp_path: Path) -> None:

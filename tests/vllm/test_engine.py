@@ -244,7 +244,7 @@ def test_an_iteration(tune: str, processes: int, tmp_path: Path) -> None:
         "evaluation.items_per_suite": 24,
     }
     flags = [flag for key, value in small.items() for flag in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "visplay", "evolve", "--preset", "paper"]
+    command = [sys.executable, "-m", "visplay", "evolve", "--preset", "paper-lab"]
     command += ["--processes", str(processes), "--out", str(tmp_path / "run")]
     finished = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=900, check=False)
     assert finished.returncode == 0 and "Traceback" not in finished.stderr, finished.stderr[-3000:]

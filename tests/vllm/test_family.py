@@ -60,7 +60,7 @@ def test_an_iteration(model: Path, photos: Path, tune: str, tmp_path: Path) -> N
     }
     flags = [flag for key, value in small.items() for flag in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "visplay", "evolve", "--model", str(model), "--images", str(photos)]
-    command += ["--preset", "paper", "--iterations", "1", "--seed", "1", "--out", str(run)]
+    command += ["--preset", "paper-lab", "--iterations", "1", "--seed", "1", "--out", str(run)]
     finished = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=900, check=False)
     assert finished.returncode == 0, finished.stderr[-3000:]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

@@ -52,7 +52,7 @@ def test_a_run_goes_on_where_its_server_was_killed(tmp_path: Path) -> None:
         url = first.url
         server = f"{{type: server, url: '{url}', adapters: '{adapters}', wait_s: {START_S}, retries: 2}}"
         settings = [argument for flag in (*SMALL, f"vote_engine={server}") for argument in ("--set", flag)]
-        process = evolve(run, said, "--preset", "paper", "--images", "lab/clean", *settings)
+        process = evolve(run, said, "--preset", "paper-lab", "--images", "lab/clean", *settings)
         wait_for_a_step(run, process, first)
         first.kill()
         assert process.wait(timeout=120) == 2

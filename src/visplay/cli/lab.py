@@ -19,7 +19,12 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     ablate.set_defaults(study=_ablate)
     score = studies.add_parser("score", help="the scoreboard: presets and controls with several seeds, on one page")
     add = score.add_argument
-    add("recipes", nargs="*", metavar="RECIPE", help="presets, controls, matrix files; default: paper, votes, default")
+    add(
+        "recipes",
+        nargs="*",
+        metavar="RECIPE",
+        help="presets, controls, matrix files; default: paper-lab, votes, default",
+    )
     add("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1; default: %(default)s")
     add("--model", action="append", default=[], metavar="DIR", help="repeat all with this base beside the lab's")
     whose = "whose controls, images and evaluation are used; default: %(default)s"

@@ -20,17 +20,17 @@ from visplay.config.yaml_file import dump_yaml, read_yaml, read_yaml_file
 from visplay.errors import ConfigError, did_you_mean
 from visplay.interfaces.component import Component, problems
 
-_PRESETS = Path(str(resources.files("visplay.config"))) / "presets"  # for the lab's model
-_RECIPES = _PRESETS.with_name("recipes")  # for real models
+_PRESETS = Path(str(resources.files("visplay.config"))) / "presets"  # for the lab's model, and the published ones
+_RECIPES = _PRESETS.with_name("recipes")  # for real models and a size of memory
 
 
 def preset_names() -> list[str]:
-    """Names of the shipped presets for the lab's model."""
+    """Names of the shipped presets for the lab's model, and of the published ones."""
     return sorted(file.stem for file in _PRESETS.glob("*.yaml"))
 
 
 def recipe_names() -> list[str]:
-    """Names of the shipped presets for real models."""
+    """Names of the shipped presets for real models and a size of memory."""
     return sorted(file.stem for file in _RECIPES.glob("*.yaml"))
 
 

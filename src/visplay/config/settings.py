@@ -40,6 +40,9 @@ class DiversitySettings(Section):
     threshold: float = Field(0.5, gt=0, lt=1, description="BLEU distance below which clusters join (official: 0.5)")
     scope: Literal["image", "batch"] = Field("image", description="what is clustered (paper: image; official: batch)")
     count_repeats: bool = Field(False, description="cluster equal texts below four words too, whose own BLEU is < 1")
+    invalid_as: Literal["text", "empty"] = Field(
+        "text", description="what is clustered of an output without a question (official: empty, like nothing else)"
+    )
 
 
 class QuestionerSettings(Section):
@@ -163,7 +166,12 @@ class RLSettings(Section):
         "sequence", description="averaging of token losses: per sequence (GRPO), token (DAPO), or max_tokens (Dr. GRPO)"
     )
     dynamic_sampling: int = Field(0, ge=0, description="most extra rounds to replace groups without advantages (DAPO)")
-    kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the original base (official: 0.01)")
+    kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the reference (official: 0.01)")
+    reference: Literal["base", "phase"] = Field(
+        "base",
+        description="'base': the original one; 'phase': the role as its phase began (official), kept on the disk",
+    )
+    fresh_optimizer: bool = Field(False, description="forget AdamW's moments when a phase begins (official: true)")
     entropy: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus per token (paper, official: 0)")
     updates_per_step: int = Field(1, ge=1, description="optimizer updates on one batch of rollouts (official: 4)")
     importance_cap: float = Field(0.0, ge=0, description="cap of truncated importance sampling (TIS); 0: off")

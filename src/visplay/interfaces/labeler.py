@@ -56,7 +56,8 @@ class Labeler(Component, seam="labeler"):
     def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
         """Each question with its votes, so many answers of the Reasoner, and their result, in order.
 
-        A question whose result has no answer has no silver answer, and is never learned from.
+        A question whose result has no answer has no silver answer, and is never learned from. A candidate's `evidence`
+        says what else was read.
         """
         raise NotImplementedError
 

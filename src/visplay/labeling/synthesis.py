@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from visplay.answers import is_refusal
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import Labeler, Voter
-from visplay.roles.questioner import Questioner
+from visplay.roles.questioner import Asked, Questioner
 from visplay.types import Candidate, ImageRef, Question, SilverItem
 
 _BINS = 10  # of the histogram of confidences
@@ -25,12 +25,14 @@ class Synthesis:
     candidates: tuple[Candidate, ...]  # the valid questions without repetitions, with their silver answers
     items: tuple[SilverItem, ...]  # the silver set: candidates that passed all gates
     dropped: Mapping[str, tuple[str, str]]  # gate and reason of each rejected candidate, by question id
+    left_out: tuple[Asked, ...] = ()  # the other completions: in another form, or a question once more
 
     def about(self, images: Collection[str]) -> Synthesis:
         """Without the questions about other images: some of their votes may be missing."""
         candidates = tuple(candidate for candidate in self.candidates if candidate.question.image.id in images)
         items = tuple(item for item in self.items if item.question.image.id in images)
-        return replace(self, candidates=candidates, items=items)
+        left_out = tuple(entry for entry in self.left_out if entry.request.image.id in images)
+        return replace(self, candidates=candidates, items=items, left_out=left_out)
 
     def statistics(self) -> dict[str, object]:
         """Metrics: counts, shares and the histogram of confidences."""
@@ -71,14 +73,18 @@ def synthesize(
     """
     asked = valid = 0
     candidates: list[Candidate] = []
+    left_out: list[Asked] = []
     for start in range(0, len(images), _CHUNK):
         batch = questioner.ask(images[start : start + _CHUNK], questions_per_image, tag)
         questions = [entry.question for entry in batch if entry.question is not None]
         asked, valid = asked + len(batch), valid + len(questions)
-        candidates += labeler.label(distinct(questions), votes, voter)
+        put = distinct(questions)
+        candidates += labeler.label(put, votes, voter)
+        ids = {question.id for question in put}
+        left_out += [entry for entry in batch if entry.key not in ids]
     passed, dropped = apply_gates(gates, candidates, voter)
     items = tuple(SilverItem(c.question, c.result.answer or "", c.result.confidence, c.votes) for c in passed)
-    return Synthesis(asked, valid, tuple(candidates), items, dropped)
+    return Synthesis(asked, valid, tuple(candidates), items, dropped, tuple(left_out))
 
 
 def distinct(questions: Iterable[Question]) -> list[Question]:

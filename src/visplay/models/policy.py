@@ -1,4 +1,7 @@
-"""A role's weights and the frozen reference for its KL penalty: the base model, which both roles share."""
+"""A role's weights and the frozen reference for its KL penalty.
+
+The reference is the base, which both roles share, unless a role holds another: its own weights of an earlier moment.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,14 @@ class Policy:
 
     @contextmanager
     def reference(self) -> Iterator[VLM]:
-        """Context manager: the VLM with the base's weights."""
+        """Context manager: the VLM with the reference's weights: the base's, unless others are held."""
         yield self.vlm
+
+    def hold_reference(self, folder: Path | None = None) -> None:
+        """Hold the role's present weights as its reference, or those that `save` wrote to `folder`."""
+
+    def release_reference(self) -> None:
+        """Make the base the reference again."""
 
     def trainable(self) -> list[torch.nn.Parameter]:
         """The trainable parameters of this role."""
@@ -85,6 +94,7 @@ class FullPolicy(Policy):
         super().__init__(base.with_model(copy.deepcopy(base.model, shared).requires_grad_(True)), role)
         for parameter in self.vlm.vision_parameters():
             parameter.requires_grad_(train_vision)
+        self._held: VLM | None = None
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
@@ -93,25 +103,43 @@ class FullPolicy(Policy):
 
     @contextmanager
     def reference(self) -> Iterator[VLM]:
-        self._base.offloader.to_device()
-        yield self._base
+        reference = self._held or self._base
+        reference.offloader.to_device()
+        yield reference
+
+    def hold_reference(self, folder: Path | None = None) -> None:
+        self.vlm.offloader.to_device()
+        vision = [*self._base.vision, *self.vlm.vision]
+        frozen = {id(part): part for part in vision if not any(p.requires_grad for p in part.parameters())}
+        held = copy.deepcopy(self.vlm.model, frozen).requires_grad_(False).eval()
+        if folder is not None:
+            self._read(folder, held)
+        self._held = self._base.with_model(held)
+
+    def release_reference(self) -> None:
+        self._held = None
 
     def offload(self) -> None:
-        self.vlm.offloader.offload()
-        self._base.offloader.offload()
+        for vlm in (self.vlm, self._base, self._held):
+            if vlm is not None:
+                vlm.offloader.offload()
 
     def trainable(self) -> list[torch.nn.Parameter]:
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def load(self, folder: str | Path) -> None:
+        self._read(folder, self.vlm.model)
+        self.version += 1
+
+    def _read(self, folder: str | Path, model: torch.nn.Module) -> None:
+        """Read the weights of `model`."""
         if not any(Path(folder).glob("*.safetensors")):
             raise ModelError(f"no weights (*.safetensors) in '{folder}'")
         try:
             with quiet():
                 restored = type(self.vlm.model).from_pretrained(folder, dtype=self.vlm.model.dtype)
             check_finite(restored.named_parameters(), str(folder), "it cannot be used")
-            self.vlm.model.load_state_dict(restored.state_dict())
-            self.version += 1
+            model.load_state_dict(restored.state_dict())
         except ModelError:
             raise
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -126,20 +154,14 @@ class LoraPolicy(Policy):
         if base.device.type == "cpu" and getattr(base.model, "is_quantized", False):
             raise ModelError(f"4-bit weights of '{base.name}' have no gradient on a CPU; leave four_bit out")
         base.model.requires_grad_(False)
-        layers = target_pattern(base.model, settings.targets)
-        config = LoraConfig(
-            r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=layers
+        self._config = LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules=target_pattern(base.model, settings.targets),
         )
-        try:
-            with warnings.catch_warnings():
-                # PEFT warns about a second adapter on one model; here it is intended.
-                warnings.filterwarnings("ignore", message="Already found a `peft_config`")
-                base.model.add_adapter(config, adapter_name=role)
-        except ValueError as error:
-            raise ModelError(f"cannot add an adapter to '{base.name}': {one_line(error)}") from None
-        for parameter in self.trainable():
-            # bfloat16 would round a step of 1e-6 to zero. PEFT casts the adapter's inputs and outputs.
-            parameter.data = parameter.data.float()
+        self._held = ""  # the adapter with the reference's weights; empty for the base
+        self._add(role)
 
     @contextmanager
     def active(self) -> Iterator[VLM]:
@@ -149,17 +171,51 @@ class LoraPolicy(Policy):
 
     @contextmanager
     def reference(self) -> Iterator[VLM]:
-        self.vlm.model.disable_adapters()
+        if self._held:
+            self.vlm.model.set_adapter(self._held)
+        else:
+            self.vlm.model.disable_adapters()
         try:
             yield self.vlm
         finally:
             self.vlm.model.enable_adapters()
+            self.vlm.model.set_adapter(self.role)
+
+    def hold_reference(self, folder: Path | None = None) -> None:
+        self._held = f"{self.role}_reference"
+        if self._held not in self.vlm.model.peft_config:
+            self._add(self._held)
+        if folder is not None:
+            self._read(folder, self._held)
+        else:
+            with torch.no_grad():
+                for kept, weight in zip(self._weights(self._held), self._weights(self.role), strict=True):
+                    kept.copy_(weight)
+        self.vlm.model.set_adapter(self.role)
+
+    def release_reference(self) -> None:
+        self._held = ""
 
     def without_adapter(self) -> tuple[str, ...]:
         return without_adapter(self.model, self.role)
 
     def trainable(self) -> list[torch.nn.Parameter]:
-        return [p for name, p in self.model.named_parameters() if "lora_" in name and f".{self.role}." in name]
+        return self._weights(self.role)
+
+    def _add(self, name: str) -> None:
+        """Add an adapter in float32: bfloat16 would round a step of 1e-6 to zero. PEFT casts its inputs and outputs."""
+        try:
+            with warnings.catch_warnings():
+                # PEFT warns about a second adapter on one model; here it is intended.
+                warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+                self.vlm.model.add_adapter(self._config, adapter_name=name)
+        except ValueError as error:
+            raise ModelError(f"cannot add an adapter to '{self.vlm.name}': {one_line(error)}") from None
+        for parameter in self._weights(name):
+            parameter.data = parameter.data.float()
+
+    def _weights(self, adapter: str) -> list[torch.nn.Parameter]:
+        return [p for name, p in self.model.named_parameters() if "lora_" in name and f".{adapter}." in name]
 
     def save(self, folder: str | Path) -> None:
         # transformers' save_pretrained writes on rank 0 only, but the vLLM of each rank needs the files.
@@ -171,11 +227,15 @@ class LoraPolicy(Policy):
         self.vlm.model.peft_config[self.role].save_pretrained(folder)
 
     def load(self, folder: str | Path) -> None:
+        self._read(folder, self.role)
+        self.version += 1
+
+    def _read(self, folder: str | Path, adapter: str) -> None:
+        """Read the weights of an adapter from what `save` wrote."""
         try:
             weights = load_peft_weights(str(folder), device="cpu")
             check_finite(weights.items(), str(folder), "it cannot be used")
-            set_peft_model_state_dict(self.model, weights, adapter_name=self.role)
-            self.version += 1
+            set_peft_model_state_dict(self.model, weights, adapter_name=adapter)
         except ModelError:
             raise
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 from functools import cached_property, lru_cache
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
 from visplay.errors import ImageError
 from visplay.runs.files import read_json
-from visplay.runs.schemas import ASKED
+from visplay.runs.schemas import ASKED, INVALID, REPEATED
 from visplay.selfplay.schedule import phases
 from visplay.types import ImageRef
 
@@ -42,9 +42,11 @@ class Query(BaseModel, frozen=True):
     """Filters, order and length of a list of questions; None and empty texts are no filters.
 
     Attributes:
-        phase: "questioner", "silver", or "accept" (questions about the images held out to judge by; iteration 0 asks
-            as the base does).
-        gate: the reason of a rejection: a gate's name, "unlabelled" (no silver answer) or "invalid" (another form).
+        phase: "questioner", "silver", "reasoner" (answers that were trained on, a sample), or "accept" (questions about
+            the images held out to judge by; iteration 0 asks as the base does).
+        kept: rows of the phase "reasoner" are neither.
+        gate: the reason of a rejection: a gate's name, "unlabelled" (no silver answer), "invalid" (another form) or
+            "repeated" (asked before).
         least, most: confidence, both ends included.
         text: part of the question, of its silver answer or of a vote's text, in any case.
         order: "-time" begins with the latest.
@@ -86,11 +88,12 @@ class Gallery:
     def choices(self) -> dict[str, Any]:
         """The values of the filters `iterations`, `phases`, `types` and `gates`, with the number of questions of each.
 
-        Also the numbers `kept` and `total`.
+        Also the numbers `kept`, `lost` and `total`.
         """
         table = self._fresh()
         counts = {f"{name}s": _counts(table[name]) for name in ("iteration", "phase", "type", "gate")}
-        return counts | {"kept": pc.sum(table["kept"]).as_py() or 0, "total": table.num_rows}
+        verdicts = _counts(table["kept"])
+        return counts | {"kept": verdicts.get(True, 0), "lost": verdicts.get(False, 0), "total": table.num_rows}
 
     def find(self, query: Query) -> dict[str, Any]:
         """Questions that match: `rows` from `start` on, of `total`."""
@@ -102,7 +105,8 @@ class Gallery:
         """The whole record of a question; None if there is no such question.
 
         Further values: "majority", "majority_share" and "unboxed" come from the votes alone, while `answer` and
-        `confidence` come from the labeler. "agrees" says which votes are in the majority. "rule" names the reward.
+        `confidence` come from the labeler. "agrees" says which votes are in the majority; of answers that were trained
+        on, which match the silver answer. "rule" names the reward.
         """
         table = self._fresh().select(ASKED.names)
         place = pc.index(table["id"], question_id).as_py()
@@ -111,7 +115,8 @@ class Gallery:
         (found,) = table.slice(place, 1).to_pylist()
         votes = found["votes"] or []
         majority, share, unboxed = vote(votes)
-        agrees = [bool(answer and majority and match(answer, majority)) for answer in votes]
+        right = found["answer"] if found["rewards"] else majority
+        agrees = [bool(answer and right and match(answer, right)) for answer in votes]
         found |= {"majority": majority, "majority_share": share, "unboxed": unboxed}
         return {**found, "agrees": agrees, "rule": self._rule}
 
@@ -123,7 +128,7 @@ class Gallery:
             "anchored": the questions that acceptance froze, with the answers of each iteration (0: the base).
         """
         iterations = []
-        rows = self._found(pc.field("image") == image).to_pylist()
+        rows = self._found((pc.field("image") == image) & (pc.field("phase") != "reasoner")).to_pylist()
         for iteration, group in groupby(rows, key=lambda row: row["iteration"]):
             then = [_cut(row) for row in group]
             iterations.append({"iteration": iteration, "rows": then[:most], "more": max(0, len(then) - most)})
@@ -141,16 +146,17 @@ class Gallery:
         groups = [
             self._sorted(Query(iteration=t, phase=phase, kept=kept, order="confidence"))["id"].to_pylist()
             for t in sorted(self.choices()["iterations"])
-            for phase in ("questioner", "silver")
-            for kept in (True, False)
+            for phase, kept in (*product(("questioner", "silver"), (True, False)), ("reasoner", None))
         ]
         filled = [ids for ids in groups if ids]
         wanted = [min(len(ids), count // len(filled)) for ids in filled]
         return [ids[i * len(ids) // n] for ids, n in zip(filled, wanted, strict=True) for i in range(n)]
 
     def texts(self, iteration: int) -> list[str]:
-        """The questions of an iteration's synthesis, for `health.signs`."""
-        return list(self._found(Query(iteration=iteration, phase="silver").condition())["question"].to_pylist())
+        """The candidates of an iteration's synthesis, for `health.signs`."""
+        candidates = ~pc.field("gate").isin([INVALID, REPEATED])
+        found = self._found(Query(iteration=iteration, phase="silver").condition() & candidates)
+        return list(found["question"].to_pylist())
 
     def _sorted(self, query: Query) -> pa.Table:
         found = self._found(query.condition())
@@ -239,7 +245,9 @@ def _read_record(path: Path, _: Stamp | None) -> pa.Table | None:
 
 def _indexed(records: list[pa.Table]) -> pa.Table:
     """All questions in the order in which they were asked, with a column of everything that a text is looked for in."""
-    table = pa.concat_tables([ASKED.empty_table(), *(record.select(ASKED.names) for record in records)])
+    # A run that earlier code began lacks columns.
+    empty = ASKED.empty_table()
+    table = pa.concat_tables([empty, *records], promote_options="default").select(ASKED.names)
     order = pc.index_in(table["phase"], pa.array([phase.name for phase in phases()]))
     keys = [(name, "ascending") for name in ("iteration", "order", "step")]
     table = table.append_column("order", order).sort_by(keys)

@@ -56,6 +56,10 @@ class MasterOptimizer:
                 self._parameters[place].copy_(master)
         self._controller.broadcast_tensors(self._parameters, self._owners)
 
+    def reset(self) -> None:
+        """Forget the moments and the number of steps, as at the start of a run."""
+        self.inner.state.clear()
+
     def zero_grad(self) -> None:
         """Clear the gradients of weights and masters."""
         self.inner.zero_grad(set_to_none=True)

@@ -120,6 +120,10 @@ class Trainer:
         """Move the optimizer's state to CPU memory; the next update moves it back."""
         self.state_offloader.offload()
 
+    def reset_optimizer(self) -> None:
+        """Forget the optimizer's moments; all processes must."""
+        self._masters.reset()
+
     @on_all_ranks
     def save(self, folder: str | Path) -> None:
         """Write the optimizer's state, each process its own part; TrainingError if the disk is full, for example."""

@@ -238,10 +238,12 @@ class Questioner:
             scopes[entry.request.id if settings.scope == "image" else ""].append(entry)
         penalties: dict[str, float] = {}
         for members in scopes.values():
-            texts = [entry.text for entry in members]
+            # An empty text is like no other, not even like another empty one.
+            dropped = settings.invalid_as == "empty"
+            texts = ["" if dropped and entry.question is None else entry.text for entry in members]
             # BLEU of two equal texts with fewer than four words is below 1.
-            repeats = Counter(texts) if settings.count_repeats else Counter[str]()
+            repeats = Counter(filter(None, texts)) if settings.count_repeats else Counter[str]()
             values = diversity(texts, settings.weight, settings.threshold)
-            for entry, value in zip(members, values, strict=True):
-                penalties[entry.key] = max(value, settings.weight / len(texts) * repeats[entry.text])
+            for entry, text, value in zip(members, texts, values, strict=True):
+                penalties[entry.key] = max(value, settings.weight / len(texts) * repeats[text])
         return penalties

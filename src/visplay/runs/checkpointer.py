@@ -89,6 +89,17 @@ class Checkpointer:
         """Keep the checkpoint of the current step under a name, until a later step pins the same name."""
         self._to_pin.add(name)
 
+    def pin_start(self, name: str) -> None:
+        """Keep the checkpoint of the weights before the current step under a name, or nothing before the first."""
+        if self._current:
+            self._pinned[name] = self._current
+        else:
+            self._pinned.pop(name, None)
+
+    def has_pinned(self, name: str) -> bool:
+        """Whether a checkpoint is kept under the name."""
+        return name in self._pinned
+
     def pinned(self, name: str) -> Path:
         """The folder of a pinned checkpoint, undamaged; it exists once the step that pinned it is finished."""
         folder = self._folder(self._pinned[name])

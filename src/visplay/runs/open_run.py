@@ -45,7 +45,10 @@ class Run:
         return _table([dict(flatten({**line, "time": {}} | line["time"])) for line in lines])
 
     def asked(self) -> pa.Table:
-        """One row per completion of the Questioner: votes, verdict of the gates, reward; see `runs/schemas.py`."""
+        """One row per completion of the Questioner: votes, verdict of the gates, reward; see `runs/schemas.py`.
+
+        Rows of the phase "reasoner" are groups of the Reasoner's answers, a few of each step.
+        """
         return _joined((self.path / "asked").glob("*.parquet"), ASKED)
 
     def silver(self, iteration: int | None = None) -> pa.Table:
@@ -76,4 +79,4 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def _joined(files: Iterable[Path], schema: pa.Schema) -> pa.Table:
     tables = [read_table(file) for file in sorted(files)]
-    return pa.concat_tables(tables) if tables else schema.empty_table()
+    return pa.concat_tables(tables, promote_options="default") if tables else schema.empty_table()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+INVALID, REPEATED = "invalid", "repeated"  # in the column `gate`: no question, and one that came before
+
 
 def _columns(kind: pa.DataType, *names: str) -> list[tuple[str, pa.DataType]]:
     return [(name, kind) for name in names]
@@ -37,7 +39,9 @@ ASKED = pa.schema(
         ("kept", pa.bool_()),
         *_columns(pa.string(), "gate", "reason"),
         *_VOTES,
+        ("rewards", pa.list_(pa.float64())),  # of the Reasoner's answers, which are in the columns of the votes
+        *_columns(pa.list_(pa.string()), "evidence", "findings"),
         *_columns(pa.float64(), "reward", "base_reward", "diversity_penalty", "history_penalty"),
     ]
 )
-"""`asked/T-PHASE-STEP.parquet`: a row per completion of the Questioner, kept or not."""
+"""`asked/T-PHASE-STEP.parquet`: a row per completion of the Questioner, kept or not, or per group of the Reasoner."""

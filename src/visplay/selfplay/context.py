@@ -22,7 +22,7 @@ from visplay.selfplay.schedule import InputCounts, phases
 from visplay.selfplay.state import SelfPlayState
 from visplay.types import ImageRef, SilverItem, StepId, Suite
 
-ACCEPTED, BEST = "accepted", "best"  # names of pinned checkpoints
+ACCEPTED, BEST, PHASE = "accepted", "best", "phase"  # names of pinned checkpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class PhaseContext:
         back_to = ACCEPTED if taken_back(logger.run) else None
         self.checkpointer = Checkpointer(logger.run, names, state, parts, settings.checkpoint_every, back_to)
         self._silver: dict[int, tuple[SilverItem, ...]] = {}
+        self._prepared = (0, "")  # the phase that `prepare_phase` prepared last
         items = len(labelled.suite.items) if labelled else 0
         logger.begin(InputCounts(len(self.images), len(held_out), items, len(inputs.suites)), state.reduced)
 
@@ -81,6 +82,18 @@ class PhaseContext:
             yield record
             if self.run_images.lost:
                 record["lost_images"] = len(self.run_images.lost)
+
+    def prepare_phase(self, at: StepId) -> None:
+        """Give the role of a phase that trains the optimizer and the reference that the settings want; once a phase."""
+        by_phase, phase = self.settings.rl.reference == "phase", (at.iteration, at.phase)
+        if at.step == 0:
+            if by_phase:
+                self.checkpointer.pin_start(PHASE)
+            self.state.begin_phase(at.phase)
+        elif by_phase and self._prepared != phase:
+            kept = self.checkpointer.has_pinned(PHASE)
+            self.state.resume_phase(at.phase, self.checkpointer.pinned(PHASE) if kept else None)
+        self._prepared = phase
 
     def draw(self, count: int) -> tuple[ImageRef, ...]:
         """The sampler's next images, each once; fewer than `count` if fewer are left."""

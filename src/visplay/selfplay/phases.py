@@ -16,7 +16,7 @@ from visplay.errors import ImageError
 from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.results import measurement_file
 from visplay.evaluation.runner import measure
-from visplay.labeling.files import silver_file, step_rows, synthesis_rows, write_record, write_silver
+from visplay.labeling.files import answer_rows, silver_file, step_rows, synthesis_rows, write_record, write_silver
 from visplay.labeling.synthesis import apply_gates, synthesize
 from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
 from visplay.rl.trainer import Trainer
@@ -29,6 +29,7 @@ from visplay.types import Candidate, Group, SilverItem, StepId
 def train_questioner(context: PhaseContext, at: StepId) -> None:
     """G questions per image, m answers per question, gates, rewards, one update of the Questioner."""
     state, tag = context.state, f"{at.iteration}/questioner/{at.step}"
+    context.prepare_phase(at)
     with context.step(at) as record:
         rollout = _Rollout(context)
         groups = rollout.sample(context.settings.questioner.images_per_step, tag)
@@ -113,6 +114,7 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
     """G answers per silver question, rewards, one update of the Reasoner."""
     settings, state, tag = context.settings, context.state, f"{at.iteration}/reasoner/{at.step}"
     silver, trainer, observer = context.silver(at.iteration), state.reasoner_trainer, context.inputs.observer
+    context.prepare_phase(at)
     asked: dict[str, SilverItem] = {}
 
     def batch(size: int, of: StepId) -> list[SilverItem]:
@@ -144,6 +146,7 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
         if not groups:  # all of the images vanished while they were asked about
             groups = sample(batch(wanted, at), tag)
         groups = _informative(trainer, groups, sample_more)
+        write_record(context.logger.run.path, at, answer_rows(groups, asked))
         record |= trainer.step(groups) | state.reasoner.engine.metrics()
         record["confidence"] = float(np.mean([item.confidence for item in asked.values()]))
         if observer is not None:

@@ -26,7 +26,7 @@ from visplay.runs.files import read_json, write_json
 
 
 class SelfPlayState:
-    """One base model in two roles; each has weights of its own and the base as its reference.
+    """One base model in two roles; each has weights of its own.
 
     Attributes:
         labeler, rewarding_labeler: the labeler of silver answers, and the labeler for the Questioner's reward.
@@ -64,6 +64,11 @@ class SelfPlayState:
         answering_rl = _own(settings.rl, advantages=settings.reasoner.advantages)
         self.questioner_trainer = trainer(self.questioner_policy, asking_rl, settings.questioner.sampling)
         self.reasoner_trainer = trainer(self.reasoner_policy, answering_rl, settings.reasoner.sampling)
+        self._rl = settings.rl
+        self._roles = {
+            "questioner": (self.questioner_policy, self.questioner_trainer),
+            "reasoner": (self.reasoner_policy, self.reasoner_trainer),
+        }
 
     def check_forms(self, warn: Callable[[str], None]) -> None:
         """Have `warn` show an output of a role if few of its first ones have the form that is read."""
@@ -74,6 +79,26 @@ class SelfPlayState:
             apart = getattr(role.settings, untrained) is not None
             budgets = [f"{name}.{one}.max_tokens" for one in ("sampling", *([untrained] if apart else []))]
             role.form_check = FormCheck(name.capitalize(), form, " and ".join(budgets), warn)
+
+    @on_all_ranks
+    def begin_phase(self, role: str) -> None:
+        """Give a role, whose phase begins, the optimizer and the reference that the settings want."""
+        if self._rl.fresh_optimizer:
+            self._roles[role][1].reset_optimizer()
+        if self._rl.reference == "phase":
+            self._release_references()
+            self._roles[role][0].hold_reference()
+
+    @on_all_ranks
+    def resume_phase(self, role: str, start: Path | None) -> None:
+        """Give a role the reference of a phase that goes on: what `save` wrote when it began; None: the base."""
+        self._release_references()
+        if start is not None:
+            self._roles[role][0].hold_reference(start / role)
+
+    def _release_references(self) -> None:
+        for policy, _ in self._roles.values():
+            policy.release_reference()
 
     @on_all_ranks
     def offload_unused(self) -> None:

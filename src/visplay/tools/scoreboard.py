@@ -30,11 +30,7 @@ from visplay.tools.ablation import (
 )
 from visplay.tools.scores import Cell, Row, Section, score_figures
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # At the rate of the lab, since that of the paper is for 3B models, and on as many images as `votes`.
-    "paper": {"preset": "paper", "rl.learning_rate": 3e-5, "silver.images": 500},
-    "votes": {"preset": "votes"},
-}
+PRESETS = ("paper-lab", "votes")
 """The recipes beside the preset of the controls, if the user names none."""
 
 LEGEND = """\
@@ -154,9 +150,9 @@ def _controls_of(settings: Settings) -> Iterator[str]:
 def _recipe(name: str, preset: str) -> dict[str, dict[str, Any]]:
     """The recipes that a name or a file means."""
     if name in CONTROLS:
-        return {name: {**PRESETS.get(preset, {"preset": preset}), "control": name}}
+        return {name: {"preset": preset, "control": name}}
     if not name.endswith((".yaml", ".yml")):
-        return {name: PRESETS.get(name, {"preset": name})}
+        return {name: {"preset": name}}
     file = Path(name)
     try:
         is_matrix = "recipes" in (read_yaml_file(file) or {})

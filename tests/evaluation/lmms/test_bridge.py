@@ -92,7 +92,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluation.suites=[]",
     ]
     settings = [f"--set={change}" for change in changes]
-    assert main(["evolve", "--images=lab/clean", "--preset=paper", "--iterations=1", *settings, f"--out={folder}"]) == 0
+    assert (
+        main(["evolve", "--images=lab/clean", "--preset=paper-lab", "--iterations=1", *settings, f"--out={folder}"])
+        == 0
+    )
     return folder
 
 

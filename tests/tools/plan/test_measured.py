@@ -32,7 +32,7 @@ ON_CPU = ("device=cpu", "lora.rank=4")
 
 
 def _settings(*more: str) -> Settings:
-    return load_settings("paper", [*ON_CPU, *more])
+    return load_settings("paper-lab", [*ON_CPU, *more])
 
 
 def _measured(folder: Path, settings: Settings, processes: int = 1) -> Measured:

@@ -31,13 +31,13 @@ def _asked(settings: Settings, images: int | None = None) -> dict[str, int]:
 
 
 def _plan(folder: Path, memory: int, *overrides: str) -> Plan:
-    settings = load_settings("paper", ["tune=lora", "device=cpu", "silver.images=100", *overrides])
+    settings = load_settings("paper-lab", ["tune=lora", "device=cpu", "silver.images=100", *overrides])
     config = AutoConfig.from_pretrained(folder)
     return Plan(str(folder), config, settings, memory, assumed=Assumed(64, 64, longest=64))
 
 
 def test_answers_of_an_iteration_are_counted_from_the_settings() -> None:
-    s = load_settings("paper", ["silver.images=1000"])
+    s = load_settings("paper-lab", ["silver.images=1000"])
     q, silver, r = s.questioner, s.silver, s.reasoner
     asked = _asked(s)
     questions = q.steps * q.images_per_step * q.group_size
@@ -48,7 +48,7 @@ def test_answers_of_an_iteration_are_counted_from_the_settings() -> None:
 
 
 def test_lists_and_verdicts_are_asked_for_where_the_settings_want_them() -> None:
-    s = load_settings("paper", ["silver.labeler=facts", "silver.images=500", "acceptance.images=100"])
+    s = load_settings("paper-lab", ["silver.labeler=facts", "silver.images=500", "acceptance.images=100"])
     asked = _asked(s, 4000)
     assert asked["silver lists"] == 500 * 4
     assert asked["their lists"] == s.questioner.steps * s.questioner.images_per_step * 4
@@ -57,19 +57,21 @@ def test_lists_and_verdicts_are_asked_for_where_the_settings_want_them() -> None
 
 def test_what_gates_ask_again_is_counted() -> None:
     gates = "[answered, {type: needs_image, votes: 3}, band, {type: self_check, votes: 2}]"
-    s = load_settings("paper", [f"silver.gates={gates}", f"questioner.gates={gates}", "silver.images=500"])
+    s = load_settings("paper-lab", [f"silver.gates={gates}", f"questioner.gates={gates}", "silver.images=500"])
     asked = _asked(s, 4000)
     questions = 500 * s.silver.questions_per_image
     assert asked["silver needs_image"] == questions * 3
     assert asked["silver self_check"] == questions * 2 * 2, "two claims at the most, two replies each"
     assert not [name for name in asked if name.startswith("their") and name != "their votes"]
     q = s.questioner
-    corrected = _asked(load_settings("paper", [f"questioner.gates={gates}", "questioner.reward=chance_corrected"]), 4)
+    corrected = _asked(
+        load_settings("paper-lab", [f"questioner.gates={gates}", "questioner.reward=chance_corrected"]), 4
+    )
     assert corrected["their needs_image"] == q.steps * 4 * q.group_size * 3
 
 
 def test_no_more_images_are_asked_about_than_there_are() -> None:
-    s = load_settings("paper")
+    s = load_settings("paper-lab")
     asked = _asked(s, 5)
     assert asked["silver questions"] == 5 * s.silver.questions_per_image
     assert asked["questions"] == s.questioner.steps * 5 * s.questioner.group_size
@@ -77,11 +79,13 @@ def test_no_more_images_are_asked_about_than_there_are() -> None:
 
 def test_how_many_images_there_are_must_be_known() -> None:
     with pytest.raises(ConfigError, match=r"silver\.images"):
-        _asked(load_settings("paper"))
+        _asked(load_settings("paper-lab", ["silver.images=null"]))
 
 
 def test_work_is_two_operations_a_weight_and_token() -> None:
-    settings = load_settings("paper", ["tune=full", "rl.kl=0", "questioner.steps=1", "questioner.images_per_step=1"])
+    settings = load_settings(
+        "paper-lab", ["tune=full", "rl.kl=0", "questioner.steps=1", "questioner.images_per_step=1"]
+    )
     assumed = Assumed(image_tokens=100, prompt_tokens=20, question_tokens=10, tflops=1.0, step_ms=0)
     question = generations(settings, 1, assumed)[0]
 
@@ -174,7 +178,7 @@ def test_a_group_that_no_micro_batch_cuts_is_told(model_folder: Path) -> None:
 
 
 def test_a_image_that_is_too_long_is_told(model_folder: Path) -> None:
-    settings = load_settings("paper", ["tune=lora", "device=cpu", "silver.images=100"])
+    settings = load_settings("paper-lab", ["tune=lora", "device=cpu", "silver.images=100"])
     config = AutoConfig.from_pretrained(model_folder)
     plan = Plan("tiny", config, settings, 22 * 10**8, assumed=Assumed(9000, 9000, longest=64))
     assert plan.fitting.tokens == plan.fitting.answers == 0
@@ -204,7 +208,7 @@ def test_the_idle_optimizer_is_counted_where_it_is(model_folder: Path) -> None:
 
 
 def test_several_processes_hold_less_each_and_take_less_time_together(model_folder: Path) -> None:
-    settings = load_settings("paper", ["tune=full", "device=cpu", "silver.images=100"])
+    settings = load_settings("paper-lab", ["tune=full", "device=cpu", "silver.images=100"])
     config = AutoConfig.from_pretrained(model_folder)
     one, four = (
         Plan("tiny", config, settings, 10**10, assumed=Assumed(64, 64, longest=64), processes=n) for n in (1, 4)
@@ -265,13 +269,27 @@ def test_a_model_of_3b_is_told_in_lines_with_units() -> None:
     config = qwen_3b()
     config.text_config.num_hidden_layers = 2  # the others are alike
     config.text_config.layer_types = config.text_config.layer_types[:2]
-    settings = load_settings("paper", ["tune=lora", "dtype=bfloat16", "silver.images=1000"])
+    settings = load_settings("paper-lab", ["tune=lora", "dtype=bfloat16", "silver.images=1000"])
     plan = Plan("qwen", config, settings, 24 * 10**9)
     lines = list(plan_lines(plan))
     assert not plan.model.dense and any("FlexAttention" in line for line in lines)
     for row in ("weights of the base", "adapters of both roles", "gradients of one role", "peak of the update"):
         assert any(row in line and ("GB" in line or "MB" in line) for line in lines), row
     assert lines[-1] == conclusion(plan) and "24.0 GB" in lines[-1]
+
+
+@pytest.mark.parametrize("preset", ["official", "paper"])
+def test_the_published_presets_are_planned(preset: str) -> None:
+    config = qwen_3b()
+    config.text_config.num_hidden_layers = 2
+    config.text_config.layer_types = config.text_config.layer_types[:2]
+    settings = load_settings(preset, ["silver.images=1000", "reasoner.sampling.max_tokens=64"])
+    assert _asked(settings)["answers"] == settings.reasoner.steps * 512 * 8
+    waits, stays = (
+        Plan("qwen", config, settings.model_copy(update={"idle": idle}), 80 * 10**9) for idle in ("cpu", "device")
+    )
+    assert waits.held == 0, "the base makes room for the reference of a phase"
+    assert stays.held == stays.model.roles // 2 and any("reference of a phase" in line for line in plan_lines(stays))
 
 
 def test_images_are_counted_as_the_model_takes_them(model_folder: Path, images: tuple[ImageRef, ...]) -> None:
@@ -287,7 +305,7 @@ def test_the_verb_needs_no_weights(model_folder: Path, tmp_path: Path, capsys: p
     shutil.copytree(model_folder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     for image in range(2):
         _write_image(tmp_path / "images", image)
-    arguments = ["--preset=paper", "--images", str(tmp_path / "images"), "--gpu-memory=24GB", "--set", "tune=lora"]
+    arguments = ["--preset=paper-lab", "--images", str(tmp_path / "images"), "--gpu-memory=24GB", "--set", "tune=lora"]
     assert main(["plan", str(folder), *arguments]) == 0
     told = capsys.readouterr().out
     assert "fits in 24.0 GB with" in told.splitlines()[-1] and "GPU-hours" in told
@@ -306,7 +324,7 @@ def _write_image(folder: Path, seed: int) -> None:
     [
         (["lab", "--gpu-memory", "big"], "24GB"),
         (["./no-such-model"], "no-such-model"),
-        (["lab", "--preset", "paper"], "silver.images"),
+        (["lab", "--preset", "paper-lab", "--set", "silver.images=null"], "silver.images"),
         (["lab", "--images", "no-such-folder"], "no-such-folder"),
         (["lab", "--set", "rl.speed=1"], "speed"),
         (["lab", "--tflops", "0"], "--tflops"),

@@ -118,7 +118,9 @@ def test_rates_are_warned_of_above_a_hundred_million_parameters() -> None:
     assert [list(rate_warnings(settings, 7 * GB)) for settings in recipes] == [[], [], []]
 
 
-@pytest.mark.parametrize(("preset", "count"), [("default", 3), ("paper", 2), ("votes", 2), ("official", 2)])
+@pytest.mark.parametrize(
+    ("preset", "count"), [("default", 3), ("paper-lab", 2), ("votes", 2), ("paper", 2), ("official", 2)]
+)
 def test_the_labs_suites_are_for_its_model_or_images(preset: str, count: int) -> None:
     def suites(model: str, images: str, *changes: str) -> int:
         return len(load_settings(preset, changes, {"model": model, "images": images}).evaluation.suites)

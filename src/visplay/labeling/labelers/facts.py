@@ -13,12 +13,13 @@ from visplay.answers.text import singular
 from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.labeling.labelers.majority import Majority
 from visplay.labeling.language import ANYTHING, COLORS, SIZES, Meaning, fold, names, read_meaning
-from visplay.types import Augmentation, Candidate, Question, VoteResult
+from visplay.types import Augmentation, Candidate, Evidence, Question, VoteResult
 
 _JOINED = re.compile(r" (?:in|on|at|of|with|by|near|behind|under|above|below|beside|holding|wearing) ")
 _LEAD = re.compile(r"\W*(?:and )?(?:(?:an?|the) |(?P<some>some|several|many|few|multiple|various) )?")
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _YES = {True: "yes", False: "no"}
+_NOT_ONE = "none or several of what is asked about"
 _Thing = tuple[str, int | None]  # a noun phrase, and the number of such things if the list gives it
 
 
@@ -46,7 +47,10 @@ class Facts(Majority, type="facts"):
                 lists = seen[candidate.question.image.id]
                 computed = [answer_from(facts, meaning) for facts in lists]
                 false = [has_false_presupposition(facts, meaning) for facts in lists]
-                candidates[place] = replace(candidate, result=checked(candidate.result, computed, false))
+                findings = (_NOT_ONE if wrong else found for wrong, found in zip(false, computed, strict=True))
+                evidence = (Evidence(", ".join(facts), said) for facts, said in zip(lists, findings, strict=True))
+                result = checked(candidate.result, computed, false)
+                candidates[place] = replace(candidate, result=result, evidence=tuple(evidence))
         return candidates
 
     def requests(self, questions: int, votes: int) -> tuple[ExtraRequests, ...]:

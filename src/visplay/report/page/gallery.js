@@ -20,8 +20,8 @@ function Filters({ choices, filter, order, change, sort }) {
     <${Choice} label="Iteration" value=${filter.iteration} options=${counted(choices.iterations)} choose=${set("iteration")} />
     <${Choice} label="Phase" value=${filter.phase} options=${counted(choices.phases, doing)} choose=${set("phase")} />
     <${Choice} label="Type" value=${filter.type} options=${counted(choices.types, (key) => key || "none")} choose=${set("type")} />
-    <${Choice} label="Verdict" value=${filter.kept} options=${[[null, "all"], ["true", `kept (${count(choices.kept)})`], ["false", `dropped (${count(choices.total - choices.kept)})`]]} choose=${set("kept")} />
-    <${Choice} label="Dropped by" value=${filter.gate} options=${counted(choices.gates)} choose=${set("gate")} />
+    <${Choice} label="Verdict" value=${filter.kept} options=${[[null, "all"], ["true", `kept (${count(choices.kept)})`], ["false", `dropped (${count(choices.lost)})`]]} choose=${set("kept")} />
+    <${Choice} label="Dropped by" value=${filter.gate} options=${counted(choices.gates, (key) => REASONS[key] || key)} choose=${set("gate")} />
     <fieldset><legend>Confidence, %</legend>
       <input type="number" min="0" max="100" step="5" aria-label="lowest confidence in percent" value=${Math.round(100 * filter.least)} onChange=${(event) => set("least")(share(event, 0))} />
       to

@@ -38,6 +38,7 @@ class Plan:
     Attributes:
         features: cached vision features.
         states, away: the optimizer's states on the device, and those in CPU memory.
+        held: the reference of a phase, beside the base.
         standing: memory that is used all the time.
         costs: the completions of an iteration with their cost.
         rollouts: all completions, also those for measuring, with their largest batch and its peak.
@@ -81,7 +82,9 @@ class Plan:
         self.features = int(min(MOST_BYTES, shown * assumed.image_tokens * model.feature_bytes))
         self.away = model.optimizer if settings.tune == "full" and settings.idle == "cpu" else 0
         self.states = 2 * model.optimizer - self.away
-        self.standing = model.base + model.roles + self.states + self.features
+        # Where idle weights wait in CPU memory, the base makes room for the reference of a phase.
+        self.held = model.roles // 2 if settings.rl.reference == "phase" and not self.away else 0
+        self.standing = model.base + model.roles + self.held + self.states + self.features
 
         self._generated = [g.share(processes) for g in generated]
         self.rollouts = self._rollouts(limits_of(settings))

@@ -110,6 +110,8 @@ def _memory(plan: Plan) -> Iterator[tuple[str, str]]:
     model, settings = plan.model, plan.settings
     yield "weights of the base", _size(model.base)
     yield f"{'copies' if settings.tune == 'full' else 'adapters'} of both roles", _size(model.roles)
+    if plan.held:
+        yield "reference of a phase", _size(plan.held)
     whose = ("one role" if plan.away else "both roles") + (", a share" if plan.processes > 1 else "")
     yield f"{settings.rl.optimizer} states of {whose}", _size(plan.states)
     if plan.away:
