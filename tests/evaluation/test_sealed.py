@@ -29,7 +29,7 @@ class Mine(SuiteSource):
 
 
 @pytest.mark.parametrize("name", OPEN_BY_DEFAULT)
-@pytest.mark.parametrize("items", [None, 40])
+@pytest.mark.parametrize("items", [pytest.param(None, marks=pytest.mark.long), 40])
 def test_the_halves_share_no_item_and_no_image(name: str, items: int | None) -> None:
     halves = open_suites([name], 3, items), open_suites([name], 3, items, sealed=True)
     assert open_suites([name], 3, items, sealed=False) == halves[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from visplay.config import Settings, load_settings
@@ -44,6 +45,7 @@ def evolved(folder: Path, settings: Settings) -> tuple[SuiteResult, SuiteResult]
     return base.greedy["lab/color/rotated"], after.greedy["lab/color/rotated"]
 
 
+@pytest.mark.long
 def test_reward_and_truth_rise_together(tmp_path: Path) -> None:
     values = {"images": "lab/rotated", "seed": 0}
     base, after = evolved(tmp_path / "true", load_settings("default", SMALL, values))
