@@ -160,10 +160,10 @@ class TreeModel:
         (Granite) are those of transformers, and `probe` compares the result with the whole model's.
         """
         model = copy.copy(self.model)  # the same weights; the model itself must keep its decoder
-        model._modules = {**model._modules, model.base_model_prefix: _Decoded(hidden_MH[None])}
+        model._modules = {**model._modules, model.base_model_prefix: _Decoded(hidden_MH[:, None])}
         # The class's function, because a tool may have replaced the model's own by one that is bound to the model.
-        output = type(model).forward(model, inputs_embeds=hidden_MH[None], use_cache=False, return_dict=True)
-        return cast(Tensor, output.logits)[0].float()
+        output = type(model).forward(model, inputs_embeds=hidden_MH[:, None], use_cache=False, return_dict=True)
+        return cast(Tensor, output.logits)[:, 0].float()
 
     def positions(self, tree: TokenTree, pixels: Pixels) -> Tensor:
         """Rotary positions of a tree's nodes, int64 (A, L), by the model's own rule."""
@@ -226,12 +226,12 @@ class TreeModel:
 class _Decoded(torch.nn.Module):
     """In the place of a decoder that has run: whatever it is called with, it returns these last hidden states."""
 
-    def __init__(self, hidden_1MH: Tensor) -> None:
+    def __init__(self, hidden_M1H: Tensor) -> None:
         super().__init__()
-        self._hidden_1MH = hidden_1MH
+        self._hidden_M1H = hidden_M1H
 
     def forward(self, *_: object, **__: object) -> BaseModelOutput:
-        return _DecodedOutput(last_hidden_state=cast(torch.FloatTensor, self._hidden_1MH))
+        return _DecodedOutput(last_hidden_state=cast(torch.FloatTensor, self._hidden_M1H))
 
 
 class _DecodedOutput(BaseModelOutput):
