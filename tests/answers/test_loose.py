@@ -17,7 +17,7 @@ COLOURS = ("red", "dark blue", "blue")
 CASES = Path(__file__).with_name("cases") / "tolerant_reader.jsonl"
 
 
-@pytest.mark.parametrize("case", map(json.loads, CASES.read_text(encoding="utf-8").splitlines()))
+@pytest.mark.parametrize("case", [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()])
 def test_answers_of_real_models(case: dict[str, Any]) -> None:
     assert read_loosely(case["text"], case["choices"]) == case["read"]
 
