@@ -198,6 +198,32 @@ def llava_onevision() -> Tiny:
     )
 
 
+def granite4_vision() -> Tiny:
+    """Its image enters at all five decoder layers, and its logits are divided by 3. As `llava_onevision`, halved."""
+    text = _TEXT | _rope() | {"model_type": "granite4_vision_text", "num_hidden_layers": 5, "logits_scaling": 3.0}
+    text |= {"embedding_multiplier": 2.0, "residual_multiplier": 0.7, "attention_multiplier": 0.2}
+    former = {"num_hidden_layers": 1, "intermediate_size": 32, "cross_attention_frequency": 1, "hidden_size": 32}
+    former |= {"num_attention_heads": 2, "encoder_hidden_size": 32, "use_qformer_text_input": False}
+    config = hf.Granite4VisionConfig(
+        text_config=text,
+        vision_config=_TOWER | {"model_type": "siglip_vision_model", "vision_use_head": False},
+        image_token_index=_IMAGE,
+        image_grid_pinpoints=[[16, 16], [16, 32], [32, 16]],
+        vision_feature_select_strategy="full",
+        qformer_config=former,
+        downsample_rate="1/2",
+        deepstack_layer_map=[[1, 0]],
+        spatial_target_layers=[1, 2, 3, 4],
+    )
+    return Tiny(
+        "granite4_vision",
+        random_model(hf.Granite4VisionForConditionalGeneration, config),
+        image_ids=(_IMAGE,) * (2 * 2 + 2 * (4 + 1)),
+        pixel_shape=(1, 3, 3, 16, 16),
+        extras={"image_sizes": torch.tensor([[16, 32]])},
+    )
+
+
 def internvl() -> Tiny:
     """An image of two tiles."""
     config = hf.InternVLConfig(
@@ -263,7 +289,7 @@ def gemma4() -> Tiny:
 
 _MADE = (
     *(qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_5, glm4v),
-    *(idefics3, smolvlm, llava_onevision, internvl, gemma3, gemma4),
+    *(idefics3, smolvlm, llava_onevision, granite4_vision, internvl, gemma3, gemma4),
 )
 FAMILIES: dict[str, Callable[[], Tiny]] = {make.__name__: make for make in _MADE}
 # Token trees are not valid for these.

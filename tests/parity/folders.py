@@ -99,6 +99,24 @@ def _llava() -> _Family:
     )
 
 
+def _granite() -> _Family:
+    return _Family(
+        {_IMAGE: ("image_token", "<image>")},
+        (
+            "llava_next",
+            "LlavaNextImageProcessorPil",
+            {
+                "size": {"height": 16, "width": 16},
+                "crop_size": {"height": 16, "width": 16},
+                "image_grid_pinpoints": [[16, 16], [16, 32], [32, 16]],
+            },
+        ),
+        hf.Granite4VisionProcessor,
+        {"patch_size": 4, "vision_feature_select_strategy": "full", "downsample_rate": "1/2"},
+        "<image>\n",
+    )
+
+
 def _internvl() -> _Family:
     return _Family(
         {
@@ -158,6 +176,7 @@ _MAKE: dict[str, Callable[[], _Family]] = {
     "idefics3": lambda: _tiled(hf.Idefics3Processor, "idefics3", "Idefics3ImageProcessorPil"),
     "smolvlm": lambda: _tiled(hf.SmolVLMProcessor, "smolvlm", "SmolVLMImageProcessorPil"),
     "llava_onevision": _llava,
+    "granite4_vision": _granite,
     "internvl": _internvl,
     "gemma3": _gemma,
 }

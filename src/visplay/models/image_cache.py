@@ -22,13 +22,16 @@ class Features(NamedTuple):
 
     Attributes:
         pooled: the embeddings of the image tokens, (T, H), or (tiles, T / tiles, H) if the image was cut into tiles.
-        deep_TH: what is added after each of the first decoder layers (DeepStack, arXiv 2406.04334); mostly empty.
+            Empty if all of an image is in `deep_TH`.
+        deep_TH: what is added at some decoder layers (DeepStack, arXiv 2406.04334); mostly empty.
         listed: whether the model's code expects a list with one tensor per image instead of one tensor.
+        layers: the decoder layers of `deep_TH`; empty if they are the first ones.
     """
 
     pooled: torch.Tensor
     deep_TH: tuple[torch.Tensor, ...]
     listed: bool
+    layers: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:

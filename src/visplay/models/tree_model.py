@@ -217,9 +217,11 @@ class TreeModel:
         """Cached features in the form of the vision tower's output for a batch of trees."""
         features = self.features(pixels)
         pooled = [of_tree.pooled for of_tree in features]
+        deep: list[Any] = list(zip(*(of_tree.deep_TH for of_tree in features), strict=True))
+        if features[0].layers:
+            deep = list(zip(features[0].layers, deep, strict=True))
         return SimpleNamespace(
-            pooler_output=pooled if features[0].listed else torch.cat(pooled),
-            deepstack_features=list(zip(*(of_tree.deep_TH for of_tree in features), strict=True)) or None,
+            pooler_output=pooled if features[0].listed else torch.cat(pooled), deepstack_features=deep or None
         )
 
 
@@ -262,11 +264,19 @@ def _unsupported_reason(model: Any) -> str:
 
 def _features(output: Any) -> Features:
     """The output of a vision tower; some towers return a list with one tensor per image, others one tensor."""
-    pooled = output.pooler_output
+    pooled = getattr(output, "pooler_output", None)
     listed = isinstance(pooled, (tuple, list))
-    layers = getattr(output, "deepstack_features", None) or ()
-    deep = tuple(torch.cat(tuple(layer)) if isinstance(layer, (tuple, list)) else layer for layer in layers)
-    return Features(torch.cat(tuple(pooled)) if listed else pooled, deep, listed)
+    deep = getattr(output, "deepstack_features", None) or ()
+    layers = tuple(layer for layer, _ in deep) if _are_pairs(deep) else ()  # the layers are named, or the first ones
+    tensors = [of_layer for _, of_layer in deep] if layers else deep
+    deep_TH = tuple(torch.cat(tuple(of)) if isinstance(of, (tuple, list)) else of for of in tensors)
+    if pooled is None:  # Granite adds an image at decoder layers alone
+        pooled = deep_TH[0].new_empty(0)
+    return Features(torch.cat(tuple(pooled)) if listed else pooled, deep_TH, listed, layers)
+
+
+def _are_pairs(deep: Sequence[Any]) -> bool:
+    return all(isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], int) for pair in deep)
 
 
 def _stack_positions(positions: Sequence[Tensor]) -> Tensor:
