@@ -107,13 +107,18 @@ def read_yaml_file(file: Path) -> Any:
         ConfigError: the file cannot be read, is not valid YAML, or names a module by `import_path`.
     """
     values = read_yaml(read_text(file), str(file))
+    refuse_modules(values, str(file))
+    return values
+
+
+def refuse_modules(values: Any, where: str) -> None:
+    """Raise a ConfigError if settings from a file name a module by `import_path` that nothing has imported yet."""
     for module in named_modules(values):
         if module not in sys.modules:
             raise ConfigError(
-                f"{file}: import_path names the module '{module[:200]}', and no file of settings imports code; if you "
+                f"{where}: import_path names the module '{module[:200]}', and no file of settings imports code; if you "
                 f"trust that module, add --import {module[:200]} to the command, or import it first in Python"
             )
-    return values
 
 
 def read_text(file: Path, content: str = "") -> str:
@@ -144,7 +149,7 @@ def named_modules(values: Any) -> Iterator[str]:
         if "import_path" in values:
             yield str(values["import_path"]).partition(":")[0]
         values = list(values.values())
-    if isinstance(values, list):
+    if isinstance(values, list | tuple):  # `!!omap` holds tuples
         for value in values:
             yield from named_modules(value)
 
