@@ -68,7 +68,7 @@ def _listed(value: Any) -> Any:
     """A list written as text, as JSON or as Python does; any other value as it is."""
     if isinstance(value, str) and value.startswith("["):
         for read in (json.loads, ast.literal_eval):
-            with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            with suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError):  # TypeError: `[{[]: 1}]`
                 return read(value)
     return value
 
