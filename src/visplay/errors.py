@@ -130,7 +130,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close}'?)" if close else ""
 
 
-PASSWORD_IN_URL = re.compile(r"(?<=:/)/?[^/\s]*@")  # a `Path` has a single slash
+PASSWORD_IN_URL = re.compile(r"(?<=:/)/?[^/\s]*(?::\S*)?@")  # a `Path` has a single slash; a password may hold one
 
 
 def without_secrets(text: str) -> str:
