@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from tests.full_disk import full_disk
 from visplay.config import Settings
 from visplay.errors import RunError
-from visplay.runs import RunDirectory, check_run, read_metrics
+from visplay.runs import RunDirectory, check_finished, check_run, read_metrics
 
 # Steps as a run takes them, from wherever the state says, until it is killed.
 WORKER = """
@@ -263,3 +263,8 @@ def test_links_of_a_stranger_cut_and_remove_nothing_of_the_user(tmp_path: Path) 
     with pytest.raises(RunError, match="is a link"):
         RunDirectory.open(path)
     assert (own / "notes").read_text() == "mine\n" and (own / "letters").is_dir()
+
+
+def test_the_advice_for_a_path_with_a_blank_can_be_followed(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "my run", Settings()), pytest.raises(RunError, match=r"--out '.*/my run'`"):
+        check_finished(tmp_path / "my run")

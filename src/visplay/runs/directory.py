@@ -21,6 +21,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import stat
 import struct
@@ -232,7 +233,8 @@ def check_finished(path: Path) -> None:
     """Raise a RunError if the path is not a run, or if the run is not finished."""
     check_run(path)
     if not (path / "summary.json").is_file():
-        raise RunError(f"the run at {path} is not finished; continue it with `visplay evolve --resume --out {path}`")
+        again = f"visplay evolve --resume --out {shlex.quote(str(path))}"
+        raise RunError(f"the run at {path} is not finished; continue it with `{again}`")
 
 
 def check_free(path: Path) -> None:

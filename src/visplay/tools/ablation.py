@@ -32,6 +32,7 @@ from visplay.evaluation.summary import change_of_selected, lead, selected_iterat
 from visplay.evaluation.table import Table, points
 from visplay.interfaces.component import Section, problems
 from visplay.runs.files import read_json, write_json, write_whole
+from visplay.runs.open_run import legible
 from visplay.selfplay.controls import CEILING, control_changes
 from visplay.selfplay.outcome import EXIT_LEARNED_NOTHING
 
@@ -279,8 +280,9 @@ def _result(run: Run, code: int) -> str:
 
 
 def _keep_table(matrix: Matrix, runs: Sequence[Run], out: Path) -> str:
-    figures = ablation_figures(matrix, runs)
-    table = ablation_table(figures)
+    with legible(out):
+        figures = ablation_figures(matrix, runs)
+        table = ablation_table(figures)
     write_json(out / "table.json", figures)
     write_whole(out / "table.md", table)
     return table

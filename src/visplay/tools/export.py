@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_
         settings = directory.settings.model_copy(update={"trust_remote_code": trust_remote_code})
         source = run / role
         if not source.is_dir():
-            raise RunError(f"the run at {run} has no {role}; let it finish with `visplay evolve --resume --out {run}`")
+            again = f"visplay evolve --resume --out {shlex.quote(str(run))}"
+            raise RunError(f"the run at {run} has no {role}; let it finish with `{again}`")
         if adapter and settings.tune == "full":
             raise RunError(f"the run at {run} was tuned in full and has no adapter; leave --adapter out")
         with _filled(to) as folder:
