@@ -26,7 +26,11 @@ from visplay.models.processor import Processor
 from visplay.models.tree_model import TreeModel
 from visplay.types import ImageRef
 
-_LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
+# What transformers raises for files that are damaged, or that have other values than it expects.
+_LOAD_ERRORS = (
+    *(OSError, ValueError, LookupError, RuntimeError, ImportError, AttributeError, TypeError, ArithmeticError),
+    *(AssertionError, SafetensorError),
+)
 # For models whose generation config has no max_new_tokens.
 _MAX_NEW_TOKENS = 1024
 
