@@ -80,8 +80,9 @@ def test_without_the_file_config_is_believed_and_the_file_is_made_anew(tmp_path:
         RunDirectory.open(path, Settings(seed=1))
 
 
-def test_a_setting_may_hold_any_end_of_a_line(tmp_path: Path) -> None:
-    settings = Settings.model_validate({"images": {"type": "folder", "path": "a\u2028b\x85c\x1dd"}})
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x1d", "\r", "\n", "\r\n", "\ufeff", "\u202e"])
+def test_a_setting_may_hold_any_end_of_a_line(tmp_path: Path, end: str) -> None:
+    settings = Settings.model_validate({"images": {"type": "folder", "path": f"a{end}b {end} c"}})
     with RunDirectory.create(tmp_path / "run", settings):
         pass
     with RunDirectory.open(tmp_path / "run", settings) as run:

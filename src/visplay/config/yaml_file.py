@@ -67,9 +67,14 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts what `_Loader` would read as a number in quotes."""
+    """Puts what `_Loader` would read as a number in quotes, and escapes ends of lines that would be read as others."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        ends = not {"\r", "\x85", "\u2028", "\u2029"}.isdisjoint(text)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if ends else None)
 
 
+_Dumper.add_representer(str, _Dumper.represent_text)
 _Loader.yaml_implicit_resolvers = {
     first: [each for each in known if each[0] != "tag:yaml.org,2002:timestamp"]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()

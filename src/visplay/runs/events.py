@@ -22,7 +22,13 @@ from visplay.errors import RunError
 from visplay.runs.files import write_whole
 from visplay.types import StepId
 
-_OF_A_FAILURE = {"iteration": int, "phase": str, "step": int, "role": str, "rate": int | float}
+_OF_A_FAILURE: dict[str, tuple[type, ...]] = {
+    "iteration": (int,),
+    "phase": (str,),
+    "step": (int,),
+    "role": (str,),
+    "rate": (int, float),
+}
 
 
 class Events:
