@@ -130,7 +130,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close}'?)" if close else ""
 
 
-PASSWORD_IN_URL = re.compile(r"(?<=:/)/?[^/\s]*(?::\S*)?@")  # a `Path` has a single slash; a password may hold one
+# A `Path` has a single slash, and a password may hold one.
+PASSWORD_IN_URL = re.compile(r"(?<=:/)/?(?:[^/\s]*|[^/\s:]*:\S{0,200})@")
 
 
 def without_secrets(text: str) -> str:

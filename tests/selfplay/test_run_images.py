@@ -107,7 +107,7 @@ def test_the_record_of_contents_is_part_of_the_state(pictures: Path) -> None:
         RunImages(run, folder(pictures).images)
         directory.save_state({"iteration": 1, "phase": "reasoner", "step": 0})
     (run / "images.json").write_text('{"0.png": [1e999, "x"]}')
-    with pytest.raises(RunError, match=r"images\.json has 24 bytes"):
+    with pytest.raises(RunError, match=r"images\.json has 23 bytes"):
         RunDirectory.open(run)
     with pytest.raises(ImageError, match=r"images\.json is damaged"):
         RunImages(run, folder(pictures).images)

@@ -381,7 +381,6 @@ def test_the_share_of_the_gap_is_that_of_the_seeds_of_both(tmp_path: Path) -> No
         "silver: {\"labeler={type: custom, import_path: 'planted_matrix:A'} #\": 1}",
         "silver.gates: !!set {x}",
         "silver.gates: !!binary aGVsbG8=",
-        "silver.labeler: {type: majority, ? [a, b] : c}",
     ],
 )
 def test_a_key_or_value_that_is_none_of_a_setting_is_refused_and_runs_nothing(
