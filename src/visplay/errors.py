@@ -138,6 +138,6 @@ def without_secrets(text: str) -> str:
     """The text with `***` instead of passwords in addresses and of values of environment variables that hold keys."""
     text = PASSWORD_IN_URL.sub("***@", text)
     for name, value in os.environ.items():
-        if len(value) >= 8 and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()):
-            text = text.replace(value, "***")
+        if len(value.strip()) >= 8 and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()):
+            text = text.replace(value.strip(), "***")
     return text
