@@ -41,7 +41,7 @@ _LONGEST_REASON = 500  # characters of why a row is skipped
 _ROWS_AT_ONCE = 64
 _COLUMN = re.compile(r"image|image_path|images|image_\d+|question|answer|choices|options|[A-Z]|id|index|type|category")
 _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
-_IMAGE_MARK = re.compile(r"\s*<image ?\d*>\s*")
+_IMAGE_MARK = re.compile(r"\s{0,99}<image ?\d*>\s*")  # bounded: a million blanks would take hours
 
 
 class LabelledFile(SuiteSource, type="file"):
