@@ -52,9 +52,9 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_
             raise RunError(f"the run at {run} has no {role}; let it finish with `{again}`")
         if adapter and settings.tune == "full":
             raise RunError(f"the run at {run} was tuned in full and has no adapter; leave --adapter out")
+        _refuse_links(source)
         with _filled(to) as folder:
             if settings.tune == "full":
-                _refuse_links(source)
                 shutil.copytree(source, folder, dirs_exist_ok=True)
             elif adapter:
                 shutil.copyfile(source / "adapter_model.safetensors", folder / "adapter_model.safetensors")
@@ -74,7 +74,7 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_
 
 def _refuse_links(role: Path) -> None:
     """Raise a RunError for a link in a role's folder: what it leads to, such as a key, would be given away."""
-    found = next((path for path in sorted(role.rglob("*")) if path.is_symlink()), None)
+    found = next((path for path in (role, *sorted(role.rglob("*"))) if path.is_symlink()), None)
     if found is not None:
         raise RunError(f"{found} is a link, and no run writes one; remove it to export the rest")
 
