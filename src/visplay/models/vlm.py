@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
@@ -29,7 +30,7 @@ from visplay.types import ImageRef
 # What transformers raises for files that are damaged, or that have other values than it expects.
 _LOAD_ERRORS = (
     *(OSError, ValueError, LookupError, RuntimeError, ImportError, AttributeError, TypeError, ArithmeticError),
-    *(AssertionError, SafetensorError),
+    *(AssertionError, SafetensorError, StrictDataclassError),
 )
 # For models whose generation config has no max_new_tokens.
 _MAX_NEW_TOKENS = 1024
@@ -95,14 +96,20 @@ class VLM(TreeModel):
                 config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
                 processor = Processor.load(name, config, trust_remote_code)
                 processor.limit(min_pixels, max_pixels)
-                model: Any = AutoModelForImageTextToText.from_pretrained(
+                model: Any
+                model, found = AutoModelForImageTextToText.from_pretrained(
                     name,
                     dtype=getattr(torch, dtype),
                     trust_remote_code=trust_remote_code,
+                    output_loading_info=True,
                     **(_in_four_bits(config, dtype, device) if four_bit else {}),
                 )
             except _LOAD_ERRORS as error:
                 raise _unloadable(name, error) from None
+            if missing := sorted(found["missing_keys"]):  # transformers would draw them at random
+                raise ModelError(
+                    f"model '{name}' has no weights for {missing[0]}; its files are damaged; get them again"
+                )
             if not processor.chat_template:
                 raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
             check_finite(model.named_parameters(), f"model '{name}'", "its files are damaged; get them again")
