@@ -96,8 +96,7 @@ class VLM(TreeModel):
                 config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
                 processor = Processor.load(name, config, trust_remote_code)
                 processor.limit(min_pixels, max_pixels)
-                model: Any
-                model, found = AutoModelForImageTextToText.from_pretrained(
+                loaded: Any = AutoModelForImageTextToText.from_pretrained(
                     name,
                     dtype=getattr(torch, dtype),
                     trust_remote_code=trust_remote_code,
@@ -106,6 +105,7 @@ class VLM(TreeModel):
                 )
             except _LOAD_ERRORS as error:
                 raise _unloadable(name, error) from None
+            model, found = loaded
             if missing := sorted(found["missing_keys"]):  # transformers would draw them at random
                 raise ModelError(
                     f"model '{name}' has no weights for {missing[0]}; its files are damaged; get them again"
