@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,10 @@ from visplay.types import ImageRef
 # How long something takes is measured in benchmarks/; here a busy machine would fail what is right.
 settings.register_profile("visplay", deadline=None)
 settings.load_profile("visplay")
+
+# A shell lets its background jobs ignore Ctrl-C, and what they start as well. Programs that tests stop must hear it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:

@@ -130,13 +130,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close}'?)" if close else ""
 
 
-PASSWORD_IN_URL = re.compile(r"(?<=:/)/?[^/\s]*@")  # a `Path` has a single slash
+# A `Path` has a single slash, and a password may hold one.
+PASSWORD_IN_URL = re.compile(r"(?<=:/)/?(?:[^/\s]*|[^/\s:]*:\S{0,200})@")
 
 
 def without_secrets(text: str) -> str:
     """The text with `***` instead of passwords in addresses and of values of environment variables that hold keys."""
     text = PASSWORD_IN_URL.sub("***@", text)
     for name, value in os.environ.items():
-        if len(value) >= 8 and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()):
-            text = text.replace(value, "***")
+        if len(value.strip()) >= 8 and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()):
+            text = text.replace(value.strip(), "***")
     return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,19 @@ def test_a_wrong_command_line_is_2_and_cannot_steer_the_terminal(capsys: pytest.
         main(["\x1b]0;owned\x07"])
     assert ended.value.code == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["components"], ["components", "gate"], ["plan", "lab", "--gpu-memory", "24GB"]])
+def test_an_output_that_cannot_be_written_is_one_line(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "visplay", *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "visplay: no space left on device; mend that, then repeat the command\n"
+
+
+def test_an_output_that_nobody_reads_is_dropped_in_silence() -> None:
+    words, pipe = [sys.executable, "-m", "visplay", "components", "gate"], subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True) as gone:
+        assert gone.stdout is not None and gone.stderr is not None
+        gone.stdout.close()
+        assert gone.stderr.read() == "" and gone.wait() == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,6 +60,8 @@ MALFORMED = [
     (row(image="broken.png"), "cannot read image broken.png"),
     (row(image="images"), "cannot read image images"),
     (row(image="a\0b"), "cannot read image"),
+    (row(choices="[{[]: 1}]"), "choices: Input should be a valid array"),
+    (row(image=..., images="[{{}}]"), "images: Input should be a valid array"),
     (row(choices="red"), "choices: Input should be a valid array"),
     (row(choices=["red"]), "choices must be a list of 2 to 26"),
     (row(choices=["red", " red"]), "choices must differ"),
@@ -166,3 +169,10 @@ def test_contents_that_change_after_the_reading_are_noticed(data: Path) -> None:
     Image.new("RGB", (20, 10), "blue").save(data.parent / "images" / "red.png")
     with pytest.raises(ImageError, match=r"images/red\.png: its contents changed"):
         item.image.load()
+
+
+def test_a_million_blanks_take_no_time(data: Path) -> None:
+    begun = time.monotonic()
+    data.write_text(row(question="What" + " " * 1_000_000 + "is it? <image 1>") + "\n", encoding="utf-8")
+    (item,) = read_labelled(data).suite.items
+    assert len(item.question) > 1_000_000 and time.monotonic() - begun < 5

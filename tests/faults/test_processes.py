@@ -129,10 +129,8 @@ def test_parallel_runs_of_the_lab_listen_nowhere_else_and_end_with_their_parent(
 # What has happened when the launcher is killed.
 MOMENTS: dict[str, Callable[[subprocess.Popen[str], Path], bool]] = {
     "one process is there": lambda program, _: len(below(program.pid)) > 1,
-    "both are there": lambda program, _: len(below(program.pid)) > 2,
     "they have met": lambda program, _: bool(listening(below(program.pid))),
     "the run has begun": lambda _, run: (run / "config.yaml").exists(),
-    "a step is done": lambda _, run: steps(run) > 0,
     "three steps are done": lambda _, run: steps(run) > 2,
 }
 
@@ -155,8 +153,11 @@ def test_no_process_outlives_a_killed_launcher(
     assert steps(run) == before and not (run.exists() and in_use(run))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV], ids=lambda number: number.name)
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    ("rank", "number"),
+    [(0, signal.SIGKILL), (0, signal.SIGTERM), (0, signal.SIGSEGV), (1, signal.SIGKILL)],
+    ids=["0-SIGKILL", "0-SIGTERM", "0-SIGSEGV", "1-SIGKILL"],
+)
 def test_a_process_that_dies_ends_the_run_and_is_named(
     rank: int, number: signal.Signals, tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:

@@ -52,9 +52,10 @@ def test_a_server_takes_no_secret(address: str, tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("path", list(setting_paths(Settings)))
 def test_no_setting_takes_an_address_with_a_password(path: str) -> None:
-    with pytest.raises(ConfigError) as raised:
-        load_settings(overrides=[f"{path}={ADDRESSES[0]}"])
-    assert SECRET not in without_secrets(str(raised.value))
+    for address in (ADDRESSES[0], f"http://me:x/{SECRET}@here:8000"):
+        with pytest.raises(ConfigError) as raised:
+            load_settings(overrides=[f"{path}={address}"])
+        assert SECRET not in without_secrets(str(raised.value))
 
 
 def test_no_setting_of_a_component_takes_one() -> None:

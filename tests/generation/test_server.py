@@ -24,7 +24,7 @@ from PIL import Image
 from tests.chat_server import Body, ChatServer, choice, free_port, serving, text_of
 from visplay.config import LoraSettings, check_settings
 from visplay.data.augmentations import augmented
-from visplay.errors import ConfigError, ServerError, VisplayError
+from visplay.errors import ConfigError, ServerError, VisplayError, without_secrets
 from visplay.generation.backends.server import ServerBackend
 from visplay.generation.openai_client import backoff_seconds
 from visplay.generation.sampling import request_seed
@@ -477,6 +477,23 @@ def test_a_key_is_taken_from_the_environment(
     assert server.keys == [None, "Bearer open sesame"]
 
 
+def test_a_key_with_the_end_of_a_line_is_sent_without_it(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISPLAY_SERVER_KEY", "sesame-sesame\r\n")
+    settings(server).check()
+    assert without_secrets("it wants sesame-sesame") == "it wants ***"
+
+
+@pytest.mark.parametrize("key", ["sesame\nsesame", "s\u00e9same-sesame", "sesame\x07sesame"])
+def test_a_key_that_cannot_be_sent_is_one_line_without_it(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("VISPLAY_SERVER_KEY", key)
+    with pytest.raises(ServerError) as error:
+        settings(server).check()
+    one_line(error, "VISPLAY_SERVER_KEY has characters that no key has")
+    assert "same" not in str(error.value)
+
+
 def test_logprobs_that_do_not_count_the_same_become_their_mean(
     vlm: VLM, images: tuple[ImageRef, ...], server: ChatServer
 ) -> None:
@@ -519,6 +536,7 @@ def test_an_empty_answer_is_an_answer(vlm: VLM, images: tuple[ImageRef, ...], se
     "shape, said",
     [
         (lambda reply: b"<html>hello</html>", "no OpenAI-compatible server"),
+        (lambda reply: b"[" * 100_000, "no OpenAI-compatible server"),
         (lambda reply: {"choices": [{"text": "completion"}]}, "no OpenAI-compatible server"),
         (lambda reply: {"choices": reply["choices"][:1]}, "1 answers instead of 3"),
         (lambda reply: {"choices": []}, "0 answers instead of 3"),

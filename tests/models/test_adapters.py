@@ -106,10 +106,10 @@ def test_targets_that_are_not_there_are_one_line(targets: tuple[str, ...], messa
 
 
 def test_a_single_target_needs_no_list() -> None:
-    assert load_settings("paper", ["tune=lora", "lora.targets=all-linear"]).lora.targets == ("all-linear",)
+    assert load_settings("paper-lab", ["tune=lora", "lora.targets=all-linear"]).lora.targets == ("all-linear",)
 
 
 def test_a_server_takes_no_projector() -> None:
     server = ["vote_engine={type: server, url: 'http://localhost:1', adapters: a}", "lora.targets=[projector]"]
     with pytest.raises(ConfigError, match="no adapters on the projector"):
-        load_settings("paper", ["tune=lora", *server])
+        load_settings("paper-lab", ["tune=lora", *server])

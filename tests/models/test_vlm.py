@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config
 
 from visplay.errors import ModelError
@@ -130,6 +131,29 @@ def test_damaged_weights_are_one_line(model_folder: Path, tmp_path: Path) -> Non
     with pytest.raises(ModelError, match="cannot load model") as error:
         VLM.load(tmp_path / "broken")
     _one_line(error)
+
+
+def test_weights_that_are_missing_are_not_drawn_at_random(model_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_folder, tmp_path / "model")
+    file = next((tmp_path / "model").glob("*.safetensors"))
+    weights = load_file(file)
+    name = next(name for name in sorted(weights) if "mlp" in name)
+    save_file({key: value for key, value in weights.items() if key != name}, file, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"has no weights for .*mlp"):
+        VLM.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("value", ["x", None, [], {}])
+@pytest.mark.parametrize("key", ["hidden_size", "num_attention_heads", "num_hidden_layers", "vocab_size"])
+def test_a_damaged_configuration_is_one_line(model_folder: Path, tmp_path: Path, key: str, value: object) -> None:
+    shutil.copytree(model_folder, tmp_path / "model")
+    file = tmp_path / "model" / "config.json"
+    config = json.loads(file.read_text())
+    (config.get("text_config") or config)[key] = value
+    file.write_text(json.dumps(config))
+    with pytest.raises(ModelError) as refused:
+        VLM.load(tmp_path / "model")
+    assert "\n" not in str(refused.value)
 
 
 def test_sliding_windows_take_the_plain_path(model_folder: Path, tmp_path: Path, images: tuple[ImageRef, ...]) -> None:

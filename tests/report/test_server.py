@@ -293,7 +293,31 @@ def test_wrong_commands_are_one_line(written: Written, tmp_path: Path, capsys: p
         ["report", str(tmp_path / "nowhere"), "--to", str(tmp_path / "report.html")],
         ["report", str(written.path), "--to", str(tmp_path)],
         ["report", str(written.path), "--to", str(tmp_path / "report.html"), "--most-mib", "0"],
+        ["report", str(written.path), "--to", str(tmp_path / "report.html"), "--most-mib", "inf"],
     ):
         assert main(command) == 2
         printed = capsys.readouterr().err
         assert printed.startswith("visplay: ") and printed.count("\n") == 1, printed
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("metrics.jsonl", "{}\n"),
+        ("metrics.jsonl", '{"phase": 1, "iteration": "x", "step": null, "time": 5}\n'),
+        ("summary.json", '{"suites": 5, "headline": 5}'),
+        ("summary.json", '{"suites": {"a": 5}, "headline": {"verdict": 1}}'),
+        ("state.json", '{"state": 5}'),
+        ("state.json", '{"x": 5}'),
+        ("failure.json", '{"error": {}}'),
+        ("inputs.json", '{"x": 5}'),
+    ],
+)
+def test_a_report_of_damaged_files_is_a_report_or_one_line(
+    written: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    written.begin()
+    (written.path / name).write_text(text)
+    status = main(["report", str(written.path), "--to", str(tmp_path / "report.html")])
+    told = capsys.readouterr().err.splitlines()
+    assert (status, len(told)) in ((0, 0), (2, 1)), told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from safetensors.torch import save_file
 from tests.full_disk import full_disk
 from visplay.config import Settings
 from visplay.errors import RunError
-from visplay.runs import RunDirectory, read_metrics
+from visplay.runs import RunDirectory, check_finished, check_run, read_metrics
 
 # Steps as a run takes them, from wherever the state says, until it is killed.
 WORKER = """
@@ -232,3 +233,38 @@ def test_results_and_summary_stand_beside_the_settings(path: Path) -> None:
     assert (path / "summary.json").read_text() == (
         '{\n  "suites": {\n    "a": null,\n    "b": 1\n  },\n  "seconds": 1.5\n}\n'
     )
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "summary.json", "events.jsonl", "silver/iteration-1.parquet"])
+def test_nothing_waits_for_a_pipe_in_a_run(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "run"
+    with RunDirectory.create(path, Settings()):
+        pass
+    (path / name).parent.mkdir(exist_ok=True)
+    (path / name).unlink(missing_ok=True)
+    os.mkfifo(path / name)
+    for use in (check_run, RunDirectory.open):
+        with pytest.raises(RunError, match="is no regular file"):
+            use(path)
+
+
+def test_links_of_a_stranger_cut_and_remove_nothing_of_the_user(tmp_path: Path) -> None:
+    path, own = tmp_path / "run", tmp_path / "own"
+    own.mkdir()
+    (own / "letters").mkdir()
+    (own / "notes").write_text("mine\n")
+    with RunDirectory.create(path, Settings()) as run:
+        run.save_state({"iteration": 1, "phase": "reasoner", "step": 0})
+    (path / "checkpoints").symlink_to(own)
+    with RunDirectory.open(path) as run:
+        run.discard(keep=[])
+    (path / "metrics.jsonl").unlink()
+    (path / "metrics.jsonl").symlink_to(own / "notes")
+    with pytest.raises(RunError, match="is a link"):
+        RunDirectory.open(path)
+    assert (own / "notes").read_text() == "mine\n" and (own / "letters").is_dir()
+
+
+def test_the_advice_for_a_path_with_a_blank_can_be_followed(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "my run", Settings()), pytest.raises(RunError, match=r"--out '.*/my run'`"):
+        check_finished(tmp_path / "my run")

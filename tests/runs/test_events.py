@@ -78,3 +78,42 @@ def test_without_the_file_config_is_believed_and_the_file_is_made_anew(tmp_path:
     RunDirectory.open(path, Settings()).close()
     with pytest.raises(ConfigError, match="seed"):
         RunDirectory.open(path, Settings(seed=1))
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x1d", "\r", "\n", "\r\n", "\ufeff", "\u202e"])
+def test_a_setting_may_hold_any_end_of_a_line(tmp_path: Path, end: str) -> None:
+    settings = Settings.model_validate({"images": {"type": "folder", "path": f"a{end}b {end} c"}})
+    with RunDirectory.create(tmp_path / "run", settings):
+        pass
+    with RunDirectory.open(tmp_path / "run", settings) as run:
+        assert not run.changes and run.events.settings() == settings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[" * 100_000,
+        '{"event": 5}',
+        '{"event": "begun", "settings": 5}',
+        '{"event": "begun", "processes": "2"}',
+        '{"event": "not finite"}',
+        '{"event": "not finite", "role": "reasoner", "rate": "x", "iteration": 1, "phase": "reasoner", "step": 1}',
+    ],
+)
+def test_damaged_events_are_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    path = with_state(tmp_path / "run")
+    (path / "events.jsonl").write_text(text)
+    with pytest.raises(RunError, match=r"events\.jsonl is damaged: not a list of events; remove it"):
+        RunDirectory.open(path, Settings())
+
+
+def test_events_import_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = with_state(tmp_path / "run")
+    (tmp_path / "planted_events.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    settings = {"silver": {"gates": [{"type": "custom", "import_path": "planted_events:A"}]}}
+    (path / "events.jsonl").write_text(json.dumps({"event": "begun", "settings": settings}) + "\n")
+    with pytest.raises(ConfigError, match=r"events.jsonl: import_path names the module 'planted_events'"):
+        RunDirectory.open(path, Settings())
+    assert not (tmp_path / "ran").exists()

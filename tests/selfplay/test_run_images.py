@@ -12,10 +12,10 @@ from rich.console import Console
 from tests.tiny_runs import TINY
 from visplay.config import load_settings
 from visplay.data.sources.folder import folder
-from visplay.errors import ImageError
+from visplay.errors import ImageError, RunError
 from visplay.lab.drawings import drawings
 from visplay.models.image_cache import ImageCache, Pixels
-from visplay.runs import read_metrics
+from visplay.runs import RunDirectory, read_metrics
 from visplay.runs.files import read_json
 from visplay.selfplay.run import evolve
 from visplay.selfplay.run_images import RunImages, lost_images, lost_lines
@@ -99,6 +99,21 @@ def test_sources_that_give_no_contents_are_read_once(pictures: Path) -> None:
     assert images.left(images.images) == {"a"}
     with pytest.raises(ImageError, match="image a has other contents"):
         RunImages(run, [ImageRef("a", b"two")])
+
+
+def test_the_record_of_contents_is_part_of_the_state(pictures: Path) -> None:
+    run = pictures.parent / "own"
+    with RunDirectory.create(run, load_settings()) as directory:
+        RunImages(run, folder(pictures).images)
+        directory.save_state({"iteration": 1, "phase": "reasoner", "step": 0})
+    (run / "images.json").write_text('{"0.png": [1e999, "x"]}')
+    with pytest.raises(RunError, match=r"images\.json has 23 bytes"):
+        RunDirectory.open(run)
+    with pytest.raises(ImageError, match=r"images\.json is damaged"):
+        RunImages(run, folder(pictures).images)
+    (run / "images.json").unlink()
+    with pytest.raises(RunError, match=r"images\.json is missing"):
+        RunDirectory.open(run)
 
 
 def test_lost_images_are_named_without_control_characters() -> None:

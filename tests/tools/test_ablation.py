@@ -375,3 +375,24 @@ def test_the_share_of_the_gap_is_that_of_the_seeds_of_both(tmp_path: Path) -> No
     assert row_of(figures, "true labels")["gap_closed"] == 1.0
     table = ablation_table(figures)
     assert "| ahead of ours | share of the gap to true labels |" in table and "| 0.50 |" in table
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "\"silver.labeler={type: custom, import_path: 'planted_matrix:A'} #\": 1",
+        "\"silver.labeler={type: custom, import_path: 'planted_matrix:A'}\\n#\": 1",
+        "silver: {\"labeler={type: custom, import_path: 'planted_matrix:A'} #\": 1}",
+        "silver.gates: !!set {x}",
+        "silver.gates: !!binary aGVsbG8=",
+    ],
+)
+def test_a_key_or_value_that_is_none_of_a_setting_is_refused_and_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    (tmp_path / "planted_matrix.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.yaml").write_text(f"seeds: [0]\nrecipes:\n  a:\n    {recipe}\n")
+    with pytest.raises(ConfigError, match=r"is no name of a setting|the value is none that a setting has"):
+        read_matrix(tmp_path / "m.yaml")
+    assert not (tmp_path / "ran").exists()

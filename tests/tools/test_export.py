@@ -190,6 +190,11 @@ def test_what_cannot_be_exported_is_one_line_and_leaves_nothing(
     assert "not an empty directory" in refused(capsys, full, full / "config.yaml")
     with RunDirectory.open(full):
         assert "in use" in refused(capsys, full, to)
+    (tmp_path / "key").write_text("private")
+    (full / "reasoner" / "more").symlink_to(tmp_path / "key")
+    assert "is a link" in refused(capsys, full, to)
+    (full / "reasoner" / "more").unlink()
+    (tmp_path / "key").unlink()
     (full / "reasoner" / "prompts.yaml").unlink()
     assert "prompts.yaml" in refused(capsys, full, to)
     shutil.rmtree(full / "reasoner")

@@ -99,9 +99,10 @@ def _differ_in_seed_alone(runs: list[str]) -> bool:
 def _seeds(runs: list[str], form: str | None) -> str:
     """The table of runs that differ in the seed alone, with the mean over seeds."""
     from visplay.evaluation.compare import compare_seeds, seed_tables
-    from visplay.runs.open_run import open_run
+    from visplay.runs.open_run import legible, open_run
 
-    found = compare_seeds([open_run(run).summary for run in runs], runs)
+    with legible(" or ".join(runs)):
+        found = compare_seeds([open_run(run).summary for run in runs], runs)
     if form == "json":
         return json.dumps(found, indent=2)
     return "\n\n".join(getattr(table, form or "plain")() for table in seed_tables(found))

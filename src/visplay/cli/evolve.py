@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,10 +161,11 @@ def _leave_report(run: Path, console: Console) -> None:
     from visplay.report.one_file import write_report
 
     report = run / "report.html"
+    quoted, page = shlex.quote(str(run)), shlex.quote(str(report))
     try:
         write_report(run, report)
     except Exception as error:
-        again = f"visplay report {run} --to {report} --force"
+        again = f"visplay report {quoted} --to {page} --force"
         console.print(f"no report was written ({error}); `{again}` tries again", markup=False)
     else:
-        console.print(f"report in {report}; `visplay watch {run}` shows every question", markup=False)
+        console.print(f"report in {report}; `visplay watch {quoted}` shows every question", markup=False)

@@ -66,16 +66,28 @@ def run_command(arguments: Sequence[str]) -> int:
             )
         for module in getattr(options, "imports", ()):
             import_named(module)
-        return int(options.command.run(options))
+        status = int(options.command.run(options))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # the output may be on a full disk
+        return status
     except BrokenPipeError:
-        # The reader of the output has gone, as with `| head`. Python would report it again when it flushes at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader of the output has gone, as with `| head`
         return 1
     except (OSError, VisplayError) as error:
         if received() is not None:
             raise
+        _drop_output()
         print(f"{name}: {visible(without_secrets(_told(error)))}", file=sys.stderr)
         return 2
+
+
+def _drop_output() -> None:
+    """Give up what cannot be written: Python would report it again when it flushes at its exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(error: OSError | VisplayError) -> str:

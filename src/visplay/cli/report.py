@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from math import inf
 from pathlib import Path
 
 from visplay.cli.common import FORCE, IMPORT
@@ -25,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
     from visplay.runs import check_run
     from visplay.runs.together import refuse_existing
 
-    if not options.most_mib > 0:
-        raise ConfigError("--most-mib must be more than 0")
+    if not 0 < options.most_mib < inf:
+        raise ConfigError("--most-mib must be a number above 0")
     check_run(options.run)
     if not options.to.is_dir():
         refuse_existing([options.to, options.to.with_name("results.md")], options.force)

@@ -67,9 +67,14 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts what `_Loader` would read as a number in quotes."""
+    """Puts what `_Loader` would read as a number in quotes, and escapes ends of lines that would be read as others."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        ends = not {"\r", "\x85", "\u2028", "\u2029"}.isdisjoint(text)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if ends else None)
 
 
+_Dumper.add_representer(str, _Dumper.represent_text)
 _Loader.yaml_implicit_resolvers = {
     first: [each for each in known if each[0] != "tag:yaml.org,2002:timestamp"]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -107,13 +112,18 @@ def read_yaml_file(file: Path) -> Any:
         ConfigError: the file cannot be read, is not valid YAML, or names a module by `import_path`.
     """
     values = read_yaml(read_text(file), str(file))
+    refuse_modules(values, str(file))
+    return values
+
+
+def refuse_modules(values: Any, where: str) -> None:
+    """Raise a ConfigError if settings from a file name a module by `import_path` that nothing has imported yet."""
     for module in named_modules(values):
         if module not in sys.modules:
             raise ConfigError(
-                f"{file}: import_path names the module '{module[:200]}', and no file of settings imports code; if you "
+                f"{where}: import_path names the module '{module[:200]}', and no file of settings imports code; if you "
                 f"trust that module, add --import {module[:200]} to the command, or import it first in Python"
             )
-    return values
 
 
 def read_text(file: Path, content: str = "") -> str:
@@ -144,7 +154,7 @@ def named_modules(values: Any) -> Iterator[str]:
         if "import_path" in values:
             yield str(values["import_path"]).partition(":")[0]
         values = list(values.values())
-    if isinstance(values, list):
+    if isinstance(values, list | tuple):  # `!!omap` holds tuples
         for value in values:
             yield from named_modules(value)
 

@@ -45,6 +45,7 @@ from visplay.evaluation.table import Table, marked, points, share
 from visplay.roles.open import is_run
 from visplay.runs import check_finished
 from visplay.runs.files import read_json
+from visplay.runs.open_run import legible
 from visplay.types import Suite
 
 _NOTE = (
@@ -100,7 +101,8 @@ def _kept_answers(name: str) -> Results:
     elif is_run(name):
         run = Path(name)
         check_finished(run)
-        iteration = selected_iteration(read_json(run / "summary.json"))
+        with legible(run):
+            iteration = selected_iteration(read_json(run / "summary.json"))
         answers = measurement_file(run, iteration)
         if not answers.is_file():
             raise RunError(f"{run} was not measured as it is handed over (iteration {iteration}); score it by --suites")

@@ -104,7 +104,10 @@ class Endpoint:
         return sorted(choices, key=lambda choice: choice.index)
 
     def _client(self) -> httpx2.AsyncClient:
-        key = os.environ.get(self.settings.key_variable)
+        key = self._key()
+        # The library would quote the key in its error.
+        if not (key.isascii() and key.isprintable()):
+            raise self.error(f"cannot be asked: {self.settings.key_variable} has characters that no key has")
         try:
             return httpx2.AsyncClient(
                 base_url=self.url,
@@ -126,8 +129,12 @@ class Endpoint:
     def error(self, problem: str) -> VisplayError:
         """An error of this server; the API key, which a server may quote, is not shown."""
         text = f"the server at {self.url} {problem}"
-        key = os.environ.get(self.settings.key_variable)
+        key = self._key()
         return self.settings.error(text.replace(key, "***") if key else text)
+
+    def _key(self) -> str:
+        """The API key, without the end of a line that a file of variables may leave; empty without one."""
+        return os.environ.get(self.settings.key_variable, "").strip()
 
 
 def backoff_seconds(attempt: int) -> float:
@@ -140,7 +147,7 @@ def backoff_seconds(attempt: int) -> float:
 def describe_reply(reply: httpx2.Response) -> str:
     """The status and the message of a reply, in one line."""
     text = reply.text
-    with suppress(ValueError, TypeError, AttributeError, KeyError):  # not JSON, or of another shape
+    with suppress(ValueError, TypeError, AttributeError, KeyError, RecursionError):  # not JSON, or of another shape
         found = reply.json()
         text = str(found.get("error", found)["message"])
     text = " ".join(text.split())

@@ -55,7 +55,7 @@ def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem,
             votes = tuple(Vote(row["id"], index, *values) for index, values in enumerate(columns))
             question = Question(row["id"], images[row["image"]], row["type"], row["question"])
             items.append(SilverItem(question, row["silver_answer"], row["confidence"], votes))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is no silver set of these images ({error}); put it back from a copy") from None
     return tuple(items)
 

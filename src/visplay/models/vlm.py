@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -35,7 +36,11 @@ from visplay.models.processor import Processor
 from visplay.models.tree_model import TreeModel
 from visplay.types import ImageRef
 
-_LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
+# What transformers raises for files that are damaged, or that have other values than it expects.
+_LOAD_ERRORS = (
+    *(OSError, ValueError, LookupError, RuntimeError, ImportError, AttributeError, TypeError, ArithmeticError),
+    *(AssertionError, SafetensorError, StrictDataclassError),
+)
 # For models whose generation config has no max_new_tokens.
 _MAX_NEW_TOKENS = 1024
 
@@ -107,14 +112,20 @@ class VLM(TreeModel):
                 processor = Processor.load(name, config, trust_remote_code)
                 processor.limit(min_pixels, max_pixels)
                 processor.give_template(chat_template or {})
-                model: Any = AutoModelForImageTextToText.from_pretrained(
+                loaded: Any = AutoModelForImageTextToText.from_pretrained(
                     name,
                     dtype=getattr(torch, dtype),
                     trust_remote_code=trust_remote_code,
+                    output_loading_info=True,
                     **(_in_four_bits(config, dtype, device) if four_bit else {}),
                 )
             except _LOAD_ERRORS as error:
                 raise _unloadable(name, error) from None
+            model, found = loaded
+            if missing := sorted(found["missing_keys"]):  # transformers would draw them at random
+                raise ModelError(
+                    f"model '{name}' has no weights for {missing[0]}; its files are damaged; get them again"
+                )
             if not processor.chat_template:
                 raise ModelError(f"model '{name}' has no chat template; add chat_template.jinja to its folder")
             check_finite(model.named_parameters(), f"model '{name}'", "its files are damaged; get them again")

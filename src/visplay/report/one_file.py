@@ -18,6 +18,7 @@ from visplay.errors import RunError
 from visplay.report.results_page import results_markdown
 from visplay.report.run_data import RunView
 from visplay.runs.files import write_whole
+from visplay.runs.open_run import legible
 from visplay.runs.together import written_together
 
 MOST_BYTES = 5 * 2**20
@@ -38,13 +39,16 @@ def write_report(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> Path:
     """
     if to.is_dir():
         raise RunError(f"{to} is a directory; name a file such as {to / 'report.html'}")
-    view, results = RunView(run), to.with_name("results.md")
-    overview = view.overview()
-    page = report_page(view, overview, most_bytes)
+    results = to.with_name("results.md")
+    with legible(run):
+        view = RunView(run)
+        overview = view.overview()
+        page = report_page(view, overview, most_bytes)
+        figures = results_markdown(overview["page"], overview["signs"])
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with written_together([results, to]) as (results_draft, draft):
-            write_whole(results_draft, results_markdown(overview["page"], overview["signs"]))
+            write_whole(results_draft, figures)
             write_whole(draft, page)
     except OSError as error:
         raise RunError(f"cannot write {to}: {(error.strerror or str(error)).lower()}") from None

@@ -61,7 +61,10 @@ def own_settings(
 
 
 def finished_roles(name: str, roles: Sequence[Role]) -> dict[Role, Path]:
-    """Folders of the roles of a run; RunError if it has not written a role yet."""
+    """Folders of the roles of a run; RunError if it has not written a role yet, or holds a pipe or the like."""
+    from visplay.runs import check_run
+
+    check_run(Path(name))
     for role in roles:
         if not (Path(name) / role).is_dir():
             title = role.capitalize()

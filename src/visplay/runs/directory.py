@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import shlex
 import shutil
+import stat
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -39,6 +42,8 @@ from visplay.runs.saved_state import BEFORE, STATE, SavedState, last_usable
 from visplay.types import StepId
 
 _LOCK = ".lock"
+_CHECKPOINT = re.compile(r"\d+-\w+-\d+")
+_OTHERS = ("tensorboard", "wandb")  # folders of trackers, which visplay never reads
 _READ_AGAIN = ("silver", "acceptance", "measurements")  # folders whose files a run reads again
 
 
@@ -165,7 +170,9 @@ class RunDirectory:
         """Remove every checkpoint whose name is neither in `keep` nor in the state of the checkpoint before."""
         kept = {*keep, *(self._before.checkpoints if self._before else ())}
         for folder in (self.path / "checkpoints").glob("*/"):
-            if folder.name not in kept:
+            # A stranger's link may lead to a user's folders.
+            strange = self.path.joinpath("checkpoints").is_symlink() and not _CHECKPOINT.fullmatch(folder.name)
+            if folder.name not in kept and not strange:
                 shutil.rmtree(folder)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -175,7 +182,8 @@ class RunDirectory:
     def _files(self) -> dict[str, Entry]:
         """The entries of the files that the run reads again, each read once after it changed."""
         found = {}
-        for file in (file for name in _READ_AGAIN for file in sorted((self.path / name).glob("[!.]*"))):
+        folders = (file for name in _READ_AGAIN for file in sorted((self.path / name).glob("[!.]*")))
+        for file in (self.path / "images.json", *folders):
             if file.is_file():
                 seen = file.stat()
                 stamp = (seen.st_mtime_ns, seen.st_size)
@@ -199,9 +207,18 @@ class RunDirectory:
 
 
 def check_run(path: Path, advice: str = "pass the folder given to `visplay evolve --out`") -> None:
-    """Raise a RunError that ends with `advice` if the path is not a run directory."""
+    """Raise a RunError that ends with `advice` if the path is not a run directory; or if a FIFO or the like is in it.
+
+    To open a FIFO would wait for a writer.
+    """
     if not (path / "config.yaml").is_file():
         raise RunError(f"no run at {path} (it has no config.yaml); {advice}")
+    for place, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if name not in _OTHERS]
+        for file in (Path(place, name) for name in files):
+            with suppress(OSError):  # a broken link, or a draft that has gone
+                if not stat.S_ISREG(file.stat().st_mode):
+                    raise RunError(f"{file} is no regular file, and no run writes one; remove it")
 
 
 def check_changes(path: Path, settings: Settings) -> dict[str, Change]:
@@ -216,7 +233,8 @@ def check_finished(path: Path) -> None:
     """Raise a RunError if the path is not a run, or if the run is not finished."""
     check_run(path)
     if not (path / "summary.json").is_file():
-        raise RunError(f"the run at {path} is not finished; continue it with `visplay evolve --resume --out {path}`")
+        again = f"visplay evolve --resume --out {shlex.quote(str(path))}"
+        raise RunError(f"the run at {path} is not finished; continue it with `{again}`")
 
 
 def check_free(path: Path) -> None:

@@ -17,9 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from visplay.config import Settings, check_settings
+from visplay.config.yaml_file import refuse_modules
 from visplay.errors import RunError
 from visplay.runs.files import write_whole
 from visplay.types import StepId
+
+_OF_A_FAILURE: dict[str, tuple[type, ...]] = {
+    "iteration": (int,),
+    "phase": (str,),
+    "step": (int,),
+    "role": (str,),
+    "rate": (int, float),
+}
 
 
 class Events:
@@ -45,17 +54,21 @@ class Events:
         if not self.path.exists():
             return []
         try:
-            lines = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError):
+            # A setting may hold other ends of lines, such as U+2028, which JSON keeps.
+            lines = [json.loads(line) for line in self.path.read_text(encoding="utf-8").split("\n") if line]
+        except (OSError, ValueError, RecursionError):
             lines = [None]
-        if not all(isinstance(line, dict) and "event" in line for line in lines):
+        if not lines or not all(map(_is_event, lines)):
             raise RunError(f"{self.path} is damaged: not a list of events; remove it to trust config.yaml as it is")
         return lines
 
     def settings(self) -> Settings | None:
         """The settings that were last in force; None if no event says so."""
         found = next((line["settings"] for line in self._latest() if line.get("settings")), None)
-        return check_settings(found, str(self.path)) if found else None
+        if not found:
+            return None
+        refuse_modules(found, str(self.path))
+        return check_settings(found, str(self.path))
 
     def processes(self) -> int | None:
         """How many processes shared the work in the last sitting; None if no event says so."""
@@ -67,3 +80,12 @@ class Events:
 
     def _latest(self) -> list[dict[str, Any]]:
         return self.lines()[::-1]
+
+
+def _is_event(line: Any) -> bool:
+    """Whether a value is a line of `append`, as far as it is read again."""
+    if not isinstance(line, dict) or not isinstance(line.get("event"), str):
+        return False
+    failed = line["event"] == "not finite"
+    whole = all(isinstance(line.get(name), kind) for name, kind in _OF_A_FAILURE.items()) if failed else True
+    return whole and isinstance(line.get("settings", {}), dict) and isinstance(line.get("processes", 0), int)

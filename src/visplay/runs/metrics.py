@@ -28,6 +28,8 @@ class MetricsLog:
 
     def __init__(self, path: Path, size: int = 0) -> None:
         self._path = path
+        if path.is_symlink():  # what a stranger's link leads to would be cut
+            raise RunError(f"{path} is a link; put the file itself there")
         present = path.stat().st_size if path.exists() else 0
         if present < size:
             raise RunError(f"{path} has {present} bytes but state.json says {size}: lines are missing; start a new run")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from visplay.config import Settings, load_settings
+from visplay.errors import RunError, VisplayError, one_line
 from visplay.runs.directory import check_finished, check_run
 from visplay.runs.files import read_json
 from visplay.runs.metrics import flatten, read_metrics
@@ -70,6 +72,21 @@ def open_run(path: str | Path) -> Run:
     path = Path(path)
     check_run(path)
     return Run(path, load_settings(str(path / "config.yaml")))
+
+
+@contextmanager
+def legible(run: object) -> Iterator[None]:
+    """Context manager for reading the files of a run, which anyone may have written.
+
+    What is no error of the system and not in words yet becomes a RunError.
+    """
+    try:
+        yield
+    except (OSError, VisplayError):
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {one_line(error)}"
+        raise RunError(f"a file of {run} is damaged, or another version wrote it ({told}); put it back") from error
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

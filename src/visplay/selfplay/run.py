@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import resource
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -185,7 +186,7 @@ def _disk(out: Path) -> Iterator[None]:
         raise  # the reader of the output has gone
     except OSError as error:
         file = f"{error.filename}: " if error.filename else ""
-        again = f"mend that, then continue with `visplay evolve --resume --out {out}`"
+        again = f"mend that, then continue with `visplay evolve --resume --out {shlex.quote(str(out))}`"
         raise RunError(f"the run in {out} stopped: {file}{reason(error)}; {again}") from None
 
 

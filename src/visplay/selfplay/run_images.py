@@ -146,8 +146,8 @@ def _contents(file: Path) -> dict[str, Content]:
     values: dict[str, Any] = read_json(file)
     try:
         return {name: Content(int(size), str(hash_)) for name, (size, hash_) in values.items()}
-    except (ValueError, TypeError):
-        raise ImageError(f"{file} is damaged; start a new run") from None
+    except (ValueError, TypeError, OverflowError):
+        raise ImageError(f"{file} is damaged; put it back from a copy, or start a new run") from None
 
 
 def _refuse_others(begun: Mapping[str, Content], now: Mapping[str, Content | None], lost: Mapping[str, str]) -> None:

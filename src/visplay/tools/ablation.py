@@ -32,6 +32,7 @@ from visplay.evaluation.summary import change_of_selected, lead, selected_iterat
 from visplay.evaluation.table import Table, points
 from visplay.interfaces.component import Section, problems
 from visplay.runs.files import read_json, write_json, write_whole
+from visplay.runs.open_run import legible
 from visplay.selfplay.controls import CEILING, control_changes
 from visplay.selfplay.outcome import EXIT_LEARNED_NOTHING
 
@@ -165,6 +166,14 @@ def flat(values: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]
 
 
 def _overrides(changes: Sequence[tuple[str, Any]]) -> list[str]:
+    """The texts of `--set`, which may name code: a key with a "=" would hide a value in it."""
+    for key, value in changes:
+        if "=" in key:
+            raise ConfigError(f"'{key[:200]}' is no name of a setting")
+        try:
+            json.dumps(value)
+        except TypeError:  # YAML has sets and bytes
+            raise ConfigError(f"{key}: the value is none that a setting has") from None
     return [f"{key}={json.dumps(value)}" for key, value in changes]
 
 
@@ -270,8 +279,9 @@ def _result(run: Run, code: int) -> str:
 
 
 def _keep_table(matrix: Matrix, runs: Sequence[Run], out: Path) -> str:
-    figures = ablation_figures(matrix, runs)
-    table = ablation_table(figures)
+    with legible(out):
+        figures = ablation_figures(matrix, runs)
+        table = ablation_table(figures)
     write_json(out / "table.json", figures)
     write_whole(out / "table.md", table)
     return table

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from visplay.errors import RunError, one_line
 from visplay.roles.open import Role, load_base
 from visplay.runs import RunDirectory, check_finished
 from visplay.runs.files import read_json
+from visplay.runs.open_run import legible
 from visplay.tools.model_card import model_card, public_name
 
 if TYPE_CHECKING:
@@ -46,9 +48,11 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_
         settings = directory.settings.model_copy(update={"trust_remote_code": trust_remote_code})
         source = run / role
         if not source.is_dir():
-            raise RunError(f"the run at {run} has no {role}; let it finish with `visplay evolve --resume --out {run}`")
+            again = f"visplay evolve --resume --out {shlex.quote(str(run))}"
+            raise RunError(f"the run at {run} has no {role}; let it finish with `{again}`")
         if adapter and settings.tune == "full":
             raise RunError(f"the run at {run} was tuned in full and has no adapter; leave --adapter out")
+        _refuse_links(source)
         with _filled(to) as folder:
             if settings.tune == "full":
                 shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -61,10 +65,18 @@ def export(run: Path, role: Role, to: Path, adapter: bool = False, trust_remote_
             else:
                 _merged(settings, source).save(folder)
             shutil.copyfile(source / "prompts.yaml", folder / "prompts.yaml")
-            state = directory.load_state()
-            images = state["parts"]["sampler"]["images"] if state else None
-            card = model_card(settings, read_json(run / "summary.json"), images, role, to.resolve().name, adapter)
+            with legible(run):
+                state = directory.load_state()
+                images = state["parts"]["sampler"]["images"] if state else None
+                card = model_card(settings, read_json(run / "summary.json"), images, role, to.resolve().name, adapter)
             (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _refuse_links(role: Path) -> None:
+    """Raise a RunError for a link in a role's folder: what it leads to, such as a key, would be given away."""
+    found = next((path for path in (role, *sorted(role.rglob("*"))) if path.is_symlink()), None)
+    if found is not None:
+        raise RunError(f"{found} is a link, and no run writes one; remove it to export the rest")
 
 
 def _merged(settings: Settings, adapter: Path) -> VLM:

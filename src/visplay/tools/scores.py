@@ -14,6 +14,7 @@ from visplay.evaluation.summary import Figures, selected_iteration
 from visplay.interfaces.image_source import ImageSource
 from visplay.lab.observer import KnownImages
 from visplay.runs.files import read_json
+from visplay.runs.open_run import legible
 from visplay.selfplay.controls import CEILING
 from visplay.tools.ablation import Matrix, Run, over_seeds
 
@@ -58,7 +59,8 @@ def score_figures(base: str, matrix: Matrix, runs: Sequence[Run]) -> Section:
     chosen = runs[0].settings.evaluation
     most = f", at most {chosen.items_per_suite} items each" if chosen.items_per_suite else ""
     evaluated = f"Suites: {', '.join(map(str, chosen.suites))}{most}."
-    tables = _tables(matrix, summaries, runs) if summaries else {}
+    with legible(f"the runs of {base}"):
+        tables = _tables(matrix, summaries, runs) if summaries else {}
     done = {name: {"text": f"{len(each)} of {len(matrix.seeds)}", "seeds": list(each)} for name, each in found.items()}
     first = Row("finished seeds", "text", done)
     tables = {title: [first, *(row for row in rows if row.cells)] for title, rows in tables.items()}

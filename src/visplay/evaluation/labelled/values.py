@@ -19,7 +19,7 @@ def listed(value: Any) -> Any:
     """A list or a mapping that is written as text, as JSON or as Python does; any other value as it is."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         for read in (json.loads, ast.literal_eval):
-            with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            with suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError):  # TypeError: `[{[]: 1}]`
                 found = read(value.strip())
                 return found if isinstance(found, list | dict) else value
     return value

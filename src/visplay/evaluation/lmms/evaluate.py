@@ -17,6 +17,7 @@ from visplay.evaluation.lmms.paper import GROUP, TASKS, check_judges
 from visplay.evaluation.statistics import accuracy_interval, paired_difference
 from visplay.evaluation.table import Table, marked
 from visplay.roles.open import check_openable, finished_roles, is_run, open_reasoner, open_roles
+from visplay.runs.files import write_whole
 
 _COLUMNS = ("task", "items", "model", "right %", "change, points", "lmms-eval")
 _NOTE = (
@@ -68,7 +69,7 @@ def evaluate_tasks(
         "lmms_eval": version("lmms-eval"),
         "tasks": figures,
     }
-    (out / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(out / "report.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return table
 
 

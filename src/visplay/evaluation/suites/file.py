@@ -38,7 +38,7 @@ _LONGEST_REASON = 500  # characters of why a row is skipped
 _ROWS_AT_ONCE = 64
 _MEMORY_OF_JSON = 24  # bytes of Python's objects for a byte of JSON, at most
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_IMAGE_MARK = re.compile(r"\s*<image ?\d*>\s*")
+_IMAGE_MARK = re.compile(r"\s{0,99}<image ?\d*>\s*")  # bounded: a million blanks would take hours
 
 
 class LabelledFile(SuiteSource, type="file"):
