@@ -64,7 +64,7 @@ def test_settings_arrive_equal(preset: str) -> None:
     assert sent(Sampling(temperature=0.3, max_tokens=5)) == Sampling(temperature=0.3, max_tokens=5)
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, len, Request, 1j], ids=repr)
+@pytest.mark.parametrize("value", [object(), {1, 2}, len, Request, 1j], ids=lambda value: type(value).__name__)
 def test_what_no_message_can_hold_is_refused_where_it_is_sent(value: object) -> None:
     with pytest.raises(TypeError, match="do not send each other"):
         encode([value])
