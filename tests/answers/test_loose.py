@@ -59,7 +59,6 @@ def test_the_habits_of_other_trainings(text: str, choices: tuple[str, ...], read
         ("The answer is red.", "red"),
         ("The circle is red.", "red"),
         ("<think>red, or blue</think> blue", "blue"),
-        ("<think>a gray cross. gray", "gray"),
         ("I looked twice.\n\nAnswer: 12", "12"),
         ("answer:\n\n12", "12"),
         ("The final answer is: **5 cm**. It was easy.", "5 cm"),

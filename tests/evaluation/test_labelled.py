@@ -61,7 +61,7 @@ MALFORMED = [
     (row(image="images"), "cannot read image images"),
     (row(image="a\0b"), "cannot read image"),
     (row(choices="[{[]: 1}]"), "choices: Input should be a valid array"),
-    (row(image=..., images="[{{}}]"), "images: Input should be a valid array"),
+    (row(image=..., images="[{{}}]"), "cannot read image"),
     (row(choices="red"), "choices: Input should be a valid array"),
     (row(choices=["red"]), "choices must be a list of 2 to 26"),
     (row(choices=["red", " red"]), "choices must differ"),

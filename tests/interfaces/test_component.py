@@ -149,9 +149,12 @@ def test_the_working_directory_is_searched(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("pretty", "no gate 'pretty'; choose one of answered, band, needs_image, parsable, self_check"),
-        ({"type": "pretty"}, "no gate 'pretty'; choose one of answered, band, needs_image, parsable, self_check"),
-        ({"low": 0.5}, "name the gate by its type: one of answered, band, needs_image, parsable, self_check"),
+        ("pretty", "no gate 'pretty'; choose one of answered, band, boxed, needs_image, parsable, self_check"),
+        (
+            {"type": "pretty"},
+            "no gate 'pretty'; choose one of answered, band, boxed, needs_image, parsable, self_check",
+        ),
+        ({"low": 0.5}, "name the gate by its type: one of answered, band, boxed, needs_image, parsable, self_check"),
         ({"type": ["band"]}, "name the gate by its type"),
         (3, "name the gate by its type"),
         ({"type": "band", "low": 2}, "gate 'band': low: Input should be less than or equal to 1"),

@@ -40,7 +40,7 @@ class TinyVLM(TreeModel):
         pixels = self._seen_pixels.setdefault(image.id, Pixels(self.tiny.pixels(len(image.id))))
         return EncodedPrompt((5, *self.tiny.image_ids, *map(ord, prompt)), pixels)
 
-    def decode(self, ids: tuple[int, ...]) -> str:
+    def completion_text(self, ids: tuple[int, ...]) -> str:
         return " ".join(map(str, ids))
 
 

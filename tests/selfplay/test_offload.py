@@ -55,7 +55,8 @@ def _watch(state: SelfPlayState) -> dict[tuple[str, bool], set[str]]:
         def note(module: torch.nn.Module, *_: Any, name: str = name) -> None:
             assert places[name].on_device, f"the {name} computes with weights that were put away"
             present = {other for other, place in places.items() if place.on_device}
-            seen[name, module.training] = seen.get((name, module.training), set()) | present
+            trained = torch.is_grad_enabled()
+            seen[name, trained] = seen.get((name, trained), set()) | present
 
         vlm.model.get_decoder().register_forward_pre_hook(note)
     return seen

@@ -60,7 +60,7 @@ def test_a_model_asks_and_answers_itself(photos: list[str], capsys: pytest.Captu
     shown = told(capsys, "lab", *photos[:2], "--questions", "3", "--votes", "5", "--preset", "votes", "--seed", "1")
     assert shown == told(capsys, "lab", *photos[:2], "--questions=3", "--votes=5", "--preset=votes", "--seed=1")
     first, *parts = re.split(r"\n\n(?=/)", shown)
-    assert first == "labeler majority, 5 votes, gates answered, band, seed 1"
+    assert first == "labeler majority, 5 votes, gates boxed, answered, band, seed 1"
     assert [part.splitlines()[0] for part in parts] == photos[:2]
     for part in parts:
         assert re.findall(r"^  (\d)\. ", part, flags=re.MULTILINE) == ["1", "2", "3"]

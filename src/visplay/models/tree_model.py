@@ -270,6 +270,8 @@ def _features(output: Any) -> Features:
     layers = tuple(layer for layer, _ in deep) if _are_pairs(deep) else ()  # the layers are named, or the first ones
     tensors = [of_layer for _, of_layer in deep] if layers else deep
     deep_TH = tuple(torch.cat(tuple(of)) if isinstance(of, (tuple, list)) else of for of in tensors)
+    if pooled is None and not deep_TH:
+        raise AttributeError("the vision tower has no output")
     if pooled is None:  # Granite adds an image at decoder layers alone
         pooled = deep_TH[0].new_empty(0)
     return Features(torch.cat(tuple(pooled)) if listed else pooled, deep_TH, listed, layers)
