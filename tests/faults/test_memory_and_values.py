@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from tests.faults.small_run import advised, begin, events, metrics, one_line
 from tests.selfplay.test_golden import flat, is_exact, is_float
 from visplay.cli.main import main
 from visplay.config import load_settings
+from visplay.generation import tree_decoding
+from visplay.generation.batching import BatchLimits
+from visplay.generation.batching import decoding as DECODING
 from visplay.models.tree_model import TreeModel
 from visplay.rl.optimizer import MasterOptimizer
 from visplay.rl.trainer import Trainer
@@ -50,13 +54,34 @@ def room_in_update(most: int, error: Exception) -> Callable[..., Any]:
     return logprobs
 
 
-def room_in_generation(most: int, error: Exception) -> Callable[..., Any]:
-    def logits(self: TreeModel, hidden: torch.Tensor) -> torch.Tensor:
-        if len(hidden) > most:
-            raise error
-        return LOGITS(self, hidden)
+def in_generation(undo: pytest.MonkeyPatch, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Change the logits of the tree decoder alone; the probe and the update compute logits as well."""
+    inside = list[bool]()
 
-    return logits
+    @contextmanager
+    def decoding(size: BatchLimits) -> Iterator[None]:
+        inside.append(True)
+        try:
+            with DECODING(size):
+                yield
+        finally:
+            inside.pop()
+
+    def logits(self: TreeModel, hidden: torch.Tensor) -> torch.Tensor:
+        found = LOGITS(self, hidden)
+        return change(found) if inside else found
+
+    undo.setattr(tree_decoding, "decoding", decoding)
+    undo.setattr(TreeModel, "logits", logits)
+
+
+def room_for(most: int, error: Exception) -> Callable[[torch.Tensor], torch.Tensor]:
+    def change(logits: torch.Tensor) -> torch.Tensor:
+        if len(logits) > most:
+            raise error
+        return logits
+
+    return change
 
 
 def same_up_to_rounding(run: Path, reference: Path) -> None:
@@ -85,7 +110,7 @@ def test_an_update_that_does_not_fit_goes_on_in_smaller_parts(
 def test_a_batch_that_does_not_fit_is_decoded_in_halves(
     tmp_path: Path, reference: Path, undo: pytest.MonkeyPatch, capsys: Capture, error: Exception
 ) -> None:
-    undo.setattr(TreeModel, "logits", room_in_generation(6, error))
+    in_generation(undo, room_for(6, error))
     run = tmp_path / "run"
     assert begin(run) == 0
     assert "out of memory; from now on engine.batch" in capsys.readouterr().out
@@ -118,7 +143,7 @@ def test_an_update_that_nothing_makes_fit_is_one_line_whose_advice_works(
 def test_generation_that_nothing_makes_fit_is_one_line_and_resumes(
     tmp_path: Path, reference: Path, undo: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    undo.setattr(TreeModel, "logits", room_in_generation(0, OUT))
+    in_generation(undo, room_for(0, OUT))
     run = tmp_path / "run"
     assert begin(run) == 2
     line = one_line(capsys.readouterr().err)
@@ -185,11 +210,8 @@ def spoil_logits(undo: pytest.MonkeyPatch, number: float, at: int) -> None:
         calls[0] += 1
         return real(self, groups)
 
-    def logits(self: TreeModel, hidden: torch.Tensor) -> torch.Tensor:
-        return LOGITS(self, hidden) * (number if calls[0] >= at else 1)
-
     undo.setattr(Trainer, "step", step)
-    undo.setattr(TreeModel, "logits", logits)
+    in_generation(undo, lambda logits: logits * (number if calls[0] >= at else 1))
 
 
 SPOILERS = {"gradient": spoil_gradient, "loss": spoil_loss, "weights": spoil_weights, "logits": spoil_logits}
