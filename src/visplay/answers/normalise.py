@@ -102,7 +102,8 @@ def normalise(answer: str) -> Answer:
     option = option_with_text(text)
     if option and not as_formula(text):  # x - 5
         return Answer("letter", option[0], wording=_value(trim(option[1])))
-    return _value(text) if text else Answer("phrase", answer.strip())
+    value = _value(text)
+    return value if value.core else Answer("phrase", answer.strip())  # signs alone, as `_(;)` or `[!]`
 
 
 def _value(text: str) -> Answer:
