@@ -1,0 +1,1 @@
+"""Programs: families of questions about records, each with the rule that computes its answer."""

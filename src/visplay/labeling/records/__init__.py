@@ -1,0 +1,1 @@
+"""Records: what the Reasoner says it sees, as values that programs compute with."""
