@@ -1,6 +1,6 @@
 """The values of a record: a scene, a chart, a document or a diagram.
 
-A record holds what was seen and what was denied. What it does not mention is not known: silence is never "no", and never
+A record holds what was seen and what was denied. What it does not mention is not known: silence is never "no", nor
 a number. Only where a record says that it lists all things of a kind (`Scene.complete`) does a missing thing mean that
 there is none.
 """
@@ -40,7 +40,7 @@ class Thing(_Value):
 
 
 class Scene(_Value):
-    """Things on an image; `absent` names what was looked for and is not there, `complete` kinds of which all are listed.
+    """Things on an image; `absent` names what is said not to be there, `complete` kinds of which all are listed.
 
     `complete=("thing",)` says that every thing is listed.
     """
