@@ -267,6 +267,7 @@ def test_controls_are_shared_too(tmp_path: Path) -> None:
     assert set(controls) == set(NAMES)
 
 
+@pytest.mark.long
 def test_what_is_wrong_in_all_is_said_once_and_nothing_is_left_behind(tmp_path: Path, model_folder: Path) -> None:
     damaged, temporary = tmp_path / "damaged", tmp_path / "temporary"
     shutil.copytree(model_folder, damaged)

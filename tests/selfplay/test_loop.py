@@ -188,6 +188,7 @@ def test_a_killed_run_goes_on_from_its_last_step_to_the_same_metrics(finished: P
     assert lines(run) == lines(finished)
 
 
+@pytest.mark.long
 def test_controls_are_run_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     small = [*SMALL, "--iterations=1", "--set=reasoner.steps=1", "--set=acceptance.images=0"]

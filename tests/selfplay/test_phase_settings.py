@@ -46,7 +46,7 @@ def _learned(lines: list[dict[str, Any]], step: int) -> list[float]:
     return [line["kl"] for line in lines if line["phase"] in ("questioner", "reasoner") and line["step"] == step]
 
 
-@pytest.mark.parametrize("tune", ["full", "lora"])
+@pytest.mark.parametrize("tune", ["full", pytest.param("lora", marks=pytest.mark.long)])
 def test_each_phase_is_held_to_the_weights_it_began_with(
     tune: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

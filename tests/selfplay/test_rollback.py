@@ -160,6 +160,7 @@ class Overheard:
         return {}
 
 
+@pytest.mark.long
 def test_a_rejected_iteration_goes_back_to_the_last_accepted_one(tmp_path: Path, base: dict[str, torch.Tensor]) -> None:
     run, alone = tmp_path / "run", RunInputs(inputs().images, (), None)
     # The first iteration changes the Questioner alone, which costs no answer; the others spoil the Reasoner.
@@ -225,6 +226,7 @@ def dies(run: Path, chosen: Settings, moment: tuple[int, str], remembered: bool,
     evolved(run, chosen)
 
 
+@pytest.mark.long
 def test_a_run_killed_around_its_verdict_goes_on_as_if_it_had_not_been(
     spoilt: Path, tmp_path: Path, base: dict[str, torch.Tensor]
 ) -> None:

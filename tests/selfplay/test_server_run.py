@@ -41,6 +41,7 @@ def lines(run: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k != "time"} for line in found]
 
 
+@pytest.mark.long
 def test_a_run_goes_on_where_its_server_died(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     adapters = tmp_path / "adapters"
     with serving(ChatServer()) as server:

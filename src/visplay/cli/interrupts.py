@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 
+from visplay.distributed.loopback import RENDEZVOUS
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONE_MOMENT = 0.1  # seconds; `timeout` sends its signal to the process and to its group, which is one wish
-_LAUNCHED = "VISPLAY_RENDEZVOUS"  # set in the processes that `--processes` starts
 _PLACES = {"evolve": "--out", "eval": "--out", "lab": "--out", "report": "--to", "export": "--to"}
 
 
@@ -141,7 +142,7 @@ def _quoted(place: str) -> str:
 
 def _say(words: Sequence[str]) -> None:
     """One line on standard error, in one piece; of several processes the launcher speaks, or else the first."""
-    if _LAUNCHED in os.environ or (os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"):
+    if RENDEZVOUS in os.environ or (os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"):
         return
     with suppress(OSError):  # the terminal is gone
         os.write(2, f"{interrupted_line(words)}\n".encode(errors="backslashreplace"))
