@@ -6,7 +6,7 @@ Digits at the end of a phrase are row, column and size in tenths. Words before t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from visplay.answers import normalise
@@ -123,6 +123,13 @@ def _thing(words: Sequence[str], places: dict[str, int]) -> Thing:
     several = not _SEVERAL.isdisjoint(words) or (plural if number is None else plural == (number == 1))
     count = "several" if several else count_of(1 if number is None else number)
     return Thing(name=name[:80], attributes=attributes_of(before), count=count, **places)
+
+
+def denies(phrase: str, name: str, attributes: Mapping[str, str]) -> bool:
+    """Whether a phrase of `Scene.absent` denies a thing: "car" and "red car" deny a red car, "blue car" does not."""
+    *stated, head = phrase.lower().split() or [""]
+    words = " ".join((*attributes.values(), name)).lower().split()
+    return singular(head) == singular(words[-1] if words else "") and set(stated) <= set(words)
 
 
 def attributes_of(words: Sequence[str]) -> dict[str, str]:

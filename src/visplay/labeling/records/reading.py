@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from visplay.answers import extract_boxed, reply
 from visplay.answers.text import singular
-from visplay.labeling.records.phrases import attributes_of, count_of, read_phrase, read_phrases
+from visplay.labeling.records.phrases import attributes_of, count_of, denies, read_phrase, read_phrases
 from visplay.labeling.records.schema import RECORD, Diagram, Record, Scene, Thing
 
 Form = Literal["clean", "repaired", "unreadable"]
@@ -165,14 +165,13 @@ def _scene(value: dict[str, Any]) -> dict[str, Any]:
 
 def _consistent(scene: Scene) -> tuple[Scene, int]:
     """The scene without what it both names and denies, which it does not know; and how much that is."""
-    named = {_described(thing.name, thing.attributes) for thing in scene.things}
-    denied = {" ".join(phrase.lower().split()) for phrase in scene.absent}
-    both = named & denied
-    if not both:
+    both = {p: [t for t in scene.things if denies(p, t.name, t.attributes)] for p in scene.absent}
+    denied = [thing for found in both.values() for thing in found]
+    if not denied:
         return scene, 0
-    things = tuple(thing for thing in scene.things if _described(thing.name, thing.attributes) not in both)
-    absent = tuple(phrase for phrase in scene.absent if " ".join(phrase.lower().split()) not in both)
-    return scene.model_copy(update={"things": things, "absent": absent}), len(both)
+    things = tuple(thing for thing in scene.things if thing not in denied)
+    absent = tuple(phrase for phrase in scene.absent if not both[phrase])
+    return scene.model_copy(update={"things": things, "absent": absent}), len(scene.absent) - len(absent)
 
 
 def _described(name: Any, attributes: Any) -> Any:
