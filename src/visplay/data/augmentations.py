@@ -115,6 +115,14 @@ def preserves_answer(augmentation: Augmentation, question: str) -> bool:
     return augmentation not in _BRIGHTNESS or _LIT.search(words) is None
 
 
+def preserves_record(augmentation: Augmentation) -> bool:
+    """Whether an augmentation keeps a record of the image true: names, colours, places in tenths, and sizes.
+
+    Only a change of the brightness does. `smaller` moves what is near a margin by most of a tenth.
+    """
+    return augmentation in ("plain", *_BRIGHTNESS)
+
+
 def _shifted(image: Image.Image) -> Image.Image:
     """Shifted to the right and down; edge pixels fill the gap."""
     down, right = round(image.height * SHIFT), round(image.width * SHIFT)

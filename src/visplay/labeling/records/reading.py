@@ -240,7 +240,7 @@ def _leave_out(value: Any, place: tuple[Any, ...], problem: Any) -> int:
         value = value[step]
     found = value[key]
     if problem["type"] == "too_long" and isinstance(found, list | dict):
-        most = problem["ctx"]["max_length"]
+        most: int = problem["ctx"]["max_length"]
         value[key] = found[:most] if isinstance(found, list) else dict(list(found.items())[:most])
         return len(found) - most
     if isinstance(value, list) and above[0] in ("rows", "header") and not (above[0] == "rows" and len(above) == 1):

@@ -51,8 +51,8 @@ def settle(records: Sequence[Record | None], share: float = 0.75) -> Settled:
     needed = share * len(records) - _ENOUGH
     read = sorted((record for record in records if record is not None), key=lambda record: record.model_dump_json())
     kinds = Counter(record.kind for record in read)
-    kind = max(kinds, key=lambda kind: (kinds[kind], kind), default="")
-    if not kind or kinds[kind] < needed:
+    kind = max(kinds, key=lambda kind: (kinds[kind], kind), default=None)
+    if kind is None or kinds[kind] < needed:
         return Settled(None, tuple(records))
     alike = [record for record in read if record.kind == kind]
     said: dict[Path, list[Any]] = {}
