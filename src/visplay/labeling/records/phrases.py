@@ -15,7 +15,7 @@ from visplay.labeling.language import COLORS, SIZES
 from visplay.labeling.records.schema import Scene, Thing
 
 _MOST = 200  # phrases of a text, and things of a scene before its own limit
-_LONGEST = 8  # words of a phrase
+_LONGEST, _WORDS = 80, 8  # characters and words of a phrase
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")
 _ARTICLES = frozenset("a an the".split())
@@ -31,7 +31,7 @@ _JOINING = frozenset(
 _PROSE = frozenset(
     "is are was were be been am has have do does can cannot can't could would should may might must i we you he she it "
     "they this that these those there here which who what where when why how because so but if as shows show see seems "
-    "appears image picture photo sorry unable unknown not none nothing all every each other".split()
+    "appears image picture photo sorry unable unknown null not none nothing all every each other".split()
 )
 _DETERMINERS = _ARTICLES | _SEVERAL | _NONE
 
@@ -83,7 +83,9 @@ def read_phrase(phrase: str) -> list[Thing | str]:
     digits: list[int] = []
     while words and len(digits) < 3 and len(words[-1]) == 1 and words[-1].isdecimal():
         digits.insert(0, int(words.pop()))
-    if not words or len(words) > _LONGEST or words[-1].isdecimal() or not _PROSE.isdisjoint(words):
+    if not words or len(words) > _WORDS or len(" ".join(words)) > _LONGEST or words[-1].isdecimal():
+        return []
+    if not _PROSE.isdisjoint(words):
         return []
     parts = _parts(words)
     if words[0] in _NONE:
@@ -119,10 +121,10 @@ def _thing(words: Sequence[str], places: dict[str, int]) -> Thing:
     *before, last = [word for word in words[number is not None :] if word not in _DETERMINERS]
     name = singular(last)
     plural = name != last
-    # "three story building" is one building, and whether "two sheep" are one "two sheep farm" the rules cannot tell.
+    # A number before a singular may be of the word between them, as in "three story building".
     several = not _SEVERAL.isdisjoint(words) or (plural if number is None else plural == (number == 1))
     count = "several" if several else count_of(1 if number is None else number)
-    return Thing(name=name[:80], attributes=attributes_of(before), count=count, **places)
+    return Thing(name=name, attributes=attributes_of(before), count=count, **places)
 
 
 def denies(phrase: str, name: str, attributes: Mapping[str, str]) -> bool:

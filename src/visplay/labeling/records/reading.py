@@ -26,7 +26,7 @@ _LONGEST = 20_000  # characters of a record; the rest is cut off
 # Repair takes time that grows with length times depth; no record is this deep.
 _DEEPEST = 16
 _ROUNDS = 6  # of leaving values out, from the innermost
-_BEGINS = re.compile(r"\[?\s*\{(?=\s*[\"'“}])")
+_BEGINS = re.compile(r"(?:\[\s*)?\{(?=\s*[\"'“}])")
 _KEYS = {"things": "scene", "series": "chart", "parts": "diagram", "fields": "document", "rows": "document"}
 _KEYS |= {"texts": "document", "absent": "scene"}
 _FIGURE = re.compile(r"[$€£¥]?\s?([-+]?\d[\d,]*(?:\.\d+)?)\s?%?")
@@ -95,6 +95,8 @@ def _from_json(text: str, body: str, whole: bool) -> Reading:
         dropped += contradictory
     if not repaired and not dropped:
         return Reading(text, record, "clean")
+    if record == type(record)():  # nothing is left
+        return Reading(text)
     if isinstance(record, Scene | Diagram):
         record = record.model_copy(update={"complete": ()})
     return Reading(text, record, "repaired", dropped)
