@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -121,6 +121,11 @@ def preserves_record(augmentation: Augmentation) -> bool:
     Only a change of the brightness does. `smaller` moves what is near a margin by most of a tenth.
     """
     return augmentation in ("plain", *_BRIGHTNESS)
+
+
+def for_records(augmentations: Sequence[Augmentation]) -> list[Augmentation]:
+    """The distinct augmentations that records are made on; "plain" replaces what would make them false."""
+    return list(dict.fromkeys(each if preserves_record(each) else "plain" for each in augmentations))
 
 
 def _shifted(image: Image.Image) -> Image.Image:

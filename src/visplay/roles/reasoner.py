@@ -10,7 +10,7 @@ from statistics import fmean
 
 from visplay.answers import ListedOptions, extract_boxed, listed_options, reply
 from visplay.config import ReasonerSettings
-from visplay.data.augmentations import augmented, preserves_answer, preserves_record
+from visplay.data.augmentations import augmented, for_records, preserves_answer
 from visplay.data.random_streams import random_stream
 from visplay.interfaces.engine import Engine
 from visplay.rl.rewards.completion import overlong_penalty
@@ -153,7 +153,7 @@ class Reasoner:
         prompt, complete = self.prompts.record, self.prompts.complete_kinds
         schema = schema if "json" in prompt.lower() else ""
         first = {image.id: (one.id, image) for one in reversed(about) for image in [_image(one)]}
-        shares = _spread(n, [each if preserves_record(each) else "plain" for each in augmentations])
+        shares = _spread(n, for_records(augmentations))
         asked = {
             image_id: [
                 Request(f"{tag}/{augmentation}/{name}", augmented(image, augmentation), prompt, share, schema=schema)

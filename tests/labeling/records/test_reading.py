@@ -222,7 +222,7 @@ def test_a_phrase_that_cannot_be_read_leaves_the_others_and_makes_no_list_comple
     [
         "", " \n", "unknown", "I cannot see the image.", "The image shows a man riding a horse.", "<think>red car",
         "<think>" + JSON, "{}", "[]", "{\"a\": 1}", "...", "3 4 5", '{"kind": "map"}', '{"kind": 7}', "\\boxed{}",
-        '{"kind": "scene", "things"', "null", "{" * 50 + '"a"',
+        '{"kind": "scene", "things"', "null", "<facts>dog</facts>", "{" * 50 + '"a"',
     ],
 )  # fmt: skip
 def test_what_is_no_record_is_unreadable(text: str) -> None:
@@ -242,7 +242,7 @@ PIECES = [
     '{"kind": "scene", "things": [', '{"name": "car"}', '{"name": ', '"car"', ",", ":", "[", "]", "{", "}", "'", "“",
     '"', "\\", "\\boxed{", "```json", "<think>", "</think>", "\n", "null", "NaN", "1e999", "9" * 5000, "/*", "//", "#",
     "(", "\ud800", "\0", "no ", "two cars", " of ", " and ", "red circle 3 7 2", "é", "count", '"count": ', "none",
-    '{"kind": "chart", "series": [', '{"kind": "document", "rows": [', "__import__('os').system('false')", '"values": {',
+    '{"kind": "chart", "series": [', '{"kind": "document", "rows": [', "__import__('os').system('false')", "{}",
 ]  # fmt: skip
 
 

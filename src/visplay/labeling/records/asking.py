@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from visplay.data.augmentations import for_records
 from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.labeling.records.reading import Reading, read_record
 from visplay.labeling.records.schema import RECORD
@@ -31,5 +32,5 @@ def ask_records(
 
 def record_requests(n: int, augmentations: Sequence[Augmentation]) -> ExtraRequests:
     """What `ask_records` asks about an image."""
-    versions = min(len(augmentations), n)
+    versions = min(len(for_records(augmentations)), n)
     return ExtraRequests("records", versions, 1, -(-n // versions))

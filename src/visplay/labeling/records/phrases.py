@@ -17,6 +17,7 @@ from visplay.labeling.records.schema import Scene, Thing
 _MOST = 200  # phrases of a text, and things of a scene before its own limit
 _LONGEST, _WORDS = 80, 8  # characters and words of a phrase
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_MARKUP = re.compile(r"[<>{}=\\]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")
 _ARTICLES = frozenset("a an the".split())
 _SEVERAL = frozenset("some several many few multiple various numerous lots".split())
@@ -43,6 +44,8 @@ def read_phrases(text: str) -> tuple[Scene, int] | None:
     """
     if text.strip(" .\n").lower() in ("none", "nothing"):
         return Scene(), 0
+    if _MARKUP.search(text):
+        return None
     things: list[Thing] = []
     absent: list[str] = []
     dropped = 0
