@@ -25,7 +25,10 @@ from visplay.lab.scene import COLORS, MOST_THINGS, SHAPES, Scene, Thing, random_
 ASK = "ask a question."
 UNKNOWN = "unknown"
 # Asked how many shapes there are, the tiny VLM names them all before it counts.
-PROMPTS = f'questioner: "{ASK}"\nreasoner: "{{question}}"\nfacts: "how many shapes are there?"\nlearned: true\n'
+PROMPTS = (
+    f'questioner: "{ASK}"\nreasoner: "{{question}}"\nfacts: "how many shapes are there?"\n'
+    'record: "describe all shapes."\nrecord_complete: "thing"\nlearned: true\n'
+)
 LARGE = 4  # numbers from here on are a matter of reasoning
 
 # Shares of the kinds of questions.

@@ -100,6 +100,8 @@ class Request:
     `id`, unique within a call of an engine, names the random streams: completion `index` draws from (run seed, id,
     index) alone. Ids of training hold iteration and step; acceptance and evaluation repeat theirs, so that iterations
     are compared in pairs. `greedy` takes the most probable token each time, whatever the sampling of the call.
+    `schema` is a JSON schema that the text must follow, for engines with guided decoding; the others do without. No
+    such completion is trained on, because its tokens are not those that the policy would have drawn.
     """
 
     id: str
@@ -107,6 +109,7 @@ class Request:
     prompt: str
     n: int = 1
     greedy: bool = False
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class VoteResult:
-    """The majority over a question's votes; `confidence` is its share of all `votes`, boxed or not.
+    """The answer to a question; `confidence` is its share of all `votes`, boxed or not, or of other evidence.
 
     `answer` is None if no vote was boxed, or if a labeler found that other evidence contradicts the votes.
     """
@@ -169,10 +172,24 @@ class Evidence:
     """What a labeler read beside the votes, such as a list of the things on the image, and what follows from it.
 
     Example: `Evidence("red car, dog", "1")` for "how many cars are there?"; `finding` is None if nothing follows.
+    `form` is how well it could be read, where that is counted: "clean", "repaired" or "unreadable".
     """
 
     text: str
     finding: str | None
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRecord:
+    """What the Reasoner wrote when it was asked for a record of an image; `visplay.labeling.records` reads it.
+
+    `complete` are kinds of which this model's records always list all things; `finished` as in `Completion`.
+    """
+
+    text: str
+    finished: bool
+    complete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visplay.data.augmentations import BRIGHTER, DARKER, DIMMER, augmented, blank_like, preserves_answer
+from visplay.data.augmentations import (
+    BRIGHTER,
+    DARKER,
+    DIMMER,
+    augmented,
+    blank_like,
+    preserves_answer,
+    preserves_record,
+)
 from visplay.types import Augmentation, ImageList, ImageRef
 
 VIEWS: tuple[Augmentation, ...] = get_args(Augmentation)
@@ -35,6 +43,17 @@ def test_plain_is_the_image_itself() -> None:
 def test_a_view_keeps_mode_and_size(augmentation: Augmentation, size: tuple[int, int]) -> None:
     image = augmented(ImageRef("p", _png(Image.new("RGBA", size, (10, 200, 30, 255)))), augmentation).load()
     assert image.mode == "RGB" and image.size == size
+
+
+@pytest.mark.parametrize("augmentation", VIEWS)
+def test_a_record_stays_true_where_colours_and_places_stay(augmentation: Augmentation) -> None:
+    """A red block near the corner is found by its colour, and is where it was."""
+    pixels = np.full((200, 200, 3), 120, dtype=np.uint8)
+    pixels[20:40, 10:30] = (200, 0, 0)
+    seen = np.asarray(augmented(ImageRef("p", _png(Image.fromarray(pixels))), augmentation).load()).astype(int)
+    rows, columns = np.nonzero((seen[..., 0] > 80) & (seen[..., 1] < 40) & (seen[..., 2] < 40))
+    box = [int(edge) for found in (rows, columns) for edge in (found.min(), found.max())] if rows.size else []
+    assert preserves_record(augmentation) == (box == [20, 39, 10, 29])
 
 
 def test_views_of_a_image_are_images_of_their_own() -> None:

@@ -107,6 +107,16 @@ def test_sampling_is_said_in_full(vlm: VLM, images: tuple[ImageRef, ...], server
     assert (plain["min_p"], plain["repetition_penalty"]) == (0.0, 1.0)
 
 
+def test_a_schema_is_asked_for_as_a_response_format(vlm: VLM, images: tuple[ImageRef, ...], server: ChatServer) -> None:
+    schema = '{"type": "object"}'
+    requests = [Request("a", images[0], "What?", schema=schema), Request("b", images[0], "What?")]
+    ServerEngine(Policy(vlm), 0, settings(server, concurrency=1)).generate(requests, Sampling())
+    guided, free = server.bodies
+    named = {"name": "record", "schema": {"type": "object"}}
+    assert guided["response_format"] == {"type": "json_schema", "json_schema": named}
+    assert "response_format" not in free
+
+
 def test_arguments_of_the_chat_template_reach_the_server(
     own: VLM, images: tuple[ImageRef, ...], server: ChatServer
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from visplay.answers import extract_boxed, is_refusal
+from visplay.config import ReasonerSettings
 from visplay.evaluation.runner import measure
 from visplay.generation.backends.transformers import TransformersEngine
 from visplay.interfaces.engine import Sampling
@@ -16,11 +17,15 @@ from visplay.lab.drawings import drawings
 from visplay.lab.language import read, write
 from visplay.lab.oracle import truth
 from visplay.lab.questions import random_query, unanswerable_query
+from visplay.lab.record import describe, things_right
 from visplay.lab.suites.tasks import lab_suites
+from visplay.labeling.records.asking import ask_records
+from visplay.labeling.records.schema import Scene
 from visplay.models.policy import Policy
 from visplay.models.vlm import VLM
 from visplay.roles.prompts import load_prompts
 from visplay.roles.questioner import parse_question
+from visplay.roles.reasoner import Reasoner
 from visplay.types import Request
 
 FOLDER = Path(str(resources.files("visplay") / "lab" / "model"))
@@ -38,6 +43,23 @@ def test_it_knows_what_it_was_taught(engine: TransformersEngine) -> None:
     suites = lab_suites(31, 100, ["color", "shape", "existence", "counting"], ["clean"])
     found = measure(engine, suites, PROMPTS.answer, None, sampled=False).greedy
     assert {name: result.accuracy for name, result in found.items() if result.accuracy < 0.9} == {}
+
+
+def test_most_things_of_its_records_are_right(engine: TransformersEngine) -> None:
+    images, scenes = drawings("clean", 12, 37)
+    seen = ask_records(Reasoner(engine, PROMPTS, ReasonerSettings(), 0), images, 4, ("plain", "darker"))
+    right = said = true = 0
+    for image in images:
+        for reading in seen[image.id]:
+            if isinstance(reading.record, Scene):
+                things = [
+                    f"{t.attributes['color']} {t.name} {t.row} {t.column} {t.size}" for t in reading.record.things
+                ]
+                right += things_right(", ".join(things), ", ".join(map(describe, scenes[image.id].things)))
+                said += len(things)
+                assert reading.form != "clean" or reading.record.complete == ("thing",)
+            true += len(scenes[image.id].things)
+    assert right > 0.6 * max(said, true), (right, said, true)
 
 
 def test_it_is_small_enough_to_ship() -> None:

@@ -14,7 +14,6 @@ from visplay.config import ReasonerSettings
 from visplay.interfaces.component import components
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.labeler import Labeler
-from visplay.labeling.labelers.facts import Facts
 from visplay.labeling.labelers.majority import Majority, count_votes
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
@@ -46,8 +45,12 @@ class Beholder:
         return Completion(request.id, index, (1, 2), (logprob, logprob), text, True)
 
 
+EXTRA = {"lists", "records"}
+"""Prompts of what labelers ask beside the votes, which are their kinds of requests."""
+
+
 def reasoner(engine: Beholder) -> Reasoner:
-    prompts = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
+    prompts = Prompts(questioner="ask", reasoner="{question}", facts="lists", record="records", learned=True)
     return Reasoner(engine, prompts, ReasonerSettings(), 0)
 
 
@@ -79,7 +82,7 @@ def test_the_majority_of_the_paper_looks_at_the_image_alone() -> None:
 def test_votes_are_spread_over_the_augmentations_of_the_labeler(labeler: type[Labeler]) -> None:
     engine = Beholder(three)
     labeler(augmentations=("darker", "smaller")).label([DOGS], 8, reasoner(engine))
-    assert {r.image.id: r.n for r in engine.asked if r.prompt != "list"} == {"p~darker": 4, "p~smaller": 4}
+    assert {r.image.id: r.n for r in engine.asked if r.prompt not in EXTRA} == {"p~darker": 4, "p~smaller": 4}
 
 
 @pytest.mark.parametrize("labeler", LABELERS)
@@ -95,12 +98,12 @@ def test_a_labeler_asks_no_more_than_it_says(labeler: type[Labeler], count: int,
     questions = [Question(f"q{n}", DOGS.image, "open", "how many dogs are there?") for n in range(count)]
     made.label(questions, votes, reasoner(engine))
     for extra in made.requests(count, votes):
-        asked = [r for r in engine.asked if (r.prompt == "list") == (extra.kind == "lists")]
+        asked = [r for r in engine.asked if extra.kind == (r.prompt if r.prompt in EXTRA else "votes")]
         assert len({r.image.id for r in asked}) == extra.versions
         assert len(asked) == extra.versions * extra.prompts
         completions = sum(r.n for r in asked)
         assert completions <= extra.versions * extra.completions < completions + extra.versions * extra.prompts
-    assert sum(r.prompt == "list" for r in engine.asked) == 0 or labeler is Facts
+    assert {r.prompt for r in engine.asked} & EXTRA == {extra.kind for extra in made.requests(1, 1)} & EXTRA
 
 
 @given(st.integers(1, 20), st.lists(st.sampled_from(AUGMENTATIONS), min_size=1, max_size=6))
@@ -150,7 +153,7 @@ def test_an_unboxed_vote_counts_in_the_total_alone(answers: list[str | None]) ->
 @pytest.mark.parametrize("labeler", LABELERS)
 def test_questions_stay_in_order_and_votes_with_their_question(labeler: type[Labeler]) -> None:
     def own(request: Request, index: int) -> tuple[str, float]:
-        return ("<facts></facts>", 0.0) if request.prompt == "list" else (f"\\boxed{{{request.prompt}}}", -0.5)
+        return ("<facts></facts>", 0.0) if request.prompt in EXTRA else (f"\\boxed{{{request.prompt}}}", -0.5)
 
     images = [ImageRef(f"p{n}", b"") for n in range(3)]
     texts = ("is there a dog?", "why is the left one red?", "is there a cat?", "who is it?")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from visplay.errors import ConfigError
+from visplay.labeling.records.reading import read_record
 from visplay.roles.prompts import Prompts, load_prompts
 
 
@@ -35,6 +36,8 @@ def test_the_models_own_wording_is_used_unless_the_user_brings_one(tmp_path: Pat
         ("wording: x", "must map"),
         ("facts: name all you see", "<facts>"),
         ("facts: ' '", "blank"),
+        ("record: ' '", "blank"),
+        ("record_complete: [thing]", "must be text"),
         ("facts: [red car]", "must be text"),
         ("reasoner: 3", "must be text"),
         ("{", "not valid YAML"),
@@ -49,9 +52,24 @@ def test_wording_the_parser_could_not_use_is_refused_in_one_line(tmp_path: Path,
 
 
 def test_wording_is_saved_with_a_model_and_found_again(tmp_path: Path) -> None:
-    prompts = Prompts(questioner="frag.", reasoner="{question}\n\\boxed{} – bitte", facts="zähl auf", learned=True)
+    prompts = Prompts(
+        questioner="frag.", reasoner="{question}\n\\boxed{} – bitte", facts="zähl auf", record="?", learned=True
+    )
     prompts.save(tmp_path / "prompts.yaml")
     assert load_prompts(None, tmp_path) == prompts
+
+
+def test_kinds_that_are_always_listed_are_separated_by_commas() -> None:
+    assert Prompts().complete_kinds == ()
+    assert Prompts(record_complete="thing").complete_kinds == ("thing",)
+    assert Prompts(record_complete=" car, fire truck ,").complete_kinds == ("car", "fire truck")
+
+
+def test_the_examples_of_the_prompt_for_a_record_are_records() -> None:
+    examples = [line for line in Prompts().record.split("\n") if line.startswith("{")]
+    readings = [read_record(example) for example in examples]
+    assert [reading.record and reading.record.kind for reading in readings] == ["scene", "chart", "document", "diagram"]
+    assert {reading.form for reading in readings} == {"clean"}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,6 +113,19 @@ def preserves_answer(augmentation: Augmentation, question: str) -> bool:
     if augmentation in _CROPS:
         return _LOOKS.search(words) is not None and _WHOLE.search(words) is None
     return augmentation not in _BRIGHTNESS or _LIT.search(words) is None
+
+
+def preserves_record(augmentation: Augmentation) -> bool:
+    """Whether an augmentation keeps a record of the image true: names, colours, places in tenths, and sizes.
+
+    Only a change of the brightness does. `smaller` moves what is near a margin by most of a tenth.
+    """
+    return augmentation in ("plain", *_BRIGHTNESS)
+
+
+def for_records(augmentations: Sequence[Augmentation]) -> list[Augmentation]:
+    """The distinct augmentations that records are made on; "plain" replaces what would make them false."""
+    return list(dict.fromkeys(each if preserves_record(each) else "plain" for each in augmentations))
 
 
 def _shifted(image: Image.Image) -> Image.Image:

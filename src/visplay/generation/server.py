@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -148,6 +149,7 @@ class ServerEngine:
             "max_tokens": sampling.max_tokens or vlm.max_new_tokens,
             "seed": request_seed(self.seed, request.id, _SEED_BITS),
             "logprobs": True,
+            **(_guided(request.schema) if request.schema and not vlm.begun_thought else {}),
             **({"chat_template_kwargs": arguments} if arguments else {}),
             **({"skip_special_tokens": False} if vlm.marks_are_special else {}),  # as `VLM.decode` does
         }
@@ -170,6 +172,11 @@ class ServerEngine:
         if choice.reasoning is None:
             return self.policy.vlm.begun_thought + (choice.text or "")
         return f"<think>{choice.reasoning}" + ("" if choice.text is None else f"</think>{choice.text}")
+
+
+def _guided(schema: str) -> dict[str, Any]:
+    named = {"name": "record", "schema": json.loads(schema)}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
 @lru_cache(maxsize=_CACHED_DATA_URLS)

@@ -218,9 +218,11 @@ class VLLMEngine:
             found[request.id] = self._completions(request, output)
             temperature = scored_temperature(sampling, request.greedy) if self.vllm.processed else 1.0
             prompt = tuple(output.prompt_token_ids)
-            samples += [GeneratedSample(request, prompt, c, temperature) for c in found[request.id]]
+            # A schema bans tokens that the trainer's log-probabilities know of.
+            if not request.schema:
+                samples += [GeneratedSample(request, prompt, c, temperature) for c in found[request.id]]
         # The trainer cannot reproduce log-probabilities after top-k or top-p; `Settings` refuses to train on them.
-        if not (self.vllm.processed and (sampling.top_k or sampling.top_p < 1)):
+        if samples and not (self.vllm.processed and (sampling.top_k or sampling.top_p < 1)):
             evenly = samples[:: -(-len(samples) // self._checked_completions)]
             self.logprob_difference = check_logprobs(self.policy, evenly, self._tolerance)
         return {request.id: found[request.id] for request in requests}
@@ -234,6 +236,7 @@ class VLLMEngine:
 
     def _parameters(self, request: Request, sampling: Sampling) -> Any:
         from vllm import SamplingParams
+        from vllm.sampling_params import StructuredOutputsParams
 
         vlm = self.policy.vlm
         greedy = request.greedy or sampling.temperature == 0
@@ -248,6 +251,10 @@ class VLLMEngine:
             logit_bias=dict.fromkeys(vlm.placeholder_ids, _BANNED_LOGIT_BIAS),
             logprobs=0,  # of the drawn tokens alone
             detokenize=False,
+            # A schema leaves no room for the thought that a chat template begins.
+            structured_outputs=(
+                StructuredOutputsParams(json=request.schema) if request.schema and not vlm.begun_thought else None
+            ),
         )
 
     def _completions(self, request: Request, output: Any) -> tuple[Completion, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from visplay.interfaces.component import Component
-from visplay.types import Augmentation, Candidate, Question, Vote
+from visplay.types import Augmentation, Candidate, ImageRef, Question, Vote, WrittenRecord
 
 
 class Voter(Protocol):
@@ -23,6 +23,20 @@ class Voter(Protocol):
     ) -> Mapping[str, tuple[tuple[str, ...], ...]]:
         """Up to `n` lists of the things on each question's image, by image id."""
 
+    def records(
+        self,
+        about: Sequence[Question | ImageRef],
+        n: int,
+        augmentations: Sequence[Augmentation],
+        tag: str = "record",
+        schema: str = "",
+    ) -> Mapping[str, tuple[WrittenRecord, ...]]:
+        """Up to `n` records of each image, or of each question's image, by image id, as they were written.
+
+        `visplay.labeling.records.asking` asks for them with the schema, and reads them. `tag` is the first part of the
+        requests' ids.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class ExtraRequests:
@@ -32,12 +46,12 @@ class ExtraRequests:
     votes each, spread over four augmentations.
 
     Attributes:
-        kind: "votes" are answers to questions, "lists" are lists of the things on an image.
+        kind: "votes" are answers to questions, "lists" are lists of the things on an image, "records" its records.
         versions: versions of the image that are encoded.
         prompts, completions: on each version; the completions are those of all prompts.
     """
 
-    kind: Literal["votes", "lists"]
+    kind: Literal["votes", "lists", "records"]
     versions: int
     prompts: int
     completions: int

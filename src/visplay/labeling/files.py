@@ -139,6 +139,8 @@ def _labelled(candidate: Candidate, dropped: Mapping[str, tuple[str, str]]) -> d
     if answer is None:
         voted = any(vote.answer is not None for vote in votes)
         at_odds = "the votes are at odds with what else was asked about the image"
+        if candidate.evidence and not any(evidence.finding for evidence in candidate.evidence):
+            at_odds = "no answer follows from what else was asked about the image"
         unvoted = "no vote was boxed" if votes else "the labeler knows no answer"
         gate, reason = "unlabelled", at_odds if voted else unvoted
     row = _question_and_votes(question, votes) | {"answer": answer, "confidence": candidate.result.confidence}

@@ -40,6 +40,9 @@ class Synthesis:
         answers = [result.answer for result in results]
         bins = Counter(min(int(result.confidence * _BINS), _BINS - 1) for result in results)
         types = Counter(candidate.question.type for candidate in self.candidates)
+        # An image's records are the evidence of each of its questions.
+        by_image = {candidate.question.image.id: candidate.evidence for candidate in self.candidates}
+        forms = Counter(evidence.form for read in by_image.values() for evidence in read if evidence.form)
         votes = sum(result.votes for result in results)
         return {
             "asked": self.asked,
@@ -54,6 +57,7 @@ class Synthesis:
             "unboxed_share": sum(result.unboxed for result in results) / votes if votes else None,
             "confidence_histogram": [bins[i] for i in range(_BINS)],
             "types": dict(sorted(types.items())),
+            **({"records": dict(sorted(forms.items()))} if forms else {}),
         }
 
 

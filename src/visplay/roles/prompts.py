@@ -25,6 +25,23 @@ _FACTS = (
     "List every thing you see in the image, separated by commas, its properties before its name, as in: red car, "
     "small brown dog, small brown dog. Write the list between <facts> and </facts> and nothing else."
 )
+_RECORD = (
+    "Write down what you see in the image as one JSON object and nothing else. Its kind is scene, chart, document "
+    "(also a form, sign, table or screen) or diagram, as in one of these examples:\n"
+    '{"kind": "scene", "things": [{"name": "car", "attributes": {"color": "red"}, "count": 1, "row": 7, "column": 2, '
+    '"size": 4}, {"name": "tree", "count": "several"}, {"name": "sign", "text": "STOP"}], "absent": ["person"], '
+    '"complete": ["car"]}\n'
+    '{"kind": "chart", "form": "bar chart", "title": "Sales", "unit": "USD", "series": [{"name": "2020", "color": '
+    '"blue", "values": {"Asia": 41, "Europe": 12.5}}]}\n'
+    '{"kind": "document", "title": "Invoice", "fields": {"Number": "A-7"}, "header": ["Item", "Price"], "rows": '
+    '[["Pen", "2.50"]], "texts": ["Thank you"]}\n'
+    '{"kind": "diagram", "title": "", "parts": [{"name": "side", "label": "AB", "value": "5 cm"}], "complete": '
+    '["side"]}\n'
+    "row, column and size are tenths of the image, from 0 (top, left, tiny) to 9. Give a thing of its own for each "
+    'thing that looks different, and leave out what you cannot see well. Write "several" where you cannot count. '
+    "Name in absent what one might expect and is not there. List in complete only kinds of which you "
+    "wrote down every one."
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -35,18 +52,26 @@ class Prompts:
     questioner: str = _QUESTIONER
     reasoner: str = _REASONER  # `{question}` is replaced by the question
     facts: str = _FACTS  # asks the Reasoner to list the things on the image; see `visplay.roles.reasoner.read_facts`
+    record: str = _RECORD  # asks the Reasoner for a record of the image; see `visplay.labeling.records.reading`
+    record_complete: str = ""  # kinds, between commas, of which this model's records always list all things
     learned: bool = False
 
     def __post_init__(self) -> None:
         if self.reasoner.count("{question}") != 1:
             raise ConfigError("prompts: 'reasoner' must hold {question} exactly once")
-        formats = {"questioner": ("<type>", "<question>"), "reasoner": ("\\boxed",), "facts": ("<facts>",)}
+        formats: dict[str, tuple[str, ...]] = {"questioner": ("<type>", "<question>"), "reasoner": ("\\boxed",)}
+        formats |= {"facts": ("<facts>",), "record": ()}  # a record is read from JSON or from phrases
         for key, marks in formats.items():
             if not getattr(self, key).strip():
                 raise ConfigError(f"prompts: '{key}' is blank; write the prompt")
             for mark in marks:
                 if not self.learned and mark not in getattr(self, key):
                     raise ConfigError(f"prompts: '{key}' never asks for {mark}, which the parser reads")
+
+    @property
+    def complete_kinds(self) -> tuple[str, ...]:
+        """The kinds of `record_complete`."""
+        return tuple(kind.strip() for kind in self.record_complete.split(",") if kind.strip())
 
     def save(self, file: Path) -> None:
         """Write the prompts to a file, usually `prompts.yaml` in a model's folder; `load_prompts` can read it."""
@@ -89,7 +114,8 @@ def load_prompts(file: Path | None, model_folder: Path | None = None) -> Prompts
     if not isinstance(values, dict) or not values.keys() <= defaults.keys():
         unknown = [str(key) for key in values if key not in defaults] if isinstance(values, dict) else []
         meant = "".join(f"; '{key[:80]}' is none of them{did_you_mean(key, defaults)}" for key in unknown[:1])
-        raise ConfigError(f"{file} must map questioner, reasoner and, if need be, facts and learned{meant}")
+        others = "facts, record, record_complete and learned"
+        raise ConfigError(f"{file} must map questioner, reasoner and, if need be, {others}{meant}")
     for key, value in values.items():
         if type(value) is not type(defaults[key]):
             raise ConfigError(f"{file}: '{key}' must be {'true or false' if key == 'learned' else 'text'}")

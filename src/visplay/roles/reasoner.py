@@ -10,13 +10,13 @@ from statistics import fmean
 
 from visplay.answers import ListedOptions, extract_boxed, listed_options, reply
 from visplay.config import ReasonerSettings
-from visplay.data.augmentations import augmented, preserves_answer
+from visplay.data.augmentations import augmented, for_records, preserves_answer
 from visplay.data.random_streams import random_stream
 from visplay.interfaces.engine import Engine
 from visplay.rl.rewards.completion import overlong_penalty
 from visplay.roles.form import FormCheck
 from visplay.roles.prompts import Prompts
-from visplay.types import Augmentation, Completion, Group, Question, Request, SilverItem, Vote
+from visplay.types import Augmentation, Completion, Group, ImageRef, Question, Request, SilverItem, Vote, WrittenRecord
 
 _LIST = re.compile(r"<facts>([^<>]*)</facts>")
 _BEGINNING = re.compile(r"<think>([^<>.\n]*)")
@@ -137,6 +137,37 @@ class Reasoner:
             lists[image_id] += [facts for facts in read if facts is not None]
         return {image_id: tuple(found) for image_id, found in lists.items()}
 
+    def records(
+        self,
+        about: Sequence[Question | ImageRef],
+        n: int,
+        augmentations: Sequence[Augmentation],
+        tag: str = "record",
+        schema: str = "",
+    ) -> dict[str, tuple[WrittenRecord, ...]]:
+        """Records of images, or of the questions' images, by image id: up to `n` per image, over `augmentations`.
+
+        The random streams are those of an image's first question, or of the image. The plain image replaces an
+        augmentation that moves things or changes colours. `schema` guides the decoding if the prompt asks for JSON.
+        """
+        prompt, complete = self.prompts.record, self.prompts.complete_kinds
+        schema = schema if "json" in prompt.lower() else ""
+        first = {image.id: (one.id, image) for one in reversed(about) for image in [_image(one)]}
+        shares = _spread(n, for_records(augmentations))
+        asked = {
+            image_id: [
+                Request(f"{tag}/{augmentation}/{name}", augmented(image, augmentation), prompt, share, schema=schema)
+                for augmentation, share in shares
+            ]
+            for image_id, (name, image) in first.items()
+        }
+        requests = [request for requests in asked.values() for request in requests]
+        completions = self.voter.generate(requests, self.settings.untrained_sampling)
+        return {
+            image_id: tuple(WrittenRecord(c.text, c.finished, complete) for r in requests for c in completions[r.id])
+            for image_id, requests in asked.items()
+        }
+
     def groups(self, items: Sequence[SilverItem], tag: str) -> list[Group]:
         """A group of answers to each silver item, with rewards; the settings' augmentations alternate between items.
 
@@ -169,8 +200,16 @@ def _kept(augmentation: Augmentation, question: str) -> Augmentation:
 
 def spread_votes(n: int, augmentations: Sequence[Augmentation], question: str) -> list[tuple[Augmentation, int]]:
     """Each distinct augmentation with its number of the `n` answers; "plain" replaces what may change the answer."""
+    return _spread(n, [_kept(augmentation, question) for augmentation in augmentations])
+
+
+def _spread(n: int, augmentations: Sequence[Augmentation]) -> list[tuple[Augmentation, int]]:
     share, rest = divmod(n, len(augmentations))
     taken: Counter[Augmentation] = Counter()
     for place, augmentation in enumerate(augmentations):
-        taken[_kept(augmentation, question)] += share + (place < rest)
+        taken[augmentation] += share + (place < rest)
     return [(augmentation, count) for augmentation, count in taken.items() if count]
+
+
+def _image(about: Question | ImageRef) -> ImageRef:
+    return about.image if isinstance(about, Question) else about

@@ -20,7 +20,7 @@ Phrase = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, allow_inf_nan=False)
 
 
 class Thing(_Value):

@@ -156,7 +156,8 @@ def _iteration(plan: Plan) -> Iterator[str]:
         yield f"  {plan.processes} GPUs at once take {everything.hours / plan.processes:,.2f} hours"
     yield (
         f"assumed: {a.image_tokens:,.0f} tokens per image (most {a.most_image_tokens:,}), {a.prompt_tokens} a prompt; "
-        f"means of {a.question_tokens} a question, {a.answer_tokens} an answer, {a.list_tokens} a list, or its limit; "
+        f"means of {a.question_tokens} a question, {a.answer_tokens} an answer, {a.list_tokens} a list, "
+        f"{a.record_tokens} a record, or its limit; "
         f"{a.tflops:g} TFLOP/s reached; at least {a.step_ms:g} ms a decoding step"
     )
 

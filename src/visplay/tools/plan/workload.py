@@ -30,7 +30,8 @@ class Assumed:
     Attributes:
         image_tokens, most_image_tokens: tokens of an image, mean and most.
         prompt_tokens: the text of a prompt with its markup and, for the Reasoner, the question.
-        question_tokens, answer_tokens, list_tokens: mean length of a completion, or its limit if that is less.
+        question_tokens, answer_tokens, list_tokens, record_tokens: mean length of a completion, or its limit if that is
+            less.
         longest: tokens of a completion if the settings have no limit.
         tflops: reached speed in 10^12 floating-point operations per second, not the peak of a data sheet. 60 is 36 %
             of the peak of a GPU with 24 GB such as NVIDIA's RTX 4090 in bfloat16 (165).
@@ -43,6 +44,7 @@ class Assumed:
     question_tokens: int = 64
     answer_tokens: int = 256
     list_tokens: int = 64
+    record_tokens: int = 256
     longest: int = 1024
     tflops: float = 60.0
     step_ms: float = 30.0
@@ -146,9 +148,11 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> lis
     step = min(n for n in (q.images_per_step, images) if n is not None)
     new = partial(Generation, longest=assumed.longest)
 
+    means = {"votes": assumed.answer_tokens, "lists": assumed.list_tokens, "records": assumed.record_tokens}
+
     def extra(whose: str, calls: int, images: int, asked: Sequence[tuple[str, ExtraRequests]]) -> Iterator[Generation]:
         for name, one in asked:
-            mean = assumed.answer_tokens if one.kind == "votes" else assumed.list_tokens
+            mean = means[one.kind]
             size = (images * one.versions, one.prompts, one.completions)
             yield new(f"{whose} {name}", calls, *size, mean, r.untrained_sampling)
 
