@@ -167,6 +167,13 @@ class RLSettings(Section):
     )
     dynamic_sampling: int = Field(0, ge=0, description="most extra rounds to replace groups without advantages (DAPO)")
     kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the reference (official: 0.01)")
+    kl_target: float | None = Field(
+        None,
+        gt=0,
+        description="KL per token, in nats, towards which each role's weight is adapted from `kl` on; null: fixed "
+        "(EvoLMM: 0.02)",
+    )
+    kl_rate: float = Field(0.1, gt=0, le=10, description="rate of that adaptation (EvoLMM: 0.1)")
     reference: Literal["base", "phase"] = Field(
         "base",
         description="'base': the original one; 'phase': the role as its phase began (official), kept on the disk",
@@ -183,6 +190,12 @@ class RLSettings(Section):
         if 0 < cap < 1:
             raise ValueError(f"importance_cap {cap} is below 1, the weight of a token without difference")
         return cap
+
+    @model_validator(mode="after")
+    def _adapts_a_weight(self) -> RLSettings:
+        if self.kl_target is not None and self.kl == 0:
+            raise ValueError("kl_target adapts the weight of the KL penalty, and a kl of 0 stays 0; set kl above 0")
+        return self
 
 
 class AcceptanceSettings(Section):

@@ -73,7 +73,7 @@ class _Rollout:
             return self.sample(count, tag)
         asked = [one for one in asked if one.request.image.id in there]
         candidates = [candidate for candidate in candidates if candidate.question.image.id in there]
-        rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, rejected)
+        rewards = state.questioner.rewards(asked, {c.question.id: c for c in candidates}, rejected)
         self.asked.extend(asked)
         self.candidates.extend(candidates)
         self.rejected.update(rejected)
