@@ -100,12 +100,27 @@ class QuestionerSettings(Section):
         return self.synthesis_sampling or self.sampling
 
 
+class AugmentationChoice(Section):
+    """Before the first iteration, the best of the silver labeler's augmentations are chosen without labels."""
+
+    keep: int = Field(4, ge=1, description="augmentations that the run goes on with")
+    images: int = Field(32, ge=1, description="images that the base asks about to compare them")
+    by: Literal["agreement", "logprob"] = Field(
+        "agreement",
+        description="'agreement': of an augmentation's votes with the majority of the others; 'logprob': how probable "
+        "the votes are",
+    )
+
+
 class SilverSettings(Section):
     """Synthesis: candidate questions, silver answers, gates."""
 
     images: int | None = Field(None, ge=1, description="images per iteration, drawn without replacement; null for all")
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions per image")
     labeler: Labeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
+    choose_augmentations: AugmentationChoice | None = Field(
+        None, description="choose among the labeler's augmentations without labels; null: use all of them"
+    )
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 9)")
     gates: tuple[Gate, ...] = by_name(
         ("boxed", "band"), "gates that a labelled question must pass, in order (paper: band)"
@@ -115,6 +130,14 @@ class SilverSettings(Section):
     @classmethod
     def _has_each_gate_once(cls, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
         return _distinct(gates)
+
+    @model_validator(mode="after")
+    def _has_augmentations_to_choose_from(self) -> SilverSettings:
+        if self.choose_augmentations and not hasattr(self.labeler, "augmentations"):
+            raise ValueError(
+                f"choose_augmentations: labeler '{self.labeler.name}' has no augmentations; set it to null"
+            )
+        return self
 
 
 class ReasonerSettings(Section):

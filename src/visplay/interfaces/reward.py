@@ -49,7 +49,7 @@ class QuestionerReward(Component, seam="questioner_reward"):
     """The questions of a step pass `questioner.gates` before they are rewarded."""
 
     asks_for: ClassVar[str] = ""
-    """What the Questioner's prompt asks for beside the question, unless the model has learned the forms of its outputs."""
+    """What the Questioner's prompt asks for beside the question, unless the model has learned its forms."""
 
     def reward(self, outcome: QuestionOutcome) -> float:
         """The reward; `outcome.penalty` is 0 when the page asks what the question alone would earn."""

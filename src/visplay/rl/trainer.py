@@ -31,8 +31,8 @@ from visplay.models.out_of_memory import free_memory, is_out_of_memory
 from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
 from visplay.models.vlm import VLM
-from visplay.rl.kl import KLWeight
 from visplay.rl.batching import MicroBatch, PackedTree, TrainingSample, micro_batches, pack_trees
+from visplay.rl.kl import KLWeight
 from visplay.rl.loss import grpo_loss, importance_weights, token_weights
 from visplay.rl.optimizer import MasterOptimizer
 from visplay.types import Group, ImageRef
@@ -131,7 +131,7 @@ class Trainer:
 
     @on_all_ranks
     def save(self, folder: str | Path) -> None:
-        """Write the optimizer's state, each process its own part, and the KL weight; TrainingError if the disk is full, for example."""
+        """Write KL weight and optimizer, each process its own part; TrainingError if the disk is full, for example."""
         try:
             self._masters.save(Path(folder))
             if self.controller.is_main:
