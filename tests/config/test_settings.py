@@ -247,7 +247,7 @@ def test_a_wrong_preset_file_is_one_line(tmp_path: Path, content: str, said: str
 
 
 def test_a_missing_preset_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="choose one of .*default, .*paper, paper-lab, .*votes"):
+    with pytest.raises(ConfigError, match=r"choose one of .*default, .*paper, paper-lab, .*votes"):
         load_settings("papr")
     with pytest.raises(ConfigError, match="no preset file"):
         load_settings(str(tmp_path / "none.yaml"))
