@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visplay.answers import match, vote
+from visplay.answers import counted, match, vote
 
 
 def test_forms_of_one_answer_vote_together() -> None:
@@ -59,3 +59,15 @@ def test_more_unboxed_votes_only_dilute(answers: list[str | None], more: int) ->
     again = vote([*answers, *[None] * more])
     assert (again[0], again[2]) == (answer, unboxed + more)
     assert again[1] * (len(answers) + more) == pytest.approx(confidence * len(answers))
+
+
+def test_answers_that_say_the_same_are_counted_together() -> None:
+    assert [count for _, count in counted(["3", "three cats", None, "four", "3 cats", "!!", "!!", None])] == [3, 2, 1]
+    assert counted([None]) == []
+
+
+@given(ANSWERS)
+def test_every_answer_is_counted_and_the_majority_first(answers: list[str | None]) -> None:
+    found = counted(answers)
+    assert sum(count for _, count in found) == sum(bool(given) for given in answers)
+    assert vote(answers)[0] is None or found[0][1] >= round(vote(answers)[1] * len(answers))

@@ -13,7 +13,7 @@ from visplay.config import QuestionerSettings, check_settings
 from visplay.interfaces.engine import Sampling
 from visplay.roles.prompts import Prompts
 from visplay.roles.questioner import Asked, Questioner, parse_question
-from visplay.types import Completion, Group, ImageRef, Question, Request, VoteResult
+from visplay.types import Candidate, Completion, Group, ImageRef, Question, Request, VoteResult
 
 PICTURE = ImageRef("p", b"")
 
@@ -108,6 +108,11 @@ def asked(texts: list[str | None]) -> list[Asked]:
     return found
 
 
+def judged(results: dict[str, VoteResult]) -> dict[str, Candidate]:
+    """Candidates with these results, by question id."""
+    return {name: Candidate(Question(name, PICTURE, "open", ""), (), result) for name, result in results.items()}
+
+
 def made(**settings: object) -> Questioner:
     """A Questioner with these settings that never generates."""
     checked = check_settings({"questioner": settings}, "here").questioner
@@ -122,7 +127,7 @@ def rewards(texts: list[str | None], confidences: list[float], **settings: objec
         if one.question is not None
     }
     questioner = made(**settings)
-    (group,) = questioner.groups(members, questioner.rewards(members, results))
+    (group,) = questioner.groups(members, questioner.rewards(members, judged(results)))
     assert [c.index for c in group.completions] == list(range(len(texts)))
     return group.rewards
 
@@ -172,7 +177,7 @@ def test_the_chance_corrected_reward_pays_for_agreement_above_chance(
             one.question.id: VoteResult(one.question.id, answer, confidence, 8, 0) for one in members if one.question
         }
         questioner = made(reward=reward)
-        (group,) = questioner.groups(members, questioner.rewards(members, results))
+        (group,) = questioner.groups(members, questioner.rewards(members, judged(results)))
         assert group.rewards == pytest.approx((expected,) * 4)
     assert rewards([*FOUR[:3], None], [0.5] * 4, reward="chance_corrected")[3] == 0.0
 
@@ -196,7 +201,7 @@ def test_a_vote_without_a_box_is_no_disagreement(votes: int, unboxed: int, paper
             for one in members
             if one.question
         }
-        found = made(reward=reward).rewards(members, results)
+        found = made(reward=reward).rewards(members, judged(results))
         assert {parts.base_reward for parts in found.values()} == {expected}
 
 
@@ -211,7 +216,7 @@ def test_a_breakdown_adds_up() -> None:
     members = asked([*FOUR[:2], FOUR[0], None])
     results = {one.question.id: VoteResult(one.question.id, "x", 0.5, 8, 0) for one in members if one.question}
     for reward in ("paper", "official", "chance_corrected"):
-        found = remembering(reward=reward).rewards(members, results)
+        found = remembering(reward=reward).rewards(members, judged(results))
         assert list(found) == [one.key for one in members]
         for parts in found.values():
             unbounded = parts.base_reward - parts.diversity_penalty - parts.history_penalty
@@ -225,7 +230,7 @@ def test_rewards_follow_ids_not_positions() -> None:
     assert hard is not None
     results = dict(reversed(results.items())) | {hard.id: VoteResult(hard.id, "x", 0.5, 8, 0)}
     questioner = made()
-    (group,) = questioner.groups(members, questioner.rewards(members, results))
+    (group,) = questioner.groups(members, questioner.rewards(members, judged(results)))
     assert group.rewards.index(max(group.rewards)) == 2
 
 
@@ -235,7 +240,7 @@ def test_what_a_gate_rejects_earns_nothing_if_the_reward_uses_gates() -> None:
     results = {name: VoteResult(name, "red", 0.5, 8, 0) for name in ids}
     for reward, expected in {"paper": 0.75, "chance_corrected": 0.0}.items():
         questioner = made(reward=reward)
-        (group,) = questioner.groups(members, questioner.rewards(members, results, rejected={ids[1], ids[3]}))
+        (group,) = questioner.groups(members, questioner.rewards(members, judged(results), rejected={ids[1], ids[3]}))
         assert group.rewards == pytest.approx((0.75, expected, 0.75, expected))
 
 
@@ -246,7 +251,7 @@ def remembering(**settings: object) -> Questioner:
 def step(questioner: Questioner, texts: list[str | None], confidence: float = 0.5) -> Group:
     members = asked(texts)
     results = {one.question.id: VoteResult(one.question.id, "x", confidence, 8, 0) for one in members if one.question}
-    (group,) = questioner.groups(members, questioner.rewards(members, results))
+    (group,) = questioner.groups(members, questioner.rewards(members, judged(results)))
     return group
 
 

@@ -89,7 +89,7 @@ class Play:
         candidates = self.labeler.label([one.question for one in asked if one.question], 8, self.reasoner)
         gates = self.settings.questioner.gates if self.settings.questioner.reward.uses_gates else ()
         _, dropped = apply_gates(gates, candidates, self.reasoner)
-        rewards = self.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, dropped)
+        rewards = self.questioner.rewards(asked, {c.question.id: c for c in candidates}, dropped)
         return self.questioner.groups(asked, rewards)
 
     def earn(self, *questions: str) -> dict[str, float]:

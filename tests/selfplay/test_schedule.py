@@ -36,7 +36,14 @@ def planned(plan: Schedule, has_silver: bool = True) -> list[StepId]:
 
 
 def test_the_phases_are_those_of_the_paper_and_then_ours() -> None:
-    assert [phase.name for phase in PHASES] == ["questioner", "silver", "reasoner", "measure", "accept"]
+    assert [phase.name for phase in PHASES] == [
+        "augmentations",
+        "questioner",
+        "silver",
+        "reasoner",
+        "measure",
+        "accept",
+    ]
     assert all(callable(getattr(phases, phase.function)) for phase in PHASES)
     assert [phase.name for phase in PHASES if phase.trains] == ["questioner", "reasoner"]
 
@@ -80,7 +87,7 @@ def a_made_up_phase(context: PhaseContext, at: StepId) -> None:
 
 def test_a_phase_is_added_by_an_entry_and_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_up = Phase("count", "questions are counted", "count_questions", lambda chosen, inputs, t: 2 * int(t > 0))
-    monkeypatch.setattr(schedule, "PHASES", (*PHASES[:2], made_up, *PHASES[2:]))
+    monkeypatch.setattr(schedule, "PHASES", (*PHASES[:3], made_up, *PHASES[3:]))
     monkeypatch.setattr(phases, "count_questions", a_made_up_phase, raising=False)
     run = tiny_run(tmp_path / "run", "evaluation.suites=[]", "acceptance.images=0")
     lines = read_metrics(run / "metrics.jsonl")

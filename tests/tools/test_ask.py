@@ -19,7 +19,7 @@ from visplay.labeling.labelers.majority import Majority
 from visplay.labeling.synthesis import Synthesis, synthesize
 from visplay.roles.open import own_settings
 from visplay.selfplay.state import SelfPlayState
-from visplay.tools.ask import Reply, ask, counted, reply_lines, visible
+from visplay.tools.ask import Reply, ask, reply_lines, visible
 from visplay.types import Candidate, ImageRef, Question, Vote, VoteResult
 
 
@@ -168,13 +168,6 @@ def test_wrong_input_is_one_line(
     assert main(["ask", str(run) if name == "RUN" else name, photos[0], *more]) == 2
     error = capsys.readouterr().err.strip()
     assert message in error and "\n" not in error and error.startswith("visplay: ")
-
-
-def test_answers_that_say_the_same_are_counted_together() -> None:
-    given = ["3", "three cats", None, "four", "3 cats", "!!", "!!", None]
-    votes = [Vote("q", index, answer, "") for index, answer in enumerate(given)]
-    assert [count for _, count in counted(votes)] == [3, 2, 1]
-    assert counted([Vote("q", 0, None, "")]) == []
 
 
 def test_what_a_model_wrote_is_text_and_nothing_else() -> None:

@@ -133,3 +133,14 @@ def vote(answers: Sequence[str | None]) -> tuple[str | None, float, int]:
     (winner, votes), *_ = Counter(group_of[form] for form in forms).most_common(1)
     won = [spelling for spelling, form in zip(spellings, forms, strict=True) if group_of[form] == winner]
     return Counter(won).most_common(1)[0][0], votes / len(answers), unboxed
+
+
+def counted(answers: Sequence[str | None]) -> list[tuple[str, int]]:
+    """Answers with how many gave them, the most frequent first; those that mean the same are one, as in `vote`."""
+    left = list(answers)
+    found: list[tuple[str, int]] = []
+    while (answer := vote(left)[0]) is not None:
+        rest = [given for given in left if given is None or (given.strip() != answer and not match(given, answer))]
+        found.append((answer, len(left) - len(rest)))
+        left = rest
+    return sorted(found, key=lambda entry: -entry[1])

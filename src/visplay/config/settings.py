@@ -100,12 +100,27 @@ class QuestionerSettings(Section):
         return self.synthesis_sampling or self.sampling
 
 
+class AugmentationChoice(Section):
+    """Before the first iteration, the best of the silver labeler's augmentations are chosen without labels."""
+
+    keep: int = Field(4, ge=1, description="augmentations that the run goes on with")
+    images: int = Field(32, ge=1, description="images that the base asks about to compare them")
+    by: Literal["agreement", "logprob"] = Field(
+        "agreement",
+        description="'agreement': of an augmentation's votes with the majority of the others; 'logprob': how probable "
+        "the votes are",
+    )
+
+
 class SilverSettings(Section):
     """Synthesis: candidate questions, silver answers, gates."""
 
     images: int | None = Field(None, ge=1, description="images per iteration, drawn without replacement; null for all")
     questions_per_image: int = Field(2, ge=1, description="N, candidate questions per image")
     labeler: Labeler = by_name("majority", "how answers become a silver answer, for the Questioner's reward too")
+    choose_augmentations: AugmentationChoice | None = Field(
+        None, description="choose among the labeler's augmentations without labels; null: use all of them"
+    )
     votes: int = Field(8, ge=1, description="m, Reasoner answers per question (official: 9)")
     gates: tuple[Gate, ...] = by_name(
         ("boxed", "band"), "gates that a labelled question must pass, in order (paper: band)"
@@ -115,6 +130,14 @@ class SilverSettings(Section):
     @classmethod
     def _has_each_gate_once(cls, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
         return _distinct(gates)
+
+    @model_validator(mode="after")
+    def _has_augmentations_to_choose_from(self) -> SilverSettings:
+        if self.choose_augmentations and not hasattr(self.labeler, "augmentations"):
+            raise ValueError(
+                f"choose_augmentations: labeler '{self.labeler.name}' has no augmentations; set it to null"
+            )
+        return self
 
 
 class ReasonerSettings(Section):
@@ -167,6 +190,13 @@ class RLSettings(Section):
     )
     dynamic_sampling: int = Field(0, ge=0, description="most extra rounds to replace groups without advantages (DAPO)")
     kl: float = Field(0.01, ge=0, description="weight of the k3 KL to the reference (official: 0.01)")
+    kl_target: float | None = Field(
+        None,
+        gt=0,
+        description="KL per token, in nats, towards which each role's weight is adapted from `kl` on; null: fixed "
+        "(EvoLMM: 0.02)",
+    )
+    kl_rate: float = Field(0.1, gt=0, le=10, description="rate of that adaptation (EvoLMM: 0.1)")
     reference: Literal["base", "phase"] = Field(
         "base",
         description="'base': the original one; 'phase': the role as its phase began (official), kept on the disk",
@@ -183,6 +213,12 @@ class RLSettings(Section):
         if 0 < cap < 1:
             raise ValueError(f"importance_cap {cap} is below 1, the weight of a token without difference")
         return cap
+
+    @model_validator(mode="after")
+    def _adapts_a_weight(self) -> RLSettings:
+        if self.kl_target is not None and self.kl == 0:
+            raise ValueError("kl_target adapts the weight of the KL penalty, and a kl of 0 stays 0; set kl above 0")
+        return self
 
 
 class AcceptanceSettings(Section):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from visplay.interfaces.component import Component
-from visplay.types import Completion, Question, SilverItem, VoteResult
+from visplay.types import Completion, Evidence, Question, SilverItem, Vote, VoteResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class QuestionOutcome:
         result: the Reasoner's vote on the question.
         rejected: a gate of `questioner.gates` rejected the question; False where the reward uses no gates.
         penalty: r_div of the paper plus the penalty for questions of earlier steps, at least 0.
+        votes, evidence: the votes on the question, and what the labeler read beside them.
     """
 
     key: str
@@ -27,6 +28,8 @@ class QuestionOutcome:
     result: VoteResult | None
     rejected: bool
     penalty: float
+    votes: tuple[Vote, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def confidence(self) -> float:
@@ -44,6 +47,9 @@ class QuestionerReward(Component, seam="questioner_reward"):
 
     uses_gates: ClassVar[bool] = False
     """The questions of a step pass `questioner.gates` before they are rewarded."""
+
+    asks_for: ClassVar[str] = ""
+    """What the Questioner's prompt asks for beside the question, unless the model has learned its forms."""
 
     def reward(self, outcome: QuestionOutcome) -> float:
         """The reward; `outcome.penalty` is 0 when the page asks what the question alone would earn."""

@@ -106,7 +106,8 @@ def read_question(given: object) -> str:
 
 def _said(candidate: Candidate, verdict: str) -> dict[str, Any]:
     """What a Reasoner makes of a question."""
-    from visplay.tools.ask import counted
+    from visplay.answers import counted
 
     votes = [asdict(one) for one in candidate.votes]
-    return asdict(candidate.result) | {"verdict": verdict, "counts": counted(candidate.votes), "votes": votes}
+    counts = counted([vote.answer for vote in candidate.votes])
+    return asdict(candidate.result) | {"verdict": verdict, "counts": counts, "votes": votes}

@@ -32,6 +32,7 @@ from visplay.models.policy import Policy
 from visplay.models.scores import TokenScores
 from visplay.models.vlm import VLM
 from visplay.rl.batching import MicroBatch, PackedTree, TrainingSample, micro_batches, pack_trees
+from visplay.rl.kl import KLWeight
 from visplay.rl.loss import grpo_loss, importance_weights, token_weights
 from visplay.rl.optimizer import MasterOptimizer
 from visplay.types import Group, ImageRef
@@ -73,6 +74,7 @@ class Trainer:
         self.controller = controller
         self.micro_batch = micro_batch or MicroBatch(settings.micro_batch_tokens)
         controller.register(self)
+        self.kl = KLWeight(settings.kl, settings.kl_target, settings.kl_rate)
         self._masters = MasterOptimizer(policy.trainable(), settings, controller)
         self.optimizer = self._masters.inner
         self.state_offloader = self._masters.offloader
@@ -109,7 +111,10 @@ class Trainer:
             norms = [self._update(vlm, share, before, sums) for share in shares]
             vlm.model.eval()
         totals = self.controller.all_reduce_sum(list(sums.values()))
-        return self._metrics(groups, advantages, norms, dict(zip(sums, totals, strict=True)))
+        metrics = self._metrics(groups, advantages, norms, dict(zip(sums, totals, strict=True)))
+        if "kl" in metrics:
+            self.kl.adapt(metrics["kl"])
+        return metrics
 
     def advantages(self, groups: Sequence[Group]) -> list[torch.Tensor]:
         """Advantages of each group's completions times the group's weight, float32 (G,)."""
@@ -126,9 +131,11 @@ class Trainer:
 
     @on_all_ranks
     def save(self, folder: str | Path) -> None:
-        """Write the optimizer's state, each process its own part; TrainingError if the disk is full, for example."""
+        """Write KL weight and optimizer, each process its own part; TrainingError if the disk is full, for example."""
         try:
             self._masters.save(Path(folder))
+            if self.controller.is_main:
+                self.kl.save(Path(folder))
         except (OSError, RuntimeError) as error:
             told = f"cannot write the optimizer's state to '{folder}': {reason(error)}"
             raise TrainingError(f"{told}; free space or mend the disk, then go on") from None
@@ -138,6 +145,7 @@ class Trainer:
         """Read what `save` wrote, in any number of processes; TrainingError if it is missing or of other weights."""
         try:
             self._masters.restore(Path(folder))
+            self.kl.restore(Path(folder))
         except FileNotFoundError as error:
             raise TrainingError(f"no optimizer state '{error.filename}'") from None
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
@@ -267,7 +275,7 @@ class Trainer:
             scores.entropy_ST,
             importance_ST,
             policy_loss=self.settings.loss,
-            kl=self.settings.kl,
+            kl=self.kl.value,
             entropy=self.settings.entropy,
         )
         parts.loss.backward()
@@ -310,6 +318,8 @@ class Trainer:
         }
         if self.settings.kl > 0:
             metrics["kl"] = totals["kl"] / tokens
+            if self.settings.kl_target is not None:
+                metrics["kl_weight"] = self.kl.value
         if self.settings.importance_cap:
             metrics["engine_gap"] = totals["engine_gap"] / tokens
         return metrics

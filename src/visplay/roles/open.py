@@ -6,6 +6,7 @@ torch and transformers are imported only when weights are loaded, so names and s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -137,8 +138,14 @@ def open_reasoner(name: str, trust_remote_code: bool = False) -> tuple[Policy, P
 
 
 def open_prompts(model: str, settings: Settings) -> Prompts:
-    """The prompts of the settings, else those in the model's folder, else the defaults; ConfigError if invalid."""
-    return load_prompts(settings.prompts, Path(model_name(model)))
+    """The prompts of the settings, else those in the model's folder, else the defaults; ConfigError if invalid.
+
+    The Questioner's prompt also asks for what its reward reads beside the question.
+    """
+    prompts, more = load_prompts(settings.prompts, Path(model_name(model))), settings.questioner.reward.asks_for
+    if prompts.learned or more in prompts.questioner:
+        return prompts
+    return replace(prompts, questioner=prompts.questioner + more)
 
 
 def load_base(name: str, settings: Settings) -> VLM:

@@ -17,7 +17,7 @@ from visplay.interfaces.reward import QuestionOutcome
 from visplay.rl.rewards.diversity import bleu_matrix, clusters, diversity
 from visplay.roles.form import FormCheck
 from visplay.roles.prompts import Prompts
-from visplay.types import Completion, Group, ImageRef, Question, QuestionType, Request, VoteResult
+from visplay.types import Candidate, Completion, Group, ImageRef, Question, QuestionType, Request
 
 _TAG = re.compile(r"<\s*(/?)\s*(type|question)\s*>", re.IGNORECASE)
 _PAIR = ("type", "/type", "question", "/question")
@@ -180,11 +180,11 @@ class Questioner:
             yield Asked(request, completion, Question(f"{request.id}#{index}", request.image, "open", text))
 
     def rewards(
-        self, asked: Sequence[Asked], results: Mapping[str, VoteResult], rejected: Collection[str] = ()
+        self, asked: Sequence[Asked], candidates: Mapping[str, Candidate], rejected: Collection[str] = ()
     ) -> dict[str, RewardBreakdown]:
         """The reward of each completion, by `Asked.key` (arXiv 2511.15661, section 3).
 
-        `results` are the Reasoner's votes by question id, `rejected` the ids of questions that a gate rejects.
+        `candidates` are the questions with the Reasoner's votes, by id; a gate rejects those with `rejected` ids.
         """
         reward = self.settings.reward.reward
         similar = self._diversity_penalties(asked)
@@ -194,13 +194,16 @@ class Questioner:
         found = {}
         for entry in asked:
             earlier = self.settings.history_weight * repeated.get(entry.key, 0.0)
+            candidate = candidates[entry.key] if entry.question else None
             outcome = QuestionOutcome(
                 key=f"{self.seed}/{entry.key}",
                 completion=entry.completion,
                 question=entry.question,
-                result=results[entry.key] if entry.question else None,
+                result=candidate.result if candidate else None,
                 rejected=entry.question is not None and entry.key in rejected,
                 penalty=similar[entry.key] + earlier,
+                votes=candidate.votes if candidate else (),
+                evidence=candidate.evidence if candidate else (),
             )
             base = reward(replace(outcome, penalty=0.0))
             found[entry.key] = RewardBreakdown(base, similar[entry.key], earlier, reward(outcome))

@@ -54,7 +54,8 @@ def _neutral_views(settings: Settings) -> Changes:
     used = {key: augmentations for key, augmentations in used.items() if augmentations is not None}
     if set(used.values()) == {_PLAIN}:
         raise ConfigError("the run has plain images alone")
-    return {key: list(_NEUTRAL) for key in used}
+    unchosen: Changes = {"silver.choose_augmentations": None} if settings.silver.choose_augmentations else {}
+    return {key: list(_NEUTRAL) for key in used} | unchosen
 
 
 CONTROLS: dict[str, Callable[[Settings], Changes]] = {

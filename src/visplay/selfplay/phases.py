@@ -16,14 +16,34 @@ from visplay.errors import ImageError
 from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.results import measurement_file
 from visplay.evaluation.runner import measure
+from visplay.labeling.choice import augmentation_scores, best_augmentations
 from visplay.labeling.files import answer_rows, silver_file, step_rows, synthesis_rows, write_record, write_silver
-from visplay.labeling.synthesis import apply_gates, synthesize
+from visplay.labeling.synthesis import apply_gates, distinct, synthesize
 from visplay.rl.dynamic_sampling import has_advantage, replace_uninformative
 from visplay.rl.trainer import Trainer
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs.files import make_folder
 from visplay.selfplay.context import ACCEPTED, BEST, PhaseContext
-from visplay.types import Candidate, Group, SilverItem, StepId
+from visplay.types import Augmentation, Candidate, Group, SilverItem, StepId
+
+
+def choose_augmentations(context: PhaseContext, at: StepId) -> None:
+    """The base's votes decide which of the labeler's augmentations the run goes on with; its settings change."""
+    settings, state = context.settings.silver, context.state
+    choice, run = settings.choose_augmentations, context.logger.run
+    candidates: tuple[Augmentation, ...] = getattr(settings.labeler, "augmentations", ())
+    assert choice is not None
+    with context.step(at) as record:
+        asked = state.questioner.ask(context.images[: choice.images], settings.questions_per_image, "0/augmentations")
+        questions = distinct(one.question for one in asked if one.question is not None)
+        votes = state.reasoner.votes(questions, settings.votes * len(candidates), candidates)
+        scores = augmentation_scores(votes, candidates, choice.by)
+        chosen = best_augmentations(scores, candidates, choice.keep)
+        record |= {"questions": len(questions), choice.by: dict(scores), "chosen": list(chosen)}
+        if chosen != candidates:
+            run.change_settings({"silver.labeler.augmentations": list(chosen)}, "augmentations chosen", at)
+    context.settings = run.settings
+    state.use_labelers(run.settings)
 
 
 def train_questioner(context: PhaseContext, at: StepId) -> None:
@@ -73,7 +93,7 @@ class _Rollout:
             return self.sample(count, tag)
         asked = [one for one in asked if one.request.image.id in there]
         candidates = [candidate for candidate in candidates if candidate.question.image.id in there]
-        rewards = state.questioner.rewards(asked, {c.question.id: c.result for c in candidates}, rejected)
+        rewards = state.questioner.rewards(asked, {c.question.id: c for c in candidates}, rejected)
         self.asked.extend(asked)
         self.candidates.extend(candidates)
         self.rejected.update(rejected)

@@ -58,6 +58,12 @@ class Phase:
 
 PHASES: tuple[Phase, ...] = (
     Phase(
+        "augmentations",
+        "augmentations are chosen",
+        "choose_augmentations",
+        lambda settings, inputs, t: int(t == 0 and settings.silver.choose_augmentations is not None),
+    ),
+    Phase(
         "questioner",
         "the Questioner learns",
         "train_questioner",

@@ -52,8 +52,7 @@ class SelfPlayState:
         voter = make_vote_engine(self.reasoner_policy, settings) if controller.is_main else None
         self._engines = [asking, answering, *([voter] if voter else [])]
         self.reasoner = Reasoner(answering, prompts, settings.reasoner, settings.seed, voter)
-        self.labeler = settings.silver.labeler
-        self.rewarding_labeler = settings.questioner.labeler or settings.silver.labeler
+        self.use_labelers(settings)
         self._micro_batch = MicroBatch(settings.rl.micro_batch_tokens)
 
         def trainer(policy: Policy, rl: RLSettings, sampling: Sampling) -> Trainer:
@@ -69,6 +68,11 @@ class SelfPlayState:
             "questioner": (self.questioner_policy, self.questioner_trainer),
             "reasoner": (self.reasoner_policy, self.reasoner_trainer),
         }
+
+    def use_labelers(self, settings: Settings) -> None:
+        """Label by the settings from now on."""
+        self.labeler = settings.silver.labeler
+        self.rewarding_labeler = settings.questioner.labeler or settings.silver.labeler
 
     def check_forms(self, warn: Callable[[str], None]) -> None:
         """Have `warn` show an output of a role if few of its first ones have the form that is read."""

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from visplay.answers import match, vote
+from visplay.answers import counted, match
 from visplay.config import Settings
 from visplay.data.sources.folder import read_files
 from visplay.errors import ConfigError, ImageError, UnreadableImage, visible, visible_lines
@@ -19,7 +19,7 @@ from visplay.labeling.synthesis import apply_gates, distinct
 from visplay.roles.open import Role, open_roles, own_settings
 from visplay.roles.questioner import Asked, Questioner
 from visplay.roles.reasoner import Reasoner
-from visplay.types import Candidate, ImageRef, Question, Vote
+from visplay.types import Candidate, ImageRef, Question
 
 _LONGEST = 1500  # characters of reasoning that are shown
 
@@ -163,23 +163,12 @@ def _vote_lines(candidate: Candidate) -> Iterator[str]:
     result = candidate.result
     confident = f"{visible(result.answer)}, confidence {result.confidence:.2f}" if result.answer is not None else "none"
     yield f"silver answer: {confident}"
-    boxed = ", ".join(f"{visible(answer)} × {count}" for answer, count in counted(candidate.votes))
+    answers = counted([vote.answer for vote in candidate.votes])
+    boxed = ", ".join(f"{visible(answer)} × {count}" for answer, count in answers)
     unboxed = f"unboxed × {result.unboxed}" if result.unboxed else ""
     yield f"votes: {'; '.join(filter(None, (boxed, unboxed)))}"
     agreeing = [vote for vote in candidate.votes if vote.answer and match(vote.answer, result.answer or "")]
     yield from (f"reasoning: {_indented(vote.text)}" for vote in (agreeing or candidate.votes)[:1])
-
-
-def counted(votes: Sequence[Vote]) -> list[tuple[str, int]]:
-    """Boxed answers with how many gave them, the commonest first; those that say the same are one."""
-    left = [given.answer for given in votes]
-    found: list[tuple[str, int]] = []
-    while (answer := vote(left)[0]) is not None:
-        # An answer of signs alone matches nothing, not even itself.
-        rest = [given for given in left if given is None or (given != answer and not match(given, answer))]
-        found.append((answer, len(left) - len(rest)))
-        left = rest
-    return sorted(found, key=lambda entry: -entry[1])
 
 
 def _indented(text: str) -> str:

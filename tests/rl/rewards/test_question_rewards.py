@@ -103,7 +103,8 @@ def test_the_random_control_gives_both_rewards_about_as_often() -> None:
 def test_rewards_that_use_gates_say_so() -> None:
     found = components("questioner_reward")
     assert {name for name, one in found.items() if issubclass(one, QuestionerReward) and one.uses_gates} == {
-        "chance_corrected"
+        "chance_corrected",
+        "hard_settled",
     }
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from visplay.answers import counted, match
+
 
 def difficulty(confidence: float, unboxed: float = 0.0) -> float:
     """r_unc = 1 − |2c − 1|, in [0, 1]: 1 at c = 0.5, 0 at c = 0 and c = 1 (arXiv 2511.15661).
@@ -25,3 +30,25 @@ def checked_share(confidence: float) -> float:
     if not 0.0 <= confidence <= 1.0:
         raise ValueError(f"confidence {confidence} is not within [0, 1]; pass the majority's share of the votes")
     return confidence
+
+
+def disagreement(answers: Sequence[str | None]) -> float:
+    """The probability that two answers drawn with replacement are given and differ, in [0, 1).
+
+    Σ over i ≠ j of p_i p_j, where p_i is an answer's share of all `answers`. A missing answer differs from none.
+    """
+    counts = [count for _, count in counted(answers)]
+    return (sum(counts) ** 2 - sum(count**2 for count in counts)) / len(answers) ** 2 if answers else 0.0
+
+
+def entropy(answers: Sequence[str | None]) -> float:
+    """Shannon entropy H = −Σ p_i ln p_i of the given answers in nats; 0 without any."""
+    counts = [count for _, count in counted(answers)]
+    return -sum(count / sum(counts) * math.log(count / sum(counts)) for count in counts)
+
+
+def share_of(answer: str | None, answers: Sequence[str | None]) -> float:
+    """The share of `answers`, given or not, that mean the same as `answer`; 0 for None."""
+    if answer is None or not answers:
+        return 0.0
+    return sum(other is not None and match(other, answer) for other in answers) / len(answers)
