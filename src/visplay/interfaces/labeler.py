@@ -13,6 +13,10 @@ from visplay.types import Augmentation, Candidate, Question, Vote
 class Voter(Protocol):
     """What a labeler or a gate may ask: the Reasoner, never an oracle."""
 
+    @property
+    def lists_all(self) -> bool:
+        """Whether a list of `facts` names every thing on an image, each by its one name."""
+
     def votes(
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> Mapping[str, tuple[Vote, ...]]:
