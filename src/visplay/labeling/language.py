@@ -68,19 +68,19 @@ def fold(word: str) -> str:
 def names(noun: str, phrase: str) -> bool | None:
     """Whether `noun` describes the thing in `phrase`: a "red circle" is a "circle" and a "red shape".
 
-    None if the phrase does not decide it. A "circle" may be red, a "sedan" a "car", a "teddy bear" no "bear". False only
-    for names and colours that exclude one another ("cat" and "dog", "red" and "blue").
+    None if the phrase does not decide it: a "circle" may be red, a "sedan" a "car", a "teddy bear" no "bear". False
+    only for names and colours that exclude one another ("cat" and "dog", "red" and "blue").
     """
     (asked, head), (stated, name) = _modifiers_and_head(noun), _modifiers_and_head(phrase)
     named = {*stated, name}
     wanted, colors = COLORS.intersection(asked), COLORS.intersection(stated)
-    if len(colors) == 1 and any(_exclude(color, other) for color in wanted for other in colors):
+    if len(colors) == 1 and any(exclude(color, other) for color in wanted for other in colors):
         return False
     if noun != phrase and phrase.split()[-1:] == ["glasses"]:
         return None  # to see with, or to drink from
     anything = head in ANYTHING
     if not anything and head != name and not (head == "person" and name in _PEOPLE):
-        return False if _exclude(head, name) else None
+        return False if exclude(head, name) else None
     # A further word can make another thing of it, and of several colours none is the colour of the thing.
     unsure = not anything and any(word not in asked and not _is_adjective(word) for word in stated)
     return None if unsure or set(asked) - named or (wanted and len(colors) > 1) else True
@@ -117,7 +117,7 @@ def _is_adjective(word: str) -> bool:
     return word in _ADJECTIVES or word.endswith("'")  # of "man's hat", `fold` leaves "man'"
 
 
-def _exclude(one: str, other: str) -> bool:
+def exclude(one: str, other: str) -> bool:
     """Whether two folded heads, or two colours, exclude one another."""
     if {one, other} <= _PEOPLE:
         return (one in _MALE and other in _FEMALE) or (one in _FEMALE and other in _MALE)

@@ -67,7 +67,7 @@ class ThingList:
 
 
 def read_list(facts: Sequence[str]) -> ThingList:
-    """The meaning of the phrases of a list; a phrase about what may be there gives a thing of which nothing is known."""
+    """The meaning of the phrases of a list; one about what may be there gives a thing of which nothing is known."""
     things: list[Listed] = []
     absent: list[str] = []
     for fact in (" ".join(fact.lower().split()).rstrip(".;") for fact in facts):
@@ -100,7 +100,9 @@ def _things(fact: str) -> Iterator[Listed]:
         else:
             yield from _counted(whole)
             # A portion is of what there is; a statue, a picture or a leg of something need not be.
-            yield from (Listed(thing.phrase, None) for thing in _counted(content)) if head in _PORTIONS else (_SOMETHING,)
+            yield from (
+                (Listed(thing.phrase, None) for thing in _counted(content)) if head in _PORTIONS else (_SOMETHING,)
+            )
 
 
 def _counted(text: str) -> Iterator[Listed]:

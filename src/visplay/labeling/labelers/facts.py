@@ -10,7 +10,17 @@ from pydantic import Field
 from visplay.answers import match, vote
 from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.labeling.labelers.majority import Majority
-from visplay.labeling.language import ANYTHING, COLORS, SIZES, Meaning, colors_of, fold, names, names_alone, read_meaning
+from visplay.labeling.language import (
+    ANYTHING,
+    COLORS,
+    SIZES,
+    Meaning,
+    colors_of,
+    fold,
+    names,
+    names_alone,
+    read_meaning,
+)
 from visplay.labeling.lists import Listed, ThingList, read_list
 from visplay.labeling.vocabulary import SHADES
 from visplay.types import Augmentation, Candidate, Evidence, Question, VoteResult
