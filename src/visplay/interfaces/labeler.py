@@ -36,12 +36,12 @@ class ExtraRequests:
     votes each, spread over four augmentations.
 
     Attributes:
-        kind: "votes" are answers to questions, "lists" are lists of the things on an image.
+        kind: "votes" are answers to questions, "claims" are yes and no, "lists" are lists of the things on an image.
         versions: versions of the image that are encoded.
         prompts, completions: on each version; the completions are those of all prompts.
     """
 
-    kind: Literal["votes", "lists"]
+    kind: Literal["votes", "claims", "lists"]
     versions: int
     prompts: int
     completions: int

@@ -53,6 +53,7 @@ _FORMS = tuple(
         ("value", rf"(?:what|who) (?P<be>is|are|was|were) (?P<who>{_THE}.+?)(?: doing)?", "{be} {who} {value}?"),
     )
 )
+_PLACE = re.compile(r"(?:there|in|on|at|under|above|near|behind|beside|visible|present|shown)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\d.,])\d{1,9}(?![\d,]*[.\d])")
 _COLOR_WORD = re.compile(rf"\b(?:{'|'.join(sorted(COLORS))})\b")
 _COMMON_COLORS = frozenset("black white gray red green blue brown yellow orange purple pink".split())
@@ -196,8 +197,8 @@ def _counted(found: re.Match[str], number: str) -> str:
         who, _, verb = rest.partition(" in ")[0].rpartition(" ")
         return " ".join(f"{be} {who} {verb} {number} {thing} {rest[len(f'{who} {verb}') :]}".split()) + "?"
     be = {"are": "is", "were": "was"}.get(be, be) if one else be
-    there, _, after = rest.partition(" ") if rest.lower().split()[0] == "there" else ("", "", rest)
-    return " ".join(f"{be} {there} {number} {thing} {after}".split()) + "?"
+    there = "there" if _PLACE.match(rest) else ""
+    return " ".join(f"{be} {there} {number} {thing} {rest.removeprefix('there')}".split()) + "?"
 
 
 def _of_words(stem: str, value: str, given: Answer) -> tuple[Claim, ...]:
@@ -214,10 +215,11 @@ def _of_words(stem: str, value: str, given: Answer) -> tuple[Claim, ...]:
 
 
 def _plural(noun: str) -> str:
-    ending = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
-    irregular = {"man": "men", "woman": "women", "person": "people", "child": "children"}
     *words, head = noun.split()
-    return " ".join((*words, irregular.get(head, head + ending)))
+    irregular = {"man": "men", "woman": "women", "person": "people", "child": "children"}
+    regular = head + ("es" if head.endswith(("s", "x", "ch", "sh")) else "s")
+    regular = re.sub(r"(?<=[^aeiou])ys$", "ies", regular)
+    return " ".join((*words, irregular.get(head, regular)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +274,8 @@ def _swapped(
         return stem, str(beside(number))
     options = listed_options(question)
     others = [text for text in options.texts if not match(text, value)] if options else []
-    other = stream.choice(others) if others else _changed(value, swaps, stream)
-    return (stem, other) if other else None
+    instead = stream.choice(others) if others else _changed(value, swaps, stream)
+    return (stem, instead) if instead else None
 
 
 def _changed(value: str, swaps: Swaps, stream: random.Random) -> str | None:

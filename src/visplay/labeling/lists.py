@@ -26,7 +26,7 @@ _LACKING = re.compile(r"\b(?:without|with no|lacking|missing)\b.*")  # of "car w
 _POSTURE = "(?: (?:sitting|standing|lying|walking|running|sleeping|parked|hanging|placed|mounted|looking|smiling))?"
 _JOINED = re.compile(
     rf"{_POSTURE} (?:next to|in front of|on top of|in|on|at|with|by|near|behind|under|above|below|beside|inside|over|"
-    rf"against|around|along|holding|wearing|carrying|and) |{_POSTURE}$"
+    rf"against|around|along|holding|wearing|carrying|riding|and) |{_POSTURE}$"
 )
 _DENIAL = re.compile(
     r"(?:there (?:is|are) )?(?:no|not any|not an?|without(?: any)?|zero|0|absence of|lack of) "
@@ -114,7 +114,7 @@ def _counted(text: str) -> Iterator[Listed]:
     number = int(first) if first.isdecimal() and len(first) < 5 else _NUMBERS.get(first)
     if number is not None:
         words = words[1:]
-    if not words:
+    if not words or number == 0:
         return
     plural = singular(words[-1]) != words[-1] or fold(words[-1]) in _GROUPS_OF_PEOPLE
     # "3 story house" has three stories: only a plural can be counted.

@@ -38,8 +38,8 @@ PEOPLE = (
 APART = (
     frozenset(
         "person dog cat horse cow sheep goat pig elephant giraffe zebra bear lion tiger monkey rabbit bird fish snake "
-        "car bus truck train bicycle motorcycle airplane helicopter boat tree hat shirt dress shoe chair sofa bed apple "
-        "banana carrot pizza cloud".split()
+        "car bus truck train bicycle motorcycle airplane helicopter boat tree hat shirt dress shoe chair sofa bed "
+        "apple banana carrot pizza cloud".split()
     ),
     frozenset("circle ellipse triangle rectangle square rhombus pentagon hexagon octagon cross star crescent".split()),
     frozenset("bar slice legend title axis".split()),

@@ -69,7 +69,7 @@ class Claims(Majority, type="claims"):
     def requests(self, questions: int, votes: int) -> tuple[ExtraRequests, ...]:
         versions = min(len(self.augmentations), self.replies)
         asked = questions * 2 * MOST_CLAIMS
-        claimed = ExtraRequests("votes", versions, asked, asked * -(-self.replies // versions))
+        claimed = ExtraRequests("claims", versions, asked, asked * -(-self.replies // versions))
         return (*super().requests(questions, votes), claimed)
 
 

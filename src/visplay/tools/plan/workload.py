@@ -148,7 +148,7 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> lis
 
     def extra(whose: str, calls: int, images: int, asked: Sequence[tuple[str, ExtraRequests]]) -> Iterator[Generation]:
         for name, one in asked:
-            mean = assumed.answer_tokens if one.kind == "votes" else assumed.list_tokens
+            mean = assumed.list_tokens if one.kind == "lists" else assumed.answer_tokens
             size = (images * one.versions, one.prompts, one.completions)
             yield new(f"{whose} {name}", calls, *size, mean, r.untrained_sampling)
 
