@@ -164,10 +164,12 @@ def test_every_free_question_has_claims_and_false_ones(text: str) -> None:
 @pytest.mark.parametrize(
     "question, answer, expected",
     [
-        ("how many dogs are there?", "3", {Claim("are there exactly 4 dogs?", "yes"), Claim("are there exactly 3 dogs?", "no")}),
+        ("how many dogs are there?", "3", {
+            Claim("are there exactly 4 dogs?", "yes"), Claim("are there exactly 3 dogs?", "no")}),
         ("is there a car?", "yes", {Claim("is there a zebra?", "yes"), Claim("is there not a zebra?", "no")}),
         ("is there a car?", "no", {Claim("is there a dog?", "no"), Claim("is there not a dog?", "yes")}),
-        ("is the dog above the cat?", "yes", {Claim("is the dog below the cat?", "yes"), Claim("is the dog above the cat?", "no")}),
+        ("is the dog above the cat?", "yes", {
+            Claim("is the dog below the cat?", "yes"), Claim("is the dog above the cat?", "no")}),
         ("is the dog above the cat?", "no", set()),
         ("are there more ladies than boxes?", "yes", {
             Claim("are there more boxes than ladies?", "yes"), Claim("are there more ladies than boxes?", "no")}),

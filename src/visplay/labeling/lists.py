@@ -62,7 +62,7 @@ class ThingList:
     absent: tuple[str, ...]
 
     def denies(self, noun: str, names: Callable[[str, str], bool | None]) -> bool:
-        """Whether it says that there is no such thing: "no people" denies a "man", and "no red car" no "car"."""
+        """Whether it says that there is no such thing: "no people" denies a "man"; "no red car" denies no "car"."""
         return any(names(absent, noun) for absent in self.absent)
 
 
@@ -78,6 +78,8 @@ def read_list(facts: Sequence[str]) -> ThingList:
             absent += (noun for part in re.split(" or |/", denied[1]) if (noun := read_noun(part)))
         elif not HEDGES.isdisjoint(_WORD.findall(fact)) or "?" in fact:
             things.append(_SOMETHING)
+        elif fact and fact != "orange" and COLORS.issuperset(fact.split()):
+            things.append(Listed(f"{fact} thing", None))  # of "black, white cat"
         else:
             things += _things(fact)
     return ThingList(tuple(things), tuple(absent))
@@ -100,9 +102,8 @@ def _things(fact: str) -> Iterator[Listed]:
         else:
             yield from _counted(whole)
             # A portion is of what there is; a statue, a picture or a leg of something need not be.
-            yield from (
-                (Listed(thing.phrase, None) for thing in _counted(content)) if head in _PORTIONS else (_SOMETHING,)
-            )
+            portion = head in _PORTIONS and "empty" not in whole.split()
+            yield from (Listed(thing.phrase, None) for thing in _counted(content)) if portion else (_SOMETHING,)
 
 
 def _counted(text: str) -> Iterator[Listed]:
