@@ -51,7 +51,7 @@ def test_a_word_whose_number_is_unsure_equals_itself_with_an_s(word: str) -> Non
         ("brown dog", "small brown dogs", True),
         ("red circle", "blue circle", False),
         ("circle", "red cross", False),
-        ("car", "car door", False),
+        ("car", "car door", None),
         ("red circle", "circle", None),
         ("small dog", "brown dog", None),
         ("animal", "brown dog", None),

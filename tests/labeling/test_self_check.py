@@ -80,8 +80,8 @@ def test_one_who_says_yes_to_everything_learns_neither() -> None:
 def test_what_claims_nothing_passes_unasked() -> None:
     engine = Witness({})
     plain = [
-        candidate("a", HERE, "why is the dog there?", "to eat"),
-        candidate("b", HERE, "are there more dogs than cats?", "no"),
+        candidate("a", HERE, "is the dog hungry?", "brown"),
+        candidate("b", HERE, "are there more dogs than cats?", "dogs"),
         candidate("c", HERE, COLOR, "unknown"),
     ]
     assert SelfCheck(max_denials=0.0).reject(plain, reasoner(engine)) == {} and engine.asked == []

@@ -13,6 +13,10 @@ from visplay.types import Augmentation, Candidate, ImageRef, Question, Vote, Wri
 class Voter(Protocol):
     """What a labeler or a gate may ask: the Reasoner, never an oracle."""
 
+    @property
+    def lists_all(self) -> bool:
+        """Whether a list of `facts` names every thing on an image, each by its one name."""
+
     def votes(
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> Mapping[str, tuple[Vote, ...]]:
@@ -46,12 +50,13 @@ class ExtraRequests:
     votes each, spread over four augmentations.
 
     Attributes:
-        kind: "votes" are answers to questions, "lists" are lists of the things on an image, "records" its records.
+        kind: "votes" are answers to questions, "claims" are yes and no, "lists" are lists of the things on an image,
+            "records" its records.
         versions: versions of the image that are encoded.
         prompts, completions: on each version; the completions are those of all prompts.
     """
 
-    kind: Literal["votes", "lists", "records"]
+    kind: Literal["votes", "claims", "lists", "records"]
     versions: int
     prompts: int
     completions: int

@@ -1,7 +1,7 @@
 """A grammar for simple English questions: noun phrases, and the meaning of a question.
 
 Every pattern has fixed words and noun phrases of bounded length, so parsing takes time linear in a question's length.
-Left out: synonyms ("car", "automobile").
+Left out: synonyms and kinds ("car", "automobile", "sedan"): whether a thing has another name too is not known.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from visplay.answers.text import singular
+from visplay.labeling.vocabulary import ADJECTIVES, APART, COMPOUNDS, FEMALE, MALE, NEAR, PEOPLE
 
 COLORS = frozenset(
     "black white gray red green blue teal brown yellow orange purple violet pink cyan magenta beige gold silver tan "
@@ -19,13 +20,12 @@ COLORS = frozenset(
 )
 SIZES = frozenset("small little tiny big large huge tall short long wide narrow".split())
 PROPERTIES = frozenset("color shape size material pattern texture".split())
-# Heads that describe any thing, heads that describe a category of things, and people: a dog is an object, maybe a pet.
+# Heads that describe any thing, and heads that describe a category of things: a dog is an object, maybe a pet.
 ANYTHING = frozenset("shape object thing item".split())
 KINDS = ANYTHING | frozenset(
     "animal pet bird insect vehicle fruit vegetable food drink dish plant flower device instrument tool toy "
     "furniture".split()
 )
-_PEOPLE = frozenset("person man woman boy girl child kid baby guy lady adult".split())
 _SPELLING = {"grey": "gray", "colour": "color"}
 
 _LONGEST_QUESTION = 200  # characters; longer ones are not parsed
@@ -68,18 +68,70 @@ def fold(word: str) -> str:
 def names(noun: str, phrase: str) -> bool | None:
     """Whether `noun` describes the thing in `phrase`: a "red circle" is a "circle" and a "red shape".
 
-    None if the phrase does not decide it: a "circle" may be a "red circle", a "brown dog" an "animal".
+    None if the phrase does not decide it: a "circle" may be red, a "sedan" a "car", a "teddy bear" no "bear". False
+    only for names and colours that exclude one another ("cat" and "dog", "red" and "blue").
+    """
+    (asked, head), (stated, name) = _modifiers_and_head(noun), _modifiers_and_head(phrase)
+    named = {*stated, name}
+    wanted, colors = COLORS.intersection(asked), COLORS.intersection(stated)
+    if len(colors) == 1 and any(exclude(color, other) for color in wanted for other in colors):
+        return False
+    if noun != phrase and phrase.split()[-1:] == ["glasses"]:
+        return None  # to see with, or to drink from
+    anything = head in ANYTHING
+    if not anything and head != name and not (head == "person" and name in _PEOPLE):
+        return False if exclude(head, name) else None
+    # A further word can make another thing of it, and of several colours none is the colour of the thing.
+    unsure = not anything and any(word not in asked and not _is_adjective(word) for word in stated)
+    return None if unsure or set(asked) - named or (wanted and len(colors) > 1) else True
+
+
+def names_alone(noun: str, phrase: str) -> bool | None:
+    """`names` where each thing has one name and one colour: another head is another thing.
+
+    Other modifiers change nothing: in such a world a "fire truck" is a "truck".
     """
     *asked, head = (fold(word) for word in noun.split())
     *stated, name = (fold(word) for word in phrase.split())
     if head not in ANYTHING and head != name and not (head == "person" and name in _PEOPLE):
-        unsure = head in KINDS or name in ANYTHING or {head, name} <= _PEOPLE
-        return None if unsure else False
+        return None if head in KINDS or name in ANYTHING or {head, name} <= _PEOPLE else False
     missing = set(asked) - {*stated, name}
     if not missing:
         return True
-    # A thing has only one colour. Other properties may hold although the phrase does not state them.
     return False if missing & COLORS and COLORS.intersection(stated) else None
+
+
+def _modifiers_and_head(phrase: str) -> tuple[list[str], str]:
+    """The folded words before the head, and the head: one word, or two that are one noun ("red panda")."""
+    words = phrase.split() or [""]
+    last = 2 if f"{' '.join(words[-2:-1])} {singular(words[-1])}" in COMPOUNDS else 1
+    return [fold(word) for word in words[:-last]], " ".join(fold(word) for word in words[-last:])
+
+
+def colors_of(phrase: str) -> frozenset[str]:
+    """The colours that a noun phrase states: "red" and "white" of a "red and white bus", none of an "orange tree"."""
+    return COLORS.intersection(_modifiers_and_head(phrase)[0])
+
+
+def _is_adjective(word: str) -> bool:
+    return word in _ADJECTIVES or word.endswith("'")  # of "man's hat", `fold` leaves "man'"
+
+
+def exclude(one: str, other: str) -> bool:
+    """Whether two folded heads, or two colours, exclude one another."""
+    if {one, other} <= _PEOPLE:
+        return (one in _MALE and other in _FEMALE) or (one in _FEMALE and other in _MALE)
+    one, other = ("person" if word in _PEOPLE else word for word in (one, other))
+    together = any({one, other} <= group for group in (*_APART, COLORS))
+    return one != other and together and not any({one, other} <= group for group in _NEAR)
+
+
+def _folded(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(fold(word) for word in words)
+
+
+_PEOPLE, _MALE, _FEMALE, _ADJECTIVES = map(_folded, (PEOPLE, MALE, FEMALE, ADJECTIVES | SIZES | COLORS))
+_APART, _NEAR = (tuple(map(_folded, groups)) for groups in (APART, NEAR))
 
 
 Kind = Literal["attribute", "which", "exists", "count", "more", "relation"]

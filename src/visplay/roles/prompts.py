@@ -47,7 +47,10 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The prompt templates. Unless a model has `learned` the output formats, its prompts must ask for them."""
+    """The prompt templates. Unless a model has `learned` the output formats, its prompts must ask for them.
+
+    A model that has `learned` its lists names every thing in them; the labeler `facts` then takes silence for "no".
+    """
 
     questioner: str = _QUESTIONER
     reasoner: str = _REASONER  # `{question}` is replaced by the question

@@ -66,6 +66,11 @@ class Reasoner:
         """The engine for answers that are not trained on."""
         return self.vote_engine or self.engine
 
+    @property
+    def lists_all(self) -> bool:
+        """Whether its lists name every thing: a model that was taught to write lists was taught whole ones."""
+        return self.prompts.learned
+
     def votes(
         self, questions: Sequence[Question], m: int, augmentations: Sequence[Augmentation] = ("plain",)
     ) -> dict[str, tuple[Vote, ...]]:

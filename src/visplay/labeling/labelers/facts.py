@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from visplay.answers import match, normalise, vote
-from visplay.answers.text import singular
+from visplay.answers import match, vote
 from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.labeling.labelers.majority import Majority
-from visplay.labeling.language import ANYTHING, COLORS, SIZES, Meaning, fold, names, read_meaning
+from visplay.labeling.language import (
+    ANYTHING,
+    COLORS,
+    SIZES,
+    Meaning,
+    colors_of,
+    fold,
+    names,
+    names_alone,
+    read_meaning,
+)
+from visplay.labeling.lists import Listed, ThingList, read_list
+from visplay.labeling.vocabulary import SHADES
 from visplay.types import Augmentation, Candidate, Evidence, Question, VoteResult
 
-_JOINED = re.compile(r" (?:in|on|at|of|with|by|near|behind|under|above|below|beside|holding|wearing) ")
-_LEAD = re.compile(r"\W*(?:and )?(?:(?:an?|the) |(?P<some>some|several|many|few|multiple|various) )?")
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _YES = {True: "yes", False: "no"}
 _NOT_ONE = "none or several of what is asked about"
-_Thing = tuple[str, int | None]  # a noun phrase, and the number of such things if the list gives it
 
 
 class Facts(Majority, type="facts"):
     """Compares the majority with answers that are computed from the Reasoner's lists of the things on the image.
 
-    If the grammar cannot parse a question, its majority is the silver answer.
+    If the grammar cannot parse a question, its majority is the silver answer. So is it where no answer follows from the
+    lists: a list that leaves things out never says "no", and has no number.
     """
 
     augmentations: tuple[Augmentation, ...] = Field(
@@ -35,18 +42,24 @@ class Facts(Majority, type="facts"):
         description="augmentations of the image that votes and lists are spread over",
     )
     lists: int = Field(4, ge=1, description="lists of the things on an image, per image")
+    complete: bool | None = Field(
+        None,
+        description="whether a list names every thing by its one name, so that what it leaves out is not there; null: "
+        "only if the model's prompts say that it has `learned` to write lists",
+    )
 
     def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
         candidates = super().label(questions, votes, voter)
         meanings = {question.id: meaning for question in questions if (meaning := read_meaning(question.text))}
         parsable = [question for question in questions if question.id in meanings]
         seen = voter.facts(parsable, self.lists, self.augmentations)
+        complete = voter.lists_all if self.complete is None else self.complete
         for place, candidate in enumerate(candidates):
             meaning = meanings.get(candidate.question.id)
             if meaning is not None:
                 lists = seen[candidate.question.image.id]
-                computed = [answer_from(facts, meaning) for facts in lists]
-                false = [has_false_presupposition(facts, meaning) for facts in lists]
+                computed = [answer_from(facts, meaning, complete) for facts in lists]
+                false = [has_false_presupposition(facts, meaning, complete) for facts in lists]
                 findings = (_NOT_ONE if wrong else found for wrong, found in zip(false, computed, strict=True))
                 evidence = (Evidence(", ".join(facts), said) for facts, said in zip(lists, findings, strict=True))
                 result = checked(candidate.result, computed, false)
@@ -77,67 +90,92 @@ def checked(
     return replace(voted, confidence=min(voted.confidence, share)) if match(voted.answer, answer) else rejected
 
 
-def _things(facts: Sequence[str]) -> list[_Thing]:
-    """The entries of a list; "two red cars" gives one entry with number 2, "man with a hat" gives two entries."""
-    listed = (_thing(part) for fact in facts for part in _JOINED.split(fact.lower()))
-    return [(phrase, number) for phrase, number in listed if phrase and number != 0]
+def answer_from(facts: Sequence[str], meaning: Meaning, complete: bool = False) -> str | None:
+    """The answer that follows from a list of things on the image; None if no answer follows.
 
-
-def _thing(text: str) -> _Thing:
-    lead = _LEAD.match(text)
-    words = _WORD.findall(text[lead.end() :] if lead else text)
-    number = normalise(words[0]).quantity if len(words) > 1 else None
-    if number is not None:
-        return " ".join(words[1:]), int(number.value)
-    several = bool(lead and lead["some"]) or any(singular(head) != head for head in words[-1:])
-    return " ".join(words), None if several else 1
-
-
-def answer_from(facts: Sequence[str], meaning: Meaning) -> str | None:
-    """The answer that follows from a list of all things on the image; None if no answer follows."""
-    listed = _things(facts)
+    A `complete` list names every thing, each by its one name. Any other list leaves things out and has other names for
+    them. From it follow only "yes" for what it names, "no" and 0 for what it denies, a colour of the only thing of a
+    name, and a number that it writes itself beside nothing else that could be such a thing.
+    """
+    listed = _Names(read_list(facts), complete)
     first = meaning.nouns[0]
     match meaning.kind:
         case "exists":
-            named = [names(first, phrase) for phrase, _ in listed]
-            present = True in named
-            return None if None in named and not present else _YES[present != meaning.negated]
+            present = listed.contain(first)
+            return None if present is None else _YES[present != meaning.negated]
         case "count":
-            number = _number(first, listed)
+            number = listed.number(first)
             return None if number is None else str(number)
         case "more":
-            more, fewer = (_number(noun, listed) for noun in meaning.nouns)
+            more, fewer = (listed.number(noun) for noun in meaning.nouns)
             return None if more is None or fewer is None else _YES[more > fewer]
         case "attribute" if meaning.word == "color":
-            colors = COLORS.intersection(fold(word) for word in _only(first, listed))
-            return next(iter(colors)) if len(colors) == 1 else None
-        case "which":
+            phrase = listed.only(first)
+            colors = colors_of(phrase)
+            shaded = not complete and not SHADES.isdisjoint(phrase.split())  # "light gray" is not quite "gray"
+            return next(iter(colors)) if len(colors) == 1 and not shaded else None
+        case "which" if complete:
             known = COLORS | SIZES | ANYTHING | {fold(word) for word in first.split()}
-            return " ".join(word for word in _only(first, listed) if fold(word) not in known) or None
+            return " ".join(word for word in listed.only(first).split() if fold(word) not in known) or None
         case _:
             return None
 
 
-def has_false_presupposition(facts: Sequence[str], meaning: Meaning) -> bool | None:
-    """Whether a question is about "the" thing, but the list has none or several; None if the list does not decide."""
+def has_false_presupposition(facts: Sequence[str], meaning: Meaning, complete: bool = False) -> bool | None:
+    """Whether a question is about "the" thing, but there is none, or a complete list has several; None if not known."""
     if meaning.kind not in ("attribute", "which", "relation"):
         return None
-    listed = _things(facts)
-    numbers = {_number(noun, listed) for noun in meaning.nouns}
+    listed = _Names(read_list(facts), complete)
+    if not complete:
+        return True if any(listed.contain(noun) is False for noun in meaning.nouns) else None
+    numbers = {listed.number(noun) for noun in meaning.nouns}
     if numbers - {None, 1}:
         return True
     return None if None in numbers else False
 
 
-def _number(noun: str, listed: Sequence[_Thing]) -> int | None:
-    """How many of the listed things a noun describes; None if the list does not decide it."""
-    named = [(names(noun, phrase), number) for phrase, number in listed]
-    if any(described is None or (described and number is None) for described, number in named):
-        return None
-    return sum(number or 0 for described, number in named if described)
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a list says of the things that a noun describes."""
 
+    listed: ThingList
+    complete: bool
 
-def _only(noun: str, listed: Sequence[_Thing]) -> list[str]:
-    """The words of the only thing that a noun describes; empty if there is no such thing or more than one."""
-    found = [phrase.split() for phrase, _ in listed if names(noun, phrase)]
-    return found[0] if _number(noun, listed) == 1 else []
+    def described(self, noun: str) -> list[tuple[bool | None, Listed]]:
+        describes = names_alone if self.complete else names
+        return [(describes(noun, thing.phrase), thing) for thing in self.listed.things]
+
+    def contain(self, noun: str) -> bool | None:
+        """Whether there is such a thing; None if the list does not decide it."""
+        described = {found for found, _ in self.described(noun)}
+        denied = self.listed.denies(noun, names)
+        if True in described:
+            return None if denied else True
+        return False if denied or (self.complete and None not in described) else None
+
+    def number(self, noun: str) -> int | None:
+        """How many such things there are; None if the list does not decide it."""
+        described = self.described(noun)
+        if self.contain(noun) is False:
+            return 0
+        found = [thing for is_one, thing in described if is_one]
+        if any(is_one is None for is_one, _ in described) or any(thing.number is None for thing in found):
+            return None
+        # There may be more than a list names, unless it counts them: "two cars", but not "two red cars".
+        counted = len(found) == 1 and found[0].written and len(found[0].phrase.split()) == len(noun.split())
+        return sum(thing.number or 0 for thing in found) if self.complete or counted else None
+
+    def only(self, noun: str) -> str:
+        """The phrase of the only thing that a noun describes; empty if there are none or several, or it is not known.
+
+        In an incomplete list, a thing of another name may be the same one, so it must not have another colour.
+        """
+        described = self.described(noun)
+        found = [thing for is_one, thing in described if is_one]
+        if self.complete:
+            return found[0].phrase if self.number(noun) == 1 else ""
+        if len(found) != 1 or found[0].number != 1 or self.listed.denies(noun, names):
+            return ""
+        colors = colors_of(found[0].phrase)
+        others = (colors_of(thing.phrase) for is_one, thing in described if is_one is None)
+        return found[0].phrase if all(other <= colors for other in others) else ""

@@ -148,11 +148,11 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> lis
     step = min(n for n in (q.images_per_step, images) if n is not None)
     new = partial(Generation, longest=assumed.longest)
 
-    means = {"votes": assumed.answer_tokens, "lists": assumed.list_tokens, "records": assumed.record_tokens}
+    means = {"lists": assumed.list_tokens, "records": assumed.record_tokens}
 
     def extra(whose: str, calls: int, images: int, asked: Sequence[tuple[str, ExtraRequests]]) -> Iterator[Generation]:
         for name, one in asked:
-            mean = means[one.kind]
+            mean = means.get(one.kind, assumed.answer_tokens)
             size = (images * one.versions, one.prompts, one.completions)
             yield new(f"{whose} {name}", calls, *size, mean, r.untrained_sampling)
 
