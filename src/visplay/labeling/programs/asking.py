@@ -33,8 +33,8 @@ def programs(
 ) -> list[Program]:
     """Up to `n` programs about a record, the same for the same state of `rng`.
 
-    Each program is of the skill that was asked least so far; of its candidates, the one whose family and whose answer
-    were asked least. So "yes" is as frequent as "no", where the record has both.
+    Each program is of the skill that was asked least so far, and not of the one of "yes" and "no" that is ahead, where
+    the record has others; of these, the one whose family and whose answer were asked least.
 
     Args:
         skills, families: those to ask; all if empty.
@@ -47,9 +47,8 @@ def programs(
         if family.hops in hops and (not skills or family.skill in skills) and (not families or family.name in families)
         for program in drawn(family, Draft(record, rng, nouns))
     ]
-    ranked = [candidates[place] for place in rng.permutation(len(candidates))]
     chosen: list[Program] = []
-    for program in _balanced(ranked):
+    for program in _balanced(candidates, rng):
         if rng.random() < options:
             program = with_options(program, candidates, rng) or program
         kept = tuple(wording for wording in program.wordings if answer(wording, record) == program.answer)
@@ -94,12 +93,24 @@ def with_options(program: Program, others: Sequence[Program], rng: np.random.Gen
     return replace(program, type="multiple choice", wordings=wordings, answer=right, options=tuple(shown))
 
 
-def _balanced(candidates: Sequence[Program]) -> Iterator[Program]:
+def _balanced(candidates: Sequence[Program], rng: np.random.Generator) -> Iterator[Program]:
     """The candidates in an order whose beginnings are balanced."""
-    left, skills = list(candidates), Counter[str]()
-    families, answers = Counter[str](), Counter[str]()
+    skills, families, answers, alike = Counter[str](), Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    numbered = []
+    for one in (candidates[place] for place in rng.permutation(len(candidates))):
+        alike[one.family, one.answer] += 1
+        numbered.append((alike[one.family, one.answer], one))
+    # Each answer of a family comes once before one comes again: what most questions would be answered by is not ahead.
+    left = [one for _, one in sorted(numbered, key=lambda pair: pair[0])]
+    first = ("yes", "no")[int(rng.integers(2))]
+
+    def place(one: Program) -> tuple[int, bool, int, int]:
+        other = {"yes": "no", "no": "yes"}.get(one.answer)
+        ahead = other is not None and answers[one.answer] - answers[other] + (one.answer != first) > 0
+        return skills[one.skill], ahead, families[one.family], answers[one.answer]
+
     while left:
-        best = min(left, key=lambda one: (skills[one.skill], families[one.family], answers[one.answer]))
+        best = min(left, key=place)
         left.remove(best)
         skills[best.skill] += 1
         families[best.family] += 1

@@ -250,7 +250,7 @@ def _rank(chart: Chart, mark: str, rank: str) -> str | None:
     2,
     "which {mark} is the (highest|largest) for {series}?",
     "(in|for) which {mark} is {series} (highest|largest)?",
-    "when was {series} [the ](highest|largest)?",
+    "when was {series}[ the] (highest|largest)?",
 )
 def _highest_of_series(chart: Chart, series: str, mark: str = "") -> str | None:
     found = _named(chart, series)

@@ -52,7 +52,8 @@ _SLOTS: dict[str, Slot[Document]] = {
     "text": Slot(".+?", _text),
     "surface": Slot("[a-z]+(?: [a-z]+)?", lambda draft: "document"),
 }
-_ON = "(?: (?:given|listed|shown|written|printed))?(?: (?:in|on) the (?:document|form|table|invoice|receipt|sign|image|page))?"
+_SURFACES = "document|form|table|invoice|receipt|sign|image|page"
+_ON = rf"(?: (?:given|listed|shown|written|printed))?(?: (?:in|on) the (?:{_SURFACES}))?"
 documents: Families[Document] = Families(_SLOTS, _ON)
 """The families about documents."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from string import Formatter
 from typing import Generic, TypeVar
 
@@ -43,6 +43,7 @@ def plain(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=65536)
 def key(text: str) -> str:
     """What two spellings of a label have in common."""
     return " ".join(plain(text).split()).strip(" ?.:!\"'")

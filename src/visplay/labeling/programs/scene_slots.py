@@ -40,17 +40,19 @@ def _noun(draft: Draft[Scene]) -> str | None:
     else:
         thing, other = _any(draft), _any(draft)
         name = thing.name if share < _SOURCES[1] or share > _SOURCES[3] else "object"
-        # A mixture has the name of a thing with the colour of another one, or with any colour.
-        words = (
-            adjectives(thing)
-            if share < _SOURCES[3]
-            else [*adjectives(other), *draft.rng.permutation(sorted(COLORS))[:1]]
-        )
+        # A mixture has the name of a thing with the colour of another one, or with another colour.
+        words = adjectives(thing) if share < _SOURCES[3] else [*adjectives(other), _color(draft)]
         adjective = draft.pick(words) if _SOURCES[0] < share < _SOURCES[2] or share > _SOURCES[3] else None
         noun = name if adjective is None else f"{adjective} {name}"
     noun = key(noun)
     read = read_noun(noun)
     return read if read is not None and read == read_noun(plural(read)) else None
+
+
+def _color(draft: Draft[Scene]) -> str:
+    """A colour, of the things of other records if they are known."""
+    seen = [word for noun in draft.nouns for word in noun.split() if word in COLORS]
+    return draft.pick(seen or sorted(COLORS)) or ""
 
 
 def _any(draft: Draft[Scene]) -> Thing:
@@ -65,7 +67,7 @@ def _property(draft: Draft[Scene]) -> str | None:
 
 def _adjective(draft: Draft[Scene]) -> str | None:
     said = [word for thing in draft.record.things for word in adjectives(thing)]
-    return draft.pick(sorted(COLORS)) if COLORS.intersection(said) and draft.rng.random() < 0.3 else draft.pick(said)
+    return _color(draft) if COLORS.intersection(said) and draft.rng.random() < 0.3 else draft.pick(said)
 
 
 def _number(draft: Draft[Scene]) -> str | None:

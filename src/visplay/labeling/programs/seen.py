@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from visplay.labeling.language import COLORS, SIZES, fold, names
 from visplay.labeling.programs.family import key
@@ -33,6 +34,7 @@ _EXCLUSIVE = tuple(
         "clear hazy opaque", "standing sitting lying", "old young", "old new", "healthy diseased", "intact broken",
     )
 )  # fmt: skip
+_names = lru_cache(maxsize=65536)(names)
 
 
 def attributes(thing: Thing) -> dict[str, str]:
@@ -51,16 +53,16 @@ def describes(noun: str, thing: Thing) -> bool | None:
     said = attributes(thing)
     before = [said[name] for name in _ADJECTIVES if name in said]
     heads = [key(thing.name), *(said[kind] for kind in _KINDS if kind in said)]
-    found = [names(noun, " ".join((*before, head))) for head in heads]
+    found = [_names(noun, " ".join((*before, head))) for head in heads]
     return True if True in found else None if None in found else False
 
 
 def _denied(scene: Scene, noun: str) -> bool:
-    return any(names(key(phrase), noun) for phrase in scene.absent)
+    return any(_names(key(phrase), noun) for phrase in scene.absent)
 
 
 def _covered(scene: Scene, noun: str) -> bool:
-    return any(names(key(phrase), noun) for phrase in scene.complete)
+    return any(_names(key(phrase), noun) for phrase in scene.complete)
 
 
 def number(scene: Scene, noun: str) -> int | None:
