@@ -1,0 +1,120 @@
+"""The task source `programs`: questions whose answers are computed from what the Reasoner says it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from visplay.answers import match
+from visplay.data.random_streams import random_stream
+from visplay.errors import did_you_mean
+from visplay.interfaces.labeler import ExtraRequests, Voter
+from visplay.interfaces.task_source import TaskSource
+from visplay.labeling.programs.answering import FAMILIES, answer
+from visplay.labeling.programs.asking import programs
+from visplay.labeling.programs.family import key
+from visplay.labeling.programs.program import Program, Skill
+from visplay.labeling.programs.seen import adjectives
+from visplay.labeling.records.schema import Record, Scene
+from visplay.types import Augmentation, Candidate, Evidence, ImageRef, Question, VoteResult
+
+_TRIED = 4  # programs for each question that is wanted: not every record agrees with the settled one
+
+
+class Programs(TaskSource, type="programs"):
+    """Programs about what several records of an image agree on, each answered from every single record.
+
+    The confidence of an answer is the share of the records from which it follows; a record that does not decide counts
+    against it.
+    """
+
+    per_image: int = Field(2, ge=1, description="most questions about an image")
+    skills: tuple[Skill, ...] = Field((), description="skills to ask for; all if empty")
+    hops: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1, description="facts that an answer combines")
+    families: tuple[str, ...] = Field((), description="families to ask from; all if empty")
+    options: float = Field(0.2, ge=0, le=1, description="share of the questions for a text or number that list options")
+    wordings: Literal["first", "all"] = Field("all", description="the plainest wording, or any of a question")
+    records: int = Field(4, ge=1, description="records of an image")
+    augmentations: tuple[Augmentation, ...] = Field(
+        ("plain", "dimmer", "darker", "brighter"),
+        min_length=1,
+        description="augmentations that records are spread over",
+    )
+    sure: float = Field(0.75, gt=0, le=1, description="least share of the records with the answer")
+    votes: int = Field(0, ge=0, description="votes per question, which say how hard it is; 0 for none")
+
+    @field_validator("families")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = {family.name for families in FAMILIES.values() for family in families}
+        for name in names:
+            if name not in known:
+                raise ValueError(f"no family '{name}'{did_you_mean(name, dict.fromkeys(known))}")
+        return names
+
+    def tasks(self, images: Sequence[ImageRef], voter: Voter, tag: str, seed: int) -> list[Candidate]:
+        from visplay.labeling.records.asking import ask_records
+        from visplay.labeling.records.settle import settle
+
+        read = ask_records(voter, images, self.records, self.augmentations, f"{tag}/record")
+        settled = {image.id: settle([one.record for one in read[image.id]]).record for image in images}
+        candidates = []
+        for image in images:
+            record = settled[image.id]
+            nouns = _nouns(other for name, other in settled.items() if name != image.id)
+            rng = random_stream(seed, f"{tag}/{image.id}")
+            asked = [] if record is None else self._sure(record, [one.record for one in read[image.id]], nouns, rng)
+            for number, (program, said) in enumerate(asked):
+                text = program.wordings[int(rng.integers(len(program.wordings))) if self.wordings == "all" else 0]
+                question = Question(f"{tag}/{image.id}/{number}", image, program.type, text)
+                evidence = (Evidence(one.text, finding) for one, finding in zip(read[image.id], said, strict=True))
+                result = VoteResult(question.id, program.answer, _share(program.answer, said), 0, 0)
+                candidates.append(Candidate(question, (), result, tuple(evidence)))
+        return self._voted(candidates, voter) if self.votes else candidates
+
+    def _sure(
+        self, record: Record, records: Sequence[Record | None], nouns: Sequence[str], rng: np.random.Generator
+    ) -> list[tuple[Program, list[str | None]]]:
+        """Programs whose answer follows from enough records, each with the answer from every record."""
+        tried = programs(
+            record, rng, _TRIED * self.per_image, skills=self.skills, hops=self.hops, families=self.families,
+            options=self.options, nouns=nouns,
+        )  # fmt: skip
+        answered = [
+            (program, [None if one is None else answer(program.wordings[0], one) for one in records])
+            for program in tried
+        ]
+        sure = [(program, said) for program, said in answered if _share(program.answer, said) >= self.sure]
+        return sure[: self.per_image]
+
+    def _voted(self, candidates: Sequence[Candidate], voter: Voter) -> list[Candidate]:
+        given: Mapping[str, Any] = voter.votes([one.question for one in candidates], self.votes, self.augmentations)
+        voted = []
+        for candidate in candidates:
+            votes = given[candidate.question.id]
+            unboxed = sum(vote.answer is None for vote in votes)
+            result = replace(candidate.result, votes=len(votes), unboxed=unboxed)
+            voted.append(replace(candidate, votes=votes, result=result))
+        return voted
+
+    def requests(self) -> tuple[ExtraRequests, ...]:
+        versions = min(len(self.augmentations), self.records)
+        lists = ExtraRequests("lists", versions, 1, -(-self.records // versions))
+        if not self.votes:
+            return (lists,)
+        versions = min(len(self.augmentations), self.votes)
+        return lists, ExtraRequests("votes", versions, self.per_image, self.per_image * -(-self.votes // versions))
+
+
+def _share(wanted: str, said: Sequence[str | None]) -> float:
+    return sum(one is not None and match(one, wanted) for one in said) / len(said)
+
+
+def _nouns(records: Iterator[Record | None]) -> list[str]:
+    """Things of other images, with their adjectives, which may be absent from this one."""
+    things = (thing for record in records if isinstance(record, Scene) for thing in record.things)
+    return list(dict.fromkeys(key(" ".join((*adjectives(thing), thing.name))) for thing in things))[:200]
