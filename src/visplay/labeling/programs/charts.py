@@ -130,7 +130,13 @@ def _title(chart: Chart) -> str | None:
     return chart.title.strip() or None
 
 
-@charts("chart-form", "reading", 1, "what (type|kind) of (chart|graph|plot) is (this|it|shown)?")
+@charts(
+    "chart-form",
+    "reading",
+    1,
+    "what (type|kind) of (chart|graph|plot) is (this|it|shown)?",
+    "what is the (type|kind|form) of the (chart|graph|plot)?",
+)
 def _form(chart: Chart) -> str | None:
     return chart.form.strip() or None
 
@@ -200,12 +206,13 @@ def _series_of_color(chart: Chart, color: str) -> str | None:
     "counting",
     1,
     "how many (bars|slices|segments|columns|points|categories|labels) are (there|shown|visible|in the chart)?",
+    "how many (bars|slices|points) does the (chart|graph) have?",
 )
 def _count_marks(chart: Chart) -> str | None:
     return str(sum(len(series.values) for series in chart.series)) if chart.series else None
 
 
-@charts("count-series", "counting", 1, "how many (series|lines|groups|colors) are (there|shown|visible|in the chart)?")
+@charts("count-series", "counting", 1, "how many (series|lines|groups|colors) are (there|shown|visible|in the chart)?", "how many (series|lines) does the (chart|graph) have?")
 def _count_series(chart: Chart) -> str | None:
     return str(len(chart.series)) if chart.series else None
 
@@ -270,13 +277,25 @@ def _series_highest(chart: Chart, x: str) -> str | None:
     return _extreme(values, 1) if complete else None
 
 
-@charts("highest-value", "superlative", 1, "what is the (highest|largest|maximum) value?")
+@charts(
+    "highest-value",
+    "superlative",
+    1,
+    "what is the (highest|largest|maximum) value?",
+    "how (high|large) is the (highest|largest) value?",
+)
 def _highest_value(chart: Chart) -> str | None:
     values = [value for series in chart.series for value in series.values.values()]
     return written(max(values), chart.unit) if len(values) > 1 else None
 
 
-@charts("lowest-value", "superlative", 1, "what is the (lowest|smallest|minimum) value?")
+@charts(
+    "lowest-value",
+    "superlative",
+    1,
+    "what is the (lowest|smallest|minimum) value?",
+    "how (low|small) is the (lowest|smallest) value?",
+)
 def _lowest_value(chart: Chart) -> str | None:
     values = [value for series in chart.series for value in series.values.values()]
     return written(min(values), chart.unit) if len(values) > 1 else None
@@ -334,7 +353,13 @@ def _average(chart: Chart) -> str | None:
     return written(sum(values) / len(values), chart.unit) if len(values) > 1 else None
 
 
-@charts("average-of-two-highest", "arithmetic", 3, "what is the average of the two (highest|largest) values?")
+@charts(
+    "average-of-two-highest",
+    "arithmetic",
+    3,
+    "what is the average of the two (highest|largest) values?",
+    "what is the mean of the two (highest|largest) values?",
+)
 def _average_of_two_highest(chart: Chart) -> str | None:
     values = sorted(_only(chart).values())[-2:]
     return written(sum(values) / 2, chart.unit) if len(values) == 2 else None
@@ -387,6 +412,7 @@ def _above_number(chart: Chart, x: str, n: str) -> str | None:
     "counting",
     3,
     "how many (values|bars|slices|points|categories) are (above|over|greater than|higher than|more than) {n}?",
+    "how many (values|bars|points) exceed {n}?",
 )
 def _count_above(chart: Chart, n: str) -> str | None:
     least, values = in_unit(n, chart.unit), _only(chart).values()
@@ -426,7 +452,13 @@ def _first_above(chart: Chart, series: str, n: str, mark: str = "") -> str | Non
     return None
 
 
-@charts("series-compared", "comparison", 3, "is {series} (higher|larger|greater|more) than {other} in {x}?")
+@charts(
+    "series-compared",
+    "comparison",
+    3,
+    "is {series} (higher|larger|greater|more) than {other} in {x}?",
+    "in {x}, is {series} (higher|larger) than {other}?",
+)
 def _series_compared(chart: Chart, series: str, other: str, x: str) -> str | None:
     both = _named(chart, series), _named(chart, other)
     values = [None if found is None else _at(found.values, x) for found in both]

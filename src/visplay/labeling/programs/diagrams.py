@@ -83,7 +83,13 @@ def _two(diagram: Diagram, x: str, y: str) -> tuple[float, float, str] | None:
     return None if first is None or second is None else (first, second, unit_of(one))
 
 
-@diagrams("diagram-title", "reading", 1, "what is the title of the (diagram|image|graph)?")
+@diagrams(
+    "diagram-title",
+    "reading",
+    1,
+    "what is the title of the (diagram|image|graph)?",
+    "what is the (diagram|image|graph) titled?",
+)
 def _title(diagram: Diagram) -> str | None:
     return diagram.title.strip() or None
 
@@ -154,13 +160,25 @@ def _labelled(diagram: Diagram, label: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-@diagrams("part-longer", "comparison", 2, "is {x} (longer|larger|bigger|greater) than {y}?")
+@diagrams(
+    "part-longer",
+    "comparison",
+    2,
+    "is {x} (longer|larger|bigger|greater) than {y}?",
+    "is the value of {x} (larger|greater) than that of {y}?",
+)
 def _longer(diagram: Diagram, x: str, y: str) -> str | None:
     both = _two(diagram, x, y)
     return None if both is None else yes(judged(both[0] - both[1], VALUE_GAP))
 
 
-@diagrams("part-shorter", "comparison", 2, "is {x} (shorter|smaller|less) than {y}?")
+@diagrams(
+    "part-shorter",
+    "comparison",
+    2,
+    "is {x} (shorter|smaller|less) than {y}?",
+    "is the value of {x} (smaller|less) than that of {y}?",
+)
 def _shorter(diagram: Diagram, x: str, y: str) -> str | None:
     both = _two(diagram, x, y)
     return None if both is None else yes(judged(both[1] - both[0], VALUE_GAP))
@@ -178,7 +196,13 @@ def _sum(diagram: Diagram, x: str, y: str) -> str | None:
     return None if both is None else written(both[0] + both[1], both[2])
 
 
-@diagrams("part-difference", "arithmetic", 2, "what is the difference between {x} and {y}?")
+@diagrams(
+    "part-difference",
+    "arithmetic",
+    2,
+    "what is the difference between {x} and {y}?",
+    "by how much do {x} and {y} differ?",
+)
 def _difference(diagram: Diagram, x: str, y: str) -> str | None:
     both = _two(diagram, x, y)
     return None if both is None else written(abs(both[0] - both[1]), both[2])

@@ -17,10 +17,16 @@ from visplay.labeling.records.schema import Document
 VALUE_GAP = 1e-9
 """Smallest difference of two values that is judged: the numbers of a document are printed."""
 
-# Words that add nothing to the name of a field: "name of the company" is "company".
-_EMPTY = frozenset(
-    "the a of on in for this name number no nr id document form page invoice bill receipt store shop company book "
-    "sign label text ticket card letter poster screen".split()
+# Words that add nothing to the name of a field: "name of the company" is "company", "phone of the store" is "phone".
+_FORMS = frozenset("name number no nr id".split())
+_EMPTY = (
+    frozenset[str](),
+    _FORMS,
+    _FORMS
+    | frozenset(
+        "for this document form page invoice bill receipt store shop company book sign label text ticket card letter "
+        "poster screen".split()
+    ),
 )
 
 
@@ -46,6 +52,7 @@ def _text(draft: Draft[Document]) -> str | None:
 
 _SLOTS: dict[str, Slot[Document]] = {
     "field": Slot(".+?", _field),
+    "other": Slot(".+?", _field),
     "column": Slot(".+?", _column),
     "x": Slot(".+?", _row),
     "y": Slot(".+?", _row),
@@ -60,7 +67,7 @@ documents: Families[Document] = Families(_SLOTS, _ON)
 
 def _value(document: Document, field: str) -> str | None:
     """The text of the one field that a name means: by all its words, else by those that are not empty."""
-    for ignored in (frozenset[str](), frozenset(fold(word) for word in _EMPTY)):
+    for ignored in _EMPTY:
         wanted = _words(field) - ignored
         found = [text for name, text in document.fields.items() if wanted and _words(name) - ignored == wanted]
         if len(found) == 1:
@@ -139,16 +146,24 @@ def _only_text(document: Document, surface: str) -> str | None:
     return texts[0] if len(texts) == 1 else None
 
 
-@documents("year", "reading", 1, "what year is [written |shown ]on the {surface}?")
+@documents(
+    "year", "reading", 1, "what year is [written |shown ]on the {surface}?", "what year does the {surface} (say|show)?"
+)
 def _year(document: Document, surface: str) -> str | None:
     seen = " ".join((document.title, *document.texts, *document.fields.values()))
     years = set(re.findall(r"\b(?:1[5-9]|20)[0-9]{2}\b", seen))
     return years.pop() if len(years) == 1 else None
 
 
-@documents("field-equal", "comparison", 2, "is the {field} the same as the {text}?")
-def _field_equal(document: Document, field: str, text: str) -> str | None:
-    first, second = _value(document, field), _value(document, text)
+@documents(
+    "field-equal",
+    "comparison",
+    2,
+    "is the {field} the same as the {other}?",
+    "are the {field} and the {other} the same?",
+)
+def _field_equal(document: Document, field: str, other: str) -> str | None:
+    first, second = _value(document, field), _value(document, other)
     return None if first is None or second is None else yes(key(first) == key(second))
 
 
@@ -221,13 +236,25 @@ def _column_total(document: Document, column: str) -> str | None:
     return written(sum(values.values())) if values else None
 
 
-@documents("cell-difference", "arithmetic", 3, "what is the difference in {column} between {x} and {y}?")
+@documents(
+    "cell-difference",
+    "arithmetic",
+    3,
+    "what is the difference in {column} between {x} and {y}?",
+    "by how much does {column} differ between {x} and {y}?",
+)
 def _cell_difference(document: Document, column: str, x: str, y: str) -> str | None:
     first, second = _number(document, column, x), _number(document, column, y)
     return None if first is None or second is None or key(x) == key(y) else written(abs(first - second))
 
 
-@documents("cell-higher", "comparison", 3, "is the {column} of {x} (higher|larger|greater) than that of {y}?")
+@documents(
+    "cell-higher",
+    "comparison",
+    3,
+    "is the {column} of {x} (higher|larger|greater) than that of {y}?",
+    "does {x} have a (higher|larger) {column} than {y}?",
+)
 def _cell_higher(document: Document, column: str, x: str, y: str) -> str | None:
     first, second = _number(document, column, x), _number(document, column, y)
     return None if first is None or second is None else yes(judged(first - second, VALUE_GAP))

@@ -46,7 +46,7 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=65536)
 def key(text: str) -> str:
     """What two spellings of a label have in common."""
-    return " ".join(plain(text).split()).strip(" ?.:!\"'")
+    return " ".join(plain(text).split()).removeprefix("the ").strip(" ?.:!\"'")
 
 
 @dataclass(frozen=True, slots=True)

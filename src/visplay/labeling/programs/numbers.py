@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from visplay.answers import normalise
-
 _SCALES = {"thousand": 1e3, "k": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12}
 _NUMBER = re.compile(r"(-?[0-9][0-9,]*(?:\.[0-9]+)?) ?%? ?([a-z]*)")
+_MEASURED = re.compile(r"[$€£¥]? ?(-?[0-9][0-9,]*(?:\.[0-9]+)?) ?([^0-9]*)")
 PATTERN = r"-?[0-9][0-9,.]*(?: ?%)?(?: (?:thousand|million|billion|trillion))?"
 """Finds a number in a question."""
 
@@ -34,10 +33,11 @@ def written(amount: float, unit: str = "") -> str:
 
 def measured(text: str) -> float | None:
     """The number in a field such as "$1,200.50" or "5 cm"; None for any other text."""
-    quantity = normalise(text).quantity
-    return None if quantity is None else float(quantity.value)
+    found = _MEASURED.fullmatch(text.strip())
+    return None if found is None else float(found[1].replace(",", ""))
 
 
 def unit_of(text: str) -> str:
     """What follows the number in a value such as "5 cm"."""
-    return re.sub(r"^-?[0-9.,]+ ?", "", text.strip())
+    found = _MEASURED.fullmatch(text.strip())
+    return "" if found is None else found[2]

@@ -152,7 +152,7 @@ def _count_in_half(scene: Scene, a: str, half: str) -> str | None:
     return None if things is None else str(len(things))
 
 
-@places("more-in-half", "comparison", 3, "are there more {A} than {B} {half}?")
+@places("more-in-half", "comparison", 3, "are there more {A} than {B} {half}?", "do you see more {A} than {B} {half}?")
 def _more_in_half(scene: Scene, a: str, b: str, half: str) -> str | None:
     first, second = _in_half(scene, a, half), _in_half(scene, b, half)
     return None if first is None or second is None or a == b else yes(len(first) > len(second))
@@ -193,7 +193,9 @@ def _left_or_right(scene: Scene, a: str, b: str) -> str | None:
     return None if placed is None else "left" if placed else "right"
 
 
-@places("above-or-below", "relation", 2, "is the {a} above or below the {b}?")
+@places(
+    "above-or-below", "relation", 2, "is the {a} above or below the {b}?", "is the {a} located above or below the {b}?"
+)
 def _above_or_below(scene: Scene, a: str, b: str) -> str | None:
     both = pair(scene, a, b)
     placed = None if both is None else beside("above", *both)
@@ -276,7 +278,7 @@ def _bigger(scene: Scene, a: str, b: str) -> str | None:
     return None if both is None else yes(bigger(*both))
 
 
-@places("smaller", "comparison", 2, "is the {a} smaller than the {b}?")
+@places("smaller", "comparison", 2, "is the {a} smaller than the {b}?", "does the {a} look smaller than the {b}?")
 def _smaller(scene: Scene, a: str, b: str) -> str | None:
     both = pair(scene, b, a)
     return None if both is None else yes(bigger(*both))
@@ -311,7 +313,13 @@ def _count_same(scene: Scene, a: str, property: str, b: str) -> str | None:
     return None if None in values else str(values.count(wanted))
 
 
-@places("count-others-same", "two-hop", 2, "how many other {A} have the same {property} as the {b}?")
+@places(
+    "count-others-same",
+    "two-hop",
+    2,
+    "how many other {A} have the same {property} as the {b}?",
+    "how many other {A} have the {property} of the {b}?",
+)
 def _count_others_same(scene: Scene, a: str, property: str, b: str) -> str | None:
     anchor, things = only(scene, b), found(scene, a)
     if anchor is None or things is None or (wanted := value(anchor, property)) is None:

@@ -10,6 +10,7 @@ from visplay.labeling.records.schema import Scene, Thing
 
 _WORDS = r"[^\W\d_][\w' -]*?"
 _SOURCES = (0.3, 0.55, 0.7, 0.75, 0.9)  # shares of names, adjectives with names, with "object", "object", mixtures
+_SIDES = frozenset("left right top bottom upper lower half image middle".split())
 _PLACES = ("place", "location", "on", "in", "at")
 _PLURALS = {
     "person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice", "foot": "feet",
@@ -76,7 +77,7 @@ def _number(draft: Draft[Scene]) -> str | None:
 
 def _read_number(text: str) -> str | None:
     quantity = normalise(text).quantity
-    return None if quantity is None else str(int(quantity.value))
+    return None if quantity is None or quantity.value.denominator > 1 else str(quantity.value)
 
 
 def _doing(draft: Draft[Scene]) -> str | None:
@@ -91,6 +92,11 @@ def _done(draft: Draft[Scene]) -> str | None:
 def _where(draft: Draft[Scene]) -> str | None:
     said = (pair for thing in draft.record.things for pair in attributes(thing).items())
     return draft.pick([text for name, text in said if name in _PLACES])
+
+
+def _read_where(text: str) -> str | None:
+    """A place that is a thing, such as "road"; sides and halves of the image are none."""
+    return None if _SIDES.intersection(text.split()) else text
 
 
 def place(thing: Thing) -> str | None:
@@ -128,7 +134,7 @@ SLOTS: dict[str, Slot[Scene]] = {
     "n": Slot("[a-z]+|[0-9]+", _number, _read_number),
     "doing": Slot("[a-z]+ing", _doing),
     "what": Slot(_WORDS, _done),
-    "where": Slot(_WORDS, _where),
+    "where": Slot(_WORDS, _where, _read_where),
     "direction": choice(DIRECTIONS),
     "half": choice(HALVES),
     "distance": choice(

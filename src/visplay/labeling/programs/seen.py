@@ -34,7 +34,11 @@ _EXCLUSIVE = tuple(
         "clear hazy opaque", "standing sitting lying", "old young", "old new", "healthy diseased", "intact broken",
     )
 )  # fmt: skip
-_names = lru_cache(maxsize=65536)(names)
+
+
+@lru_cache(maxsize=65536)
+def _names(noun: str, phrase: str) -> bool | None:
+    return names(noun, phrase) if noun and phrase else None
 
 
 def attributes(thing: Thing) -> dict[str, str]:

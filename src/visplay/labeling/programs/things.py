@@ -88,7 +88,7 @@ def _owned(scene: Scene, property: str, a: str, what: str) -> str | None:
     return colors[0] if property == "color" and len(colors) == 1 else None
 
 
-@things("doing", "attribute", 1, "what is the {a} {doing}?")
+@things("doing", "attribute", 1, "what is the {a} {doing}?", "what does the image show the {a} {doing}?")
 def _doing(scene: Scene, a: str, doing: str) -> str | None:
     thing = only(scene, a)
     return None if thing is None else attributes(thing).get(doing)
@@ -115,7 +115,7 @@ def _text(scene: Scene, a: str) -> str | None:
     return None if thing is None else thing.text.strip() or None
 
 
-@things("year-on", "reading", 1, "what year is [written ]on the {a}?")
+@things("year-on", "reading", 1, "what year is [written ]on the {a}?", "what year does the {a} (say|show)?")
 def _year(scene: Scene, a: str) -> str | None:
     thing = only(scene, a)
     years = [] if thing is None else [word for word in thing.text.split() if word.isdigit() and len(word) == 4]
@@ -212,14 +212,22 @@ def _count_of_value(scene: Scene, a: str, value: str) -> str | None:
     return None if said is None else str(sum(said))
 
 
-@things("count-at", "counting", 2, "how many {A} are (on|in|at) the {where}?")
+@things(
+    "count-at",
+    "counting",
+    2,
+    "how many {A} are (on|in|at) the {where}?",
+    "how many {A} are there (on|in|at) the {where}?",
+)
 def _count_at(scene: Scene, a: str, where: str) -> str | None:
     things = found(scene, a)
     placed = all_or_none(_is_at(thing, where) for thing in things) if things else None
     return None if placed is None else str(sum(placed))
 
 
-@things("count-doing", "counting", 2, "how many {A} are {doing} [a ]{what}?")
+@things(
+    "count-doing", "counting", 2, "how many {A} are {doing} [a ]{what}?", "how many of the {A} are {doing} [a ]{what}?"
+)
 def _count_doing(scene: Scene, a: str, doing: str, what: str) -> str | None:
     things = found(scene, a) or []
     said = [attributes(thing).get(doing) for thing in things]
@@ -262,7 +270,7 @@ def _at_least(scene: Scene, n: str, a: str) -> str | None:
     return None if count is None else yes(count >= int(n))
 
 
-@things("more-than", "comparison", 1, "are there more than {n} {A}?")
+@things("more-than", "comparison", 1, "are there more than {n} {A}?", "is the number of {A} (greater|larger) than {n}?")
 def _more_than(scene: Scene, n: str, a: str) -> str | None:
     count = number(scene, a)
     return None if count is None else yes(count > int(n))
