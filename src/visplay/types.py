@@ -137,13 +137,17 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about an image; `source` is who asked: "questioner", or the name of a task source."""
+    """A question about an image; `source` is who asked: "questioner", or the name of a task source.
+
+    `skill` is what it takes, in the words of the source, such as "counting"; empty where the source does not say.
+    """
 
     id: str
     image: ImageRef
     type: QuestionType
     text: str
     source: str = "questioner"
+    skill: str = ""
 
 
 @dataclass(frozen=True, slots=True)

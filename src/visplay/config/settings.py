@@ -148,6 +148,10 @@ class ReasonerSettings(Section):
         description="which silver questions a step draws: 'none': all in turn; 'uncertain': rather those whose votes "
         "agree with the silver answer neither always nor never",
     )
+    quota: Literal["none", "skill"] = Field(
+        "none",
+        description="'skill': as many silver questions of each skill, or of each source and type where none is named",
+    )
     shuffle_options: bool = Field(
         True,
         description="show the options that a question lists in another order for each vote (paper, official: false)",

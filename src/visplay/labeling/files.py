@@ -50,7 +50,7 @@ def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> Non
 def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem, ...]:
     """The items of a file of `write_silver`, RunError if it is damaged; `images` are the run's images by id.
 
-    Made images are made again of these images when they are loaded. Earlier code wrote no column `source`.
+    Made images are made again of these images when they are loaded. Earlier code wrote no `source` and no `skill`.
     """
     items = []
     try:
@@ -58,7 +58,7 @@ def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem,
             columns = zip(row["votes"], row["reasoning"], row["augmentations"], row["logprobs"], strict=True)
             votes = tuple(Vote(row["id"], index, *values) for index, values in enumerate(columns))
             image, source = image_by_id(row["image"], images), row.get("source") or "questioner"
-            question = Question(row["id"], image, row["type"], row["question"], source)
+            question = Question(row["id"], image, row["type"], row["question"], source, row.get("skill") or "")
             items.append(SilverItem(question, row["silver_answer"], row["confidence"], votes))
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is no silver set of these images ({error}); put it back from a copy") from None
@@ -114,6 +114,7 @@ def answer_rows(groups: Sequence[Group], items: Mapping[str, SilverItem]) -> Ite
             "rewards": list(group.rewards),
             "reward": fmean(group.rewards),
             "source": question.source,
+            "skill": question.skill,
         }
 
 
@@ -163,6 +164,7 @@ def _question_and_votes(question: Question, votes: Sequence[Vote]) -> dict[str, 
         "type": question.type,
         "question": question.text,
         "source": question.source,
+        "skill": question.skill,
         "votes": [vote.answer for vote in votes],
         "augmentations": [vote.augmentation for vote in votes],
         "reasoning": [vote.text for vote in votes],

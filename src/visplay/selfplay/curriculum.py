@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
 from visplay.answers import match
+from visplay.config import ReasonerSettings
 from visplay.data.random_streams import random_stream
 from visplay.types import SilverItem, StepId
 
@@ -20,21 +21,33 @@ def draw_batch(
     size: int,
     at: StepId,
     seed: int,
-    curriculum: Literal["none", "uncertain"],
+    settings: ReasonerSettings,
     drawn: Collection[str] = (),
 ) -> list[SilverItem]:
     """The silver items of a step, at most `size` and none twice; they depend on the arguments alone.
 
+    Without curriculum and quota they are those of `silver_batch`.
+
     Args:
-        drawn: ids of questions that the step drew before; the curriculum prefers others while there are any.
+        drawn: ids of questions that the step drew before; others are preferred while there are any.
     """
-    if curriculum == "none":
+    if settings.curriculum == settings.quota == "none":
         return silver_batch(items, size, at, seed)
     items = [item for item in items if item.question.id not in drawn] or items
-    weights = np.array([uncertainty(item) for item in items])
-    stream = random_stream(seed, f"{at.iteration}/{at.phase}/uncertain {at.step}")
+    weights = np.array([uncertainty(item) if settings.curriculum == "uncertain" else 1.0 for item in items])
+    if settings.quota == "skill":
+        totals: Counter[str] = Counter()
+        for item, weight in zip(items, weights, strict=True):
+            totals[skill(item)] += weight
+        weights /= [totals[skill(item)] for item in items]
+    stream = random_stream(seed, f"{at.iteration}/{at.phase}/drawn {at.step}")
     chosen = stream.choice(len(items), min(size, len(items)), replace=False, p=weights / weights.sum())
     return [items[place] for place in chosen]
+
+
+def skill(item: SilverItem) -> str:
+    """What a quota counts: the skill that the source names, else source and type of the question."""
+    return item.question.skill or f"{item.question.source}, {item.question.type}"
 
 
 def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:

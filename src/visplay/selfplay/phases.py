@@ -130,7 +130,7 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
     def batch(size: int, of: StepId) -> list[SilverItem]:
         """Items whose images are still there."""
         while items := [item for item in silver if not context.run_images.is_lost(item.question.image)]:
-            drawn = draw_batch(items, size, of, settings.seed, settings.reasoner.curriculum, asked_about)
+            drawn = draw_batch(items, size, of, settings.seed, settings.reasoner, asked_about)
             images = {item.question.image.id: item.question.image for item in drawn}
             if len(context.run_images.left(images.values())) == len(images):
                 return drawn
@@ -140,7 +140,7 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
         answered = [
             (group, item)
             for group, item in zip(state.reasoner.groups(items, tag), items, strict=True)
-            if group.completions and context.run_images.usable(item.question.image)
+            if context.run_images.usable(item.question.image) and group.completions
         ]
         asked.update((group.request.id, item) for group, item in answered)
         asked_about.update(item.question.id for item in items)

@@ -14,7 +14,7 @@ _QUESTION = "The picture was cut into four tiles and shuffled. Where is the tile
 
 
 class Jigsaw(ExactTask, type="jigsaw"):
-    """The picture is cut into 2 × 2 tiles and shuffled: where is the tile that belongs top left?
+    """Asks where the tile that belongs top left went when the picture was cut into 2 × 2 tiles and shuffled.
 
     Visual Jigsaw (arXiv 2509.25190) asks for the whole order; one tile has an answer with four options.
     """

@@ -15,7 +15,7 @@ _TRIES = 4
 
 
 class OddOneOut(ExactTask, type="odd_one_out"):
-    """Four views of half the sides, of which one is of another image: which (SSL-R1, arXiv 2604.20705)?"""
+    """Asks which of four views, of half the sides each, is of another image (SSL-R1, arXiv 2604.20705)."""
 
     pictures: ClassVar[int] = 2
 

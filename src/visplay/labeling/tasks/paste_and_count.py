@@ -23,7 +23,7 @@ _DISTINCT = 90.0  # least distance of the marks' colour from all colours of the 
 
 
 class PasteAndCount(ExactTask, type="paste_and_count"):
-    """Equal discs are pasted onto the picture, in a colour that it does not have: how many (EVE, arXiv 2604.18320)?"""
+    """Asks how many discs were pasted, in a colour that the picture does not have (EVE, arXiv 2604.18320)."""
 
     most: int = Field(6, ge=2, le=_CELLS**2, description="most discs; each number from 1 on is as frequent")
 

@@ -15,7 +15,7 @@ _TRANSPOSE = (None, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Imag
 
 
 class Rotation(ExactTask, type="rotation"):
-    """By how much was the picture turned clockwise: by 0, 90, 180 or 270 degrees (SSL-R1, arXiv 2604.20705).
+    """Asks by how much the picture was turned clockwise: 0, 90, 180 or 270 degrees (SSL-R1, arXiv 2604.20705).
 
     The square in the middle of the image is turned, and the rest is grey, so that no side tells a quarter turn.
     """

@@ -24,7 +24,7 @@ _CLEAR = 4 * VISIBLE  # a change covers a ninth of the picture
 
 
 class SpotTheEdit(ExactTask, type="spot_the_edit"):
-    """Two pictures side by side, of which the right one was edited in a quarter: which (EVE, arXiv 2604.18320)?
+    """Asks in which quarter two pictures side by side differ, of which one was edited (EVE, arXiv 2604.18320).
 
     A patch is shown in its negative, covered by a patch of another quarter, or covered by black or white.
     """

@@ -15,7 +15,7 @@ _TRIES = 4
 
 
 class WhichCrop(ExactTask, type="which_crop"):
-    """A picture with four framed parts, and one of them enlarged beside it: which (SSL-R1, arXiv 2604.20705)?"""
+    """Asks which of four framed parts of a picture is enlarged beside it (SSL-R1, arXiv 2604.20705)."""
 
     def draw(self, originals: Sequence[Image.Image], stream: np.random.Generator) -> Drawn | None:
         (image,), right = originals, int(stream.integers(4))
