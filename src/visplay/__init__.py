@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from visplay.interfaces.reward import QuestionOutcome as QuestionOutcome
     from visplay.interfaces.reward import ReasonerReward as ReasonerReward
     from visplay.interfaces.suite import SuiteSource as SuiteSource
+    from visplay.interfaces.task_source import TaskSource as TaskSource
     from visplay.runs.open_run import Run as Run
     from visplay.runs.open_run import open_run as open_run
     from visplay.selfplay.run import evolve as evolve
@@ -60,6 +61,7 @@ _EXPORTS = {
     "visplay.interfaces.advantages": ("AdvantageEstimator", "GroupRewards"),
     "visplay.interfaces.engine": ("Engine", "EngineBackend", "Sampling"),
     "visplay.interfaces.gate": ("Gate",),
+    "visplay.interfaces.task_source": ("TaskSource",),
     "visplay.interfaces.image_source": ("Catalogue", "ImageSource", "Observer"),
     "visplay.interfaces.labeler": ("Labeler", "Voter"),
     "visplay.interfaces.loss": ("PolicyLoss",),

@@ -47,6 +47,16 @@ class ImageRef:
         """Whether marks in the prompt say where its images stand; otherwise they stand before the text."""
         return False
 
+    @property
+    def made(self) -> bool:
+        """Whether a task source made it, so that the answer to its question is known by construction."""
+        return False
+
+    @property
+    def originals(self) -> tuple[ImageRef, ...]:
+        """The images that it is made of: itself, unless it is `made`."""
+        return (self,)
+
     def load(self) -> Image.Image:
         """Decode to `upright_rgb`; UnreadableImage if the bytes are missing, other than `content` says, or damaged."""
         encoded = self.read()
@@ -130,12 +140,17 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question the Questioner wrote about an image."""
+    """A question about an image; `source` is who asked: "questioner", or the name of a task source.
+
+    `skill` is what it takes, in the words of the source, such as "counting"; empty where the source does not say.
+    """
 
     id: str
     image: ImageRef
     type: QuestionType
     text: str
+    source: str = "questioner"
+    skill: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from visplay.labeling.gates.answered import Answered
 from visplay.labeling.gates.band import Band
 from visplay.types import Candidate
 
-SEAMS = ("labeler", "gate", "questioner_reward", "reasoner_reward", "engine", "image_source", "suite")
+SEAMS = ("labeler", "gate", "task_source", "questioner_reward", "reasoner_reward", "engine", "image_source", "suite")
 NEEDS = {
     ("image_source", "folder"): {"path": "photos"},
     ("image_source", "lab"): {"style": "single"},

@@ -20,7 +20,7 @@ from visplay.evaluation.summary import selected_iteration
 from visplay.lab.suites.tasks import lab_suites
 from visplay.models.vlm import VLM
 from visplay.selfplay.controls import CONTROLS
-from visplay.selfplay.phases import silver_batch
+from visplay.selfplay.curriculum import silver_batch
 from visplay.types import ImageRef, Question, SilverItem, StepId
 
 SMALL = [

@@ -8,13 +8,13 @@ A resumed run takes changes of the settings that are marked `MayChange`, and ref
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from visplay.config.yaml_file import read_text
 from visplay.interfaces.advantages import AdvantageEstimator
-from visplay.interfaces.component import MayChange, Section, by_name
+from visplay.interfaces.component import Component, MayChange, Section, by_name
 from visplay.interfaces.engine import EngineBackend, Sampling
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.image_source import ImageSource
@@ -22,8 +22,10 @@ from visplay.interfaces.labeler import Labeler
 from visplay.interfaces.loss import PolicyLoss
 from visplay.interfaces.reward import QuestionerReward, ReasonerReward
 from visplay.interfaces.suite import SuiteSource
+from visplay.interfaces.task_source import TaskSource
 from visplay.types import AnswersAre, Augmentation
 
+_Part = TypeVar("_Part", bound=Component)
 Averaging = Literal["sequence", "token", "constant"]
 # What every chat is rendered with.
 _OF_EVERY_CHAT = frozenset(
@@ -125,6 +127,9 @@ class SilverSettings(Section):
     gates: tuple[Gate, ...] = by_name(
         ("boxed", "band"), "gates that a labelled question must pass, in order (paper: band)"
     )
+    tasks: tuple[TaskSource, ...] = Field(
+        (), description="sources of further questions; each has a share of the images, and the Questioner the rest"
+    )
 
     @field_validator("gates")
     @classmethod
@@ -139,6 +144,14 @@ class SilverSettings(Section):
             )
         return self
 
+    @field_validator("tasks")
+    @classmethod
+    def _share_the_images(cls, tasks: tuple[TaskSource, ...]) -> tuple[TaskSource, ...]:
+        total = sum(source.share for source in tasks)
+        if total > 1 + 1e-9:
+            raise ValueError(f"the shares of the task sources add up to {total:g}, more than all images; lower them")
+        return _distinct(tasks)
+
 
 class ReasonerSettings(Section):
     """The Reasoner phase: reinforcement learning on the silver set."""
@@ -152,6 +165,15 @@ class ReasonerSettings(Section):
         ("plain",),
         min_length=1,
         description="augmentations to train on in turn; harder than the votes' teach more",
+    )
+    curriculum: Literal["none", "uncertain"] = Field(
+        "none",
+        description="which silver questions a step draws: 'none': all in turn; 'uncertain': rather those whose votes "
+        "agree with the silver answer neither always nor never",
+    )
+    quota: Literal["none", "skill"] = Field(
+        "none",
+        description="'skill': as many silver questions of each skill, or of each source and type where none is named",
     )
     shuffle_options: bool = Field(
         True,
@@ -365,13 +387,13 @@ class Settings(Section):
         return self
 
 
-def _distinct(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
-    """The gates; metrics are by their names, so none may be there twice."""
-    names = [gate.name for gate in gates]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"gate '{name}' is there twice")
-    return gates
+def _distinct(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
+    """The components; metrics are by their names, so none may be there twice."""
+    names = [part.name for part in parts]
+    for part in parts:
+        if names.count(part.name) > 1:
+            raise ValueError(f"{part.seam.replace('_', ' ')} '{part.name}' is there twice")
+    return parts
 
 
 def _refuse_untrainable(role: str, sampling: Sampling, steps: int, elsewhere: str) -> None:

@@ -68,8 +68,11 @@ class AugmentedImage(ImageRef):
 
 
 def augmented(image: ImageRef, augmentation: Augmentation) -> ImageRef:
-    """The image itself for "plain", else an image with the id `<id>~<augmentation>`; does not decode the image."""
-    if augmentation == "plain":
+    """The image itself for "plain", else an image with the id `<id>~<augmentation>`; does not decode the image.
+
+    A made image is itself too: its question is about how it was made.
+    """
+    if augmentation == "plain" or image.made:
         return image
     return _with_parts(image, [_augmented(part, augmentation) for part in image.parts])
 

@@ -18,12 +18,13 @@ from typing import Any
 
 from visplay.config import Settings, check_settings
 from visplay.data.augmentations import AugmentedImage
+from visplay.data.made_images import MadeImage
 from visplay.interfaces.engine import Sampling
 from visplay.types import Completion, Group, ImageList, ImageRef, Request
 
 _CLASS = "class"
 _RECORDS: dict[str, Callable[..., object]] = {
-    kind.__name__: kind for kind in (Completion, Group, Request, ImageRef, ImageList, AugmentedImage)
+    kind.__name__: kind for kind in (Completion, Group, Request, ImageRef, ImageList, AugmentedImage, MadeImage)
 }
 
 

@@ -20,6 +20,8 @@ class Gate(Component, seam="gate"):
         """The reason in a few words, by question id, of every rejected candidate; the others pass.
 
         All candidates passed the gates before this one and have a silver answer. A gate may ask the `voter` again.
+        No gate sees the exact tasks, whose answers are known by construction. Other candidates of task sources may have
+        no votes (`result.votes == 0`); a gate that judges by votes lets them pass.
         """
         raise NotImplementedError
 

@@ -30,7 +30,9 @@ class LabObserver:
     def on_silver_set(
         self, candidates: Sequence[Candidate], kept: Collection[str], voter: Voter, votes: int, compared: int
     ) -> dict[str, Any]:
-        """See `silver_truth` and `paper_comparison`."""
+        """See `silver_truth` and `paper_comparison`; exact tasks, true by construction, are left out of both."""
+        candidates = [candidate for candidate in candidates if not candidate.question.image.made]
+        kept = {candidate.question.id for candidate in candidates} & set(kept)
         questions = [candidate.question for candidate in candidates[:compared]]
         return silver_truth(self.truth, candidates, kept) | paper_comparison(self.truth, voter, questions, votes)
 
@@ -69,8 +71,11 @@ class LabObserver:
             `reward_accuracy`: share of the completions that were rewarded rightly, that is, if and only if the boxed
             answer is true, over questions that have a true answer. `label_accuracy`: share of the questions with a true
             silver answer. `learned_label_accuracy`: the same, each weighted by its sum of absolute advantages.
-            None where there is nothing to count.
+            None where there is nothing to count. Exact tasks, true by construction, are left out.
         """
+        measured = [place for place, item in enumerate(items) if not item.question.image.made]
+        items = [items[place] for place in measured]
+        groups, advantages = [groups[place] for place in measured], [advantages[place] for place in measured]
         answers = [self.truth.answer(item.question) for item in items]
         rewarded = [
             (reward > _RIGHT) == is_true(extract_boxed(completion.text), answer)

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from visplay.answers import extract_boxed
+from visplay.data.made_images import image_by_id
 from visplay.errors import RunError
 from visplay.labeling.synthesis import Synthesis
 from visplay.roles.questioner import Asked, RewardBreakdown
@@ -47,13 +48,17 @@ def write_silver(path: Path, items: Iterable[SilverItem], iteration: int) -> Non
 
 
 def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem, ...]:
-    """The items of a file of `write_silver`, RunError if it is damaged; `images` are the run's images by id."""
+    """The items of a file of `write_silver`, RunError if it is damaged; `images` are the run's images by id.
+
+    Made images are made again of these images when they are loaded. Earlier code wrote no `source` and no `skill`.
+    """
     items = []
     try:
         for row in read_table(path).to_pylist():
             columns = zip(row["votes"], row["reasoning"], row["augmentations"], row["logprobs"], strict=True)
             votes = tuple(Vote(row["id"], index, *values) for index, values in enumerate(columns))
-            question = Question(row["id"], images[row["image"]], row["type"], row["question"])
+            image, source = image_by_id(row["image"], images), row.get("source") or "questioner"
+            question = Question(row["id"], image, row["type"], row["question"], source, row.get("skill") or "")
             items.append(SilverItem(question, row["silver_answer"], row["confidence"], votes))
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is no silver set of these images ({error}); put it back from a copy") from None
@@ -62,7 +67,7 @@ def read_silver(path: Path, images: Mapping[str, ImageRef]) -> tuple[SilverItem,
 
 def join_silver(parts: Sequence[Path], path: Path) -> None:
     """Write the rows of all files into one file, in order."""
-    write_table(path, pa.concat_tables([read_table(part) for part in parts]))
+    write_table(path, pa.concat_tables([read_table(part) for part in parts], promote_options="default"))
 
 
 def write_record(folder: Path, step: StepId, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -108,6 +113,8 @@ def answer_rows(groups: Sequence[Group], items: Mapping[str, SilverItem]) -> Ite
             "logprobs": [fmean(completion.logprobs or (0.0,)) for completion in completions],
             "rewards": list(group.rewards),
             "reward": fmean(group.rewards),
+            "source": question.source,
+            "skill": question.skill,
         }
 
 
@@ -129,6 +136,7 @@ def _left_out(entry: Asked) -> dict[str, Any]:
     reason = "not in the agreed form" if entry.completion.finished else "too long: it was cut off"
     gate, reason = (INVALID, reason) if entry.question is None else (REPEATED, _LIKE_ANOTHER)
     row = {"id": entry.key, "image": entry.request.image.id, "question": entry.text, "confidence": 0.0}
+    row["source"] = "questioner"
     kind = entry.question.type if entry.question else None
     return row | {"type": kind, "kept": False, "gate": gate, "reason": reason}
 
@@ -157,6 +165,8 @@ def _question_and_votes(question: Question, votes: Sequence[Vote]) -> dict[str, 
         "image": question.image.id,
         "type": question.type,
         "question": question.text,
+        "source": question.source,
+        "skill": question.skill,
         "votes": [vote.answer for vote in votes],
         "augmentations": [vote.augmentation for vote in votes],
         "reasoning": [vote.text for vote in votes],

@@ -25,6 +25,7 @@ from pydantic import BaseModel, Field
 
 from visplay.answers import match, vote
 from visplay.config import Settings, load_settings
+from visplay.data.made_images import image_by_id
 from visplay.errors import ImageError
 from visplay.runs.files import read_json
 from visplay.runs.schemas import ASKED, INVALID, REPEATED
@@ -153,8 +154,8 @@ class Gallery:
         return [ids[i * len(ids) // n] for ids, n in zip(filled, wanted, strict=True) for i in range(n)]
 
     def texts(self, iteration: int) -> list[str]:
-        """The candidates of an iteration's synthesis, for `health.signs`."""
-        candidates = ~pc.field("gate").isin([INVALID, REPEATED])
+        """The Questioner's candidates of an iteration's synthesis, for `health.signs`."""
+        candidates = ~pc.field("gate").isin([INVALID, REPEATED]) & ~pc.field("from_task")
         found = self._found(Query(iteration=iteration, phase="silver").condition() & candidates)
         return list(found["question"].to_pylist())
 
@@ -204,7 +205,7 @@ class ImageList:
         None if the source has no such id, or if the source or the file no longer exists.
         """
         try:
-            shown = self._by_id[image].load()
+            shown = image_by_id(image, self._by_id).load()
         except (KeyError, OSError, ImageError):
             return None
         factor = side // max(shown.size)
@@ -254,7 +255,11 @@ def _indexed(records: list[pa.Table]) -> pa.Table:
     texts = pc.binary_join(table["reasoning"], "\n")
     replaced = {"null_handling": "replace", "null_replacement": ""}
     searched = pc.binary_join_element_wise(table["question"], table["answer"], texts, "\n", **replaced)
-    return table.append_column("searched", pc.utf8_lower(searched)).combine_chunks()
+    # Earlier code wrote no source.
+    from_task = pc.not_equal(pc.fill_null(table["source"], "questioner"), "questioner")
+    return (
+        table.append_column("searched", pc.utf8_lower(searched)).append_column("from_task", from_task).combine_chunks()
+    )
 
 
 def _counts(column: pa.ChunkedArray) -> dict[Any, int]:

@@ -64,7 +64,8 @@ def _of_silver(silver: Mapping[str, Any]) -> Iterator[Sign]:
     when = f"in iteration {silver['iteration']}"
     candidates, kept, types, dropped = (silver[name] for name in ("candidates", "kept", "types", "dropped"))
     labelled = candidates - silver["unlabelled"]
-    yield _sign("small set", kept, f"{_of(kept, candidates)} became silver {when}.")
+    all_asked = candidates + sum(task["asked"] for task in silver.get("tasks", {}).values())
+    yield _sign("small set", kept, f"{_of(kept, all_asked)} became silver {when}.")
     if types:
         commonest = max(types, key=types.get)
         share = types[commonest] / sum(types.values())

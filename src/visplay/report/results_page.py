@@ -83,7 +83,10 @@ def _silver(silver: Sequence[Figures]) -> list[dict[str, Any]]:
     for one in silver:
         row = {"iteration": one["iteration"], "asked": one["asked"], "valid": one["valid"]}
         row |= {"distinct": one["candidates"], "no answer": one["unlabelled"]}
-        row |= {f"dropped: {gate}": number for gate, number in one["dropped"].items()} | {"kept": one["kept"]}
+        row |= {f"dropped: {gate}": number for gate, number in one["dropped"].items()}
+        row |= {f"kept from {name}": task["kept"] for name, task in one.get("tasks", {}).items()} | {
+            "kept": one["kept"]
+        }
         row["mean confidence"] = "" if one["mean_confidence"] is None else f"{one['mean_confidence']:.3f}"
         if any("label_accuracy" in each for each in silver):
             row["answers true, %"] = _percent(one.get("label_accuracy"))

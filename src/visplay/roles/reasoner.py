@@ -84,7 +84,7 @@ class Reasoner:
         asked = [
             (question.id, augmentation, ordered)
             for question in questions
-            for augmentation, share in spread_votes(m, augmentations, question.text)
+            for augmentation, share in spread_votes(m, _fitting(augmentations, question), question.text)
             for ordered in self._ordered(self._request(question, share, "vote", augmentation), question)
         ]
         requests = [ordered.request for *_, ordered in asked]
@@ -178,8 +178,9 @@ class Reasoner:
 
         Training on stronger augmentations than those of the votes follows FixMatch (arXiv 2001.07685).
         """
-        augmentations, requests = self.settings.augmentations, []
+        requests = []
         for place, item in enumerate(items):
+            augmentations = _fitting(self.settings.augmentations, item.question)
             augmentation = _kept(augmentations[place % len(augmentations)], item.question.text)
             requests.append(self._request(item.question, self.settings.group_size, tag, augmentation))
         completions = self.engine.generate(requests, self.settings.sampling)
@@ -197,6 +198,11 @@ class Reasoner:
     def _request(self, question: Question, n: int, tag: str, augmentation: Augmentation) -> Request:
         name = f"{tag}/{question.id}" if augmentation == "plain" else f"{tag}/{augmentation}/{question.id}"
         return Request(name, augmented(question.image, augmentation), self.prompts.answer(question.text), n)
+
+
+def _fitting(augmentations: Sequence[Augmentation], question: Question) -> Sequence[Augmentation]:
+    """The augmentations that an image allows: of a made image, whose question is about how it was made, none."""
+    return ("plain",) if question.image.made else augmentations
 
 
 def _kept(augmentation: Augmentation, question: str) -> Augmentation:

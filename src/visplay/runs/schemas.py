@@ -23,6 +23,7 @@ SILVER = pa.schema(
         ("confidence", pa.float64()),
         ("silver_answer", pa.string()),
         ("iteration", pa.int32()),
+        *_columns(pa.string(), "source", "skill"),  # "questioner" or the name of a task source; as the source says
     ]
 )
 """`silver/iteration-T.parquet` and `silver.parquet`: a row per question that is trained on."""
@@ -42,6 +43,7 @@ ASKED = pa.schema(
         ("rewards", pa.list_(pa.float64())),  # of the Reasoner's answers, which are in the columns of the votes
         *_columns(pa.list_(pa.string()), "evidence", "findings"),
         *_columns(pa.float64(), "reward", "base_reward", "diversity_penalty", "history_penalty"),
+        *_columns(pa.string(), "source", "skill"),  # as in the silver set
     ]
 )
 """`asked/T-PHASE-STEP.parquet`: a row per completion of the Questioner, kept or not, or per group of the Reasoner."""

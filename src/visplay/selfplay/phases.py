@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 
-from visplay.data.random_streams import random_stream
 from visplay.errors import ImageError
 from visplay.evaluation.baselines import Baselines
 from visplay.evaluation.results import measurement_file
@@ -24,6 +23,7 @@ from visplay.rl.trainer import Trainer
 from visplay.roles.questioner import Asked, RewardBreakdown
 from visplay.runs.files import make_folder
 from visplay.selfplay.context import ACCEPTED, BEST, PhaseContext
+from visplay.selfplay.curriculum import draw_batch
 from visplay.types import Augmentation, Candidate, Group, SilverItem, StepId
 
 
@@ -117,8 +117,17 @@ def make_silver_set(context: PhaseContext, at: StepId) -> None:
     wanted, votes = silver.questions_per_image, silver.votes
     with context.step(at) as record:
         synthesis = synthesize(
-            state.questioner, state.labeler, silver.gates, state.reasoner, images, wanted, votes, f"{t}/silver"
-        ).about(context.run_images.left(images))
+            state.questioner,
+            state.labeler,
+            silver.gates,
+            state.reasoner,
+            images,
+            wanted,
+            votes,
+            f"{t}/silver",
+            silver.tasks,
+        )
+        synthesis = synthesis.about(context.run_images.left([*images, *synthesis.images]))
         if not context.run_images.left(images):
             raise ImageError("all images of the silver set vanished; put them back, then continue with --resume")
         write_silver(silver_file(folder, t), synthesis.items, t)
@@ -136,11 +145,12 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
     silver, trainer, observer = context.silver(at.iteration), state.reasoner_trainer, context.inputs.observer
     context.prepare_phase(at)
     asked: dict[str, SilverItem] = {}
+    asked_about: set[str] = set()  # ids of the questions
 
     def batch(size: int, of: StepId) -> list[SilverItem]:
         """Items whose images are still there."""
-        while items := [item for item in silver if item.question.image.id not in context.run_images.lost]:
-            drawn = silver_batch(items, size, of, settings.seed)
+        while items := [item for item in silver if not context.run_images.is_lost(item.question.image)]:
+            drawn = draw_batch(items, size, of, settings.seed, settings.reasoner, asked_about)
             images = {item.question.image.id: item.question.image for item in drawn}
             if len(context.run_images.left(images.values())) == len(images):
                 return drawn
@@ -150,9 +160,10 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
         answered = [
             (group, item)
             for group, item in zip(state.reasoner.groups(items, tag), items, strict=True)
-            if group.completions and context.run_images.usable(item.question.image)
+            if context.run_images.usable(item.question.image) and group.completions
         ]
         asked.update((group.request.id, item) for group, item in answered)
+        asked_about.update(item.question.id for item in items)
         return [group for group, _ in answered]
 
     def sample_more(number: int, missing: int) -> list[Group]:
@@ -172,14 +183,6 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
         if observer is not None:
             items, advantages = [asked[group.request.id] for group in groups], trainer.advantages(groups)
             record |= observer.on_reasoner_step(items, groups, [found.tolist() for found in advantages])
-
-
-def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
-    """The silver items of a step: shuffled laps over the set, cut so that no step holds one twice."""
-    size = min(size, len(items))
-    lap, part = divmod(at.step, len(items) // size)
-    order = random_stream(seed, f"{at.iteration}/{at.phase}/lap {lap}").permutation(len(items))
-    return [items[i] for i in order[part * size : (part + 1) * size]]
 
 
 def measure_reasoner(context: PhaseContext, at: StepId) -> None:

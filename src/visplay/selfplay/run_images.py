@@ -69,18 +69,21 @@ class RunImages:
     def left(self, images: Iterable[ImageRef]) -> set[str]:
         """The ids of those images that are still what they were. The others are lost from now on.
 
-        A file is read again only if its time or size changed, so this is cheap.
+        A made image is lost with any of its originals. A file is read again only if its time or size changed, so this
+        is cheap.
         """
-        found, lost = set(), {}
-        for image in images:
-            if image.id not in self.lost and (reason := self._fault(image)):
-                lost[image.id] = reason
-            elif image.id not in self.lost:
-                found.add(image.id)
-        if lost:
+        images = list(images)
+        originals = {image.id: image for whole in images for image in whole.originals}
+        found = {name: self._fault(image) for name, image in originals.items() if name not in self.lost}
+        if lost := {name: reason for name, reason in found.items() if reason}:
             self.lost |= self._others_lost() | lost
             write_json(self._file, lost_images(self._file.parent) | self.lost)
-        return found
+        there = found.keys() - lost.keys()
+        return {image.id for image in images if there.issuperset(original.id for original in image.originals)}
+
+    def is_lost(self, image: ImageRef) -> bool:
+        """Whether the image, or one that it is made of, is known to be lost; looks at no file."""
+        return any(original.id in self.lost for original in image.originals)
 
     def _others_lost(self) -> dict[str, str]:
         """Images that went away together with a lost one, judged by their size; looked for once a minute at most."""

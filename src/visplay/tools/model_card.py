@@ -20,7 +20,7 @@ from visplay.selfplay.verdict import Verdict, last_accepted
 _IMPORTANT = {
     "": ("seed", "iterations", "tune", "dtype", "four_bit", "train_vision", "min_pixels", "max_pixels"),
     "questioner": ("reward", "steps", "images_per_step", "group_size"),
-    "silver": ("images", "questions_per_image", "labeler", "votes", "gates"),
+    "silver": ("images", "questions_per_image", "labeler", "votes", "gates", "tasks"),
     "reasoner": ("reward", "steps", "questions_per_step", "group_size"),
     "rl": ("learning_rate", "kl"),
     "acceptance": ("images",),
@@ -101,7 +101,7 @@ def _important(settings: Settings) -> Iterator[tuple[str, Any]]:
     for section, keys in _IMPORTANT.items():
         for key in keys:
             value = values[section][key] if section else values[key]
-            if value is not None and (section != "lora" or settings.tune == "lora"):
+            if value is not None and (key != "tasks" or value) and (section != "lora" or settings.tune == "lora"):
                 yield f"{section}.{key}".lstrip("."), value
 
 

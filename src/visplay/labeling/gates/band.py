@@ -14,7 +14,10 @@ from visplay.types import Candidate
 
 
 class Band(Gate, type="band"):
-    """Rejects a question whose confidence is outside [low, high]."""
+    """Rejects a question whose confidence is outside [low, high].
+
+    The computed answer of a task source has no votes, so its confidence is no measure of difficulty, and it passes.
+    """
 
     low: float = Field(0.25, ge=0, le=1, description="lowest confidence kept (paper: 0.25, official: 0.3)")
     high: float = Field(0.75, ge=0, le=1, description="highest confidence kept (paper 0.75, official 0.8)")
@@ -33,6 +36,8 @@ class Band(Gate, type="band"):
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
         found: dict[str, str] = {}
         for candidate in candidates:
+            if candidate.question.source != "questioner" and not candidate.result.votes:
+                continue
             confidence = candidate.result.confidence
             options = guesses(candidate.result.answer or "", candidate.question.text) if self.chance_corrected else None
             corrected = above_chance(confidence, options) if options else confidence

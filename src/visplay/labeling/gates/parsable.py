@@ -15,9 +15,10 @@ class Parsable(Gate, type="parsable"):
 
     A Questioner that is rewarded for uncertainty drifts towards ungrammatical questions: they lower the Reasoner's
     confidence, and the labeler `facts` cannot check them. Few questions about photographs are parsable, so the gate is
-    for images with few kinds of things.
+    for images with few kinds of things. It judges the Questioner alone: task sources do not drift.
     """
 
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
-        unparsed = (c.question for c in candidates if read_meaning(c.question.text) is None)
+        asked = (c.question for c in candidates if c.question.source == "questioner")
+        unparsed = (question for question in asked if read_meaning(question.text) is None)
         return {question.id: f"'{question.text}' is not in the grammar" for question in unparsed}

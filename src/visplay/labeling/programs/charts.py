@@ -212,7 +212,13 @@ def _count_marks(chart: Chart) -> str | None:
     return str(sum(len(series.values) for series in chart.series)) if chart.series else None
 
 
-@charts("count-series", "counting", 1, "how many (series|lines|groups|colors) are (there|shown|visible|in the chart)?", "how many (series|lines) does the (chart|graph) have?")
+@charts(
+    "count-series",
+    "counting",
+    1,
+    "how many (series|lines|groups|colors) are (there|shown|visible|in the chart)?",
+    "how many (series|lines) does the (chart|graph) have?",
+)
 def _count_series(chart: Chart) -> str | None:
     return str(len(chart.series)) if chart.series else None
 

@@ -83,7 +83,7 @@ function Full({ item, through }) {
   const trained = item.kept === null;
   const heading = trained ? "Every answer of its group, with its reward" : "Every vote with its reasoning";
   return html`
-    <p class="meta">${item.type || "no type"} · iteration ${item.iteration}, ${doing(item.phase)}${item.phase === "questioner" || trained ? `, step ${item.step + 1}` : ""} · <${Verdict} row=${item} /></p>
+    <p class="meta">${item.type || "no type"}${item.source && item.source !== "questioner" ? ` · asked by ${item.source}` : ""} · iteration ${item.iteration}, ${doing(item.phase)}${item.phase === "questioner" || trained ? `, step ${item.step + 1}` : ""} · <${Verdict} row=${item} /></p>
     <h2 class="long"><${Words} text=${item.question} /></h2>
     <div class="columns">
       <div>

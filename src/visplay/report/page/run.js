@@ -138,13 +138,15 @@ function Silver({ panels, absent, show }) {
   const panel = panels.find((one) => one.iteration === chosen) || panels.at(-1);
   const lost = panel.asked - panel.valid;
   const again = panel.valid - panel.candidates;
+  const tasks = Object.entries(panel.tasks || {});
   const flow = [
     { name: "asked", value: panel.asked },
     ...(lost ? [{ name: "not in the agreed form", value: lost, class: "lost" }] : []),
     ...(again ? [{ name: "the same again", value: again, class: "lost" }] : []),
     ...(panel.unlabelled ? [{ name: "no silver answer", value: panel.unlabelled, class: "lost" }] : []),
     ...Object.entries(panel.dropped).map(([gate, value]) => ({ name: `gate ${gate}`, value, class: "lost" })),
-    { name: "kept", value: panel.kept, class: "kept" },
+    ...tasks.map(([name, task]) => ({ name: `kept from ${name}`, value: task.kept, class: "kept" })),
+    { name: tasks.length ? "kept of those asked" : "kept", value: panel.kept - tasks.reduce((sum, [, task]) => sum + task.kept, 0), class: "kept" },
   ];
   const types = Object.entries(panel.types).map(([name, value]) => ({ name, value }));
   return html`<section>

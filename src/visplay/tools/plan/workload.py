@@ -19,6 +19,7 @@ from visplay.generation.batching import BatchLimits
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.gate import Gate
 from visplay.interfaces.labeler import ExtraRequests, Labeler
+from visplay.interfaces.task_source import image_counts
 
 _MANY = 10**6  # more images than are decoded at once
 
@@ -156,13 +157,19 @@ def generations(settings: Settings, images: int | None, assumed: Assumed) -> lis
             size = (images * one.versions, one.prompts, one.completions)
             yield new(f"{whose} {name}", calls, *size, mean, r.untrained_sampling)
 
+    own, *given = image_counts(taken, silver.tasks)
     gates = q.gates if q.reward.uses_gates else ()
     each, question, untrained = silver.questions_per_image, assumed.question_tokens, q.untrained_sampling
     found = [
         new("questions", q.steps, step, 1, q.group_size, question, q.sampling, trained=True),
         *extra("their", q.steps, step, _asked(q.labeler or silver.labeler, q.group_size, q.votes, gates)),
-        new("silver questions", 1, taken, 1, 0 if q.bank else each, question, untrained),
-        *extra("silver", 1, taken, _asked(silver.labeler, each, silver.votes, silver.gates)),
+        new("silver questions", 1, own, 1, 0 if q.bank else each, question, untrained),
+        *extra("silver", 1, own, _asked(silver.labeler, each, silver.votes, silver.gates)),
+        *(
+            generation
+            for source, count in zip(silver.tasks, given, strict=True)
+            for generation in extra(source.name, 1, count, [(one.kind, one) for one in source.requests()])
+        ),
         new("answers", r.steps, r.questions_per_step, 1, r.group_size, assumed.answer_tokens, r.sampling, trained=True),
         new("verdict questions", 1, accept.images, 1, 0 if q.bank else accept.questions_per_image, question, untrained),
         # The frozen questions are answered again, and new questions are answered too.

@@ -1,0 +1,112 @@
+"""Batches of the Reasoner: laps over the set, or a curriculum that prefers what the votes leave open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from visplay.config import ReasonerSettings
+from visplay.data.random_streams import random_stream
+from visplay.interfaces.advantages import AdvantageEstimator
+from visplay.interfaces.component import read_component
+from visplay.rl.dynamic_sampling import has_advantage
+from visplay.selfplay.curriculum import FLOOR, draw_batch, silver_batch, uncertainty
+from visplay.types import Completion, Group, ImageRef, Question, Request, SilverItem, StepId, Vote
+
+UNCERTAIN = ReasonerSettings(curriculum="uncertain")
+
+
+def item(name: str, agreeing: int, of: int = 8, answer: str = "red") -> SilverItem:
+    votes = tuple(Vote(name, n, "red" if n < agreeing else None if n % 2 else "blue", "") for n in range(of))
+    return SilverItem(Question(name, ImageRef("p", b""), "open", "?"), answer, 1.0, votes)
+
+
+# As in a silver set of which most questions are settled: 60 always agree, 20 never, 20 by half, more or less.
+PLANTED = [
+    *(item(f"solved {n}", 8) for n in range(60)),
+    *(item(f"hopeless {n}", 8, answer="green") for n in range(20)),
+    *(item(f"open {n}", 3 + n % 3) for n in range(20)),
+]
+
+
+def test_uncertainty_is_the_variance_of_agreement_with_the_silver_answer() -> None:
+    assert uncertainty(item("a", 4)) == 0.25 and uncertainty(item("a", 2)) == 3 / 16
+    assert uncertainty(item("a", 8)) == uncertainty(item("a", 0)) == uncertainty(item("a", 8, answer="green")) == FLOOR
+    assert uncertainty(item("a", 0, of=0)) == 0.25
+    assert uncertainty(item("a", 8, answer="Red.")) == FLOOR, "answers are compared by value"
+
+
+def test_a_step_holds_no_question_twice_and_can_be_drawn_again() -> None:
+    for step in range(20):
+        at = StepId(1, "reasoner", step)
+        drawn = draw_batch(PLANTED, 32, at, 0, UNCERTAIN)
+        assert len({one.question.id for one in drawn}) == 32
+        assert drawn == draw_batch(PLANTED, 32, at, 0, UNCERTAIN)
+        further = draw_batch(PLANTED, 32, at, 0, UNCERTAIN, {one.question.id for one in drawn})
+        assert not {one.question.id for one in drawn} & {one.question.id for one in further}
+    first = draw_batch(PLANTED, 32, StepId(1, "reasoner", 0), 0, UNCERTAIN)
+    assert first != draw_batch(PLANTED, 32, StepId(1, "reasoner", 1), 0, UNCERTAIN)
+    assert first != draw_batch(PLANTED, 32, StepId(1, "reasoner", 0), 1, UNCERTAIN)
+    assert len(draw_batch(PLANTED, 500, StepId(1, "reasoner", 0), 0, UNCERTAIN)) == len(PLANTED)
+    everything = {one.question.id for one in PLANTED}
+    assert len(draw_batch(PLANTED, 8, StepId(1, "reasoner", 0), 0, UNCERTAIN, everything)) == 8
+
+
+def test_open_questions_are_drawn_more_often_and_no_question_never() -> None:
+    drawn = Counter(
+        one.question.id.split()[0]
+        for step in range(300)
+        for one in draw_batch(PLANTED, 10, StepId(1, "reasoner", step), 0, UNCERTAIN)
+    )
+    rates = {kind: drawn[kind] / sum(one.question.id.startswith(kind) for one in PLANTED) for kind in drawn}
+    assert rates["open"] > 5 * rates["solved"] > 0 and rates["solved"] == pytest.approx(rates["hopeless"], rel=0.25)
+
+
+@pytest.mark.parametrize("estimator", ["group_norm", "mean_centered"])
+def test_fewer_groups_are_without_a_gradient(estimator: str) -> None:
+    """Planted: a question is solved as often as its votes agree; groups of eight answers, 50 steps of 16 groups."""
+    advantages = read_component("advantages", estimator)
+    assert isinstance(advantages, AdvantageEstimator)
+    stream = random_stream(0, "answers")
+
+    def group(one: SilverItem) -> Group:
+        share = sum(vote.answer == one.answer for vote in one.votes) / len(one.votes)
+        rewards = tuple(float(right) for right in stream.random(8) < share)
+        request = Request(one.question.id, one.question.image, "?", 8)
+        completions = tuple(Completion(request.id, n, (1,), (0.0,), "", True) for n in range(8))
+        return Group(request, completions, rewards)
+
+    def without_gradient(settings: ReasonerSettings) -> float:
+        batches = (draw_batch(PLANTED, 16, StepId(1, "reasoner", step), 0, settings) for step in range(50))
+        return float(np.mean([not has_advantage(group(one), advantages) for batch in batches for one in batch]))
+
+    assert without_gradient(ReasonerSettings()) > 0.75
+    assert without_gradient(UNCERTAIN) < 0.5
+
+
+def test_without_curriculum_and_quota_the_batches_are_laps() -> None:
+    for step in range(12):
+        at = StepId(2, "reasoner", step)
+        assert draw_batch(PLANTED, 30, at, 0, ReasonerSettings(), {"open 1"}) == silver_batch(PLANTED, 30, at, 0)
+
+
+@pytest.mark.parametrize("curriculum", ["none", "uncertain"])
+def test_a_quota_gives_each_skill_as_many_questions(curriculum: str) -> None:
+    """Planted: 80 questions of the Questioner, 15 of a program that counts, 10 of a task that names no skill."""
+    kinds = {"asked": (80, "questioner", ""), "counts": (15, "programs", "counting"), "turns": (10, "rotation", "")}
+    items = [
+        SilverItem(replace(item(f"{kind} {n}", 4).question, source=source, skill=skill), "red", 1.0, ())
+        for kind, (count, source, skill) in kinds.items()
+        for n in range(count)
+    ]
+    settings = ReasonerSettings.model_validate({"quota": "skill", "curriculum": curriculum})
+    drawn = Counter(
+        one.question.id.split()[0]
+        for step in range(400)
+        for one in draw_batch(items, 6, StepId(1, "reasoner", step), 0, settings)
+    )
+    # Drawn without putting back, so that a small skill falls a little short.
+    assert all(count / drawn.total() == pytest.approx(1 / 3, abs=0.05) for count in drawn.values())
