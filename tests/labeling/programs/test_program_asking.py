@@ -10,14 +10,14 @@ import pytest
 from visplay.lab.scene import ALL_PAIRS, random_scene
 from visplay.labeling.programs.answering import answer
 from visplay.labeling.programs.asking import programs
-from visplay.labeling.records.schema import Chart, ClosedScene, Scene, Series, Thing
+from visplay.labeling.records.schema import Chart, Scene, Series, Thing
 
 
 def scenes(count: int) -> list[Scene]:
     rng = np.random.default_rng(3)
     drawings = [random_scene(rng, int(rng.integers(2, 7)), ALL_PAIRS) for _ in range(count)]
     return [
-        ClosedScene(
+        Scene(
             things=tuple(
                 Thing(name=t.shape, attributes={"color": t.color}, row=t.row, column=t.column, size=t.size)
                 for t in drawing.things

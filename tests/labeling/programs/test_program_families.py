@@ -12,7 +12,7 @@ from visplay.answers import match
 from visplay.labeling.programs.answering import FAMILIES, answer, readings
 from visplay.labeling.programs.asking import drawn, programs
 from visplay.labeling.programs.family import Draft
-from visplay.labeling.records.schema import Chart, ClosedScene, Document, Record, Scene, Series, Thing
+from visplay.labeling.records.schema import Chart, Document, Record, Scene, Series, Thing
 
 seeds = st.integers(0, 2**32 - 1)
 ALL = [family for families in FAMILIES.values() for family in families]
@@ -61,7 +61,7 @@ def test_labels_of_any_spelling_do_no_harm(labels: list[str], seed: int) -> None
     for record in (
         Chart(form="bar chart", title=labels[0], unit=labels[-1][:3], series=(Series(values=values),)),
         Document(fields=dict.fromkeys(labels, "x"), header=tuple(labels), rows=(tuple(labels), tuple(labels[::-1]))),
-        ClosedScene(things=things, complete=("thing",)),
+        Scene(things=things, complete=("thing",)),
     ):
         for program in programs(record, np.random.default_rng(seed), 6):
             assert {answer(wording, record) for wording in program.wordings} == {program.answer}

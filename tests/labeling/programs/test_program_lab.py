@@ -14,7 +14,7 @@ from visplay.lab.scene import Scene as Drawing
 from visplay.labeling.programs.answering import FAMILIES, answer
 from visplay.labeling.programs.asking import drawn
 from visplay.labeling.programs.family import Draft
-from visplay.labeling.records.schema import ClosedScene, Scene, Thing
+from visplay.labeling.records.schema import Scene, Thing
 
 ASKED = tuple(kind for kind in KINDS if kind != "record")  # "record" asks for a list in the lab's own form
 
@@ -24,7 +24,7 @@ def true_record(drawing: Drawing) -> Scene:
         Thing(name=t.shape, attributes={"color": t.color}, row=t.row, column=t.column, size=t.size)
         for t in drawing.things
     )
-    return ClosedScene(things=tuple(things), complete=("thing",))
+    return Scene(things=tuple(things), complete=("thing",))
 
 
 def drawings(count: int) -> list[Drawing]:

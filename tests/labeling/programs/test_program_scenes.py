@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from visplay.labeling.programs.answering import answer
-from visplay.labeling.records.schema import ClosedScene, Scene, Thing
+from visplay.labeling.records.schema import Scene, Thing
 
 RED_CAR = Thing(name="car", attributes={"color": "red"}, row=7, column=1, size=6, text="TAXI")
 BLUE_CAR = Thing(name="car", attributes={"color": "blue"}, row=7, column=8, size=3)
 DOG = Thing(name="dog", attributes={"color": "brown", "state": "wet"}, row=2, column=5, size=1)
-LISTED = ClosedScene(things=(RED_CAR, BLUE_CAR, DOG), complete=("thing",))
+LISTED = Scene(things=(RED_CAR, BLUE_CAR, DOG), complete=("thing",))
 OPEN = Scene(things=(RED_CAR, BLUE_CAR, DOG), absent=("person",))
 
 

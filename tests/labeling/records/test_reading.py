@@ -16,7 +16,7 @@ from visplay.lab.record import describe
 from visplay.lab.scene import random_scene
 from visplay.labeling.records.phrases import denies
 from visplay.labeling.records.reading import read_record
-from visplay.labeling.records.schema import RECORD, Chart, ClosedScene, Diagram, Document, Record, Scene, Series, Thing
+from visplay.labeling.records.schema import RECORD, Chart, Diagram, Document, Record, Scene, Series, Thing
 
 CAR = Thing(name="car", attributes={"color": "red"}, count=2, row=7)
 SCENE = Scene(things=(CAR, Thing(name="tree", count="several")), absent=("dog",), complete=("car",))
@@ -185,7 +185,7 @@ def test_a_list_is_a_scene() -> None:
 )
 def test_phrases_name_things(phrase: str, things: list[Thing]) -> None:
     reading = read_record(phrase, ("thing",))
-    assert reading.record == ClosedScene(things=tuple(things), complete=("thing",)) and reading.form == "clean"
+    assert reading.record == Scene(things=tuple(things), complete=("thing",)) and reading.form == "clean"
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6))
@@ -251,7 +251,7 @@ def test_any_text_gives_a_record_or_none(text: str, finished: bool) -> None:
     reading = read_record(text, ("thing",), finished)
     assert (reading.record is None) == (reading.form == "unreadable")
     if reading.record is not None:
-        assert dict(RECORD.validate_json(reading.record.model_dump_json())) == dict(reading.record)
+        assert RECORD.validate_json(reading.record.model_dump_json()) == reading.record
     if isinstance(reading.record, Scene):
         assert reading.form == "clean" or not reading.record.complete
         assert not any(

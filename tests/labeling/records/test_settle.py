@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.labeling.records.strategies import RECORDS
 from visplay.labeling.records.reading import read_record
-from visplay.labeling.records.schema import Chart, ClosedScene, Document, Record, Scene, Series, Thing
+from visplay.labeling.records.schema import Chart, Document, Record, Scene, Series, Thing
 from visplay.labeling.records.settle import Settled, settle
 
 
@@ -103,8 +103,8 @@ def test_what_some_name_and_others_deny_is_not_known() -> None:
 
 def test_a_list_that_left_something_out_is_not_complete() -> None:
     records = seen("car, dog", "car", "car", "car", complete=("thing",))
-    assert settle(records).record == ClosedScene(things=(Thing(name="car"),))
-    assert settle(records[1:]).record == ClosedScene(things=(Thing(name="car"),), complete=("thing",))
+    assert settle(records).record == Scene(things=(Thing(name="car"),))
+    assert settle(records[1:]).record == Scene(things=(Thing(name="car"),), complete=("thing",))
 
 
 def test_fields_and_series_go_by_their_keys() -> None:

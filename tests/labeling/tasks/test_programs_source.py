@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,38 +14,59 @@ from pydantic import ValidationError
 
 from visplay.interfaces.component import read_component
 from visplay.labeling.programs.answering import answer
-from visplay.labeling.records.reading import read_record
-from visplay.labeling.records.schema import Scene, Thing
+from visplay.labeling.records.schema import Record, Scene, Thing
 from visplay.labeling.tasks.programs import Programs
-from visplay.types import ImageRef, Question, Vote, WrittenRecord
+from visplay.types import ImageRef, Question, Vote
 
 CAR = Thing(name="car", attributes={"color": "red"}, row=7, column=1, size=5)
 DOG = Thing(name="dog", attributes={"color": "brown"}, row=2, column=7, size=2)
-ALL = "red car 7 1 5, brown dog 2 7 2"
-FULL = read_record(ALL, ("thing",)).record
+FULL = Scene(things=(CAR, DOG), complete=("thing",))
 PARTLY = Scene(things=(CAR, DOG))
 IMAGES = (ImageRef("one", b""), ImageRef("two", b""))
 
 
+@dataclass(frozen=True)
+class Reading:
+    record: Record | None
+    text: str = "{}"
+
+
+@dataclass(frozen=True)
+class Settled:
+    record: Record | None
+
+
 class Witness:
-    """Writes the same records of each image, and votes of which one in two is "yes"."""
+    """Gives the same records of each image, and votes of which one in two is "yes"."""
 
-    def __init__(self, *texts: str) -> None:
-        self.texts = texts
-
-    def records(self, about: Sequence[ImageRef], n: int, *rest: object) -> Mapping[str, tuple[WrittenRecord, ...]]:
-        return {image.id: tuple(WrittenRecord(text, True, ("thing",)) for text in self.texts[:n]) for image in about}
+    def __init__(self, records: Sequence[Record | None]) -> None:
+        self.seen = records
 
     def votes(self, questions: Sequence[Question], m: int, augmentations: Sequence[str]) -> Mapping[str, Any]:
         return {q.id: tuple(Vote(q.id, i, ("yes", None)[i % 2], "") for i in range(m)) for q in questions}
 
 
+@pytest.fixture(autouse=True)
+def _records(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Records are those of the witness, and the first is the settled one."""
+    asking, settling = ModuleType("asking"), ModuleType("settle")
+    asking.ask_records = (
+        lambda voter, images, n, augmentations, tag: {  # type: ignore[attr-defined]
+            image.id: tuple(Reading(record) for record in voter.seen[:n]) for image in images
+        }
+    )
+    settling.settle = lambda records: Settled(records[0])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "visplay.labeling.records.asking", asking)
+    monkeypatch.setitem(sys.modules, "visplay.labeling.records.settle", settling)
+    yield
+
+
 def test_an_answer_needs_enough_records() -> None:
-    three_of_four = Witness(ALL, ALL, ALL, "{")
+    three_of_four = Witness([FULL, FULL, FULL, None])
     asked = Programs(per_image=4).tasks(IMAGES, three_of_four, "silver/3", 0)  # type: ignore[arg-type]
     assert Counter(one.question.image.id for one in asked) == {"one": 4, "two": 4}
     for one in asked:
-        assert FULL and one.result.answer == answer(one.question.text, FULL)
+        assert one.result.answer == answer(one.question.text, FULL)
         assert one.result.confidence == 0.75 and one.result.votes == 0 and one.votes == ()
         assert [evidence.finding is None for evidence in one.evidence] == [False, False, False, True]
         assert one.question.id.startswith("silver/3/")
@@ -50,7 +74,7 @@ def test_an_answer_needs_enough_records() -> None:
 
 
 def test_records_that_are_silent_count_against_an_answer() -> None:
-    witness = Witness(ALL, *[PARTLY.model_dump_json()] * 3)
+    witness = Witness([FULL, PARTLY, PARTLY, PARTLY])
     asked = Programs(per_image=8).tasks(IMAGES, witness, "t", 0)  # type: ignore[arg-type]
     # All records see a car and a dog; three do not say that there is nothing else.
     assert all(one.result.confidence == 1.0 for one in asked)
@@ -58,22 +82,22 @@ def test_records_that_are_silent_count_against_an_answer() -> None:
 
 
 def test_nothing_is_asked_where_records_agree_on_nothing() -> None:
-    assert Programs().tasks(IMAGES, Witness("{", ALL), "t", 0) == []  # type: ignore[arg-type]
+    assert Programs().tasks(IMAGES, Witness([None, FULL]), "t", 0) == []  # type: ignore[arg-type]
 
 
 def test_the_same_seed_asks_the_same() -> None:
-    witness: Any = Witness(ALL)
+    witness: Any = Witness([FULL])
     first, again, other = (Programs(per_image=6).tasks(IMAGES, witness, "t", seed) for seed in (1, 1, 2))
     assert first == again != other
 
 
 def test_votes_say_how_hard_a_question_is() -> None:
     source = Programs(votes=4, skills=("existence",), wordings="first", families=("exists",))
-    asked = source.tasks(IMAGES, Witness(ALL), "t", 0)  # type: ignore[arg-type]
+    asked = source.tasks(IMAGES, Witness([FULL]), "t", 0)  # type: ignore[arg-type]
     assert asked
     for one in asked:
         assert len(one.votes) == one.result.votes == 4 and one.result.unboxed == 2
-        assert FULL and one.result.answer == answer(one.question.text, FULL)
+        assert one.result.answer == answer(one.question.text, FULL)
         assert one.question.text.startswith("is there a ")
     assert [request.kind for request in source.requests()][-1] == "votes"
 

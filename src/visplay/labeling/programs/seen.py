@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-from visplay.labeling.language import COLORS, SIZES, fold, names, names_alone
+from visplay.labeling.language import COLORS, SIZES, fold, names
 from visplay.labeling.programs.family import key
-from visplay.labeling.records.schema import STEPS, ClosedScene, Scene, Thing
+from visplay.labeling.records.schema import STEPS, Scene, Thing
 
 PLACE_GAP = 2
 """Fewest steps between two rows or columns that are judged: a row that is off by one must not turn the answer."""
@@ -41,11 +41,6 @@ def _names(noun: str, phrase: str) -> bool | None:
     return names(noun, phrase) if noun and phrase else None
 
 
-@lru_cache(maxsize=65536)
-def _names_alone(noun: str, phrase: str) -> bool | None:
-    return names_alone(noun, phrase) if noun and phrase else None
-
-
 def attributes(thing: Thing) -> dict[str, str]:
     """The attributes of a thing in plain spelling."""
     return {key(name): key(value) for name, value in thing.attributes.items()}
@@ -57,26 +52,12 @@ def adjectives(thing: Thing) -> list[str]:
     return [said[name] for name in _ADJECTIVES if name in said and said[name].isalpha()]
 
 
-def listed_as(noun: str, phrase: str, complete: Sequence[str]) -> bool | None:
-    """Whether a noun describes what a record calls `phrase`, if the record lists all things of the kinds `complete`.
-
-    A record that lists all cars calls a car a car, so what it calls a van is none.
-    """
-    apart = any(key(kind).split()[-1:] == noun.split()[-1:] for kind in complete)
-    return False if apart and _names_alone(noun, phrase) is False else _names(noun, phrase)
-
-
-def describes(scene: Scene, noun: str, thing: Thing) -> bool | None:
-    """Whether a noun describes a thing of a scene: its name, or its kind, with the adjectives of its attributes."""
-    said, asked = attributes(thing), noun.split()
-    # Other attributes make no other thing of it; what may is in the name, as in "toy car".
-    before = [word for name in _ADJECTIVES if (word := said.get(name)) and (name == "color" or word in asked)]
+def describes(noun: str, thing: Thing) -> bool | None:
+    """Whether a noun describes a thing: its name, or its kind, with the adjectives of its attributes."""
+    said = attributes(thing)
+    before = [said[name] for name in _ADJECTIVES if name in said]
     heads = [key(thing.name), *(said[kind] for kind in _KINDS if kind in said)]
-    phrases = [" ".join((*before, head)) for head in heads]
-    if isinstance(scene, ClosedScene):
-        found = [_names_alone(noun, phrase) for phrase in phrases]
-    else:
-        found = [listed_as(noun, phrase, scene.complete) for phrase in phrases]
+    found = [_names(noun, " ".join((*before, head))) for head in heads]
     return True if True in found else None if None in found else False
 
 
@@ -90,7 +71,7 @@ def _covered(scene: Scene, noun: str) -> bool:
 
 def number(scene: Scene, noun: str) -> int | None:
     """How many things a noun describes; None unless the scene denies them, or says that it lists them all."""
-    said = [(describes(scene, noun, thing), thing.count) for thing in scene.things]
+    said = [(describes(noun, thing), thing.count) for thing in scene.things]
     listed = [count for described, count in said if described]
     if _denied(scene, noun):
         return None if listed else 0
@@ -102,7 +83,7 @@ def number(scene: Scene, noun: str) -> int | None:
 
 def exists(scene: Scene, noun: str) -> bool | None:
     """Whether there is a thing that a noun describes."""
-    if any(describes(scene, noun, thing) for thing in scene.things):
+    if any(describes(noun, thing) for thing in scene.things):
         return None if _denied(scene, noun) else True
     return False if number(scene, noun) == 0 else None
 
@@ -111,7 +92,7 @@ def found(scene: Scene, noun: str) -> list[Thing] | None:
     """The things that a noun describes, each as often as it is there; None if they are not all known."""
     if number(scene, noun) is None:
         return None
-    things = [thing for thing in scene.things if describes(scene, noun, thing)]
+    things = [thing for thing in scene.things if describes(noun, thing)]
     return [thing for thing in things for _ in range(int(thing.count))]
 
 

@@ -183,7 +183,7 @@ def _either(scene: Scene, a: str, b: str) -> str | None:
     "is there a {a} (on|in|at) the {where}?",
 )
 def _exists_at(scene: Scene, a: str, where: str) -> str | None:
-    if any(describes(scene, a, thing) and _is_at(thing, where) for thing in scene.things):
+    if any(describes(a, thing) and _is_at(thing, where) for thing in scene.things):
         return "yes"
     things = found(scene, a)
     placed = None if things is None else all_or_none(_is_at(thing, where) for thing in things)
@@ -311,9 +311,7 @@ def _gap(scene: Scene, a: str, b: str) -> int | None:
 
 def _overlap(scene: Scene, a: str, b: str) -> bool:
     """Whether a thing may be both: then "both" and "in total" have two meanings."""
-    return any(
-        describes(scene, a, thing) is not False and describes(scene, b, thing) is not False for thing in scene.things
-    )
+    return any(describes(a, thing) is not False and describes(b, thing) is not False for thing in scene.things)
 
 
 def _is_at(thing: Thing, where: str) -> bool | None:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from visplay.answers import extract_boxed, reply
 from visplay.answers.text import singular
 from visplay.labeling.records.phrases import attributes_of, count_of, denies, read_phrase, read_phrases
-from visplay.labeling.records.schema import RECORD, ClosedScene, Diagram, Record, Scene, Thing
+from visplay.labeling.records.schema import RECORD, Diagram, Record, Scene, Thing
 
 Form = Literal["clean", "repaired", "unreadable"]
 
@@ -76,9 +76,7 @@ def read_record(text: str, complete: Sequence[str] = (), finished: bool = True) 
     scene, dropped = read
     scene, contradictory = _consistent(scene)
     if whole and not dropped and not contradictory:
-        if complete:
-            scene = ClosedScene(things=scene.things, absent=scene.absent, complete=tuple(complete))
-        return Reading(text, scene, "clean")
+        return Reading(text, scene.model_copy(update={"complete": tuple(complete)}), "clean")
     return Reading(text, scene, "repaired", dropped + contradictory)
 
 

@@ -51,13 +51,6 @@ class Scene(_Value):
     complete: tuple[Phrase, ...] = Field((), max_length=20)
 
 
-class ClosedScene(Scene):
-    """A scene of a small world, in which each thing has one name and one colour: another name is another thing.
-
-    Only what the owner of a model says in `prompts.yaml` (`record_complete`) makes one; no text of a model does.
-    """
-
-
 class Series(_Value):
     """A series of a chart: its values by label, such as {"2019": 41.0}."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from visplay.labeling.records.phrases import denies
-from visplay.labeling.records.schema import RECORD, STEPS, ClosedScene, Record, Scene, Thing
+from visplay.labeling.records.schema import RECORD, STEPS, Record, Scene, Thing
 
 Path = tuple[Any, ...]
 """Where a value of a record is: ("things", 2, "attributes", "color")."""
@@ -69,10 +69,7 @@ def settle(records: Sequence[Record | None], share: float = 0.75) -> Settled:
         kept = {path: value for path, value in kept.items() if path[0] != "complete"}
     value, places = _nested(kept)
     confidence = {place: agreed[path][1] / len(records) for path, place in places.items()}
-    record = RECORD.validate_python({"kind": kind, **value})
-    if isinstance(record, Scene) and all(isinstance(one, ClosedScene) for one in alike):
-        record = ClosedScene(**dict(record))
-    return Settled(record, tuple(records), confidence, contradicted)
+    return Settled(RECORD.validate_python({"kind": kind, **value}), tuple(records), confidence, contradicted)
 
 
 def _statements(record: Record, slots: Sequence[int]) -> dict[Path, Any]:

@@ -19,9 +19,7 @@ from visplay.labeling.programs.asking import programs
 from visplay.labeling.programs.family import key
 from visplay.labeling.programs.program import Program, Skill
 from visplay.labeling.programs.seen import adjectives
-from visplay.labeling.records.asking import ask_records, record_requests
 from visplay.labeling.records.schema import Record, Scene
-from visplay.labeling.records.settle import settle
 from visplay.types import Augmentation, Candidate, Evidence, ImageRef, Question, VoteResult
 
 _TRIED = 4  # programs for each question that is wanted: not every record agrees with the settled one
@@ -59,6 +57,9 @@ class Programs(TaskSource, type="programs"):
         return names
 
     def tasks(self, images: Sequence[ImageRef], voter: Voter, tag: str, seed: int) -> list[Candidate]:
+        from visplay.labeling.records.asking import ask_records
+        from visplay.labeling.records.settle import settle
+
         read = ask_records(voter, images, self.records, self.augmentations, f"{tag}/record")
         settled = {image.id: settle([one.record for one in read[image.id]]).record for image in images}
         candidates = []
@@ -69,10 +70,8 @@ class Programs(TaskSource, type="programs"):
             asked = [] if record is None else self._sure(record, [one.record for one in read[image.id]], nouns, rng)
             for number, (program, said) in enumerate(asked):
                 text = program.wordings[int(rng.integers(len(program.wordings))) if self.wordings == "all" else 0]
-                question = Question(f"{tag}/{image.id}/{number}", image, program.type, text, skill=program.skill)
-                evidence = (
-                    Evidence(one.text, finding, one.form) for one, finding in zip(read[image.id], said, strict=True)
-                )
+                question = Question(f"{tag}/{image.id}/{number}", image, program.type, text)
+                evidence = (Evidence(one.text, finding) for one, finding in zip(read[image.id], said, strict=True))
                 result = VoteResult(question.id, program.answer, _share(program.answer, said), 0, 0)
                 candidates.append(Candidate(question, (), result, tuple(evidence)))
         return self._voted(candidates, voter) if self.votes else candidates
@@ -103,11 +102,12 @@ class Programs(TaskSource, type="programs"):
         return voted
 
     def requests(self) -> tuple[ExtraRequests, ...]:
-        records = record_requests(self.records, self.augmentations)
+        versions = min(len(self.augmentations), self.records)
+        lists = ExtraRequests("lists", versions, 1, -(-self.records // versions))
         if not self.votes:
-            return (records,)
+            return (lists,)
         versions = min(len(self.augmentations), self.votes)
-        return records, ExtraRequests("votes", versions, self.per_image, self.per_image * -(-self.votes // versions))
+        return lists, ExtraRequests("votes", versions, self.per_image, self.per_image * -(-self.votes // versions))
 
 
 def _share(wanted: str, said: Sequence[str | None]) -> float:
