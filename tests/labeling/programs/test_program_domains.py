@@ -18,7 +18,7 @@ STREET = Scene(
         Thing(name="speed limit sign", text="50"),
     ),
     absent=("pedestrian",),
-    complete=("thing",),
+    complete=("thing", "car"),
 )
 ROOM = Scene(
     things=(
@@ -31,7 +31,7 @@ ROOM = Scene(
         Thing(name="light", attributes={"state": "on"}),
         Thing(name="logo", row=1, column=8),
     ),
-    complete=("thing",),
+    complete=("thing", "person", "logo"),
 )
 ALONE = Scene(
     things=(Thing(name="woman", attributes={"shirt": "blue shirt", "holding": "umbrella"}),), complete=("person",)
@@ -66,7 +66,7 @@ CHEST = Scene(
         Thing(name="kidney", count=2),
     ),
     absent=("fracture",),
-    complete=("thing",),
+    complete=("thing", "kidney"),
 )
 FIGURE = Diagram(
     parts=(

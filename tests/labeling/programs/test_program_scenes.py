@@ -82,6 +82,23 @@ def test_what_may_be_meant_is_not_known() -> None:
     assert answer("what color is the woman?", scene) is None
 
 
+def test_a_cup_may_be_a_mug() -> None:
+    """Unless the record lists cups in full, and has another name for the mug."""
+    things = (Thing(name="cup", attributes={"color": "red"}), Thing(name="mug"))
+    everything, cups = Scene(things=things, complete=("thing",)), Scene(things=things, complete=("cup",))
+    assert answer("how many cups are there?", everything) is None
+    assert answer("how many cups are there?", cups) == "1"
+    assert answer("is there a bowl?", everything) is None
+    assert answer("what color is the cup?", everything) == "red"  # what is called "cup" is meant, not the mug
+
+
+def test_colors_that_are_close_are_told_apart_by_a_record_that_has_both() -> None:
+    blue, teal = (Thing(name="circle", attributes={"color": color}) for color in ("blue", "teal"))
+    assert answer("how many teal circles are there?", Scene(things=(blue,), complete=("thing",))) is None
+    assert answer("how many teal circles are there?", Scene(things=(blue, teal), complete=("thing",))) == "1"
+    assert answer("how many red circles are there?", Scene(things=(blue,), complete=("thing",))) == "0"
+
+
 def test_what_is_seen_and_denied_is_not_known() -> None:
     scene = Scene(things=(DOG,), absent=("dog",), complete=("thing",))
     assert answer("is there a dog?", scene) is None

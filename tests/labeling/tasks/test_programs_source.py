@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +13,7 @@ from visplay.interfaces.component import read_component
 from visplay.labeling.programs.answering import answer
 from visplay.labeling.records.schema import Record, Scene, Thing
 from visplay.labeling.tasks.programs import Programs
-from visplay.types import ImageRef, Question, Vote
+from visplay.types import ImageRef, Question, Vote, WrittenRecord
 
 CAR = Thing(name="car", attributes={"color": "red"}, row=7, column=1, size=5)
 DOG = Thing(name="dog", attributes={"color": "brown"}, row=2, column=7, size=2)
@@ -25,40 +22,20 @@ PARTLY = Scene(things=(CAR, DOG))
 IMAGES = (ImageRef("one", b""), ImageRef("two", b""))
 
 
-@dataclass(frozen=True)
-class Reading:
-    record: Record | None
-    text: str = "{}"
-
-
-@dataclass(frozen=True)
-class Settled:
-    record: Record | None
-
-
 class Witness:
-    """Gives the same records of each image, and votes of which one in two is "yes"."""
+    """Writes the same records of each image, and votes of which one in two is "yes"."""
 
     def __init__(self, records: Sequence[Record | None]) -> None:
         self.seen = records
 
+    def records(
+        self, about: Sequence[ImageRef], n: int, augmentations: Sequence[str], tag: str, schema: str
+    ) -> Mapping[str, Any]:
+        texts = ["?" if record is None else record.model_dump_json() for record in self.seen[:n]]
+        return {image.id: tuple(WrittenRecord(text, True) for text in texts) for image in about}
+
     def votes(self, questions: Sequence[Question], m: int, augmentations: Sequence[str]) -> Mapping[str, Any]:
         return {q.id: tuple(Vote(q.id, i, ("yes", None)[i % 2], "") for i in range(m)) for q in questions}
-
-
-@pytest.fixture(autouse=True)
-def _records(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Records are those of the witness, and the first is the settled one."""
-    asking, settling = ModuleType("asking"), ModuleType("settle")
-    asking.ask_records = (
-        lambda voter, images, n, augmentations, tag: {  # type: ignore[attr-defined]
-            image.id: tuple(Reading(record) for record in voter.seen[:n]) for image in images
-        }
-    )
-    settling.settle = lambda records: Settled(records[0])  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "visplay.labeling.records.asking", asking)
-    monkeypatch.setitem(sys.modules, "visplay.labeling.records.settle", settling)
-    yield
 
 
 def test_an_answer_needs_enough_records() -> None:
@@ -74,9 +51,10 @@ def test_an_answer_needs_enough_records() -> None:
 
 
 def test_records_that_are_silent_count_against_an_answer() -> None:
+    # All records see a car and a dog; one says that there is nothing else.
     witness = Witness([FULL, PARTLY, PARTLY, PARTLY])
     asked = Programs(per_image=8).tasks(IMAGES, witness, "t", 0)  # type: ignore[arg-type]
-    # All records see a car and a dog; three do not say that there is nothing else.
+    assert asked
     assert all(one.result.confidence == 1.0 for one in asked)
     assert all(answer(one.question.text, PARTLY) is not None for one in asked)
 

@@ -8,7 +8,7 @@ from visplay.labeling.language import fold, names, read_noun
 from visplay.labeling.programs.family import Draft, Families, Slot, key
 from visplay.labeling.programs.numbers import measured, unit_of, written
 from visplay.labeling.programs.scene_slots import plural
-from visplay.labeling.programs.seen import judged, yes
+from visplay.labeling.programs.seen import judged, names_where, yes
 from visplay.labeling.records.schema import Diagram, Part
 
 VALUE_GAP = 1e-9
@@ -69,7 +69,7 @@ def _value(diagram: Diagram, text: str) -> str | None:
 
 
 def _number(diagram: Diagram, noun: str) -> int | None:
-    described = [names(noun, key(part.name)) for part in diagram.parts]
+    described = [names_where(noun, key(part.name), diagram.complete) for part in diagram.parts]
     covered = any(names(key(phrase), noun) for phrase in diagram.complete)
     return described.count(True) if covered and None not in described else None
 
@@ -129,7 +129,7 @@ def _count_parts(diagram: Diagram, a: str) -> str | None:
 
 @diagrams("count-parts-of", "counting", 2, "how many {A} does the {b} have?", "how many {A} do the [two ]{b} have?")
 def _count_parts_of(diagram: Diagram, a: str, b: str) -> str | None:
-    wholes = [part for part in diagram.parts if names(b, key(part.name)) is not False]
+    wholes = [part for part in diagram.parts if names(b, key(part.name))]
     number = _number(diagram, a)
     return None if number is None or len(wholes) > 1 or a == b else str(number)
 

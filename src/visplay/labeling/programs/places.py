@@ -33,16 +33,16 @@ def _one(things: list[Thing] | None) -> Thing | None:
     return things[0] if things is not None and len(things) == 1 else None
 
 
-def _in_half(scene: Scene, noun: str, half: str) -> list[Thing] | None:
+def _in_half(scene: Scene, noun: str, half: str, named: bool = False) -> list[Thing] | None:
     """The things of a noun in a half of the image."""
-    things = found(scene, noun)
+    things = found(scene, noun, named)
     placed = None if things is None else all_or_none(in_half(half, thing) for thing in things)
     return None if things is None or placed is None else [t for t, inside in zip(things, placed, strict=True) if inside]
 
 
-def _beside(scene: Scene, noun: str, relation: str, anchor_noun: str) -> list[Thing] | None:
+def _beside(scene: Scene, noun: str, relation: str, anchor_noun: str, named: bool = False) -> list[Thing] | None:
     """The things of a noun in a relation to the one thing of another noun."""
-    anchor, things = only(scene, anchor_noun), found(scene, noun)
+    anchor, things = only(scene, anchor_noun), found(scene, noun, named)
     if anchor is None or things is None:
         return None
     others = [thing for thing in things if thing is not anchor]
@@ -51,7 +51,7 @@ def _beside(scene: Scene, noun: str, relation: str, anchor_noun: str) -> list[Th
 
 
 def _by_distance(scene: Scene, noun: str, extreme: str, anchor_noun: str) -> Thing | None:
-    anchor, things = only(scene, anchor_noun), found(scene, noun)
+    anchor, things = only(scene, anchor_noun), found(scene, noun, named=True)
     if anchor is None or things is None:
         return None
     sign = 1 if extreme == "furthest" else -1
@@ -64,14 +64,14 @@ def _by_distance(scene: Scene, noun: str, extreme: str, anchor_noun: str) -> Thi
 
 def _by_size(scene: Scene, noun: str, extreme: str) -> Thing | None:
     sign = 1 if extreme == "biggest" else -1
-    things = found(scene, noun) or []
+    things = found(scene, noun, named=True) or []
     measured = greatest(things, lambda thing: None if thing.size is None else sign * thing.size, SIZE_GAP)
     return measured if len(things) > 1 else None
 
 
 def _by_edge(scene: Scene, noun: str, edge: str) -> Thing | None:
     name, sign = "column" if edge in ("left", "right") else "row", -1 if edge in ("left", "top") else 1
-    things = found(scene, noun) or []
+    things = found(scene, noun, named=True) or []
 
     def measure(thing: Thing) -> float | None:
         return None if (step := getattr(thing, name)) is None else sign * step
@@ -166,12 +166,12 @@ def _more_in_half(scene: Scene, a: str, b: str, half: str) -> str | None:
     "what is the {property} of the {a} [that is ]{half}?",
 )
 def _attribute_in_half(scene: Scene, property: str, a: str, half: str) -> str | None:
-    return property_of(_one(_in_half(scene, a, half)), property, a)
+    return property_of(_one(_in_half(scene, a, half, named=True)), property, a)
 
 
 @places("name-in-half", "two-hop", 2, "what is the {a} {half}?", "what {a} is {half}?")
 def _name_in_half(scene: Scene, a: str, half: str) -> str | None:
-    return _name(_one(_in_half(scene, a, half)), a)
+    return _name(_one(_in_half(scene, a, half, named=True)), a)
 
 
 @places("beside", "relation", 2, "is the {a} {direction} the {b}?", "is the {a} located {direction} the {b}?")
@@ -226,7 +226,7 @@ def _count_beside(scene: Scene, a: str, direction: str, b: str) -> str | None:
     "what is the {property} of the {a} [that is ]{direction} the {b}?",
 )
 def _attribute_beside(scene: Scene, property: str, a: str, direction: str, b: str) -> str | None:
-    return property_of(_one(_beside(scene, a, direction, b)), property, a)
+    return property_of(_one(_beside(scene, a, direction, b, named=True)), property, a)
 
 
 @places(
@@ -237,12 +237,12 @@ def _attribute_beside(scene: Scene, property: str, a: str, direction: str, b: st
     "what is the shape of the {a} [that is ]{direction} the {b}?",
 )
 def _shape_beside(scene: Scene, a: str, direction: str, b: str) -> str | None:
-    return _shape(_one(_beside(scene, a, direction, b)), a)
+    return _shape(_one(_beside(scene, a, direction, b, named=True)), a)
 
 
 @places("name-beside", "two-hop", 2, "what is the {a} {direction} the {b}?", "what {a} is {direction} the {b}?")
 def _name_beside(scene: Scene, a: str, direction: str, b: str) -> str | None:
-    return _name(_one(_beside(scene, a, direction, b)), a)
+    return _name(_one(_beside(scene, a, direction, b, named=True)), a)
 
 
 @places(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-from visplay.labeling.language import COLORS, SIZES, fold, names
+from visplay.labeling.language import ANYTHING, COLORS, SIZES, fold, names, names_alone
 from visplay.labeling.programs.family import key
 from visplay.labeling.records.schema import STEPS, Scene, Thing
 
@@ -41,6 +41,11 @@ def _names(noun: str, phrase: str) -> bool | None:
     return names(noun, phrase) if noun and phrase else None
 
 
+@lru_cache(maxsize=65536)
+def _names_alone(noun: str, phrase: str) -> bool | None:
+    return names_alone(noun, phrase) if noun and phrase else None
+
+
 def attributes(thing: Thing) -> dict[str, str]:
     """The attributes of a thing in plain spelling."""
     return {key(name): key(value) for name, value in thing.attributes.items()}
@@ -52,13 +57,40 @@ def adjectives(thing: Thing) -> list[str]:
     return [said[name] for name in _ADJECTIVES if name in said and said[name].isalpha()]
 
 
-def describes(noun: str, thing: Thing) -> bool | None:
-    """Whether a noun describes a thing: its name, or its kind, with the adjectives of its attributes."""
-    said = attributes(thing)
-    before = [said[name] for name in _ADJECTIVES if name in said]
-    heads = [key(thing.name), *(said[kind] for kind in _KINDS if kind in said)]
-    found = [_names(noun, " ".join((*before, head))) for head in heads]
+def names_where(noun: str, phrase: str, complete: Sequence[str]) -> bool | None:
+    """`names` in a record that lists all things of some kinds: what has another name there is none of such a kind."""
+    said = _names(noun, phrase)
+    listed = {fold(kind.split()[-1]) for kind in map(key, complete) if kind}
+    if said is None and fold(noun.split()[-1]) in listed - ANYTHING:
+        return False if _names_alone(noun, phrase) is False else None
+    return said
+
+
+def describes(scene: Scene, noun: str, thing: Thing) -> bool | None:
+    """Whether a noun describes a thing: its name, or its kind, with the adjectives of its attributes.
+
+    A record that has two colours tells them apart, even those that are close.
+    """
+    *modifiers, head = noun.split()
+    said = {fold(word) for word in _before(thing)}
+    rest = [word for word in modifiers if fold(word) not in said]
+    wanted, color = COLORS.intersection(rest), value(thing, "color")
+    if wanted and color in COLORS and wanted <= {value(other, "color") for other in scene.things}:
+        return False
+    names = (f"{color} {name}" if wanted and color else name for name in _called(thing))
+    found = [names_where(" ".join((*rest, head)), name, scene.complete) for name in names]
     return True if True in found else None if None in found else False
+
+
+def _before(thing: Thing) -> list[str]:
+    """The words of the attributes that stand before the name of a thing."""
+    said = attributes(thing)
+    return [word for name in _ADJECTIVES if name in said for word in said[name].split()]
+
+
+def _called(thing: Thing) -> list[str]:
+    said = attributes(thing)
+    return [key(thing.name), *(said[kind] for kind in _KINDS if kind in said)]
 
 
 def _denied(scene: Scene, noun: str) -> bool:
@@ -69,36 +101,42 @@ def _covered(scene: Scene, noun: str) -> bool:
     return any(_names(key(phrase), noun) for phrase in scene.complete)
 
 
-def number(scene: Scene, noun: str) -> int | None:
-    """How many things a noun describes; None unless the scene denies them, or says that it lists them all."""
-    said = [(describes(noun, thing), thing.count) for thing in scene.things]
-    listed = [count for described, count in said if described]
+def found(scene: Scene, noun: str, named: bool = False) -> list[Thing] | None:
+    """The things that a noun describes, each as often as it is there; None if they are not all known.
+
+    They are all known if the scene denies such things, or if it says that it lists them all and no other thing may be
+    one. With `named` a thing of another name is none: "the cup" is not what the record calls a mug.
+    """
+    described = [(describes(scene, noun, thing), thing) for thing in scene.things]
+    things = [thing for fact, thing in described if fact]
     if _denied(scene, noun):
-        return None if listed else 0
-    if not _covered(scene, noun) or any(described is None for described, _ in said):
+        return None if things else []
+    unsure = [thing for fact, thing in described if fact is None and not (named and _named_otherwise(noun, thing))]
+    if not _covered(scene, noun) or unsure or any(thing.count == "several" for thing in things):
         return None
-    counts = [count for count in listed if count != "several"]
-    return sum(counts) if len(counts) == len(listed) else None
+    return [thing for thing in things for _ in range(int(thing.count))]
+
+
+def _named_otherwise(noun: str, thing: Thing) -> bool:
+    return all(_names_alone(noun, " ".join((*_before(thing), name))) is False for name in _called(thing))
+
+
+def number(scene: Scene, noun: str) -> int | None:
+    """How many things a noun describes; None if they are not all known."""
+    things = found(scene, noun)
+    return None if things is None else len(things)
 
 
 def exists(scene: Scene, noun: str) -> bool | None:
     """Whether there is a thing that a noun describes."""
-    if any(describes(noun, thing) for thing in scene.things):
+    if any(describes(scene, noun, thing) for thing in scene.things):
         return None if _denied(scene, noun) else True
     return False if number(scene, noun) == 0 else None
 
 
-def found(scene: Scene, noun: str) -> list[Thing] | None:
-    """The things that a noun describes, each as often as it is there; None if they are not all known."""
-    if number(scene, noun) is None:
-        return None
-    things = [thing for thing in scene.things if describes(noun, thing)]
-    return [thing for thing in things for _ in range(int(thing.count))]
-
-
 def only(scene: Scene, noun: str) -> Thing | None:
     """The one thing that "the" noun means; None if there is none, if there are several, or if it is not known."""
-    things = found(scene, noun)
+    things = found(scene, noun, named=True)
     return things[0] if things is not None and len(things) == 1 else None
 
 

@@ -44,9 +44,9 @@ def _attribute(scene: Scene, property: str, a: str) -> str | None:
     return property_of(only(scene, a), property, a)
 
 
-@things("attribute-of-all", "attribute", 1, "what {property} are the {A}?", "what is the {property} of the {A}?")
+@things("attribute-of-all", "attribute", 1, "what {property} are the {A}?", "what is the {property} of all [the ]{A}?")
 def _attribute_of_all(scene: Scene, property: str, a: str) -> str | None:
-    things = found(scene, a) or []
+    things = found(scene, a, named=True) or []
     values = {property_of(thing, property, a) for thing in things}
     return values.pop() if len(things) > 1 and len(values) == 1 else None
 
@@ -59,7 +59,7 @@ def _is(scene: Scene, a: str, value: str) -> str | None:
 
 @things("are-all", "attribute", 2, "are all {A} {value}?", "are [all ]the {A} {value}?", "is every {a} {value}?")
 def _are_all(scene: Scene, a: str, value: str) -> str | None:
-    things = found(scene, a) or []
+    things = found(scene, a, named=True) or []
     answers = [is_(thing, value) for thing in things]
     if len(things) < 2 or value in a.split():
         return None
@@ -183,7 +183,7 @@ def _either(scene: Scene, a: str, b: str) -> str | None:
     "is there a {a} (on|in|at) the {where}?",
 )
 def _exists_at(scene: Scene, a: str, where: str) -> str | None:
-    if any(describes(a, thing) and _is_at(thing, where) for thing in scene.things):
+    if any(describes(scene, a, thing) and _is_at(thing, where) for thing in scene.things):
         return "yes"
     things = found(scene, a)
     placed = None if things is None else all_or_none(_is_at(thing, where) for thing in things)
@@ -311,7 +311,9 @@ def _gap(scene: Scene, a: str, b: str) -> int | None:
 
 def _overlap(scene: Scene, a: str, b: str) -> bool:
     """Whether a thing may be both: then "both" and "in total" have two meanings."""
-    return any(describes(a, thing) is not False and describes(b, thing) is not False for thing in scene.things)
+    return any(
+        describes(scene, a, thing) is not False and describes(scene, b, thing) is not False for thing in scene.things
+    )
 
 
 def _is_at(thing: Thing, where: str) -> bool | None:

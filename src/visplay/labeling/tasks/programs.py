@@ -19,7 +19,10 @@ from visplay.labeling.programs.asking import programs
 from visplay.labeling.programs.family import key
 from visplay.labeling.programs.program import Program, Skill
 from visplay.labeling.programs.seen import adjectives
+from visplay.labeling.records.asking import ask_records, record_requests
+from visplay.labeling.records.reading import Reading
 from visplay.labeling.records.schema import Record, Scene
+from visplay.labeling.records.settle import settle
 from visplay.types import Augmentation, Candidate, Evidence, ImageRef, Question, VoteResult
 
 _TRIED = 4  # programs for each question that is wanted: not every record agrees with the settled one
@@ -57,24 +60,34 @@ class Programs(TaskSource, type="programs"):
         return names
 
     def tasks(self, images: Sequence[ImageRef], voter: Voter, tag: str, seed: int) -> list[Candidate]:
-        from visplay.labeling.records.asking import ask_records
-        from visplay.labeling.records.settle import settle
-
         read = ask_records(voter, images, self.records, self.augmentations, f"{tag}/record")
         settled = {image.id: settle([one.record for one in read[image.id]]).record for image in images}
-        candidates = []
+        candidates: list[Candidate] = []
         for image in images:
             record = settled[image.id]
             nouns = _nouns(other for name, other in settled.items() if name != image.id)
-            rng = random_stream(seed, f"{tag}/{image.id}")
-            asked = [] if record is None else self._sure(record, [one.record for one in read[image.id]], nouns, rng)
-            for number, (program, said) in enumerate(asked):
-                text = program.wordings[int(rng.integers(len(program.wordings))) if self.wordings == "all" else 0]
-                question = Question(f"{tag}/{image.id}/{number}", image, program.type, text)
-                evidence = (Evidence(one.text, finding) for one, finding in zip(read[image.id], said, strict=True))
-                result = VoteResult(question.id, program.answer, _share(program.answer, said), 0, 0)
-                candidates.append(Candidate(question, (), result, tuple(evidence)))
+            if record is not None:
+                stream = random_stream(seed, f"{tag}/{image.id}")
+                candidates += self._about(image, record, read[image.id], nouns, f"{tag}/{image.id}", stream)
         return self._voted(candidates, voter) if self.votes else candidates
+
+    def _about(
+        self,
+        image: ImageRef,
+        record: Record,
+        readings: Sequence[Reading],
+        nouns: Sequence[str],
+        name: str,
+        rng: np.random.Generator,
+    ) -> Iterator[Candidate]:
+        """Questions about an image whose answers follow from enough of its records."""
+        sure = self._sure(record, [reading.record for reading in readings], nouns, rng)
+        for number, (program, said) in enumerate(sure):
+            text = program.wordings[int(rng.integers(len(program.wordings))) if self.wordings == "all" else 0]
+            question = Question(f"{name}/{number}", image, program.type, text)
+            evidence = (Evidence(one.text, finding, one.form) for one, finding in zip(readings, said, strict=True))
+            result = VoteResult(question.id, program.answer, _share(program.answer, said), 0, 0)
+            yield Candidate(question, (), result, tuple(evidence))
 
     def _sure(
         self, record: Record, records: Sequence[Record | None], nouns: Sequence[str], rng: np.random.Generator
@@ -102,12 +115,11 @@ class Programs(TaskSource, type="programs"):
         return voted
 
     def requests(self) -> tuple[ExtraRequests, ...]:
-        versions = min(len(self.augmentations), self.records)
-        lists = ExtraRequests("lists", versions, 1, -(-self.records // versions))
+        records = record_requests(self.records, self.augmentations)
         if not self.votes:
-            return (lists,)
+            return (records,)
         versions = min(len(self.augmentations), self.votes)
-        return lists, ExtraRequests("votes", versions, self.per_image, self.per_image * -(-self.votes // versions))
+        return records, ExtraRequests("votes", versions, self.per_image, self.per_image * -(-self.votes // versions))
 
 
 def _share(wanted: str, said: Sequence[str | None]) -> float:
