@@ -11,6 +11,7 @@ from pydantic import Field
 from visplay.answers import match, vote
 from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.labeling.labelers.majority import Majority
+from visplay.labeling.programs.answering import answer
 from visplay.labeling.records.asking import ask_records, record_requests
 from visplay.labeling.records.reading import Reading
 from visplay.labeling.records.schema import Record
@@ -36,8 +37,6 @@ class Records(Majority, type="records"):
 
     def answer(self, question: str, record: Record) -> str | None:
         """What follows from a record, or None."""
-        from visplay.labeling.programs.answering import answer
-
         return answer(question, record)
 
     def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:

@@ -84,7 +84,7 @@ class Programs(TaskSource, type="programs"):
         sure = self._sure(record, [reading.record for reading in readings], nouns, rng)
         for number, (program, said) in enumerate(sure):
             text = program.wordings[int(rng.integers(len(program.wordings))) if self.wordings == "all" else 0]
-            question = Question(f"{name}/{number}", image, program.type, text)
+            question = Question(f"{name}/{number}", image, program.type, text, skill=program.skill)
             evidence = (Evidence(one.text, finding, one.form) for one, finding in zip(readings, said, strict=True))
             result = VoteResult(question.id, program.answer, _share(program.answer, said), 0, 0)
             yield Candidate(question, (), result, tuple(evidence))
