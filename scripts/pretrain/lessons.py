@@ -39,6 +39,9 @@ _SHARES: dict[str, float] = {
 }  # fmt: skip
 # Kinds that are answered from several things of the list.
 SEVERAL = ("count", "more", "fewer", "left", "right", "above", "below", "bigger", "smaller", "two-hop")
+# A comparison of two things, and its opposite.
+REGULAR = ("right", "below", "bigger")
+OPPOSITE = ("left", "above", "smaller")
 _REASONED: tuple[Kind, ...] = ("more", "fewer", "left", "right", "above", "below", "bigger", "smaller")
 
 
@@ -60,6 +63,7 @@ class Stage:
         wide: the drawings vary widely (`visplay.lab.draw.mixed`).
         vision: train the vision tower as well, with the loss of its heads.
         focused: share of the questions whose kind is one of `focus`; the others are of any kind.
+        signs: a thought says which of two digits is smaller before the answer.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Stage:
     vision: bool = True
     focused: float = 0.0
     focus: tuple[str, ...] = SEVERAL
+    signs: bool = False
 
 
 class Segment(NamedTuple):
@@ -103,11 +108,12 @@ def corpus() -> Iterator[str]:
     yield from [UNKNOWN, ASK, "user\n", "assistant\n", "\n"] * 50
 
 
-def reply(query: Query, scene: Scene) -> list[Segment]:
+def reply(query: Query, scene: Scene, signs: bool = False) -> list[Segment]:
     """What a perfect Reasoner writes: what it sees, what of it the question is about, the boxed answer.
 
-    Things that are compared carry a digit: of ten rows, columns or sizes. Things that are counted are followed by their
-    number. A question about a thing that is not there is answered "unknown".
+    Things that are compared carry a digit: of ten rows, columns or sizes. With `signs`, "smaller" or "bigger" follows
+    two of them, for the first digit. Things that are counted are followed by their number. A question about a
+    thing that is not there is answered "unknown".
     """
     boxed = f"</think>\\boxed{{{answer(query, scene) or UNKNOWN}}}"
     if query.kind == "record":
@@ -125,9 +131,20 @@ def reply(query: Query, scene: Scene) -> list[Segment]:
     for noun in (query.noun, query.other):
         if noun is not None:
             segments += _named(query, matching(noun, scene), counted)
+    sign = _sign(query, scene) if signs else ""
+    if sign:
+        segments.append(Segment(f" {sign}", seen=False))
     segments[-1] = segments[-1]._replace(text=segments[-1].text.removesuffix("."))
     unsure = query.kind in _REASONED or (counted and not segments[-1].seen)
     return [*segments, Segment(boxed, seen=not unsure or boxed.endswith(f"{UNKNOWN}}}"))]
+
+
+def _sign(query: Query, scene: Scene) -> str:
+    """How the digit of the first of two things compares with that of the second; empty where nothing is compared."""
+    if query.kind not in REGULAR + OPPOSITE or query.other is None or answer(query, scene) is None:
+        return ""
+    (one,), (other,) = matching(query.noun, scene), matching(query.other, scene)
+    return "smaller" if _measure(query, one) < _measure(query, other) else "bigger"
 
 
 def question_text(query: Query, rng: np.random.Generator) -> str:
@@ -231,7 +248,7 @@ class Teacher:
         pairs = [(ASK, [Segment(question_text(random_ask(scene, rng), rng))]) for _ in range(stage.asks)]
         for _ in range(stage.questions):
             query = _question(scene, stage, rng)
-            pairs.append((write(query, rng), reply(query, scene)))
+            pairs.append((write(query, rng), reply(query, scene, stage.signs)))
         sequences, starts, weights = [], [], []
         for prompt, segments in pairs:
             asked = self._head + self._ids(prompt + self._turn)

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from scripts.pretrain.lessons import PROMPTS, SEVERAL, Lesson, Stage, Teacher, corpus
+from scripts.pretrain.lessons import OPPOSITE, PROMPTS, REGULAR, SEVERAL, Lesson, Stage, Teacher, corpus
 from scripts.pretrain.model import GRID, MERGE, build_image_processor, build_model, build_tokenizer, save
 from visplay.errors import ConfigError
 from visplay.lab.scene import COLORS, SHAPES, STEPS
@@ -32,6 +32,16 @@ from visplay.models.token_tree import PackedTrees, TokenTree
 _LESSONS_A_STAGE = 10_000_000
 _LATE: dict[str, Any] = {"whole": True, "answer_weight": 4.0, "negated": 0.5}
 _LISTS: dict[str, Any] = {**_LATE, "wide": True, "taught": 0.3, "vision": False, "focused": 0.75}
+# A kind that is named three times is asked three times as often as one that is named once.
+_COMPARISONS: dict[str, Any] = {**_LISTS, "signs": True, "taught": 1.0, "focus": REGULAR * 3 + OPPOSITE}
+_CALM: dict[str, Any] = {
+    **_LISTS,
+    "signs": True,
+    "answer_weight": 2.0,
+    "taught": 0.0,
+    "focused": 0.3,
+    "focus": ("count",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,11 @@ class Recipe:
         Stage("lists", steps=1000, horizon=2000, rate=8e-4, **_LISTS),
         Stage("deduction", steps=2000, horizon=2000, rate=8e-4, deduced_weight=3.0, **_LISTS),
         Stage("counts", steps=600, horizon=600, rate=5e-4, deduced_weight=3.0, **_LISTS | {"focus": ("count",)}),
+        Stage("relations", steps=350, horizon=400, rate=8e-4, deduced_weight=3.0, **_COMPARISONS | {"focus": REGULAR}),
+        Stage(
+            "opposites", steps=75, horizon=400, rate=8e-4, deduced_weight=2.0, **_COMPARISONS | {"answer_weight": 6.0}
+        ),
+        Stage("calm", steps=300, horizon=300, rate=6e-4, deduced_weight=2.0, **_CALM),
     )
 
 
