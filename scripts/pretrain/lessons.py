@@ -64,6 +64,7 @@ class Stage:
         vision: train the vision tower as well, with the loss of its heads.
         focused: share of the questions whose kind is one of `focus`; the others are of any kind.
         signs: a thought says which of two digits is smaller before the answer.
+        lessons: the number of the stage whose images and random numbers are drawn; None for its own.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Stage:
     focused: float = 0.0
     focus: tuple[str, ...] = SEVERAL
     signs: bool = False
+    lessons: int | None = None
 
 
 class Segment(NamedTuple):

@@ -33,15 +33,9 @@ _LESSONS_A_STAGE = 10_000_000
 _LATE: dict[str, Any] = {"whole": True, "answer_weight": 4.0, "negated": 0.5}
 _LISTS: dict[str, Any] = {**_LATE, "wide": True, "taught": 0.3, "vision": False, "focused": 0.75}
 # A kind that is named three times is asked three times as often as one that is named once.
-_COMPARISONS: dict[str, Any] = {**_LISTS, "signs": True, "taught": 1.0, "focus": REGULAR * 3 + OPPOSITE}
-_CALM: dict[str, Any] = {
-    **_LISTS,
-    "signs": True,
-    "answer_weight": 2.0,
-    "taught": 0.0,
-    "focused": 0.3,
-    "focus": ("count",),
-}
+_BOTH = tuple(kind for kind in REGULAR for _ in range(3)) + OPPOSITE
+_SIGNS: dict[str, Any] = {**_LISTS, "rate": 8e-4, "horizon": 400, "taught": 1.0, "signs": True, "lessons": 0}
+_CALM: dict[str, Any] = {**_SIGNS, "rate": 6e-4, "horizon": 300, "taught": 0.0, "focused": 0.3, "focus": ("count",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +57,9 @@ class Recipe:
         Stage("lists", steps=1000, horizon=2000, rate=8e-4, **_LISTS),
         Stage("deduction", steps=2000, horizon=2000, rate=8e-4, deduced_weight=3.0, **_LISTS),
         Stage("counts", steps=600, horizon=600, rate=5e-4, deduced_weight=3.0, **_LISTS | {"focus": ("count",)}),
-        Stage("relations", steps=350, horizon=400, rate=8e-4, deduced_weight=3.0, **_COMPARISONS | {"focus": REGULAR}),
-        Stage(
-            "opposites", steps=75, horizon=400, rate=8e-4, deduced_weight=2.0, **_COMPARISONS | {"answer_weight": 6.0}
-        ),
-        Stage("calm", steps=300, horizon=300, rate=6e-4, deduced_weight=2.0, **_CALM),
+        Stage("relations", steps=350, deduced_weight=3.0, **_SIGNS | {"focus": REGULAR}),
+        Stage("opposites", steps=75, deduced_weight=2.0, **_SIGNS | {"answer_weight": 6.0, "focus": _BOTH}),
+        Stage("calm", steps=300, deduced_weight=2.0, **_CALM | {"answer_weight": 2.0}),
     )
 
 
@@ -155,7 +147,7 @@ class Pretraining:
                 self._checkpoint(number, step + 1, optimizer)
 
     def _lessons(self, number: int, stage: Stage, step: int) -> list[Lesson]:
-        first = number * _LESSONS_A_STAGE + step * self.recipe.batch
+        first = (number if stage.lessons is None else stage.lessons) * _LESSONS_A_STAGE + step * self.recipe.batch
         progress = step / stage.horizon
         return [self.teacher.lesson(first + i, stage, progress) for i in range(self.recipe.batch)]
 
