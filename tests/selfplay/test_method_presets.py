@@ -17,7 +17,7 @@ from visplay.runs import RunDirectory, read_metrics
 from visplay.selfplay.context import RunInputs
 from visplay.selfplay.run import run_evolution
 
-METHODS = ["evolmm", "given-questions", "dual-track", "invariance"]
+METHODS = ["evolmm", "given-questions", "dual-track", "invariance", "records", "exact-tasks", "claims"]
 ROOT = Path(__file__).parents[2]
 
 
