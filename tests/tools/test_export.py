@@ -37,7 +37,7 @@ Answers = list[list[int]]
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    lora = ["tune=lora", "evaluation.before=false"]
+    lora = ["tune=lora", "evaluation.before=false", "rl.learning_rate=3e-2"]
     return {"full": tiny_run(folder / "full"), "lora": tiny_run(folder / "lora", *lora)}
 
 

@@ -24,6 +24,8 @@ def absent(
     kept = [line["kept"] for line in lines if line["phase"] == "silver"]
     found = {}
     for phase in (phase for phase in phases() if phase.name not in seen):
+        if phase.on_request and not any(schedule.steps(phase.name, t) for t in range(schedule.iterations + 1)):
+            continue
         reason = _reason(phase, schedule, state, failure, empty=bool(kept) and not any(kept))
         found[phase.name] = f"{phase.doing[0].upper()}{phase.doing[1:]}: this did not run, because {reason}."
     return found

@@ -46,6 +46,7 @@ class Phase:
         steps: how many steps it has, from the settings, the inputs and the iteration (0: before the first).
         trains: it changes weights, so that its figures are drawn as curves.
         needs_silver: it has no steps in an iteration whose silver set is empty.
+        on_request: most runs do without it, so the page says nothing of it where it did not run.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Phase:
     steps: Callable[[Settings, InputCounts, int], int]
     trains: bool = False
     needs_silver: bool = False
+    on_request: bool = False
 
 
 PHASES: tuple[Phase, ...] = (
@@ -62,6 +64,7 @@ PHASES: tuple[Phase, ...] = (
         "augmentations are chosen",
         "choose_augmentations",
         lambda settings, inputs, t: int(t == 0 and settings.silver.choose_augmentations is not None),
+        on_request=True,
     ),
     Phase(
         "questioner",

@@ -110,6 +110,8 @@ def test_a_vote_that_loses_its_box_never_earns_more_where_votes_are_right_half_t
 class Scripted:
     """A Reasoner whose votes and lists are written down."""
 
+    lists_all = True
+
     def votes(self, questions, m, augmentations=("plain",)):  # type: ignore[no-untyped-def]
         said = {"is there a cat?": ["yes", "no"], "is there a dog?": ["yes"], "how is it?": ["fine", "bad"]}
         return {q.id: tuple(Vote(q.id, i, (said[q.text] * m)[i], "") for i in range(m)) for q in questions}
