@@ -57,7 +57,7 @@ def test_a_question_in_full_by_keyboard(page: Page, finished: Path, serve: Serve
     page.keyboard.press("Enter")
     detail = page.get_by_role("dialog")
     expect(detail.locator(".votes li")).to_have_count(2)
-    expect(detail.locator(".reasoning").first).to_contain_text("think")
+    expect(detail.locator(".votes .reasoning").first).to_contain_text("think")
     expect(detail.locator(".parts")).to_contain_text("rule “chance_corrected”")
     expect(detail.get_by_role("img")).to_have_js_property("complete", True, timeout=60_000)
     page.keyboard.press("Escape")

@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.crowd import HOSTILE, LONG
+from visplay.labeling.files import LONGEST, shortened
 
 Serve = Callable[[Path], str]
 # As `words.js` writes what cannot be seen.
@@ -32,7 +33,8 @@ def test_markup_broken_unicode_and_endless_lines_are_shown_as_they_are(page: Pag
         shown = detail.locator("h2 .words")
         expect(shown).to_be_visible()
         assert shown.evaluate("(element) => element.textContent") == literal(text)
-        assert detail.locator(".reasoning .words").first.evaluate("(e) => e.textContent") == literal(text)
+        said = detail.locator(".votes .reasoning .words").first.evaluate("(e) => e.textContent")
+        assert said == literal(shortened(text, LONGEST))
         assert page.evaluate("document.querySelectorAll('main iframe, main script, img[onerror]').length") == 0
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("window.pwned") is None

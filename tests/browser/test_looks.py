@@ -40,6 +40,7 @@ def test_every_view_fits_and_is_told(
             assert page.locator("img:not([alt]), img[alt='']").count() == 0
             assert page.locator("[role=img]:not([aria-label])").count() == 0
         page.goto(f"{serve(finished)}#gallery")
+        page.get_by_label("Verdict").select_option("true")
         page.locator(".card .whole").first.click()
         expect(page.get_by_role("dialog").locator(".votes li").first).to_be_visible()
         _settled(page)
