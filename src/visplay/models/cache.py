@@ -3,12 +3,13 @@
 The tree's keys and values are stored once. Each answer adds one token per step to its own buffer. Left out: sliding
 windows and any state other than keys and values; such models use the padded path.
 
-Shapes: B trees, G key-value heads, N new nodes, K shared nodes, R answers of a tree, T own tokens of an answer, D head
-size.
+Shapes: B trees, G key-value heads, N new nodes, or nodes or answers that are kept, K shared nodes, R answers of a tree,
+T own tokens of an answer, D head size.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from visplay.models.attention import Branches
@@ -63,9 +64,17 @@ class _Part:
         return Branches(self._shared_BGKD, self._own_BGRTD[:, :, :, : self._used])
 
     def select(self, trees_B: Tensor, rows_BR: Tensor, columns_BK: Tensor) -> None:
-        _, groups, _, size = self._shared_BGKD.shape
-        index_BGKD = columns_BK[:, None, :, None].expand(-1, groups, -1, size)
-        self._shared_BGKD = self._shared_BGKD[trees_B].gather(2, index_BGKD)
+        self._shared_BGKD = _taken(self._shared_BGKD, trees_B, columns_BK)
         if self._used:
-            index_BGRTD = rows_BR[:, None, :, None, None].expand(-1, groups, -1, self._room, size)
-            self._own_BGRTD = self._own_BGRTD[trees_B].gather(2, index_BGRTD)
+            self._own_BGRTD = _taken(self._own_BGRTD, trees_B, rows_BR)
+
+
+def _taken(values_BGND: Tensor, trees_B: Tensor, places_BN: Tensor) -> Tensor:
+    """The `places_BN` of axis 2 of the trees `trees_B`, for all heads; further axes stay whole.
+
+    `index_select` over flat rows copies each row at once, which `gather` does not.
+    """
+    _, groups, size, *row = values_BGND.shape  # for answers' own tokens, (T, D) instead of D
+    heads_BG1 = (trees_B[:, None] * groups + torch.arange(groups, device=trees_B.device))[:, :, None]
+    flat_BGN = heads_BG1 * size + places_BN[:, None]
+    return values_BGND.reshape(-1, *row).index_select(0, flat_BGN.flatten()).view(*flat_BGN.shape, *row)
