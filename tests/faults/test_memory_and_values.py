@@ -194,8 +194,8 @@ def spoil_loss(undo: pytest.MonkeyPatch, number: float, at: int) -> None:
 def spoil_weights(undo: pytest.MonkeyPatch, number: float, at: int) -> None:
     real, calls = MasterOptimizer.step, [0]
 
-    def step(self: MasterOptimizer) -> None:
-        real(self)
+    def step(self: MasterOptimizer, decay: float) -> None:
+        real(self, decay)
         calls[0] += 1
         if calls[0] == at:
             self._parameters[1].data.flatten()[0] = number
@@ -206,9 +206,9 @@ def spoil_weights(undo: pytest.MonkeyPatch, number: float, at: int) -> None:
 def spoil_logits(undo: pytest.MonkeyPatch, number: float, at: int) -> None:
     real, calls = Trainer.step, [0]
 
-    def step(self: Trainer, groups: Any) -> Any:
+    def step(self: Trainer, groups: Any, decay: float) -> Any:
         calls[0] += 1
-        return real(self, groups)
+        return real(self, groups, decay)
 
     undo.setattr(Trainer, "step", step)
     in_generation(undo, lambda logits: logits * (number if calls[0] >= at else 1))

@@ -158,6 +158,22 @@ def test_later_updates_are_held_to_the_sampling_policy(vlm: VLM, images: tuple[I
     assert metrics["clip_fraction"] > 0
 
 
+def test_decay_multiplies_the_learning_rate_of_one_step(vlm: VLM, images: tuple[ImageRef, ...]) -> None:
+    groups = _groups(Policy(vlm), images[:2])
+
+    def weights(rate: float, decay: float) -> torch.Tensor:
+        policy = new_policy(vlm, "reasoner", "full", LORA)
+        trainer = Trainer(policy, _settings(learning_rate=rate))
+        trainer.step(groups, decay)
+        assert trainer.optimizer.param_groups[0]["lr"] == rate
+        return _weights(policy)
+
+    assert torch.equal(weights(4e-3, 0.25), weights(1e-3, 1.0))
+    settings = _settings(decay="linear")
+    assert [settings.decayed(step, 4) for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
+    assert _settings().decayed(3, 4) == 1.0
+
+
 def test_a_resumed_trainer_goes_on_as_if_never_stopped(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:
     groups = _groups(Policy(vlm), images[:2])
     policy = new_policy(vlm, "reasoner", "full", LORA)

@@ -173,7 +173,8 @@ class ReasonerSettings(Section):
     )
     quota: Literal["none", "skill"] = Field(
         "none",
-        description="'skill': as many silver questions of each skill, or of each source and type where none is named",
+        description="'skill': as many silver questions of each skill, of each of its families, and answered by yes as "
+        "by no; where no skill is named, of each source and type",
     )
     shuffle_options: bool = Field(
         True,
@@ -202,6 +203,9 @@ class RLSettings(Section):
     """The policy update."""
 
     learning_rate: MayChange[float] = Field(3e-5, gt=0, le=1, description="of AdamW (official: 1e-6 for 3B and 7B)")
+    decay: Literal["none", "linear"] = Field(
+        "none", description="'linear': the learning rate falls to nothing over the steps of a phase (official: none)"
+    )
     optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': 8-bit states (bitsandbytes)")
     weight_decay: MayChange[float] = Field(0.01, ge=0, description="weight decay (official: 0.01)")
     max_grad_norm: float = Field(1.0, gt=0, description="norm at which the gradient is clipped (official: 1.0)")
@@ -228,6 +232,10 @@ class RLSettings(Section):
     updates_per_step: int = Field(1, ge=1, description="optimizer updates on one batch of rollouts (official: 4)")
     importance_cap: float = Field(0.0, ge=0, description="cap of truncated importance sampling (TIS); 0: off")
     micro_batch_tokens: MayChange[int] = Field(8192, ge=64, description="tokens of one forward and backward pass")
+
+    def decayed(self, step: int, steps: int) -> float:
+        """What the learning rate of a step is multiplied with; steps count from 0."""
+        return 1 - step / steps if self.decay == "linear" else 1.0
 
     @field_validator("importance_cap")
     @classmethod

@@ -40,8 +40,8 @@ class MasterOptimizer:
         self.inner = _adamw(list(masters.values()), settings)
         self.offloader = Offloader(self._own_tensors, parameters[0].device)
 
-    def step(self) -> None:
-        """Update the weights by their gradients, then clear the gradients."""
+    def step(self, decay: float = 1.0) -> None:
+        """Update the weights by their gradients, at `decay` times the learning rate, then clear the gradients."""
         self.offloader.to_device()
         for place, master in self._copied.items():
             parameter = self._parameters[place]
@@ -49,7 +49,11 @@ class MasterOptimizer:
                 master.data.copy_(parameter.data)  # the weights were restored without their masters
             master.grad = None if parameter.grad is None else parameter.grad.float()
             parameter.grad = None
+        (group,) = self.inner.param_groups
+        rate = group["lr"]
+        group["lr"] = decay * rate
         self.inner.step()
+        group["lr"] = rate
         self.zero_grad()
         with torch.no_grad():
             for place, master in self._copied.items():

@@ -80,7 +80,7 @@ class Trainer:
         self.state_offloader = self._masters.offloader
 
     @on_all_ranks
-    def step(self, groups: Sequence[Group]) -> dict[str, float]:
+    def step(self, groups: Sequence[Group], decay: float = 1.0) -> dict[str, float]:
         """Learn from one batch of rollouts, the same in every process; returns the metrics of docs/metrics.md.
 
         With `updates_per_step` above 1 the groups are cut into so many disjoint mini-batches, one optimizer step each,
@@ -88,6 +88,9 @@ class Trainer:
         sampled, so the ratio is exactly 1. With an `importance_cap` the ratio is taken to the trainer's own
         log-probabilities before the first update, and the difference to the engine's becomes a weight. Without a KL
         penalty or an entropy bonus, groups of zero advantage have no gradient and are not computed.
+
+        Args:
+            decay: what the learning rate is multiplied with in this step.
 
         Raises:
             TrainingError: there are no groups.
@@ -108,7 +111,7 @@ class Trainer:
             shares = [self._share(samples) for samples in updates]
             everything = [sample for share in shares for sample in share]
             before = self._within_memory(lambda: (self._before_updates(vlm, everything), 0.0))
-            norms = [self._update(vlm, share, before, sums) for share in shares]
+            norms = [self._update(vlm, share, before, sums, decay) for share in shares]
             vlm.model.eval()
         totals = self.controller.all_reduce_sum(list(sums.values()))
         metrics = self._metrics(groups, advantages, norms, dict(zip(sums, totals, strict=True)))
@@ -183,7 +186,9 @@ class Trainer:
                     found[completion.request_id, completion.index] = row[: len(completion.token_ids)]
         return found
 
-    def _update(self, vlm: VLM, samples: Sequence[TrainingSample], before: Logprobs, sums: dict[str, float]) -> float:
+    def _update(
+        self, vlm: VLM, samples: Sequence[TrainingSample], before: Logprobs, sums: dict[str, float], decay: float
+    ) -> float:
         """One optimizer step, its gradient summed over micro-batches and processes; returns the gradient's norm."""
 
         def gradient() -> tuple[dict[str, float], float]:
@@ -200,7 +205,7 @@ class Trainer:
         if not norm.isfinite():
             raise NotFiniteError(self.policy.role, "gradient")
         try:
-            self._masters.step()
+            self._masters.step(decay)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
