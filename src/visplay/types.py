@@ -142,7 +142,8 @@ class Completion:
 class Question:
     """A question about an image; `source` is who asked: "questioner", or the name of a task source.
 
-    `skill` is what it takes, in the words of the source, such as "counting"; empty where the source does not say.
+    `skill` is what it takes, in the words of the source, such as "counting" or "comparison/bigger", a family of
+    comparisons; empty where the source does not say.
     """
 
     id: str

@@ -110,3 +110,31 @@ def test_a_quota_gives_each_skill_as_many_questions(curriculum: str) -> None:
     )
     # Drawn without putting back, so that a small skill falls a little short.
     assert all(count / drawn.total() == pytest.approx(1 / 3, abs=0.05) for count in drawn.values())
+
+
+def test_a_quota_holds_families_and_yes_and_no_level() -> None:
+    """Planted: the votes never say yes to "smaller", so that a curriculum alone would draw rather no."""
+    kinds = {
+        "smaller yes": (30, "comparison/smaller", "yes", 0),
+        "smaller no": (30, "comparison/smaller", "no", 2),
+        "more yes": (60, "comparison/more", "yes", 2),
+        "counts": (40, "counting/count", "3", 2),
+    }
+    items = []
+    for kind, (count, skill, answer, agreeing) in kinds.items():
+        for n in range(count):
+            question = Question(f"{kind} {n}", ImageRef("p", b""), "open", "?", "programs", skill)
+            votes = tuple(Vote(question.id, i, answer if i < agreeing else "other", "") for i in range(4))
+            items.append(SilverItem(question, answer, 1.0, votes))
+
+    def shares(**settings: str) -> dict[str, float]:
+        drawn = Counter(
+            one.question.id.rsplit(" ", 1)[0]
+            for step in range(400)
+            for one in draw_batch(items, 8, StepId(1, "reasoner", step), 0, ReasonerSettings.model_validate(settings))
+        )
+        return {kind: drawn[kind] / drawn.total() for kind in kinds}
+
+    level = {"smaller yes": 1 / 8, "smaller no": 1 / 8, "more yes": 1 / 4, "counts": 1 / 2}
+    assert shares(curriculum="uncertain", quota="skill") == pytest.approx(level, abs=0.03)
+    assert shares(curriculum="uncertain")["smaller yes"] < 0.03

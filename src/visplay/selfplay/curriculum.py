@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
@@ -36,18 +37,35 @@ def draw_batch(
     items = [item for item in items if item.question.id not in drawn] or items
     weights = np.array([uncertainty(item) if settings.curriculum == "uncertain" else 1.0 for item in items])
     if settings.quota == "skill":
-        totals: Counter[str] = Counter()
-        for item, weight in zip(items, weights, strict=True):
-            totals[skill(item)] += weight
-        weights /= [totals[skill(item)] for item in items]
+        weights *= _quotas(items, weights)
     stream = random_stream(seed, f"{at.iteration}/{at.phase}/drawn {at.step}")
     chosen = stream.choice(len(items), min(size, len(items)), replace=False, p=weights / weights.sum())
     return [items[place] for place in chosen]
 
 
-def skill(item: SilverItem) -> str:
-    """What a quota counts: the skill that the source names, else source and type of the question."""
-    return item.question.skill or f"{item.question.source}, {item.question.type}"
+def kinds(item: SilverItem) -> tuple[str, ...]:
+    """What a quota counts, from the widest kind to the narrowest: skill, its families, and whether the answer is "no".
+
+    The skill is what the source names, such as "comparison/bigger"; else source and type of the question.
+    """
+    skill, *family = (item.question.skill or f"{item.question.source}, {item.question.type}").split("/", 1)
+    return skill, *family, item.answer if item.answer in ("yes", "no") else ""
+
+
+def _quotas(items: Sequence[SilverItem], weights: Sequence[float] | np.ndarray) -> list[float]:
+    """Factors of the weights, so that kinds side by side have the same weight in all.
+
+    Without the last kind, a curriculum draws rather "no" than "yes" of a family in which the votes never say "yes", and
+    the Reasoner learns to deny.
+    """
+    found = [kinds(item) for item in items]
+    totals: Counter[tuple[str, ...]] = Counter()
+    beside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for path, weight in zip(found, weights, strict=True):
+        totals[path] += weight
+        for depth, kind in enumerate(path):
+            beside[path[:depth]].add(kind)
+    return [1 / totals[path] / math.prod(len(beside[path[:depth]]) for depth in range(len(path))) for path in found]
 
 
 def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
