@@ -108,8 +108,9 @@ TWO_HOP: dict[Kind, tuple[str, ...]] = {
 }
 # Templates for the only shape of an image.
 _ONLY_SHAPE = ("what shape is in the image?", "what shape is present?", "what shape does the image contain?")
-# Further wordings that a Questioner may use; `write` does not.
+# Further wordings that a Questioner or a program may use; `write` does not.
 _ONLY_SHAPE_READ = ("what is the shape?", "what is the shape in the image?")
+_READ: dict[Kind, tuple[str, ...]] = {"shape": ("what shape is the {a}?",)}
 
 
 def question_type(kind: Kind) -> QuestionType:
@@ -176,7 +177,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
     (kind, _pattern(template))
-    for templates in (TEMPLATES, TWO_HOP)
+    for templates in (TEMPLATES, TWO_HOP, _READ)
     for kind, wordings in templates.items()
     for template in wordings
 )

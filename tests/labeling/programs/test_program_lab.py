@@ -59,8 +59,8 @@ def _kind(query: Query) -> str:
 
 
 def test_the_plainest_wordings_are_in_the_lab_language() -> None:
-    families = """attribute name exists absent count more fewer half beside bigger smaller attribute-beside shape-beside
-        attribute-by-distance shape-by-distance count-beside count-same""".split()
+    families = """attribute name exists absent count more fewer half beside bigger smaller attribute-beside
+        attribute-by-distance count-beside count-same""".split()
     rng = np.random.default_rng(1)
     nouns = ("black circle", "teal cross", "yellow triangle")
     for drawing in drawings(30):

@@ -41,7 +41,8 @@ class Witness:
 def test_an_answer_needs_enough_records() -> None:
     three_of_four = Witness([FULL, FULL, FULL, None])
     asked = Programs(per_image=4).tasks(IMAGES, three_of_four, "silver/3", 0)  # type: ignore[arg-type]
-    assert Counter(one.question.image.id for one in asked) == {"one": 4, "two": 4}
+    about = Counter(one.question.image.id for one in asked)
+    assert about.total() == 8 and set(about) == {"one", "two"}
     for one in asked:
         assert one.result.answer == answer(one.question.text, FULL)
         assert one.result.confidence == 0.75 and one.result.votes == 0 and one.votes == ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from visplay.answers import listed_options, match
@@ -23,13 +24,13 @@ FAMILIES: Mapping[str, tuple[Family[Any], ...]] = {
 """The families about each kind of record."""
 
 
-def readings(question: str, kind: str) -> Iterator[tuple[Family[Any], dict[str, str]]]:
+@lru_cache(maxsize=2**15)
+def readings(question: str, kind: str) -> tuple[tuple[Family[Any], Mapping[str, str]], ...]:
     """The families of a kind of record that read a question, each with the values of its slots."""
-    if len(question) <= LONGEST_QUESTION:
-        text = " ".join(plain(question).split()).rstrip("?. ")
-        for family in FAMILIES[kind]:
-            for values in family.readings(text):
-                yield family, values
+    if len(question) > LONGEST_QUESTION:
+        return ()
+    text = " ".join(plain(question).split()).rstrip("?. ")
+    return tuple((family, values) for family in FAMILIES[kind] for values in family.readings(text))
 
 
 def answer(question: str, record: Record) -> str | None:

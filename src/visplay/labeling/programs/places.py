@@ -79,11 +79,6 @@ def _by_edge(scene: Scene, noun: str, edge: str) -> Thing | None:
     return greatest(things, measure, PLACE_GAP) if len(things) > 1 else None
 
 
-def _shape(thing: Thing | None, noun: str) -> str | None:
-    shape = None if thing is None else value(thing, "shape")
-    return None if shape in noun.split() else shape
-
-
 def _name(thing: Thing | None, noun: str) -> str | None:
     return None if thing is None else called(thing, noun)
 
@@ -229,17 +224,6 @@ def _attribute_beside(scene: Scene, property: str, a: str, direction: str, b: st
     return property_of(_one(_beside(scene, a, direction, b, named=True)), property, a)
 
 
-@places(
-    "shape-beside",
-    "two-hop",
-    2,
-    "what shape is the {a} {direction} the {b}?",
-    "what is the shape of the {a} [that is ]{direction} the {b}?",
-)
-def _shape_beside(scene: Scene, a: str, direction: str, b: str) -> str | None:
-    return _shape(_one(_beside(scene, a, direction, b, named=True)), a)
-
-
 @places("name-beside", "two-hop", 2, "what is the {a} {direction} the {b}?", "what {a} is {direction} the {b}?")
 def _name_beside(scene: Scene, a: str, direction: str, b: str) -> str | None:
     return _name(_one(_beside(scene, a, direction, b, named=True)), a)
@@ -254,17 +238,6 @@ def _name_beside(scene: Scene, a: str, direction: str, b: str) -> str | None:
 )
 def _attribute_by_distance(scene: Scene, property: str, a: str, distance: str, b: str) -> str | None:
     return property_of(_by_distance(scene, a, distance, b), property, a)
-
-
-@places(
-    "shape-by-distance",
-    "superlative",
-    3,
-    "what shape is the {a} {distance} the {b}?",
-    "what is the shape of the {a} [that is ]{distance} the {b}?",
-)
-def _shape_by_distance(scene: Scene, a: str, distance: str, b: str) -> str | None:
-    return _shape(_by_distance(scene, a, distance, b), a)
 
 
 @places("name-by-distance", "superlative", 3, "what is the {a} {distance} the {b}?", "what {a} is {distance} the {b}?")

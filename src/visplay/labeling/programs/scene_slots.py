@@ -5,7 +5,7 @@ from __future__ import annotations
 from visplay.answers import normalise
 from visplay.labeling.language import COLORS, read_noun
 from visplay.labeling.programs.family import Draft, Slot, choice, key
-from visplay.labeling.programs.seen import adjectives, attributes
+from visplay.labeling.programs.seen import SHAPES, adjectives, attributes
 from visplay.labeling.records.schema import Scene, Thing
 
 _WORDS = r"[^\W\d_][\w' -]*?"
@@ -62,8 +62,9 @@ def _any(draft: Draft[Scene]) -> Thing:
 
 def _property(draft: Draft[Scene]) -> str | None:
     named = [name for thing in draft.record.things for name in attributes(thing)]
-    colored = [word for thing in draft.record.things for word in key(thing.name).split() if word in COLORS]
-    return draft.pick([*named, *("color" for _ in colored)])
+    said = [word for thing in draft.record.things for word in key(thing.name).split()]
+    drawn = [name for words, name in ((COLORS, "color"), (SHAPES, "shape")) for word in said if word in words]
+    return draft.pick([*named, *drawn])
 
 
 def _adjective(draft: Draft[Scene]) -> str | None:

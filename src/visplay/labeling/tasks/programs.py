@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.interfaces.task_source import TaskSource
 from visplay.labeling.programs.answering import FAMILIES, answer
 from visplay.labeling.programs.asking import programs
+from visplay.labeling.programs.balance import choose
 from visplay.labeling.programs.family import key
 from visplay.labeling.programs.program import Program, Skill
 from visplay.labeling.programs.seen import adjectives
@@ -25,7 +26,7 @@ from visplay.labeling.records.schema import Record, Scene
 from visplay.labeling.records.settle import settle
 from visplay.types import Augmentation, Candidate, Evidence, ImageRef, Question, VoteResult
 
-_TRIED = 4  # programs for each question that is wanted: not every record agrees with the settled one
+_TRIED = 12  # programs for each question that is wanted: many are not sure, and rare families come first
 
 
 class Programs(TaskSource, type="programs"):
@@ -35,7 +36,7 @@ class Programs(TaskSource, type="programs"):
     against it.
     """
 
-    per_image: int = Field(2, ge=1, description="most questions about an image")
+    per_image: int = Field(2, ge=1, description="questions per image on average; about one image at most twice as many")
     skills: tuple[Skill, ...] = Field((), description="skills to ask for; all if empty")
     hops: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1, description="facts that an answer combines")
     families: tuple[str, ...] = Field((), description="families to ask from; all if empty")
@@ -62,47 +63,56 @@ class Programs(TaskSource, type="programs"):
     def tasks(self, images: Sequence[ImageRef], voter: Voter, tag: str, seed: int) -> list[Candidate]:
         read = ask_records(voter, images, self.records, self.augmentations, f"{tag}/record")
         settled = {image.id: settle([one.record for one in read[image.id]]).record for image in images}
-        candidates: list[Candidate] = []
-        for image in images:
-            record = settled[image.id]
-            nouns = _nouns(other for name, other in settled.items() if name != image.id)
-            if record is not None:
-                stream = random_stream(seed, f"{tag}/{image.id}")
-                candidates += self._about(image, record, read[image.id], nouns, f"{tag}/{image.id}", stream)
+        proposed = [
+            self._sure(image, settled, read[image.id], random_stream(seed, f"{tag}/{image.id}")) for image in images
+        ]
+        programs = [[program for program, _ in sure] for sure in proposed]
+        stream = random_stream(seed, tag)
+        chosen = choose(programs, self.per_image * len(images), 2 * self.per_image, stream)
+        candidates = [
+            self._candidate(f"{tag}/{image.id}/{number}", image, *sure[place], read[image.id], stream)
+            for image, sure, places in zip(images, proposed, chosen, strict=True)
+            for number, place in enumerate(places)
+        ]
         return self._voted(candidates, voter) if self.votes else candidates
 
-    def _about(
+    def _sure(
         self,
         image: ImageRef,
-        record: Record,
+        settled: Mapping[str, Record | None],
         readings: Sequence[Reading],
-        nouns: Sequence[str],
-        name: str,
         rng: np.random.Generator,
-    ) -> Iterator[Candidate]:
-        """Questions about an image whose answers follow from enough of its records."""
-        sure = self._sure(record, [reading.record for reading in readings], nouns, rng)
-        for number, (program, said) in enumerate(sure):
-            text = program.wordings[int(rng.integers(len(program.wordings))) if self.wordings == "all" else 0]
-            question = Question(f"{name}/{number}", image, program.type, text, skill=program.skill)
-            evidence = (Evidence(one.text, finding, one.form) for one, finding in zip(readings, said, strict=True))
-            result = VoteResult(question.id, program.answer, _share(program.answer, said), 0, 0)
-            yield Candidate(question, (), result, tuple(evidence))
-
-    def _sure(
-        self, record: Record, records: Sequence[Record | None], nouns: Sequence[str], rng: np.random.Generator
     ) -> list[tuple[Program, list[str | None]]]:
         """Programs whose answer follows from enough records, each with the answer from every record."""
+        record = settled[image.id]
+        if record is None:
+            return []
+        nouns = _nouns(other for name, other in settled.items() if name != image.id)
         tried = programs(
             record, rng, _TRIED * self.per_image, skills=self.skills, hops=self.hops, families=self.families,
             options=self.options, nouns=nouns,
         )  # fmt: skip
-        answered = [
+        records = [reading.record for reading in readings]
+        answered = (
             (program, [None if one is None else answer(program.wordings[0], one) for one in records])
             for program in tried
-        ]
-        sure = [(program, said) for program, said in answered if _share(program.answer, said) >= self.sure]
-        return sure[: self.per_image]
+        )
+        return [(program, said) for program, said in answered if _share(program.answer, said) >= self.sure]
+
+    def _candidate(
+        self,
+        name: str,
+        image: ImageRef,
+        program: Program,
+        said: Sequence[str | None],
+        readings: Sequence[Reading],
+        rng: np.random.Generator,
+    ) -> Candidate:
+        text = program.wordings[int(rng.integers(len(program.wordings))) if self.wordings == "all" else 0]
+        question = Question(name, image, program.type, text, skill=f"{program.skill}/{program.family}")
+        evidence = (Evidence(one.text, finding, one.form) for one, finding in zip(readings, said, strict=True))
+        result = VoteResult(question.id, program.answer, _share(program.answer, said), 0, 0)
+        return Candidate(question, (), result, tuple(evidence))
 
     def _voted(self, candidates: Sequence[Candidate], voter: Voter) -> list[Candidate]:
         given: Mapping[str, Any] = voter.votes([one.question for one in candidates], self.votes, self.augmentations)
@@ -126,7 +136,7 @@ def _share(wanted: str, said: Sequence[str | None]) -> float:
     return sum(one is not None and match(one, wanted) for one in said) / len(said)
 
 
-def _nouns(records: Iterator[Record | None]) -> list[str]:
+def _nouns(records: Iterable[Record | None]) -> list[str]:
     """Things of other images, with their adjectives, which may be absent from this one."""
     things = (thing for record in records if isinstance(record, Scene) for thing in record.things)
     return list(dict.fromkeys(key(" ".join((*adjectives(thing), thing.name))) for thing in things))[:200]
