@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.evaluation.truth_table import Said, TruthTable
@@ -10,17 +12,20 @@ from visplay.errors import ImageError
 from visplay.interfaces.component import read_component
 from visplay.interfaces.engine import Sampling
 from visplay.interfaces.image_source import ImageSource
+from visplay.interfaces.labeler import Voter
+from visplay.interfaces.task_source import TaskSource
 from visplay.lab.drawings import drawings
 from visplay.lab.labelers.true_answers import TrueAnswers
 from visplay.lab.observer import LabObserver, paper_comparison, silver_truth
 from visplay.lab.scene import Scene, Thing
 from visplay.lab.sources.drawings import LabSource
 from visplay.lab.sources.easy_vqa import EasyVQASource
+from visplay.lab.tasks.true_answers import TrueTasks
 from visplay.lab.truth import Truth, drawn, known_scene, read_flat_scene
 from visplay.labeling.labelers.majority import Majority
 from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
-from visplay.types import Candidate, Completion, Group, ImageRef, Question, Request, SilverItem, VoteResult
+from visplay.types import Candidate, Completion, Group, ImageRef, Question, Request, SilverItem, Vote, VoteResult
 
 LEFT, RIGHT = ImageRef("left", b"1"), ImageRef("right", b"2")
 TRUTH = Truth(
@@ -204,22 +209,47 @@ def test_the_scene_of_another_image_is_not_guessed(name: str) -> None:
         known_scene(ImageRef(name, b""))
 
 
-def test_the_labeler_of_the_ceiling_gives_the_oracles_answers_without_a_vote() -> None:
+class SaysRed:
+    """Votes "red" to each question."""
+
+    def votes(self, questions: Sequence[Question], m: int, augmentations: Sequence[str]) -> dict[str, tuple[Vote, ...]]:
+        return {one.id: tuple(Vote(one.id, n, "red", "") for n in range(m)) for one in questions}
+
+
+def test_the_labeler_of_the_ceiling_gives_the_oracles_answers_and_the_votes_beside_them() -> None:
     images, scenes = drawings("single", 2, 0)
     asked = [
         question(f"{image.id}{n}", image, text) for image in images for n, text in enumerate((COUNT, COLOR, "why?"))
     ]
     labeler = read_component("labeler", "true_answers")
-    assert isinstance(labeler, TrueAnswers) and labeler.requests(4, 8) == ()
-    candidates = labeler.label(asked, 8, None)  # type: ignore[arg-type]
+    assert isinstance(labeler, TrueAnswers)
+    candidates = labeler.label(asked, 8, SaysRed())  # type: ignore[arg-type]
     truth = Truth(drawn(scenes))
     assert [c.result.answer for c in candidates] == [truth.answer(q) for q in asked] and [
         c.question for c in candidates
     ] == asked
-    assert all(c.votes == () and c.result.confidence == float(c.result.answer is not None) for c in candidates)
+    assert all(len(c.votes) == 8 and c.result.confidence == float(c.result.answer is not None) for c in candidates)
     assert {c.result.answer for c in candidates if c.question.text == "why?"} == {None}
     found = silver_truth(truth, candidates, {c.question.id for c in candidates if c.result.answer})
     assert found["label_accuracy"] == found["answerable"] == 1.0
+
+
+def test_the_task_source_of_the_ceiling_corrects_another_source() -> None:
+    images, scenes = drawings("single", 2, 0)
+    texts = (COUNT, COLOR, "why?")
+
+    class Claims(TaskSource):
+        def tasks(self, images: Sequence[ImageRef], voter: Voter, tag: str, seed: int) -> list[Candidate]:
+            asked = (question(f"{image.id}{n}", image, text) for image in images for n, text in enumerate(texts))
+            return [Candidate(one, (), VoteResult(one.id, "seven", 0.75, 4, 0)) for one in asked]
+
+    found = TrueTasks(source=Claims()).tasks(images, SaysRed(), "t", 0)  # type: ignore[arg-type]
+    truth = Truth(drawn(scenes))
+    asked = [question(f"{image.id}{n}", image, text) for image in images for n, text in enumerate(texts)]
+    answers = {one.id: truth.answer(one) for one in asked}
+    assert None in answers.values(), "what has no answer is left out"
+    assert {c.question.id: c.result.answer for c in found} == {name: said for name, said in answers.items() if said}
+    assert all((c.result.confidence, c.result.votes) == (1.0, 4) for c in found)
 
 
 def rollouts(name: str, *said: tuple[str, float]) -> Group:

@@ -185,7 +185,7 @@ def test_every_control_runs(name: str, tmp_path: Path) -> None:
     if name == "true_labels":
         assert silver["label_accuracy"] == 1.0 and silver["kept"] == silver["candidates"] - silver["unlabelled"]
         assert all(line["label_accuracy"] == line["reward_accuracy"] == 1.0 for line in steps)
-        assert all(row["confidence"] == 1.0 and not row["votes"] for row in rows if row["kept"])
+        assert all(row["confidence"] == 1.0 and row["votes"] for row in rows if row["kept"])
     if name == "no_questioner":
         assert {row["question"] for row in rows} <= set(lines_of("lab.txt"))
         by_image = {image: {r["question"] for r in rows if r["image"] == image} for image in {r["image"] for r in rows}}

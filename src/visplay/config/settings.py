@@ -204,7 +204,7 @@ class RLSettings(Section):
 
     learning_rate: MayChange[float] = Field(3e-5, gt=0, le=1, description="of AdamW (official: 1e-6 for 3B and 7B)")
     decay: Literal["none", "linear"] = Field(
-        "none", description="'linear': the learning rate falls to nothing over the steps of a phase (official: none)"
+        "none", description="'linear': the learning rate falls to nothing over the steps of a phase"
     )
     optimizer: Literal["adamw", "adamw_8bit"] = Field("adamw", description="'adamw_8bit': 8-bit states (bitsandbytes)")
     weight_decay: MayChange[float] = Field(0.01, ge=0, description="weight decay (official: 0.01)")

@@ -40,7 +40,7 @@ from visplay.errors import PASSWORD_IN_URL, ConfigError, did_you_mean, without_s
 BUILT_IN: dict[str, tuple[str, ...]] = {
     "labeler": ("visplay.labeling.labelers", "visplay.lab.labelers"),
     "gate": ("visplay.labeling.gates",),
-    "task_source": ("visplay.labeling.tasks",),
+    "task_source": ("visplay.labeling.tasks", "visplay.lab.tasks"),
     "questioner_reward": ("visplay.rl.rewards.questioner",),
     "reasoner_reward": ("visplay.rl.rewards.reasoner",),
     "advantages": ("visplay.rl.advantages",),

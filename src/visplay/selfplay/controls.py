@@ -41,7 +41,19 @@ def _true_labels(settings: Settings) -> Changes:
     if not isinstance(settings.images, KnownImages):
         raise ConfigError(f"the truth of {settings.images} is not known")
     rewarding = settings.questioner.labeler or settings.silver.labeler
-    return {"questioner.labeler": rewarding.as_settings(), "silver.labeler": "true_answers", "silver.gates": []}
+    tasks = [
+        {"type": "true_answers", "share": source.share, "source": source.as_settings()}
+        for source in settings.silver.tasks
+    ]
+    return {
+        "questioner.labeler": rewarding.as_settings(),
+        "silver.labeler": {
+            "type": "true_answers",
+            "augmentations": getattr(settings.silver.labeler, "augmentations", _PLAIN),
+        },
+        "silver.gates": [],
+        "silver.tasks": tasks,
+    }
 
 
 def _neutral_views(settings: Settings) -> Changes:

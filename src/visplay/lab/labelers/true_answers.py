@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from visplay.interfaces.labeler import ExtraRequests, Labeler, Voter
+from visplay.interfaces.labeler import Voter
 from visplay.lab.observer import KnownImages
 from visplay.lab.truth import Truth, known_scene
-from visplay.types import Candidate, Question, VoteResult
+from visplay.labeling.labelers.majority import Majority
+from visplay.types import Candidate, Question
 
 
-class TrueAnswers(Labeler, type="true_answers"):
-    """The true answer, with confidence 1 and without votes; for images of the lab and of easy-vqa alone.
+class TrueAnswers(Majority, type="true_answers"):
+    """The true answer, with confidence 1; the votes say only how hard a question is, which a curriculum asks for.
 
-    A question outside the lab's language, or about something that the image does not have, has no silver answer.
+    A question outside the lab's language, or about something that the image does not have, has no silver answer. The
+    images are of the lab and of easy-vqa alone.
     """
 
     def check_run(self, run: Any) -> None:
@@ -25,11 +28,9 @@ class TrueAnswers(Labeler, type="true_answers"):
 
     def label(self, questions: Sequence[Question], votes: int, voter: Voter) -> list[Candidate]:
         truth = Truth(known_scene)
-        answers = [truth.answer(question) for question in questions]
-        return [
-            Candidate(question, (), VoteResult(question.id, answer, float(answer is not None), votes=0, unboxed=0))
-            for question, answer in zip(questions, answers, strict=True)
-        ]
-
-    def requests(self, questions: int, votes: int) -> tuple[ExtraRequests, ...]:
-        return ()
+        answered = []
+        for candidate in super().label(questions, votes, voter):
+            answer = truth.answer(candidate.question)
+            result = replace(candidate.result, answer=answer, confidence=float(answer is not None))
+            answered.append(replace(candidate, result=result))
+        return answered

@@ -1,0 +1,1 @@
+"""Task sources that know the truth, for controls; no preset names one."""
