@@ -396,3 +396,12 @@ def test_a_key_or_value_that_is_none_of_a_setting_is_refused_and_runs_nothing(
     with pytest.raises(ConfigError, match=r"is no name of a setting|the value is none that a setting has"):
         read_matrix(tmp_path / "m.yaml")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "docs" / "ablations").glob("*.yaml")), ids=lambda file: file.stem
+)
+def test_every_matrix_of_the_docs_can_be_run(file: Path, tmp_path: Path) -> None:
+    runs = read_matrix(file).runs(tmp_path)
+    of_seed_0 = [str(run.settings) for run in runs if run.settings.seed == 0]
+    assert len(set(of_seed_0)) == len(of_seed_0) > 1, "no recipe equals another one"
