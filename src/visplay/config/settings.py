@@ -174,7 +174,7 @@ class ReasonerSettings(Section):
     quota: Literal["none", "skill"] = Field(
         "none",
         description="'skill': as many silver questions of each skill, of each of its families, and answered by yes as "
-        "by no; where no skill is named, of each source and type",
+        "by no; a source that names no skill is one, and its types of questions are the families",
     )
     shuffle_options: bool = Field(
         True,
