@@ -46,8 +46,8 @@ def draw_batch(
 def kinds(item: SilverItem) -> tuple[str, ...]:
     """What a quota counts, from the widest kind to the narrowest: skill, its families, and whether the answer is "no".
 
-    The skill is what the source names, such as "comparison/bigger". All questions of a source that names none, such as the
-    Questioner, are one skill, and their types its families.
+    The skill is what the source names, such as "comparison/bigger". The questions of a source that names none, such as
+    the Questioner, are one skill, and their types its families.
     """
     skill, *family = (item.question.skill or f"{item.question.source}/{item.question.type}").split("/", 1)
     return skill, *family, item.answer if item.answer in ("yes", "no") else ""
