@@ -57,7 +57,7 @@ def test_a_folder_of_photographs_goes_through_the_whole_loop(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The lab's model has never seen a photograph: it asks little, and no answer is sure.
-    assert main(["evolve", "--images", str(photos), *TINY, "--out", str(tmp_path / "run")]) == 3
+    assert main(["evolve", "--preset", "facts", "--images", str(photos), *TINY, "--out", str(tmp_path / "run")]) == 3
     told = capsys.readouterr().out
     assert "Result: nothing learned." in told and "Kept for the silver set: 0 of" in told
     assert "broken.jpg" in told and "1 file was skipped" in told

@@ -14,7 +14,7 @@ from visplay.errors import ConfigError
 from visplay.interfaces.component import RESUMABLE, Section
 
 ROOT = Path(__file__).parents[2]
-BEFORE = load_settings("default")
+BEFORE = load_settings("facts")
 
 
 def marked(section: type[Section], above: str = "") -> Iterator[str]:
@@ -49,7 +49,7 @@ def test_the_documentation_lists_the_marked_settings() -> None:
     ],
 )
 def test_a_change_is_found_by_its_key(change: str, key: str, may: bool) -> None:
-    after = load_settings("default", [change])
+    after = load_settings("facts", [change])
     found = changed_settings(BEFORE, after)
     assert list(found) == [key] and may_change(key, after) is may
     if may:
@@ -60,7 +60,7 @@ def test_a_change_is_found_by_its_key(change: str, key: str, may: bool) -> None:
 
 
 def test_all_that_is_kept_is_named_in_one_line_with_both_values() -> None:
-    after = load_settings("default", ["seed=3", "rl.kl=0.5", "rl.learning_rate=1e-6", 'prompts="a\\nb.yaml"'])
+    after = load_settings("facts", ["seed=3", "rl.kl=0.5", "rl.learning_rate=1e-6", 'prompts="a\\nb.yaml"'])
     with pytest.raises(ConfigError) as caught:
         check_resumable(changed_settings(BEFORE, after), after)
     said = str(caught.value)
@@ -69,7 +69,7 @@ def test_all_that_is_kept_is_named_in_one_line_with_both_values() -> None:
 
 
 def test_changes_in_words() -> None:
-    after = load_settings("default", ["rl.learning_rate=1e-6", "engine=vllm", "checkpoint_every=5"])
+    after = load_settings("facts", ["rl.learning_rate=1e-6", "engine=vllm", "checkpoint_every=5"])
     assert words(changed_settings(BEFORE, after)) == (
         "checkpoint_every 1 → 5, engine transformers → vllm, rl.learning_rate 1.5e-05 → 1e-06"
     )

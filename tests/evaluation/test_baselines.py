@@ -83,10 +83,10 @@ def test_votes_see_the_plain_image_and_view_votes_the_labelers_augmentations() -
 
 
 def test_settings_name_the_labelers_views_and_off_is_the_labelers_number() -> None:
-    assert Baselines.of(load_settings("default", ["silver.votes=4"])).votes == 8
+    assert Baselines.of(load_settings("facts", ["silver.votes=4"])).votes == 8
     chosen = load_settings("paper-lab", ["silver.votes=5", "evaluation.baseline_items=3", "seed=2"])
     assert Baselines.of(chosen) == Baselines(5, ("plain",), 3, 2)
-    assert Baselines.of(load_settings("default")).augmentations == VIEWS
+    assert Baselines.of(load_settings("facts")).augmentations == VIEWS
 
 
 @given(st.lists(st.sampled_from(["red", "blue", "unknown", "not sure", None]), min_size=1, max_size=9))
@@ -205,7 +205,7 @@ def test_other_decodings_are_compared_with_no_baseline_and_without_votes_nothing
 
 @pytest.fixture
 def written(tmp_path: Path) -> Iterator[Written]:
-    with RunDirectory.create(tmp_path / "run", load_settings("default")) as run:
+    with RunDirectory.create(tmp_path / "run", load_settings("facts")) as run:
         yield Written(run)
 
 

@@ -118,7 +118,7 @@ def test_every_row_is_a_line_under_the_headings() -> None:
 
 
 def test_the_lab_studies_its_own_questions() -> None:
-    settings = load_settings("default", ["silver.votes=2", "silver.labeler.lists=1"], {"images": "lab/single"})
+    settings = load_settings("facts", ["silver.votes=2", "silver.labeler.lists=1"], {"images": "lab/single"})
     rows = list(study_labels("lab", 3, settings))
     assert len(rows) == 2 * len(LABELERS) + 2 * len(GATES) + 1
     (asked,) = {row.asked for row in rows}
@@ -129,7 +129,7 @@ def test_the_lab_studies_its_own_questions() -> None:
 
 def test_images_of_unknown_truth_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"^the true answers for 'photos' are not known; use [^\n]*$"):
-        study_labels("lab", 3, load_settings("default", [], {"images": "photos"}))
+        study_labels("lab", 3, load_settings("facts", [], {"images": "photos"}))
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from visplay.roles.prompts import Prompts
 from visplay.roles.reasoner import Reasoner
 from visplay.types import Augmentation, Completion, ImageRef, Question, Request, Vote, VoteResult
 
-# The labelers that ask the Reasoner for votes over augmentations.
+# The labelers that ask the Reasoner for votes over augmentations of any image.
 LABELERS = [
     labeler
     for labeler in components("labeler").values()
-    if issubclass(labeler, Labeler) and "augmentations" in labeler.model_fields
+    if issubclass(labeler, Labeler) and "augmentations" in labeler.model_fields and labeler.type != "true_answers"
 ]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 DOGS = Question("dogs", ImageRef("p", b""), "open", "how many dogs are there?")

@@ -139,7 +139,7 @@ def test_a_family_that_thinks_does_so_in_every_output(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["smolvlm", "gemma3"], indirect=True)
-def test_the_default_preset_runs_unchanged_on_photographs(folder: Path, tmp_path: Path) -> None:
+def test_the_preset_facts_runs_unchanged_on_photographs(folder: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for name in ("astronaut", "coffee", "chelsea", "rocket", "coins"):
@@ -150,7 +150,7 @@ def test_the_default_preset_runs_unchanged_on_photographs(folder: Path, tmp_path
     small += ["reasoner.steps=2", "reasoner.questions_per_step=4", "reasoner.group_size=4", "acceptance.votes=4"]
     # The tiny model gives three answers as often as each other, which agree as rarely.
     small += ["silver.gates.band.low=0.25", "questioner.gates.band.low=0.25", "iterations=1", "evaluation.suites=[]"]
-    settings = load_settings("default", small, {"model": str(folder), "images": str(photos)})
+    settings = load_settings("facts", small, {"model": str(folder), "images": str(photos)})
     with RunDirectory.create(tmp_path / "run", settings) as run:
         run_evolution(run, open_inputs(settings, settings.images.open(settings.seed)), Console(quiet=True))
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -14,5 +14,5 @@ from visplay.runs import RunDirectory
 
 @pytest.fixture
 def written(tmp_path: Path) -> Iterator[Written]:
-    with RunDirectory.create(tmp_path / "run", load_settings("default", SETTINGS)) as run:
+    with RunDirectory.create(tmp_path / "run", load_settings("facts", SETTINGS)) as run:
         yield Written(run)

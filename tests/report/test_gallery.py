@@ -241,7 +241,7 @@ def test_records_of_earlier_code_are_shown_without_what_they_lack(written: Writt
 def test_ten_thousand_questions_are_quick(tmp_path: Path) -> None:
     """Reasoning of real length; limits are those of the issue, in seconds of this process."""
     words = "The image shows a street with several parked cars, a red bus and two people who wait. " * 3
-    RunDirectory.create(tmp_path / "run", load_settings("default", SETTINGS)).close()
+    RunDirectory.create(tmp_path / "run", load_settings("facts", SETTINGS)).close()
     for iteration in range(1, 6):
         rows = [
             {
@@ -278,7 +278,7 @@ def test_a_record_is_the_schema_that_is_promised(written: Written) -> None:
 
 
 def test_images_are_small_whole_and_only_those_of_the_run() -> None:
-    album = ImageList(load_settings("default", ["images=easy-vqa"]))
+    album = ImageList(load_settings("facts", ["images=easy-vqa"]))
     first = album.thumbnail("easy-vqa/17", 256)
     assert first is not None
     with Image.open(io.BytesIO(first)) as shown:
@@ -289,4 +289,4 @@ def test_images_are_small_whole_and_only_those_of_the_run() -> None:
 
 
 def test_a_source_that_is_gone_gives_no_images(tmp_path: Path) -> None:
-    assert ImageList(load_settings("default", [f"images={tmp_path / 'gone'}"])).thumbnail("a.png") is None
+    assert ImageList(load_settings("facts", [f"images={tmp_path / 'gone'}"])).thumbnail("a.png") is None

@@ -39,7 +39,7 @@ def lines_of(bank: str) -> list[str]:
 
 
 def default(*overrides: str, images: str = "lab/single") -> Settings:
-    return load_settings("default", overrides, {"images": images})
+    return load_settings("facts", overrides, {"images": images})
 
 
 def control(name: str, settings: Settings) -> Settings:
@@ -143,7 +143,7 @@ def test_a_bank_is_a_list_or_a_file_and_is_not_trained(tmp_path: Path) -> None:
 
 def test_true_answers_are_refused_for_other_images_before_anything_is_opened() -> None:
     with pytest.raises(ConfigError, match=r"labeler 'true_answers' needs images whose truth is known.*: photos$"):
-        load_settings("default", ["silver.labeler=true_answers"], {"images": "photos"})
+        load_settings("facts", ["silver.labeler=true_answers"], {"images": "photos"})
 
 
 # Runs

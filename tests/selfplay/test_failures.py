@@ -24,7 +24,7 @@ PAPER = load_settings("paper-lab")
 # The shipped recipe; scripts do not tell looks at an image apart, and ask what the lab's language cannot.
 GATES = "[{type: answered, max_refusals: 0.25}, {type: band, low: 0.6, high: 1.0, chance_corrected: true}]"
 FACTS = ("silver.labeler.augmentations=[plain]", f"silver.gates={GATES}", f"questioner.gates={GATES}")
-OURS = load_settings("default", FACTS)
+OURS = load_settings("facts", FACTS)
 PICTURES = tuple(ImageRef(name, b"") for name in ("first", "second", "third"))
 FIRST = PICTURES[0]
 PROMPTS = Prompts(questioner="ask", reasoner="{question}", facts="list", learned=True)
@@ -231,7 +231,7 @@ def tosses_a_coin(name: str, question: str, index: int) -> str:
 def test_a_coin_earns_most_in_the_paper_and_nothing_with_us(gates: str) -> None:
     papers = Play(PAPER, tosses_a_coin).earn(*EIGHT)
     assert papers[EIGHT[3]] == max(papers.values()) > papers[COLOR]
-    recipe = load_settings("default", [*FACTS, f"questioner.gates={gates}"])
+    recipe = load_settings("facts", [*FACTS, f"questioner.gates={gates}"])
     ours = Play(recipe, tosses_a_coin).earn(*EIGHT)
     assert ours[EIGHT[3]] == 0 < ours[COLOR]
 
@@ -275,7 +275,7 @@ def test_what_is_answered_alike_before_any_image_is_not_learned() -> None:
     legs = "how many legs has a cat?"
     looking = [f"{role}.gates={GATES[:-1]}, needs_image]" for role in ("silver", "questioner")]
     papers = Play(PAPER, does_not_look)
-    ours = Play(load_settings("default", [*FACTS, *looking]), does_not_look)
+    ours = Play(load_settings("facts", [*FACTS, *looking]), does_not_look)
     group = [legs, *EIGHT[1:]]
     assert papers.earn(*group)[legs] > 0 and legs in learned(papers, legs)
     earned = ours.earn(*group)

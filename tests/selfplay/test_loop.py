@@ -24,6 +24,7 @@ from visplay.selfplay.curriculum import silver_batch
 from visplay.types import ImageRef, Question, SilverItem, StepId
 
 SMALL = [
+    "--preset=facts",
     "--images=lab/single",
     "--iterations=2",
     "--set=questioner.steps=2",
@@ -77,6 +78,21 @@ def test_every_phase_of_every_iteration_is_measured(finished: Path) -> None:
     assert all(
         {"greedy/easy_vqa", "sampled/easy_vqa", "pass@2/easy_vqa", "maj@2/easy_vqa"} <= m.keys() for m in measured
     )
+
+
+def test_the_default_asks_by_its_questioner_and_by_programs(tmp_path: Path) -> None:
+    small = [
+        *("questioner.steps=1", "questioner.images_per_step=2", "questioner.group_size=2", "questioner.votes=2"),
+        *("silver.images=16", "reasoner.steps=2", "reasoner.questions_per_step=8", "reasoner.group_size=4"),
+        *("acceptance.images=4", "acceptance.votes=2", "evaluation.suites=[lab/relation/pastel]"),
+        *("evaluation.endpoints={}", "evaluation.items_per_suite=2", "evaluation.baseline_votes=0"),
+    ]
+    changes = [f"--set={change}" for change in small]
+    assert main(["evolve", "--preset=default", "--iterations=1", *changes, "--out", str(tmp_path / "run")]) == 0
+    (silver,) = [line for line in lines(tmp_path / "run") if line["phase"] == "silver"]
+    assert silver["asked"] == 8 and silver["tasks"]["programs"]["kept"] > 12
+    assert silver["label_accuracy"] > 0.8
+    assert all(line["zero_advantage_groups"] == 0 for line in lines(tmp_path / "run") if line["phase"] == "reasoner")
 
 
 def test_a_knowing_judge_stands_beside_each_verdict(finished: Path) -> None:

@@ -57,12 +57,12 @@ def test_each_phase_is_held_to_the_weights_it_began_with(
 
     step, cuts, left = Trainer.step, iter(CUTS), [next(iter(CUTS))]
 
-    def interrupted(trainer: Trainer, groups: Any) -> dict[str, float]:
+    def interrupted(trainer: Trainer, groups: Any, decay: float) -> dict[str, float]:
         if not left[0]:
             left[0] = next(cuts, 99)
             raise KeyboardInterrupt
         left[0] -= 1
-        return step(trainer, groups)
+        return step(trainer, groups, decay)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
     for _ in CUTS:

@@ -60,6 +60,7 @@ def error(capsys: pytest.CaptureFixture[str], file: Path, out: Path) -> str:
 def test_changes_are_merged_and_runs_go_seed_by_seed(tmp_path: Path) -> None:
     file = write(
         tmp_path,
+        preset="facts",
         seeds=[3, 1],
         settings={"rl.learning_rate": "3e-5", "silver": {"votes": 4}},
         recipes={
