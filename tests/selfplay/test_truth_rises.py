@@ -48,7 +48,7 @@ def evolved(folder: Path, settings: Settings) -> tuple[SuiteResult, SuiteResult]
 @pytest.mark.long
 def test_reward_and_truth_rise_together(tmp_path: Path) -> None:
     values = {"images": "lab/rotated", "seed": 0}
-    base, after = evolved(tmp_path / "true", load_settings("default", SMALL, values))
+    base, after = evolved(tmp_path / "true", load_settings("facts", SMALL, values))
     gain = after.difference_to(base)
     assert gain.mean > 0.02 and gain.ci95.low > 0
 
@@ -58,7 +58,7 @@ def test_reward_and_truth_rise_together(tmp_path: Path) -> None:
     silver = next(line for line in lines if line["phase"] == "silver")
     assert silver["label_accuracy"] == silver["answerable"] == 1.0
 
-    settings = load_settings("default", SMALL, values)
+    settings = load_settings("facts", SMALL, values)
     random = changed(settings, CONTROLS["random_reward"](settings), "random reward")
     _, by_chance = evolved(tmp_path / "random", random)
     assert after.difference_to(by_chance).ci95.low > 0
