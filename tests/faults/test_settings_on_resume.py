@@ -37,7 +37,7 @@ OTHERS: list[Any] = [
     *(True, False, 1, 2, 3, 70, 0.5, 0.25, 0.75, 1e-3, "x.yaml", "cpu", "device", "lora", "full", "bfloat16"),
     *("batch", "token", "adamw_8bit", "format", "random", "group_norm", "right_only", "majority", "facts"),
     *("gspo", "ppo_clip", "transformers", "vllm", "noisy", "single", "lab/single", "other"),
-    *("uncertain", "skill", ["rotation"], {"keep": 1}),
+    *("uncertain", "skill", "linear", ["rotation"], {"keep": 1}),
     *("phase", "empty", "index", {"enable_thinking": False}, {"question": "ask"}),
     *([], ["answered"], ["plain", "darker"], ["tensorboard"], {"all": ["easy_vqa"]}, ["what is it?"], None),
 ]
