@@ -106,7 +106,7 @@ def test_a_named_preset_of_the_lab_is_warned_of(
     flags = ["--preset", "default", "--set", "silver.images=10", "--out", str(tmp_path / "run")]
     assert main(["evolve", "--model", str(three_billion), *flags]) == 2
     said = capsys.readouterr().out
-    assert "warning: rl.learning_rate=1.5e-05 is for the lab's model" in said
+    assert "warning: rl.learning_rate=0.0001 is for the lab's model" in said
     assert "warning: questioner.learning_rate=0.0001 is for the lab's model" in said
     assert "warning: by the plan, the run does not fit in 6.00 GB" in said
 
