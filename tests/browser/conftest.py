@@ -61,7 +61,8 @@ def going(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str])
     """A run of the lab's model that has just begun; it goes on while tests look at it."""
     path = tmp_path_factory.mktemp("runs") / "going"
     settings = [part for setting in SMALL for part in ("--set", setting)]
-    command = [*PROGRAM, "evolve", "--images", "lab/single", "--iterations", "2", *settings, "--out", str(path)]
+    images = ["--images", "lab/single", "--iterations", "2"]
+    command = [*PROGRAM, "evolve", "--preset", "facts", *images, *settings, "--out", str(path)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     yield Going(path, process)
     if process.poll() is None:
