@@ -170,8 +170,8 @@ def test_decay_multiplies_the_learning_rate_of_one_step(vlm: VLM, images: tuple[
 
     assert torch.equal(weights(4e-3, 0.25), weights(1e-3, 1.0))
     settings = _settings(decay="linear")
-    assert [settings.decayed(step, 4) for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
-    assert _settings().decayed(3, 4) == 1.0
+    assert [settings.decay_at(step, 4) for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
+    assert _settings().decay_at(3, 4) == 1.0
 
 
 def test_a_resumed_trainer_goes_on_as_if_never_stopped(vlm: VLM, images: tuple[ImageRef, ...], tmp_path: Path) -> None:

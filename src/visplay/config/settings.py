@@ -233,7 +233,7 @@ class RLSettings(Section):
     importance_cap: float = Field(0.0, ge=0, description="cap of truncated importance sampling (TIS); 0: off")
     micro_batch_tokens: MayChange[int] = Field(8192, ge=64, description="tokens of one forward and backward pass")
 
-    def decayed(self, step: int, steps: int) -> float:
+    def decay_at(self, step: int, steps: int) -> float:
         """What the learning rate of a step is multiplied with; steps count from 0."""
         return 1 - step / steps if self.decay == "linear" else 1.0
 

@@ -52,8 +52,10 @@ class MasterOptimizer:
         (group,) = self.inner.param_groups
         rate = group["lr"]
         group["lr"] = decay * rate
-        self.inner.step()
-        group["lr"] = rate
+        try:
+            self.inner.step()
+        finally:
+            group["lr"] = rate
         self.zero_grad()
         with torch.no_grad():
             for place, master in self._copied.items():

@@ -44,7 +44,7 @@ def draw_batch(
 
 
 def kinds(item: SilverItem) -> tuple[str, ...]:
-    """What a quota counts, from the widest kind to the narrowest: skill, its families, and whether the answer is "no".
+    """What a quota counts, from the widest kind to the narrowest: skill, family, and "yes" or "no".
 
     The skill is what the source names, such as "comparison/bigger". The questions of a source that names none, such as
     the Questioner, are one skill, and their types its families.

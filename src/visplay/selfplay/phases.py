@@ -57,7 +57,7 @@ def train_questioner(context: PhaseContext, at: StepId) -> None:
         groups = _informative(trainer, groups, lambda number, missing: rollout.sample(missing, f"{tag}+{number}"))
         asked, candidates, rejected = rollout.asked, rollout.candidates, rollout.rejected
         write_record(context.logger.run.path, at, step_rows(asked, candidates, rejected, rollout.rewards))
-        decay = trainer.settings.decayed(at.step, context.settings.questioner.steps)
+        decay = trainer.settings.decay_at(at.step, context.settings.questioner.steps)
         record |= trainer.step(groups, decay) | state.questioner.engine.metrics()
         answered = sum(candidate.result.answer is not None for candidate in candidates)
         questions = [one.question for one in asked if one.question is not None]
@@ -179,7 +179,7 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
             groups = sample(batch(wanted, at), tag)
         groups = _informative(trainer, groups, sample_more)
         write_record(context.logger.run.path, at, answer_rows(groups, asked))
-        decay = trainer.settings.decayed(at.step, settings.reasoner.steps)
+        decay = trainer.settings.decay_at(at.step, settings.reasoner.steps)
         record |= trainer.step(groups, decay) | state.reasoner.engine.metrics()
         record["confidence"] = float(np.mean([item.confidence for item in asked.values()]))
         if observer is not None:
