@@ -124,6 +124,8 @@ def test_what_was_dropped_is_shown_with_its_text_and_why(page: Page, finished: P
 
 
 def test_trained_answers_and_lists_are_shown(page: Page, finished: Path, serve: Serve) -> None:
+    rows = open_run(finished).asked().to_pylist()
+    kept = [row for row in rows if row["phase"] == "silver" and row["kept"]]
     page.goto(serve(finished) + "#gallery")
     page.get_by_label("Phase").select_option("reasoner")
     expect(page.locator(".card .verdict").first).to_have_text("trained on")
@@ -134,5 +136,6 @@ def test_trained_answers_and_lists_are_shown(page: Page, finished: Path, serve: 
     page.keyboard.press("Escape")
     page.get_by_label("Phase").select_option("silver")
     page.get_by_label("Verdict").select_option("true")
+    expect(page.locator(".total")).to_have_text(f"{len(kept)} questions")
     page.locator(".card .whole").first.click()
     expect(page.get_by_role("dialog")).to_contain_text("What the labeler compared the votes with")
