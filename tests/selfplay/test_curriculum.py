@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from visplay.data.random_streams import random_stream
 from visplay.interfaces.advantages import AdvantageEstimator
 from visplay.interfaces.component import read_component
 from visplay.rl.dynamic_sampling import has_advantage
-from visplay.selfplay.curriculum import FLOOR, draw_batch, silver_batch, uncertainty
+from visplay.selfplay.curriculum import FLOOR, NewestRewards, draw_batch, silver_batch, uncertainty
 from visplay.types import Completion, Group, ImageRef, Question, Request, SilverItem, StepId, Vote
 
 UNCERTAIN = ReasonerSettings(curriculum="uncertain")
@@ -65,6 +67,46 @@ def test_open_questions_are_drawn_more_often_and_no_question_never() -> None:
     assert rates["open"] > 5 * rates["solved"] > 0 and rates["solved"] == pytest.approx(rates["hopeless"], rel=0.25)
 
 
+def test_the_newest_rewards_take_the_place_of_the_votes() -> None:
+    newest = NewestRewards()
+    solved, hopeless = item("solved", 8), item("hopeless", 0)
+    newest.note(1, [(_group(solved, [1, 0, 1, 0]), solved), (_group(hopeless, [0, 0, 0, 0]), hopeless)])
+    assert uncertainty(solved, newest.of(1)) == 0.25 and uncertainty(hopeless, newest.of(1)) == FLOOR
+    newest.note(1, [(_group(solved, [1, 1, 1, 1]), solved), (_group(hopeless, [0, 0, 0, 1]), hopeless)])
+    assert uncertainty(solved, newest.of(1)) == FLOOR and uncertainty(hopeless, newest.of(1)) == 3 / 16
+    assert uncertainty(item("another", 4), newest.of(1)) == 0.25, "it is judged by its votes"
+
+
+def test_the_newest_rewards_are_those_of_one_iteration_and_survive_a_restart() -> None:
+    newest, other = NewestRewards(), NewestRewards()
+    one = item("a", 4)
+    newest.note(1, [(_group(one, [1, 0, 0, 0]), one)])
+    other.restore(json.loads(json.dumps(newest.state())))
+    assert newest.of(1) == other.of(1) == {"a": 3 / 16} and not newest.of(2)
+    other.note(2, [])
+    assert not other.of(1) and not other.of(2)
+
+
+def test_questions_that_training_solved_are_drawn_less() -> None:
+    newest = NewestRewards()
+    newest.note(
+        1, [(_group(one, [1, 1, 1, 1]), one) for one in PLANTED[80:90]]
+    )  # half of those that the votes leave open
+    drawn = Counter(
+        one.question.id
+        for step in range(300)
+        for one in draw_batch(PLANTED, 10, StepId(1, "reasoner", step), 0, UNCERTAIN, variance=newest.of(1))
+    )
+    solved, left = (sum(drawn[one.question.id] for one in part) for part in (PLANTED[80:90], PLANTED[90:]))
+    assert 0 < 5 * solved < left
+
+
+def _group(one: SilverItem, rewards: Sequence[float]) -> Group:
+    request = Request(one.question.id, one.question.image, "?", len(rewards))
+    completions = tuple(Completion(request.id, n, (1,), (0.0,), "", True) for n in range(len(rewards)))
+    return Group(request, completions, tuple(map(float, rewards)))
+
+
 @pytest.mark.parametrize("estimator", ["group_norm", "mean_centered"])
 def test_fewer_groups_are_without_a_gradient(estimator: str) -> None:
     """Planted: a question is solved as often as its votes agree; groups of eight answers, 50 steps of 16 groups."""
@@ -74,10 +116,7 @@ def test_fewer_groups_are_without_a_gradient(estimator: str) -> None:
 
     def group(one: SilverItem) -> Group:
         share = sum(vote.answer == one.answer for vote in one.votes) / len(one.votes)
-        rewards = tuple(float(right) for right in stream.random(8) < share)
-        request = Request(one.question.id, one.question.image, "?", 8)
-        completions = tuple(Completion(request.id, n, (1,), (0.0,), "", True) for n in range(8))
-        return Group(request, completions, rewards)
+        return _group(one, [float(right) for right in stream.random(8) < share])
 
     def without_gradient(settings: ReasonerSettings) -> float:
         batches = (draw_batch(PLANTED, 16, StepId(1, "reasoner", step), 0, settings) for step in range(50))

@@ -14,6 +14,7 @@ from visplay.labeling.files import read_silver, silver_file
 from visplay.runs import read_metrics
 from visplay.runs.checkpointer import Checkpointer, StatePart
 from visplay.selfplay.acceptance import Acceptance, ValidationSet, hold_out_images, without_validation_images
+from visplay.selfplay.curriculum import NewestRewards
 from visplay.selfplay.failures import taken_back
 from visplay.selfplay.logger import RunLogger
 from visplay.selfplay.outcome import nothing_learned
@@ -48,6 +49,7 @@ class PhaseContext:
     Attributes:
         run_images: all unlabeled images, and which of them are left.
         images: the training images.
+        newest_rewards: of the Reasoner's training, for its curriculum.
         sampler: draws from those that are left. A rejection does not reset it, so the next iteration sees other images.
     Raises:
         ImageError, EvaluationError: the run began with other images or with another validation set.
@@ -66,8 +68,13 @@ class PhaseContext:
             labelled = ValidationSet(folder, inputs.validation_set, state.reasoner)
         self.acceptance = Acceptance(folder, held_out, settings.acceptance, labelled, left=self.run_images.left)
         self.sampler = Sampler(self.images, settings.seed, self.run_images.usable)
+        self.newest_rewards = NewestRewards()
         names = [phase.name for phase in phases()]
-        parts: dict[str, StatePart] = {"sampler": self.sampler, "acceptance": self.acceptance}
+        parts: dict[str, StatePart] = {
+            "sampler": self.sampler,
+            "acceptance": self.acceptance,
+            "newest rewards": self.newest_rewards,
+        }
         back_to = ACCEPTED if taken_back(logger.run) else None
         self.checkpointer = Checkpointer(logger.run, names, state, parts, settings.checkpoint_every, back_to)
         self._silver: dict[int, tuple[SilverItem, ...]] = {}

@@ -4,17 +4,50 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from statistics import pvariance
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from visplay.answers import match
 from visplay.config import ReasonerSettings
 from visplay.data.random_streams import random_stream
-from visplay.types import SilverItem, StepId
+from visplay.types import Group, SilverItem, StepId
 
-FLOOR = 0.02  # weight of a question that the votes settle; one that they leave open has 0.25
+FLOOR = 0.02  # weight of a question whose answers are all right or all wrong; one of which half are right has 0.25
+
+
+class NewestRewards:
+    """The variance of the newest rewards of each question that the Reasoner has answered in this iteration.
+
+    The Reasoner changes while it learns, so its own newest answers tell better than the votes which questions still
+    have a gradient. It is a part of a run's state.
+    """
+
+    def __init__(self) -> None:
+        self._iteration = 0
+        self._variance: dict[str, float] = {}
+
+    def note(self, iteration: int, answered: Iterable[tuple[Group, SilverItem]]) -> None:
+        """Remember the rewards of answered questions, and forget those of other iterations."""
+        if iteration != self._iteration:
+            self._iteration, self._variance = iteration, {}
+        self._variance |= {item.question.id: pvariance(group.rewards) for group, item in answered}
+
+    def of(self, iteration: int) -> Mapping[str, float]:
+        """The variances by question id; empty before the first answer of the iteration."""
+        return self._variance if iteration == self._iteration else {}
+
+    def state(self) -> dict[str, Any]:
+        """JSON values that `restore` takes."""
+        return {"iteration": self._iteration, "variance": dict(self._variance)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` gave."""
+        self._iteration, self._variance = state["iteration"], dict(state["variance"])
 
 
 def draw_batch(
@@ -24,6 +57,7 @@ def draw_batch(
     seed: int,
     settings: ReasonerSettings,
     drawn: Collection[str] = (),
+    variance: Mapping[str, float] = MappingProxyType({}),
 ) -> list[SilverItem]:
     """The silver items of a step, at most `size` and none twice; they depend on the arguments alone.
 
@@ -31,11 +65,13 @@ def draw_batch(
 
     Args:
         drawn: ids of questions that the step drew before; others are preferred while there are any.
+        variance: that of the newest rewards, by question id; it takes the place of the votes.
     """
     if settings.curriculum == settings.quota == "none":
         return silver_batch(items, size, at, seed)
     items = [item for item in items if item.question.id not in drawn] or items
-    weights = np.array([uncertainty(item) if settings.curriculum == "uncertain" else 1.0 for item in items])
+    uncertain = settings.curriculum == "uncertain"
+    weights = np.array([uncertainty(item, variance) if uncertain else 1.0 for item in items])
     if settings.quota == "skill":
         weights *= _quotas(items, weights)
     stream = random_stream(seed, f"{at.iteration}/{at.phase}/drawn {at.step}")
@@ -77,12 +113,15 @@ def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) 
     return [items[i] for i in order[part * size : (part + 1) * size]]
 
 
-def uncertainty(item: SilverItem) -> float:
-    """p (1 − p), at least `FLOOR`, for the share p of the votes that agree with the silver answer; without votes 0.25.
+def uncertainty(item: SilverItem, variance: Mapping[str, float] = MappingProxyType({})) -> float:
+    """The variance of a question's reward, at least `FLOOR`: of its newest rewards, or as the votes foretell it.
 
-    It is the variance of a 0/1 reward, of which a group of equal rewards has none. VQS (arXiv 2609.33855) keeps the
-    questions with 0 < p < 1 of 8 votes; a floor keeps the others too, because the Reasoner changes after the votes.
+    A share p of the votes that agree with the silver answer foretells p (1 − p), the variance of a reward of 0 or 1; no
+    votes foretell 0.25. A group of equal rewards has no gradient. VQS (arXiv 2609.33855) keeps the questions with
+    0 < p < 1 of 8 votes; a floor keeps the others too, because the Reasoner changes.
     """
+    if item.question.id in variance:
+        return max(FLOOR, variance[item.question.id])
     if not item.votes:
         return 0.25
     share = _agreement(tuple(vote.answer for vote in item.votes), item.answer)

@@ -54,13 +54,14 @@ def train_questioner(context: PhaseContext, at: StepId) -> None:
         rollout = _Rollout(context)
         groups = rollout.sample(context.settings.questioner.images_per_step, tag)
         trainer = state.questioner_trainer
-        groups = _informative(trainer, groups, lambda number, missing: rollout.sample(missing, f"{tag}+{number}"))
+        groups, wasted = _informative(trainer, groups, lambda number, more: rollout.sample(more, f"{tag}+{number}"))
         asked, candidates, rejected = rollout.asked, rollout.candidates, rollout.rejected
         write_record(context.logger.run.path, at, step_rows(asked, candidates, rejected, rollout.rewards))
         decay = trainer.settings.decay_at(at.step, context.settings.questioner.steps)
         record |= trainer.step(groups, decay) | state.questioner.engine.metrics()
         answered = sum(candidate.result.answer is not None for candidate in candidates)
         questions = [one.question for one in asked if one.question is not None]
+        record["uninformative_groups"] = wasted
         record["valid"] = len(questions) / len(asked)
         record["passed"] = (answered - len(rejected)) / len(asked)
         record["confidence"] = float(np.mean([c.result.confidence for c in candidates])) if candidates else None
@@ -104,10 +105,21 @@ class _Rollout:
 
 def _informative(
     trainer: Trainer, groups: Sequence[Group], sample_more: Callable[[int, int], Sequence[Group]]
-) -> list[Group]:
-    """`groups`; with dynamic sampling, those without an advantage are replaced by some of `sample_more`."""
+) -> tuple[list[Group], float]:
+    """`groups`, and the share of all sampled groups that have no advantage.
+
+    With dynamic sampling, groups without an advantage are replaced by some of `sample_more`.
+    """
     informative = partial(has_advantage, estimator=trainer.settings.advantages)
-    return replace_uninformative(groups, sample_more, informative, trainer.settings.dynamic_sampling)
+    sampled = [*groups]
+
+    def more(number: int, missing: int) -> Sequence[Group]:
+        further = sample_more(number, missing)
+        sampled.extend(further)
+        return further
+
+    found = replace_uninformative(groups, more, informative, trainer.settings.dynamic_sampling)
+    return found, sum(not informative(group) for group in sampled) / max(1, len(sampled))
 
 
 def make_silver_set(context: PhaseContext, at: StepId) -> None:
@@ -151,7 +163,8 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
     def batch(size: int, of: StepId) -> list[SilverItem]:
         """Items whose images are still there."""
         while items := [item for item in silver if not context.run_images.is_lost(item.question.image)]:
-            drawn = draw_batch(items, size, of, settings.seed, settings.reasoner, asked_about)
+            newest = context.newest_rewards.of(of.iteration)
+            drawn = draw_batch(items, size, of, settings.seed, settings.reasoner, asked_about, newest)
             images = {item.question.image.id: item.question.image for item in drawn}
             if len(context.run_images.left(images.values())) == len(images):
                 return drawn
@@ -165,6 +178,7 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
         ]
         asked.update((group.request.id, item) for group, item in answered)
         asked_about.update(item.question.id for item in items)
+        context.newest_rewards.note(at.iteration, answered)
         return [group for group, _ in answered]
 
     def sample_more(number: int, missing: int) -> list[Group]:
@@ -177,10 +191,11 @@ def train_reasoner(context: PhaseContext, at: StepId) -> None:
         groups = sample(batch(wanted, at), tag)
         if not groups:  # all of the images vanished while they were asked about
             groups = sample(batch(wanted, at), tag)
-        groups = _informative(trainer, groups, sample_more)
+        groups, wasted = _informative(trainer, groups, sample_more)
         write_record(context.logger.run.path, at, answer_rows(groups, asked))
         decay = trainer.settings.decay_at(at.step, settings.reasoner.steps)
         record |= trainer.step(groups, decay) | state.reasoner.engine.metrics()
+        record["uninformative_groups"] = wasted
         record["confidence"] = float(np.mean([item.confidence for item in asked.values()]))
         if observer is not None:
             items, advantages = [asked[group.request.id] for group in groups], trainer.advantages(groups)
