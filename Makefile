@@ -61,7 +61,7 @@ test-long: setup
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist load -m long
 
 test-faults: setup
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist load -m faults
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --dist worksteal -m faults
 
 # This environment sees the packages of .venv through a .pth file, and adds lmms-eval and the few packages that the tests
 # need. Users install all dependencies of lmms-eval with the extra `eval`.

@@ -168,13 +168,13 @@ class ReasonerSettings(Section):
     )
     curriculum: Literal["none", "uncertain"] = Field(
         "none",
-        description="which silver questions a step draws: 'none': all in turn; 'uncertain': rather those whose votes "
-        "agree with the silver answer neither always nor never",
+        description="which silver questions a step draws: 'none': all in turn; 'uncertain': rather those that the "
+        "Reasoner answers sometimes, by its votes and later by its newest rewards",
     )
     quota: Literal["none", "skill"] = Field(
         "none",
-        description="'skill': as many silver questions of each skill, of each of its families, and answered by yes as "
-        "by no; a source that names no skill is one, and its types of questions are the families",
+        description="'skill': the size of a skill or family does not matter for how often it is drawn, and yes is the "
+        "answer as often as no; a source that names no skill is one, and its types of questions are the families",
     )
     shuffle_options: bool = Field(
         True,

@@ -90,19 +90,30 @@ def kinds(item: SilverItem) -> tuple[str, ...]:
 
 
 def _quotas(items: Sequence[SilverItem], weights: Sequence[float] | np.ndarray) -> list[float]:
-    """Factors of the weights, so that kinds side by side have the same weight in all.
+    """Factors of the weights, so that a family is drawn by the mean of its weights and not by its size.
 
-    Without the last kind, a curriculum draws rather "no" than "yes" of a family in which the votes never say "yes", and
-    the Reasoner learns to deny.
+    Skills are level before that, and so are the families of a skill. Within a family, "yes" and "no" have the same
+    weight in all. Without that, a curriculum draws rather "no" of a family in which the votes never say "yes", and the
+    Reasoner learns to deny.
     """
     found = [kinds(item) for item in items]
     totals: Counter[tuple[str, ...]] = Counter()
+    sizes: Counter[tuple[str, ...]] = Counter()
     beside: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for path, weight in zip(found, weights, strict=True):
+        family = path[:-1]
+        sizes[family] += 1
+        totals[family] += weight
         totals[path] += weight
         for depth, kind in enumerate(path):
             beside[path[:depth]].add(kind)
-    return [1 / totals[path] / math.prod(len(beside[path[:depth]]) for depth in range(len(path))) for path in found]
+
+    def factor(path: tuple[str, ...]) -> float:
+        family = path[:-1]
+        level = math.prod(len(beside[path[:depth]]) for depth in range(len(path)))
+        return totals[family] / sizes[family] / level / totals[path]
+
+    return [factor(path) for path in found]
 
 
 def silver_batch(items: Sequence[SilverItem], size: int, at: StepId, seed: int) -> list[SilverItem]:
