@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +29,7 @@ from visplay.labeling.records.settle import settle
 from visplay.types import Augmentation, Candidate, Evidence, ImageRef, Question, VoteResult
 
 _TRIED = 12  # programs for each question that is wanted: many are not sure, and rare families come first
+_ELSEWHERE = 200  # things of other images that an image is asked about, at most
 
 
 class Programs(TaskSource, type="programs"):
@@ -62,9 +65,11 @@ class Programs(TaskSource, type="programs"):
 
     def tasks(self, images: Sequence[ImageRef], voter: Voter, tag: str, seed: int) -> list[Candidate]:
         read = ask_records(voter, images, self.records, self.augmentations, f"{tag}/record")
-        settled = {image.id: settle([one.record for one in read[image.id]]).record for image in images}
+        settled = [settle([one.record for one in read[image.id]]).record for image in images]
+        elsewhere = _Nouns(settled)
         proposed = [
-            self._sure(image, settled, read[image.id], random_stream(seed, f"{tag}/{image.id}")) for image in images
+            self._sure(record, elsewhere.absent_from(record), read[image.id], random_stream(seed, f"{tag}/{image.id}"))
+            for image, record in zip(images, settled, strict=True)
         ]
         programs = [[program for program, _ in sure] for sure in proposed]
         stream = random_stream(seed, tag)
@@ -78,16 +83,14 @@ class Programs(TaskSource, type="programs"):
 
     def _sure(
         self,
-        image: ImageRef,
-        settled: Mapping[str, Record | None],
+        record: Record | None,
+        nouns: Sequence[str],
         readings: Sequence[Reading],
         rng: np.random.Generator,
     ) -> list[tuple[Program, list[str | None]]]:
         """Programs whose answer follows from enough records, each with the answer from every record."""
-        record = settled[image.id]
         if record is None:
             return []
-        nouns = _nouns(other for name, other in settled.items() if name != image.id)
         tried = programs(
             record, rng, _TRIED * self.per_image, skills=self.skills, hops=self.hops, families=self.families,
             options=self.options, nouns=nouns,
@@ -136,7 +139,19 @@ def _share(wanted: str, said: Sequence[str | None]) -> float:
     return sum(one is not None and match(one, wanted) for one in said) / len(said)
 
 
-def _nouns(records: Iterable[Record | None]) -> list[str]:
-    """Things of other images, with their adjectives, which may be absent from this one."""
-    things = (thing for record in records if isinstance(record, Scene) for thing in record.things)
-    return list(dict.fromkeys(key(" ".join((*adjectives(thing), thing.name))) for thing in things))[:200]
+class _Nouns:
+    """The things of all images, with their adjectives."""
+
+    def __init__(self, records: Iterable[Record | None]) -> None:
+        self._images = Counter(noun for record in records for noun in _nouns(record))
+
+    def absent_from(self, record: Record | None) -> list[str]:
+        """Things of images with another record, which may be absent from this one; at most `_ELSEWHERE`."""
+        own = _nouns(record)
+        others = (noun for noun, images in self._images.items() if images > (noun in own))
+        return list(islice(others, _ELSEWHERE))
+
+
+def _nouns(record: Record | None) -> dict[str, None]:
+    things = record.things if isinstance(record, Scene) else ()
+    return dict.fromkeys(key(" ".join((*adjectives(thing), thing.name))) for thing in things)
