@@ -10,6 +10,7 @@ import pytest
 from visplay.lab.scene import ALL_PAIRS, random_scene
 from visplay.labeling.programs.answering import answer
 from visplay.labeling.programs.asking import programs
+from visplay.labeling.programs.program import UNKNOWN, Program
 from visplay.labeling.records.schema import Chart, Scene, Series, Thing
 
 
@@ -67,3 +68,34 @@ def test_options_hold_the_answer_and_others_of_the_record() -> None:
 @pytest.mark.parametrize("record", [Scene(things=(Thing(name="tree", count="several"),)), SCENES[2]])
 def test_no_more_than_asked(record: Scene) -> None:
     assert len(programs(record, np.random.default_rng(0), 3)) <= 3
+
+
+def test_false_premises_are_asked_only_if_they_are_named() -> None:
+    everything = [
+        one for place, scene in enumerate(SCENES) for one in programs(scene, np.random.default_rng(place), 40)
+    ]
+    assert "premise" not in {one.skill for one in everything}
+    named = [
+        one
+        for place, scene in enumerate(SCENES)
+        for one in programs(scene, np.random.default_rng(place), 8, families=("beside-nothing", "beside"))
+    ]
+    assert {one.family for one in named} == {"beside-nothing", "beside"}
+    assert {one.answer for one in named if one.skill == "premise"} == {UNKNOWN}
+    by_skill = [one for scene in SCENES for one in programs(scene, np.random.default_rng(0), 8, skills=("premise",))]
+    assert {one.family for one in by_skill} == {"beside-nothing", "bigger-than-nothing"}
+    assert all(answer(one.wordings[0], scene) is None for scene in SCENES for one in by_skill if _lacks(scene, one))
+
+
+def _lacks(scene: Scene, program: Program) -> bool:
+    return answer(program.wordings[0], scene, premises=True) == UNKNOWN
+
+
+def test_silence_is_no_false_premise() -> None:
+    car = Thing(name="car", attributes={"color": "red"}, row=1, column=1, size=5)
+    question = "is the dog left of the car?"
+    assert answer(question, Scene(things=(car,)), premises=True) is None
+    assert answer(question, Scene(things=(car,), absent=("dog",)), premises=True) == UNKNOWN
+    assert answer(question, Scene(things=(car,), absent=("dog",))) is None
+    assert answer("what color is the dog?", Scene(things=(car,), complete=("thing",)), premises=True) == UNKNOWN
+    assert answer("what color is the car?", Scene(things=(car,), complete=("thing",)), premises=True) == "red"

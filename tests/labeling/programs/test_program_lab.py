@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from visplay.lab.language import KINDS, Query, read, write
-from visplay.lab.oracle import truth
+from visplay.lab.oracle import matching, truth
 from visplay.lab.questions import careless_query, random_query, random_two_hop
 from visplay.lab.scene import ALL_PAIRS, random_scene
 from visplay.lab.scene import Scene as Drawing
@@ -60,7 +60,7 @@ def _kind(query: Query) -> str:
 
 def test_the_plainest_wordings_are_in_the_lab_language() -> None:
     families = """attribute name exists absent count more fewer half beside bigger smaller attribute-beside
-        attribute-by-distance count-beside count-same""".split()
+        attribute-by-distance count-beside count-same beside-nothing bigger-than-nothing""".split()
     rng = np.random.default_rng(1)
     nouns = ("black circle", "teal cross", "yellow triangle")
     for drawing in drawings(30):
@@ -69,3 +69,18 @@ def test_the_plainest_wordings_are_in_the_lab_language() -> None:
                 question = program.wordings[0]
                 assert read(question) is not None, question
                 assert truth(question, drawing) in (program.answer, None), question
+
+
+def test_a_false_premise_has_no_true_answer() -> None:
+    rng = np.random.default_rng(2)
+    asked = Counter[str]()
+    for drawing in drawings(60):
+        for family in (family for family in FAMILIES["scene"] if family.skill == "premise"):
+            for program in drawn(family, Draft(true_record(drawing), rng, ("black circle", "teal cross"))):
+                query = read(program.wordings[0])
+                assert query is not None and truth(program.wordings[0], drawing) is None, program
+                things = [noun for noun in (query.noun, query.other) if noun is not None]
+                assert any(not matching(noun, drawing) for noun in things), program
+                asked[family.name] += 1
+    # Nouns of the lab say colour and shape, so that nothing is left to ask of an absent thing.
+    assert set(asked) == {"beside-nothing", "bigger-than-nothing"} and min(asked.values()) > 60

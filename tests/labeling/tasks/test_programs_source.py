@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from visplay.interfaces.component import read_component
+from visplay.labeling.gates.answered import Answered
 from visplay.labeling.programs.answering import answer
 from visplay.labeling.records.schema import Record, Scene, Thing
 from visplay.labeling.tasks.programs import Programs
@@ -85,3 +87,15 @@ def test_a_family_is_named_rightly() -> None:
     assert isinstance(read_component("task_source", "programs"), Programs)
     with pytest.raises(ValidationError, match=r"no family 'cuont'.*did you mean 'count'"):
         Programs(families=("cuont",))
+
+
+def test_a_false_premise_is_declined_by_evidence_and_passes_the_gate() -> None:
+    source = Programs(per_image=4, skills=("premise",))
+    asked = source.tasks(IMAGES, Witness([FULL, FULL, FULL, FULL]), "t", 0)  # type: ignore[arg-type]
+    assert asked and {one.result.answer for one in asked} == {"unknown"}
+    assert {one.question.skill.split("/")[0] for one in asked} == {"premise"}
+    assert Answered(max_refusals=0.25).reject(asked, None) == {}  # type: ignore[arg-type]
+    without = [replace(one, evidence=()) for one in asked]
+    assert len(Answered().reject(without, None)) == len(asked)  # type: ignore[arg-type]
+    # A record that does not list everything denies nothing.
+    assert source.tasks(IMAGES, Witness([PARTLY] * 4), "t", 0) == []  # type: ignore[arg-type]

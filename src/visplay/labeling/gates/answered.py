@@ -13,15 +13,21 @@ from visplay.types import Candidate
 
 
 class Answered(Gate, type="answered"):
-    """Rejects a question if the majority declines to answer it, or if too many votes do."""
+    """Rejects a question if the majority declines to answer it, or if too many votes do.
+
+    A question that is rightly declined by evidence, because it is about a thing that is not there, passes.
+    """
 
     max_refusals: float = Field(1.0, ge=0, le=1, description="largest share of votes that may decline to answer")
 
     def reject(self, candidates: Sequence[Candidate], voter: Voter) -> dict[str, str]:
         found: dict[str, str] = {}
         for candidate in candidates:
+            declines = is_refusal(candidate.result.answer or "")
+            if declines and candidate.evidence:
+                continue
             refusals = sum(vote.answer is not None and is_refusal(vote.answer) for vote in candidate.votes)
-            if is_refusal(candidate.result.answer or ""):
+            if declines:
                 found[candidate.question.id] = "the majority declines to answer"
             elif refusals > self.max_refusals * len(candidate.votes):
                 found[candidate.question.id] = f"{refusals} of {len(candidate.votes)} votes decline to answer"

@@ -33,23 +33,26 @@ def readings(question: str, kind: str) -> tuple[tuple[Family[Any], Mapping[str, 
     return tuple((family, values) for family in FAMILIES[kind] for values in family.readings(text))
 
 
-def answer(question: str, record: Record) -> str | None:
+def answer(question: str, record: Record, premises: bool = False) -> str | None:
     """The answer that follows from a record.
 
     Of options that the question lists, it is letter and text, as in "B. red".
 
+    Args:
+        premises: whether a question about a thing that is not there is answered, by `UNKNOWN`.
     Returns:
         None if no family reads the question, if the record does not decide it, or if two readings have other answers.
     """
     listed = listed_options(question)
     if listed is None:
-        return _answer(question, record)
-    said = _answer(listed.frame[0].rstrip(" A.():"), record)
+        return _answer(question, record, premises)
+    said = _answer(listed.frame[0].rstrip(" A.():"), record, premises)
     right = [place for place, text in enumerate(listed.texts) if said is not None and match(text, said)]
     return f"{listed.letters[right[0]]}. {listed.texts[right[0]]}" if len(right) == 1 else None
 
 
-def _answer(question: str, record: Record) -> str | None:
-    said = [family.rule(record, **values) for family, values in readings(question, record.kind)]
+def _answer(question: str, record: Record, premises: bool) -> str | None:
+    read = readings(question, record.kind)
+    said = [family.rule(record, **values) for family, values in read if premises or family.skill != "premise"]
     answers = [each for each in said if each is not None]
     return answers[0] if answers and all(each == answers[0] or match(each, answers[0]) for each in answers) else None

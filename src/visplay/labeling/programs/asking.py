@@ -37,27 +37,35 @@ def programs(
     the record has others; of these, the one whose family and whose answer were asked least.
 
     Args:
-        skills, families: those to ask; all if empty.
+        skills, families: those to ask; all if empty, but for false premises, which one of the two must name.
         options: share of the questions with a text as answer that list options.
         nouns: things that may be absent from the image, such as those of other images.
     """
     candidates = [
         program
         for family in FAMILIES[record.kind]
-        if family.hops in hops and (not skills or family.skill in skills) and (not families or family.name in families)
+        if family.hops in hops and _wanted(family, skills, families)
         for program in drawn(family, Draft(record, rng, nouns))
     ]
     chosen: list[Program] = []
     for program in _balanced(candidates, rng):
         if rng.random() < options:
             program = with_options(program, candidates, rng) or program
-        kept = tuple(wording for wording in program.wordings if answer(wording, record) == program.answer)
+        premises = program.skill == "premise"
+        kept = tuple(wording for wording in program.wordings if answer(wording, record, premises) == program.answer)
         # A label such as "A. 5" or "men and women" may give a wording a second meaning.
         if kept[:1] == program.wordings[:1]:
             chosen.append(replace(program, wordings=kept))
         if len(chosen) >= n:
             break
     return chosen[:n]
+
+
+def _wanted(family: Family[Any], skills: Collection[str], families: Collection[str]) -> bool:
+    named = family.skill in skills or family.name in families
+    if family.skill == "premise" and not named:
+        return False
+    return (not skills or family.skill in skills) and (not families or family.name in families)
 
 
 def drawn(family: Family[Any], draft: Draft[Any]) -> list[Program]:

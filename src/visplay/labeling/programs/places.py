@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from visplay.labeling.programs.family import Families
+from visplay.labeling.programs.program import UNKNOWN
 from visplay.labeling.programs.scene_slots import SEEN, SLOTS
 from visplay.labeling.programs.seen import (
     DISTANCE_GAP,
@@ -17,6 +18,7 @@ from visplay.labeling.programs.seen import (
     found,
     greatest,
     in_half,
+    lacks,
     only,
     pair,
     value,
@@ -175,6 +177,11 @@ def _is_beside(scene: Scene, a: str, direction: str, b: str) -> str | None:
     return None if both is None else yes(beside(direction, *both))
 
 
+@places("beside-nothing", "premise", 1, "is the {a} {direction} the {b}?", "is the {a} located {direction} the {b}?")
+def _beside_nothing(scene: Scene, a: str, direction: str, b: str) -> str | None:
+    return UNKNOWN if a != b and lacks(scene, a, b) else None
+
+
 @places(
     "left-or-right",
     "relation",
@@ -249,6 +256,11 @@ def _name_by_distance(scene: Scene, a: str, distance: str, b: str) -> str | None
 def _bigger(scene: Scene, a: str, b: str) -> str | None:
     both = pair(scene, a, b)
     return None if both is None else yes(bigger(*both))
+
+
+@places("bigger-than-nothing", "premise", 1, "is the {a} bigger than the {b}?", "is the {a} larger than the {b}?")
+def _bigger_than_nothing(scene: Scene, a: str, b: str) -> str | None:
+    return UNKNOWN if a != b and lacks(scene, a, b) else None
 
 
 @places("smaller", "comparison", 2, "is the {a} smaller than the {b}?", "does the {a} look smaller than the {b}?")

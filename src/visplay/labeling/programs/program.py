@@ -8,8 +8,21 @@ from typing import Literal
 from visplay.types import QuestionType
 
 Skill = Literal[
-    "attribute", "existence", "counting", "comparison", "relation", "superlative", "two-hop", "arithmetic", "reading"
+    "attribute",
+    "existence",
+    "counting",
+    "comparison",
+    "relation",
+    "superlative",
+    "two-hop",
+    "arithmetic",
+    "reading",
+    "premise",
 ]
+"""What a question asks for. A `premise` is false: the question is about a thing that is not there."""
+
+UNKNOWN = "unknown"
+"""The answer to a question whose premise is false; any other way to decline is as right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,11 @@ def exists(scene: Scene, noun: str) -> bool | None:
     return False if number(scene, noun) == 0 else None
 
 
+def lacks(scene: Scene, *nouns: str) -> bool:
+    """Whether the scene is known to have no thing that one of the nouns describes."""
+    return any(exists(scene, noun) is False for noun in nouns)
+
+
 def only(scene: Scene, noun: str) -> Thing | None:
     """The one thing that "the" noun means; None if there is none, if there are several, or if it is not known."""
     things = found(scene, noun, named=True)

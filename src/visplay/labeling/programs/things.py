@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from visplay.labeling.language import COLORS, fold
 from visplay.labeling.programs.family import Families, key
+from visplay.labeling.programs.program import UNKNOWN
 from visplay.labeling.programs.scene_slots import SEEN, SLOTS, place, plural
 from visplay.labeling.programs.seen import (
+    SHAPES,
     all_or_none,
     attributes,
     called,
@@ -13,6 +15,7 @@ from visplay.labeling.programs.seen import (
     exists,
     found,
     is_,
+    lacks,
     number,
     only,
     value,
@@ -42,6 +45,19 @@ def property_of(thing: Thing | None, name: str, noun: str) -> str | None:
 )
 def _attribute(scene: Scene, property: str, a: str) -> str | None:
     return property_of(only(scene, a), property, a)
+
+
+@things(
+    "attribute-of-nothing",
+    "premise",
+    1,
+    "what {property} is the {a}?",
+    "what is the {property} of the {a}?",
+    "what {property} does the {a} have?",
+)
+def _attribute_of_nothing(scene: Scene, property: str, a: str) -> str | None:
+    said = {"color": COLORS, "shape": SHAPES}.get(property, frozenset())
+    return UNKNOWN if lacks(scene, a) and said.isdisjoint(a.split()) else None
 
 
 @things("attribute-of-all", "attribute", 1, "what {property} are the {A}?", "what is the {property} of all [the ]{A}?")

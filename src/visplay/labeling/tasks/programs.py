@@ -40,9 +40,9 @@ class Programs(TaskSource, type="programs"):
     """
 
     per_image: int = Field(2, ge=1, description="questions per image on average; about one image at most twice as many")
-    skills: tuple[Skill, ...] = Field((), description="skills to ask for; all if empty")
+    skills: tuple[Skill, ...] = Field((), description="skills to ask for; all but `premise` if empty")
     hops: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1, description="facts that an answer combines")
-    families: tuple[str, ...] = Field((), description="families to ask from; all if empty")
+    families: tuple[str, ...] = Field((), description="families to ask from; all of the skills if empty")
     options: float = Field(0.2, ge=0, le=1, description="share of the questions for a text or number that list options")
     wordings: Literal["first", "all"] = Field("all", description="the plainest wording, or any of a question")
     records: int = Field(4, ge=1, description="records of an image")
@@ -96,10 +96,7 @@ class Programs(TaskSource, type="programs"):
             options=self.options, nouns=nouns,
         )  # fmt: skip
         records = [reading.record for reading in readings]
-        answered = (
-            (program, [None if one is None else answer(program.wordings[0], one) for one in records])
-            for program in tried
-        )
+        answered = ((program, [None if one is None else _answer(program, one) for one in records]) for program in tried)
         return [(program, said) for program, said in answered if _share(program.answer, said) >= self.sure]
 
     def _candidate(
@@ -133,6 +130,10 @@ class Programs(TaskSource, type="programs"):
             return (records,)
         versions = min(len(self.augmentations), self.votes)
         return records, ExtraRequests("votes", versions, self.per_image, self.per_image * -(-self.votes // versions))
+
+
+def _answer(program: Program, record: Record) -> str | None:
+    return answer(program.wordings[0], record, premises=program.skill == "premise")
 
 
 def _share(wanted: str, said: Sequence[str | None]) -> float:
