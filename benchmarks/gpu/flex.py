@@ -17,8 +17,7 @@ from torch._dynamo.utils import counters
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from benchmarks import shapes
-from benchmarks.floor import TRAINED
+from benchmarks import floor, shapes
 from benchmarks.gpu.bench import Bench
 from benchmarks.gpu.ceilings import ceilings
 from visplay.models.attention import block_mask, tree_attention
@@ -44,7 +43,7 @@ def run(bench: Bench) -> None:
         "dense mask, PyTorch's choice": kernels.dense,
         "dense mask, memory-efficient": lambda: kernels.forced(SDPBackend.EFFICIENT_ATTENTION),
         "dense mask, cuDNN": lambda: kernels.forced(SDPBackend.CUDNN_ATTENTION),
-        "causal, without a tree": kernels.causal,
+        "causal": kernels.causal,
     }
     for how, attend in contenders.items():
         with bench.attempt(f"attention, {how}"):
@@ -92,18 +91,20 @@ class _Kernels:
     def measure(self, how: str, attend: Callable[[], Tensor]) -> None:
         """Forward alone, and with the backward pass."""
         device, rate = self._bench.device, ceilings(self._bench).flops
-        floor_s = 4 * self._pairs * _HEADS * _SIZE / rate
-        who = "PyTorch" if attend != self.flex else "visplay"
+        tree = attend != self.causal
+        pairs = self._pairs if tree else floor.pairs(0, self._length)
+        floor_s = 4 * pairs * _HEADS * _SIZE / rate
+        who = "visplay" if attend == self.flex else "PyTorch"
+        task = f"attention of a layer, {self._length} {'nodes of a tree' if tree else 'tokens in a row'}"
         device.restart_peak()
         before = device.held()
         for case, work, passes in (
-            ("forward", attend, 1),
-            ("forward and backward", lambda: attend().sum().backward(), TRAINED),  # type: ignore[no-untyped-call]
+            ("forward", attend, floor.FORWARD),
+            ("forward and backward", lambda: attend().sum().backward(), floor.TRAINED),
         ):
             rounds = device.seconds(work, 5, 2)
-            more = {"peak_bytes": device.peak() - before, "tokens": self._length}
-            task = f"attention of a layer, {self._length} nodes"
-            self._bench.findings.time(task, case, who, how, rounds, floor_s=passes * floor_s, **more)
+            peak = device.peak() - before
+            self._bench.findings.time(task, case, who, how, rounds, floor_s=passes * floor_s, peak_bytes=peak)
 
     def _repeated(self) -> tuple[Tensor, Tensor]:
         """Keys and values for each query head, as transformers makes them where there is a mask."""
@@ -146,6 +147,7 @@ def _compilations(bench: Bench) -> None:
 def _once(bench: Bench, trees: int, length: int, trained: bool) -> None:
     ends_BL = torch.arange(1, length + 1, device=bench.device.torch).repeat(trees, 1)
     ends_BL[:, 0] = length
-    output = _flex(*_tensors(bench, trees, length, trained), block_mask(ends_BL))
+    query_BHLD, keys_BGLD, values_BGLD = _tensors(bench, trees, length, trained)
+    output = _flex(query_BHLD, keys_BGLD, values_BGLD, block_mask(ends_BL))
     if trained:
-        output.sum().backward()  # type: ignore[no-untyped-call]
+        output.sum().backward()

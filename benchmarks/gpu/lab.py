@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -65,5 +66,5 @@ def _report(bench: Bench, out: Path, device: str, threads: int, status: int, spe
     loop = sum(line.get("time", {}).get("seconds", 0.0) for line in lines)
     steps = [{name: line[name] for name in ("phase", "step", "reward", "loss") if name in line} for line in lines]
     how = device if device == "cuda" else f"{threads} CPU threads"
-    more = {"with_start_s": spent, "steps": steps}
+    more: dict[str, Any] = {"with_start_s": spent, "steps": steps}
     bench.findings.time("an iteration of the lab", "in its loop", "visplay", how, [loop], **more)

@@ -35,6 +35,7 @@ _GROUP = 8  # completions
 
 def run(bench: Bench, size: str, recipe: str, memory: str, image_tokens: int) -> None:
     """Measure weights, an update with a full micro-batch, and the two largest rollouts."""
+    bench.has_gpu("peaks of memory")
     against = _AgainstPlan(bench, size, recipe, memory, bench.pick(image_tokens, 16))
     against.weights()
     with bench.attempt("update"):
@@ -79,8 +80,10 @@ class _AgainstPlan:
     def largest_rollouts(self, count: int) -> list[tuple[Generation, Batch]]:
         """Those that take most, of different shapes."""
         ordered = sorted(self._plan.rollouts, key=lambda rollout: rollout[2].total, reverse=True)
-        by_shape = {batch.shared: (generation, batch) for generation, batch, _ in reversed(ordered)}
-        return list(reversed(by_shape.values()))[:count]
+        by_shape: dict[int, tuple[Generation, Batch]] = {}
+        for generation, batch, _ in ordered:
+            by_shape.setdefault(batch.shared, (generation, batch))
+        return list(by_shape.values())[:count]
 
     def rollout(self, generation: Generation, batch: Batch) -> None:
         """Prefill and decoding of a batch, with answers of at most 130 tokens."""
@@ -140,7 +143,7 @@ class _AgainstPlan:
         return self._bench.device.held()
 
     def _memory(self, of: str, planned: float, measured: float, **more: Any) -> None:
-        if self._bench.has_gpu(f"memory: {of}"):
+        if self._bench.device.is_gpu:
             self._bench.findings.memory(of, planned, measured, **more)
 
 

@@ -61,7 +61,7 @@ def make_vlm(bench: Bench, size: str, dtype: torch.dtype, image_tokens: int) -> 
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     vlm = VLM(str(folder), model.eval(), Processor.load(str(folder), config))
-    vlm.eos_ids = (config.text_config.vocab_size,)  # no logit is for it
+    vlm.eos_ids = (_SHAPES[size].vocabulary,)  # no logit is for it
     return vlm
 
 

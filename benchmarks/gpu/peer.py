@@ -48,7 +48,7 @@ class PlainUpdate:
         for start in range(0, len(self._ids_SL), self._rows):
             with self._autocast():
                 loss = self._loss(slice(start, start + self._rows))
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(self._policy.trainable(), 1.0))
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -86,7 +86,8 @@ class PlainUpdate:
         norm_T = logits_TV.logsumexp(-1)
         with torch.no_grad():
             (norm_T - (logits_TV.softmax(-1) * logits_TV).sum(-1)).mean()
-        return logits_TV.gather(1, ids_T[:, None])[:, 0] - norm_T
+        chosen_T: Tensor = logits_TV.gather(1, ids_T[:, None])[:, 0] - norm_T
+        return chosen_T
 
     def _autocast(self) -> AbstractContextManager[None]:
         return cast("AbstractContextManager[None]", torch.autocast(self._device.torch.type, torch.bfloat16))

@@ -30,6 +30,7 @@ from visplay.types import Request
 
 _FEW = 3  # tokens an answer of the shorter rollout
 _ALL, _NUCLEUS = Sampling(), Sampling(top_p=0.9)
+_WHOLE = "whole vocabulary"
 
 
 def run(bench: Bench) -> None:
@@ -96,9 +97,9 @@ class _Rollouts:
                 of_image.features = None
             engine.generate(asked, sampling.model_copy(update={"max_tokens": length}))
 
-        nucleus = f", top_p {sampling.top_p}" if sampling.top_p < 1 else ""
+        how = f"top_p {sampling.top_p}" if sampling.top_p < 1 else _WHOLE
         with joined_windows(self._vlm.model):
-            self._measure("visplay", self._weights + nucleus, images, asked, rollout)
+            self._measure("visplay", how, images, asked, rollout)
 
     def generate(self) -> None:
         """transformers' `generate`, from the same weights."""
@@ -106,7 +107,7 @@ class _Rollouts:
         self._vlm.model.set_attn_implementation({"text_config": PLAIN})
         with self._policy.active() as vlm, joined_windows(vlm.model):
             rollout = generate(vlm, asked, self._bench.device)
-            self._measure("transformers generate", self._weights, 1, asked, rollout)
+            self._measure("transformers generate", _WHOLE, 1, asked, rollout)
         self._vlm.model.set_attn_implementation({"text_config": TREE_ATTENTION})
 
     def count_kernels(self) -> None:
@@ -145,6 +146,6 @@ class _Rollouts:
         prompts = len(tree) - self._image_tokens
         floor_s = self._floors.rollout_s(images, prompts, answers, self._length) + images * self._floors.tower_s()
         more = {"step_s": step_s, "prefill_s": short - _FEW * step_s, "peak_bytes": device.peak()}
-        case = f"{answers} answers on {images} image{'s' * (images > 1)}"
+        case = f"{answers} answers on {images} image{'s' * (images > 1)}, {self._weights}"
         tokens = answers * self._length
         self._bench.findings.time("rollout", case, who, how, rounds, floor_s=floor_s, tokens=tokens, **more)

@@ -172,7 +172,8 @@ class _Trained:
         self._weight = weight
 
     def __enter__(self) -> torch.nn.Parameter:
-        return self._weight.requires_grad_(True)
+        self._weight.requires_grad_(True)
+        return self._weight
 
     def __exit__(self, *_: object) -> None:
         self._weight.requires_grad_(False)

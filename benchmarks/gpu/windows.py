@@ -54,7 +54,8 @@ def _attend(
         return output.transpose(1, 2).reshape(1, length, heads, size), None
     lengths = (cu_seq_lens_q[1:] - cu_seq_lens_q[:-1]).tolist()
     windows = zip(*(t.split(lengths, dim=2) for t in tensors), strict=True)
-    return torch.cat([scaled_dot_product_attention(*w, scale=scaling) for w in windows], dim=2).transpose(1, 2), None
+    outputs = [scaled_dot_product_attention(query, keys, values, scale=scaling) for query, keys, values in windows]
+    return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 
 AttentionInterface.register(_NAME, _attend)
