@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     if (out / LINES).exists():
         sys.exit(f"benchmarks.gpu: '{out}' has findings already; name another folder by --out")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the parts are ended then
     chosen = [part for part in PARTS if not args.only or part.name in args.only]
     run_parts(chosen, args.budget, args.size, out.resolve())
     lines, parts = read(out / LINES), read(out / PARTS_FILE)

@@ -24,6 +24,7 @@ from visplay.models.attention import block_mask, tree_attention
 from visplay.models.token_tree import PackedTrees, TokenTree
 
 _HEADS, _GROUPS, _SIZE = 16, 2, 128
+_PROMPT, _ANSWER, _ANSWERS = 1100, 512, 8  # tokens, tokens of an answer, and answers of the tree
 # Trees and tokens of a tree, as an update, its reference and a rollout come with them.
 _SHAPES = ((1, 1400), (3, 1250), (1, 2048), (5, 1111), (2, 130), (1, 100), (8, 1024), (1, 5001))
 _MODES: dict[str, Callable[[], Any]] = {
@@ -58,8 +59,8 @@ class _Kernels:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         rng = np.random.default_rng(0)
-        prompt = shapes.random_tokens(1100, rng)
-        tree = TokenTree.build([(*prompt, *shapes.random_tokens(512, rng)) for _ in range(8)])
+        prompt = shapes.random_tokens(_PROMPT, rng)
+        tree = TokenTree.build([(*prompt, *shapes.random_tokens(_ANSWER, rng)) for _ in range(_ANSWERS)])
         packed = PackedTrees.pack([tree], 0)
         self._length = len(tree)
         self._pairs = int(packed.mask_B1LL.sum())

@@ -39,7 +39,6 @@ _SHAPES = {
     # Larger weights, so that what a token sees makes a difference.
     "tiny": _Shape(128, 256, 2, 4, 2, shapes.VOCABULARY, True, (4, 6, 6), 2, 64, 128, 2, (1,), 0.15),
 }
-SIZES = ("tiny", "3b", "7b")
 
 
 def make_vlm(bench: Bench, size: str, dtype: torch.dtype, image_tokens: int) -> VLM:
@@ -50,7 +49,7 @@ def make_vlm(bench: Bench, size: str, dtype: torch.dtype, image_tokens: int) -> 
     """
     size = bench.pick(size, "tiny")
     tokenizer = _tokenizer(bench)
-    config = shapes.make_config(tokenizer, *_sizes(_SHAPES[size]))
+    config = shapes.make_config(tokenizer, *sizes_of(size))
     folder = bench.work / f"{size}-{image_tokens}".replace(", ", "-").replace(" ", "-")
     config.save_pretrained(folder)
     shapes.save_processor(folder, tokenizer, image_tokens)
@@ -73,8 +72,9 @@ def _tokenizer(bench: Bench) -> Any:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def _sizes(shape: _Shape) -> tuple[dict[str, Any], dict[str, Any]]:
+def sizes_of(size: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The decoder's and the vision tower's part of the configuration."""
+    shape = _SHAPES[size]
     text = {
         "vocab_size": shape.vocabulary,
         "hidden_size": shape.hidden,

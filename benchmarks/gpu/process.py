@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from benchmarks.gpu.parts import BY_NAME
@@ -17,6 +20,7 @@ def start(name: str, size: str, out: str, work: str) -> None:
     A process that was forked from one that had used the GPU cannot use it; it starts anew.
     """
     os.setsid()
+    threading.Thread(target=_end_with_command, daemon=True).start()
     log = os.open(Path(out) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     for stream in (1, 2):
         os.dup2(log, stream)
@@ -24,6 +28,14 @@ def start(name: str, size: str, out: str, work: str) -> None:
     if not BY_NAME[name].beside and _is_spoiled():
         os.execv(sys.executable, [sys.executable, "-m", "benchmarks.gpu.process", *arguments])
     _run(*arguments)
+
+
+def _end_with_command() -> None:
+    """Kill this process with all that it started when the command has ended, even if that was killed."""
+    command = multiprocessing.parent_process()
+    assert command is not None
+    command.join()
+    os.killpg(0, signal.SIGKILL)
 
 
 def _run(name: str, size: str, out: str, work: str) -> None:
