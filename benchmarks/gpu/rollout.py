@@ -43,11 +43,13 @@ def run(bench: Bench) -> None:
         rollouts.visplay(1, _ALL)
         rollouts.count_kernels()
     rollouts.add_adapters()
-    for images, sampling in ((1, _ALL), (many, _ALL), (many, _NUCLEUS)):
-        with bench.attempt(f"rollout on {images} images"):
-            rollouts.visplay(images, sampling)
+    with bench.attempt("rollout"):
+        rollouts.visplay(1, _ALL)
     with bench.attempt("rollout by generate"):
         rollouts.generate()
+    for sampling in (_ALL, _NUCLEUS):
+        with bench.attempt(f"rollout on {many} images"):
+            rollouts.visplay(many, sampling)
     with bench.attempt("kernels of a step"):
         rollouts.count_kernels()
 

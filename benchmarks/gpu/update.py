@@ -45,6 +45,8 @@ _SAME = 0.1  # of the gradient's norm; bfloat16 explains no more
 
 
 class _Variant(NamedTuple):
+    """visplay's update, with another kernel of attention, type of adapters, number of logits at once, and so on."""
+
     how: str
     attention: str = _AS_IT_IS
     adapters: torch.dtype = torch.float32
@@ -54,21 +56,33 @@ class _Variant(NamedTuple):
     kl: float = KL
 
 
+class _Plain(NamedTuple):
+    """The plain path: completions of a forward pass, and whether the windows of the tower are in one call."""
+
+    rows: int
+    recompute: bool = True
+    joined: bool = True
+
+
 _DENSE = _Variant(DENSE, DENSE)
 _ALL = _Variant("all of it", FLEX, torch.bfloat16, _LARGE, fused=True)
+# In the order of what is wanted most.
 _VARIANTS = (
     _Variant(_AS_IT_IS),
+    _Plain(8),
+    _Variant(_AS_IT_IS, kl=0.0),
     _DENSE,
+    _Variant(FLEX, FLEX),
+    _ALL,
+    _ALL._replace(kl=0.0),
     _DENSE._replace(how="large chunks of logits", logits=_LARGE),
     _DENSE._replace(how="fused AdamW", fused=True),
     _DENSE._replace(how="adapters in bfloat16", adapters=torch.bfloat16),
     _DENSE._replace(how="activations kept", recompute=False),
-    _Variant(FLEX, FLEX),
-    _ALL,
     _ALL._replace(how="all of it, activations kept", recompute=False),
-    _Variant(_AS_IT_IS, kl=0.0),
-    _ALL._replace(kl=0.0),
     _ALL._replace(how="all of it, activations kept", recompute=False, kl=0.0),
+    _Plain(4, recompute=False),
+    _Plain(8, joined=False),
 )
 
 
@@ -93,16 +107,16 @@ def adapted(policy: Policy) -> list[torch.Tensor]:
 
 
 def run(bench: Bench) -> None:
-    """Time visplay's variants, then the plain path, from the same adapters."""
+    """Time visplay's variants and the plain path, each from the same adapters."""
     updates = _Updates(bench)
     with_flex = bench.has_gpu(f"updates with {FLEX}")
     for variant in _VARIANTS:
-        if variant.attention != FLEX or with_flex:
+        if isinstance(variant, _Plain):
+            with bench.attempt(f"update, plain path, {variant.rows} rows"):
+                updates.plain(variant)
+        elif variant.attention != FLEX or with_flex:
             with bench.attempt(f"update, {variant.how}"):
                 updates.visplay(variant)
-    for rows, recompute, joined in ((8, True, True), (4, False, True), (8, True, False)):
-        with bench.attempt(f"update, plain path, {rows} rows"):
-            updates.plain(rows, recompute, joined)
 
 
 class _Updates:
@@ -134,13 +148,15 @@ class _Updates:
         groups = [self._group(next(self._new)) for _ in self._seen] if new else self._seen
         rounds = iter(groups)
         with attention(variant.attention), logits_at_once(variant.logits), joined_windows(self._vlm.model, not new):
-            first = self._timed(lambda: self._note(variant, trainer.step([self._same])["grad_norm"]))
+            norm, first = self._first(lambda: trainer.step([self._same])["grad_norm"])
+            self._norms.setdefault("visplay", norm)
             if not new:
                 self._see(groups)
             self._measure("visplay", variant.how, variant.kl, lambda: trainer.step([next(rounds)]), first_s=first)
 
-    def plain(self, rows: int, recompute: bool, joined: bool) -> None:
+    def plain(self, variant: _Plain) -> None:
         """Time the update without trees."""
+        rows, recompute, joined = variant
         set_adapters(self._policy, self._adapters, torch.float32)
         recompute_activations(self._policy, recompute)
         self._vlm.model.set_attn_implementation({"text_config": PLAIN})
@@ -162,11 +178,12 @@ class _Updates:
         requests = [group.request for group in groups]
         self._vlm.features([self._vlm.encode(r.image, r.prompt).pixels for r in requests])
 
-    def _timed(self, work: Callable[[], object]) -> float:
+    def _first(self, step: Callable[[], float]) -> tuple[float, float]:
+        """The gradient's norm of a first step, and its seconds, which include compilation."""
         begun = time.perf_counter()
-        work()
+        norm = step()
         self._bench.device.synchronize()
-        return time.perf_counter() - begun
+        return norm, time.perf_counter() - begun
 
     def _measure(self, who: str, how: str, kl: float, step: Callable[[], object], **more: Any) -> None:
         device = self._bench.device
@@ -179,10 +196,6 @@ class _Updates:
         self._bench.findings.time(
             "update", case_of(self._bench, kl), who, how, rounds, floor_s=floor_s, tokens=tokens, **more
         )
-
-    def _note(self, variant: _Variant, norm: float) -> None:
-        if variant == _VARIANTS[0]:
-            self._norms["visplay"] = norm
 
     def _agree(self, norm: float) -> None:
         """Both sides begin with the same update."""
