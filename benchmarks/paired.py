@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import threadpoolctl
 import torch
 
 import visplay
@@ -80,6 +79,8 @@ def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:
 
 def fix_threads(count: int) -> None:
     """Let PyTorch, and the libraries below NumPy and SciPy, use `count` threads."""
+    import threadpoolctl  # here, because `benchmarks.gpu` does without
+
     torch.set_num_threads(count)
     threadpoolctl.threadpool_limits(count)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForImageTextToText,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -32,16 +34,33 @@ VOCABULARY = 8192
 PATCH, MERGE = 14, 2
 # The model has no logit for this token, so an answer never ends before its length limit.
 _NEVER = "<|never|>"
+_TEXT = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 512,
+    "intermediate_size": 1280,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0, "mrope_section": [8, 12, 12]},
+}
+_VISION = {"depth": 4, "hidden_size": 256, "intermediate_size": 684, "num_heads": 4, "fullatt_block_indexes": [3]}
 
 
 def save_model(folder: Path, image_tokens: int) -> None:
     """Write the model, its tokenizer and its image processor in Hugging Face format."""
     torch.manual_seed(0)
-    tokenizer = _tokenizer()
-    model = Qwen2_5_VLForConditionalGeneration(_config(tokenizer))
+    tokenizer = make_tokenizer()
+    model = Qwen2_5_VLForConditionalGeneration(make_config(tokenizer, _TEXT, _VISION))
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
+    save_processor(folder, tokenizer, image_tokens)
+
+
+def save_processor(folder: Path, tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> None:
+    """Write the tokenizer, and an image processor that makes `image_tokens` tokens of every image."""
     tokenizer.save_pretrained(folder)
     pixels = image_side(image_tokens) ** 2
     sizes = {"shortest_edge": pixels, "longest_edge": pixels}
@@ -79,7 +98,7 @@ def random_tokens(count: int, rng: np.random.Generator) -> tuple[int, ...]:
     return tuple(rng.integers(len(SPECIAL), VOCABULARY, count).tolist())
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer() -> PreTrainedTokenizerFast:
     """8,192 byte-pair tokens: those of the roles' wording, the rest learned from made-up words."""
     rng = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
@@ -107,38 +126,30 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
+def make_config(
+    tokenizer: PreTrainedTokenizerBase, text: Mapping[str, Any], vision: Mapping[str, Any]
+) -> Qwen2_5_VLConfig:
+    """The configuration of a Qwen2.5-VL with these sizes of decoder and vision tower, for the tokenizer's ids."""
     ids: dict[str, Any] = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     return Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": VOCABULARY,
-            "hidden_size": 512,
-            "intermediate_size": 1280,
-            "num_hidden_layers": 8,
-            "num_attention_heads": 8,
-            "num_key_value_heads": 2,
-            "max_position_embeddings": 8192,
-            "tie_word_embeddings": True,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0, "mrope_section": [8, 12, 12]},
+            "max_position_embeddings": 32768,
             "bos_token_id": None,
             "eos_token_id": None,
             "pad_token_id": ids["<|endoftext|>"],
+            **text,
         },
         vision_config={
-            "depth": 4,
-            "hidden_size": 256,
-            "intermediate_size": 684,
-            "num_heads": 4,
             "patch_size": PATCH,
             "spatial_merge_size": MERGE,
             "temporal_patch_size": 2,
             "window_size": 112,
-            "fullatt_block_indexes": [3],
-            "out_hidden_size": 512,
+            "out_hidden_size": text["hidden_size"],
+            **vision,
         },
         image_token_id=ids["<|image_pad|>"],
         video_token_id=ids["<|video_pad|>"],
         vision_start_token_id=ids["<|vision_start|>"],
         vision_end_token_id=ids["<|vision_end|>"],
-        tie_word_embeddings=True,
+        tie_word_embeddings=text["tie_word_embeddings"],
     )

@@ -35,6 +35,8 @@ class TrlUpdate:
         group: completions, all in one batch.
         checkpointing: TRL's default is True.
         compact_head: score the completion's positions alone, as TRL does where it has Triton.
+        model: None for that of the folder, in float32 on the CPU.
+        arguments: further ones of `GRPOConfig`.
     """
 
     def __init__(
@@ -44,20 +46,25 @@ class TrlUpdate:
         train_vision: bool,
         group: int,
         checkpointing: bool,
-        compact_head: bool,
+        compact_head: bool = False,
+        model: Any = None,
+        **arguments: Any,
     ) -> None:
         if compact_head:
             # Read by the fused head alone; the kernel below it has a switch of its own and stays plain PyTorch.
             setattr(trl.trainer.utils, "_use_triton", lambda device: True)  # noqa: B010
-        model = load_plain(folder)
-        model.base_model.visual.requires_grad_(train_vision)
+        if model is None:
+            model = load_plain(folder)
+            model.base_model.visual.requires_grad_(train_vision)
         self.model: Any = model
         self.found: list[dict[str, float]] = []
         self._given: Group | None = None
-        self._trainer: Any = self._build(folder, settings, group, checkpointing)
+        self._trainer: Any = self._build(folder, settings, group, checkpointing, arguments)
         self.optimizer: torch.optim.Optimizer = self._trainer.optimizer.optimizer  # within accelerate's wrapper
 
-    def _build(self, folder: Path, settings: RLSettings, group: int, checkpointing: bool) -> Any:
+    def _build(
+        self, folder: Path, settings: RLSettings, group: int, checkpointing: bool, arguments: dict[str, Any]
+    ) -> Any:
         os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"  # `rollout_func` is experimental; it only hands over completions
         trainer: Any = _GivenRollouts(
             model=self.model,
@@ -66,8 +73,6 @@ class TrlUpdate:
                 output_dir=tempfile.gettempdir(),
                 report_to="none",
                 save_strategy="no",
-                use_cpu=True,
-                bf16=False,
                 gradient_checkpointing=checkpointing,
                 learning_rate=settings.learning_rate,
                 lr_scheduler_type="constant",
@@ -78,6 +83,7 @@ class TrlUpdate:
                 loss_type="dapo",
                 beta=settings.kl,
                 use_bias_correction_kl=False,  # the penalty as visplay and veRL have it
+                **{"use_cpu": True, "bf16": False, **arguments},
             ),
             # Never read, but TRL wants one.
             train_dataset=Dataset.from_dict({"prompt": [[{"role": "user", "content": ""}]]}),
