@@ -280,3 +280,17 @@ def test_of_a_step_without_advantages_or_answers_nothing_is_known() -> None:
     items = [SilverItem(ASKED[4], "because", 1.0, ())]
     found = LabObserver(TRUTH).on_reasoner_step(items, [rollouts("e", ("because", 1.0), ("x", 0.0))], [(0.0, 0.0)])
     assert found == {"reward_accuracy": None, "label_accuracy": 0.0, "learned_label_accuracy": None}
+
+
+def test_a_false_premise_is_truly_declined_and_nothing_else_is() -> None:
+    scene = Scene((Thing("red", "circle", 0.2, 0.2, 0.1, 0.1), Thing("blue", "cross", 0.7, 0.7, 0.1, 0.1)))
+    truth = Truth(lambda image: scene)
+
+    def answer(text: str, skill: str) -> str | None:
+        return truth.answer(Question("q", LEFT, "open", text, "programs", skill))
+
+    asked = "is the green cross left of the red circle?"
+    assert answer(asked, "premise/beside-nothing") == "unknown"
+    assert answer(asked, "relation/beside") is None, "a source that asks about things that are there is wrong"
+    assert answer("is the red circle left of the blue cross?", "premise/beside-nothing") == "yes"
+    assert answer("why is the sky blue?", "premise/beside-nothing") is None

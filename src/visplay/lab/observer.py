@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, ClassVar
 
-from visplay.answers import extract_boxed, is_refusal, match
+from visplay.answers import extract_boxed, match
 from visplay.evaluation.statistics import paired_difference
 from visplay.interfaces.image_source import ImageSource
 from visplay.interfaces.labeler import Voter
@@ -107,10 +107,8 @@ class KnownImages(ImageSource):
 
 
 def is_true(given: str | None, answer: str | None) -> bool:
-    """Whether a given answer is the true answer; where there is none, to decline is true. Never if none is given."""
-    if given is None or answer is None:
-        return given is not None and is_refusal(given)
-    return match(given, answer)
+    """Whether a given answer is the true answer; never where either is missing."""
+    return given is not None and answer is not None and match(given, answer)
 
 
 def silver_truth(truth: Truth, candidates: Sequence[Candidate], kept: Collection[str]) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import numpy as np
 from visplay.errors import ImageError
 from visplay.lab.draw import PURE_RGB
 from visplay.lab.drawings import scene_of
+from visplay.lab.language import read
 from visplay.lab.oracle import truth
 from visplay.lab.scene import Scene, Thing
+from visplay.labeling.programs.program import UNKNOWN
 from visplay.types import ImageRef, Question
 
 
@@ -26,8 +28,14 @@ class Truth:
     scene_of: Callable[[ImageRef], Scene]
 
     def answer(self, question: Question) -> str | None:
-        """The true answer; None if the question is not in the lab's language or has no answer."""
-        return truth(question.text, self.scene_of(question.image))
+        """The true answer; None if the question is not in the lab's language or has no answer.
+
+        A question that was asked for its false premise is truly answered by `UNKNOWN` where it has no other answer.
+        """
+        found = truth(question.text, self.scene_of(question.image))
+        if found is None and question.skill.startswith("premise/") and read(question.text) is not None:
+            return UNKNOWN
+        return found
 
 
 def drawn(scenes: Mapping[str, Scene]) -> Callable[[ImageRef], Scene]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from visplay.answers import is_refusal
 from visplay.interfaces.labeler import ExtraRequests, Voter
 from visplay.interfaces.task_source import TaskSource
 from visplay.lab.truth import Truth, known_scene
@@ -27,7 +26,7 @@ class TrueTasks(TaskSource, type="true_answers"):
         truth = Truth(known_scene)
         asked = self.source.tasks(images, voter, tag, seed)
         # A made image has its answer by construction, and no scene.
-        answers = [c.result.answer if c.question.image.made else _answer(truth, c) for c in asked]
+        answers = [c.result.answer if c.question.image.made else truth.answer(c.question) for c in asked]
         return [
             replace(candidate, result=replace(candidate.result, answer=answer, confidence=1.0))
             for candidate, answer in zip(asked, answers, strict=True)
@@ -36,9 +35,3 @@ class TrueTasks(TaskSource, type="true_answers"):
 
     def requests(self) -> tuple[ExtraRequests, ...]:
         return self.source.requests()
-
-
-def _answer(truth: Truth, candidate: Candidate) -> str | None:
-    """The true answer; a question whose premise is false is declined if it has none."""
-    declined = candidate.result.answer if is_refusal(candidate.result.answer or "") else None
-    return truth.answer(candidate.question) or declined
