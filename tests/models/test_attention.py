@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_mask
+from torch.nn.functional import scaled_dot_product_attention
 
-from visplay.models.attention import Branches, block_mask, flex_runs, tree_attention
+from visplay.models.attention import Branches, block_mask, flex_agrees, flex_runs, tree_attention
 from visplay.models.token_tree import PackedTrees, TokenTree
 
 HEADS, GROUPS, SIZE = 4, 2, 8
@@ -57,3 +60,18 @@ def test_answers_attend_to_shared_nodes_and_their_own_tokens() -> None:
 
 def test_flex_attention_is_for_gpus() -> None:
     assert not flex_runs(torch.device("cpu"), torch.float32, HEADS, GROUPS, SIZE)
+
+
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_a_pass_without_gradients_does_not_switch_flex_attention_off(
+    monkeypatch: pytest.MonkeyPatch, without: type[torch.no_grad]
+) -> None:
+    """A model's probe is the first to ask. A dense kernel stands in for FlexAttention, which a CPU does not train."""
+
+    def dense(query: Tensor, keys: Tensor, values: Tensor, mask: BlockMask, scale: float | None) -> Tensor:
+        seen = create_mask(mask.mask_mod, 1, 1, query.shape[2], keys.shape[2], device="cpu")
+        return scaled_dot_product_attention(query, keys, values, attn_mask=seen, enable_gqa=True).transpose(1, 2)
+
+    monkeypatch.setattr("visplay.models.attention._fused", dense)
+    with without():
+        assert flex_agrees(torch.device("cpu"), torch.float32, HEADS, GROUPS, SIZE)

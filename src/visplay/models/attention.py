@@ -73,6 +73,14 @@ def flex_runs(device: torch.device, dtype: torch.dtype, heads: int, groups: int,
     """Whether FlexAttention runs on this device, forward and backward, and agrees with the dense kernel."""
     if device.type != "cuda":
         return False  # PyTorch implements its backward pass for CUDA only
+    return flex_agrees(device, dtype, heads, groups, size)
+
+
+# The first to ask may be a pass without gradients, whose answer holds for updates too.
+@torch.inference_mode(False)
+@torch.enable_grad()
+def flex_agrees(device: torch.device, dtype: torch.dtype, heads: int, groups: int, size: int) -> bool:
+    """Whether FlexAttention has a gradient on this device and agrees with the dense kernel, whatever mode is on."""
     ends_BL = torch.tensor([[300, *[150] * 149, *range(151, 301)]], device=device)
     query, keys, values = (torch.randn(1, n, 300, size, dtype=dtype, device=device) for n in (heads, groups, groups))
     query.requires_grad_()
