@@ -92,9 +92,9 @@ def kinds(item: SilverItem) -> tuple[str, ...]:
 def _quotas(items: Sequence[SilverItem], weights: Sequence[float] | np.ndarray) -> list[float]:
     """Factors of the weights, so that a family is drawn by the mean of its weights and not by its size.
 
-    Skills are level before that, and so are the families of a skill. Within a family, "yes" and "no" have the same
-    weight in all. Without that, a curriculum draws rather "no" of a family in which the votes never say "yes", and the
-    Reasoner learns to deny.
+    Skills of the same mean are drawn equally often, and so are families of a skill. Within a family, "yes" and "no"
+    have the same weight in all. Without that, a curriculum draws rather "no" of a family in which the votes never say
+    "yes", and the Reasoner learns to deny.
     """
     found = [kinds(item) for item in items]
     totals: Counter[tuple[str, ...]] = Counter()

@@ -15,7 +15,7 @@ from visplay.labeling.gates.answered import Answered
 from visplay.labeling.programs.answering import answer
 from visplay.labeling.records.schema import Record, Scene, Thing
 from visplay.labeling.tasks.programs import Programs
-from visplay.types import ImageRef, Question, Vote, WrittenRecord
+from visplay.types import Evidence, ImageRef, Question, Vote, WrittenRecord
 
 CAR = Thing(name="car", attributes={"color": "red"}, row=7, column=1, size=5)
 DOG = Thing(name="dog", attributes={"color": "brown"}, row=2, column=7, size=2)
@@ -95,7 +95,9 @@ def test_a_false_premise_is_declined_by_evidence_and_passes_the_gate() -> None:
     assert asked and {one.result.answer for one in asked} == {"unknown"}
     assert {one.question.skill.split("/")[0] for one in asked} == {"premise"}
     assert Answered(max_refusals=0.25).reject(asked, None) == {}  # type: ignore[arg-type]
-    without = [replace(one, evidence=()) for one in asked]
-    assert len(Answered().reject(without, None)) == len(asked)  # type: ignore[arg-type]
+    # A majority that declines beside evidence that says nothing, or something else, is none.
+    for findings in ((), (None, None), ("yes", None)):
+        voted = [replace(one, evidence=tuple(Evidence("", finding) for finding in findings)) for one in asked]
+        assert len(Answered().reject(voted, None)) == len(asked)  # type: ignore[arg-type]
     # A record that does not list everything denies nothing.
     assert source.tasks(IMAGES, Witness([PARTLY] * 4), "t", 0) == []  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from visplay.types import Candidate
 class Answered(Gate, type="answered"):
     """Rejects a question if the majority declines to answer it, or if too many votes do.
 
-    A question that is rightly declined by evidence, because it is about a thing that is not there, passes.
+    One that the evidence itself declines passes: it is about a thing that is not there.
     """
 
     max_refusals: float = Field(1.0, ge=0, le=1, description="largest share of votes that may decline to answer")
@@ -24,7 +24,7 @@ class Answered(Gate, type="answered"):
         found: dict[str, str] = {}
         for candidate in candidates:
             declines = is_refusal(candidate.result.answer or "")
-            if declines and candidate.evidence:
+            if declines and any(is_refusal(evidence.finding or "") for evidence in candidate.evidence):
                 continue
             refusals = sum(vote.answer is not None and is_refusal(vote.answer) for vote in candidate.votes)
             if declines:

@@ -51,8 +51,8 @@ def programs(
     for program in _balanced(candidates, rng):
         if rng.random() < options:
             program = with_options(program, candidates, rng) or program
-        premises = program.skill == "premise"
-        kept = tuple(wording for wording in program.wordings if answer(wording, record, premises) == program.answer)
+        said = ((wording, answer(wording, record, program.has_false_premise)) for wording in program.wordings)
+        kept = tuple(wording for wording, found in said if found == program.answer)
         # A label such as "A. 5" or "men and women" may give a wording a second meaning.
         if kept[:1] == program.wordings[:1]:
             chosen.append(replace(program, wordings=kept))

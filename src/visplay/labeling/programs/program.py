@@ -44,3 +44,8 @@ class Program:
     wordings: tuple[str, ...]
     answer: str
     options: tuple[str, ...] = ()
+
+    @property
+    def has_false_premise(self) -> bool:
+        """Whether it is about a thing that is not there, so that the answer is `UNKNOWN`."""
+        return self.skill == "premise"

@@ -96,7 +96,7 @@ class Programs(TaskSource, type="programs"):
             options=self.options, nouns=nouns,
         )  # fmt: skip
         records = [reading.record for reading in readings]
-        answered = ((program, [None if one is None else _answer(program, one) for one in records]) for program in tried)
+        answered = ((program, [_answer(program, record) for record in records]) for program in tried)
         return [(program, said) for program, said in answered if _share(program.answer, said) >= self.sure]
 
     def _candidate(
@@ -132,8 +132,8 @@ class Programs(TaskSource, type="programs"):
         return records, ExtraRequests("votes", versions, self.per_image, self.per_image * -(-self.votes // versions))
 
 
-def _answer(program: Program, record: Record) -> str | None:
-    return answer(program.wordings[0], record, premises=program.skill == "premise")
+def _answer(program: Program, record: Record | None) -> str | None:
+    return None if record is None else answer(program.wordings[0], record, program.has_false_premise)
 
 
 def _share(wanted: str, said: Sequence[str | None]) -> float:
@@ -141,13 +141,13 @@ def _share(wanted: str, said: Sequence[str | None]) -> float:
 
 
 class _Nouns:
-    """The things of all images, with their adjectives."""
+    """The things of all images, with their adjectives, each counted once per image."""
 
     def __init__(self, records: Iterable[Record | None]) -> None:
         self._images = Counter(noun for record in records for noun in _nouns(record))
 
     def absent_from(self, record: Record | None) -> list[str]:
-        """Things of images with another record, which may be absent from this one; at most `_ELSEWHERE`."""
+        """Things of the other images, which may be absent from the image of this record; at most `_ELSEWHERE`."""
         own = _nouns(record)
         others = (noun for noun, images in self._images.items() if images > (noun in own))
         return list(islice(others, _ELSEWHERE))
